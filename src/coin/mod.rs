@@ -1,0 +1,3 @@
+//! Coins: their profiles and the shipped presets.
+
+pub mod profile;

@@ -1,0 +1,36 @@
+//! Exit codes of the process, after BSD's sysexits: the unit file tells a bad configuration (no
+//! restart) from a crash (restart) by them.
+
+/// How the process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// A clean stop, or a command that found nothing wrong.
+    Ok,
+    /// The command line could not be understood.
+    Usage,
+    /// Something the daemon needs at start is not there: an address in use, a spool it cannot open.
+    Unavailable,
+    /// A bug: an internal check failed.
+    Software,
+    /// The configuration is wrong; starting again cannot help.
+    Config,
+}
+
+impl Exit {
+    /// The number handed to the operating system.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Usage => 64,
+            Exit::Unavailable => 69,
+            Exit::Software => 70,
+            Exit::Config => 78,
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}

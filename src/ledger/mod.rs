@@ -1,0 +1,4 @@
+//! The ledger: shares on disk before the miner's answer, in the database exactly once.
+
+pub mod record;
+pub mod sink;

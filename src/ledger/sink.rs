@@ -1,0 +1,46 @@
+//! The seam to where drained events go. `mpos` implements it for MySQL; tests implement it in memory.
+
+use std::future::Future;
+
+use super::record::Entry;
+
+/// Identity of a spool: random, written at its creation, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SpoolId(pub [u8; 16]);
+
+impl std::fmt::Display for SpoolId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&crate::bytes::hex::encode(&self.0))
+    }
+}
+
+/// Why the sink did not take a batch. Nothing of the batch was stored, unless the variant says so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SinkError {
+    /// The sink cannot work now (connection, locks, permissions, read-only...): attach again later.
+    /// The batch may or may not have been stored; attaching tells.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The batch holds a value the sink can never store; which entry must be found by bisection.
+    #[error("a row was refused: {0}")]
+    Refused(String),
+    /// Going on could lose or double rows: stop until an operator decides. The text says what was
+    /// found and what to do.
+    #[error("{0}")]
+    Stop(String),
+}
+
+/// Takes entries in order, each exactly once.
+pub trait Sink: Send + 'static {
+    /// Makes this spool the one writer and returns the last sequence number that is stored; 0 if
+    /// none. `confirmed` is the last one the spool itself saw confirmed. Called before the first
+    /// batch and again after every [`SinkError::Unavailable`].
+    fn attach(&mut self, spool: SpoolId, confirmed: u64) -> impl Future<Output = Result<u64, SinkError>> + Send;
+
+    /// Stores `entries` and moves the stored position from `old` to `new` in one step: both or
+    /// neither. `entries` lie within (`old`, `new`], ascending; some may be left out (quarantined).
+    fn commit(&mut self, entries: &[Entry], old: u64, new: u64) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// Shows that the writer is alive while there is nothing to store.
+    fn keep_alive(&mut self) -> impl Future<Output = Result<(), SinkError>> + Send;
+}

@@ -1,0 +1,3 @@
+//! The `mpos-stratum` binary.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! From template to judged share: pure functions and values.
+
+pub mod template;
