@@ -1,0 +1,361 @@
+//! One miner's socket and the task around its session.
+//!
+//! The task waits for whatever comes first: bytes, room to write, new work, an answer of the
+//! directory or of a hasher, the disk, a deadline, the end. What was read is handled at once and
+//! completely; shares that were read together are written down together and answered in one write.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, info};
+
+use super::codec::LineBuffer;
+use super::counters::Counters;
+use super::desk::{JudgedShare, ShareDesk};
+use super::session::Session;
+use super::session::answers::{OUTSTANDING_MAX, Ticket};
+use super::session::effects::{CloseReason, Effect, Moment, Peer, Terms};
+use crate::bytes::Hash;
+use crate::clock::Clock;
+use crate::pow::hashers::{HashRequest, Hashers};
+use crate::work::board::JobBoard;
+use crate::work::extranonce::Extranonces;
+use crate::worker::directory::{Answer, Directory};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 4096;
+/// Unsent bytes at which a connection stops reading until the miner has taken some.
+const OUT_BYTES_MAX: usize = 64 * 1024;
+/// Unsent bytes at which a connection is given up: the miner does not read.
+const OUT_BYTES_LOST: usize = 256 * 1024;
+/// How long a closing connection may take to finish what was read.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What all connections of a port share.
+#[derive(Clone)]
+pub struct PortContext {
+    /// The coin's name, for logs.
+    pub coin: Arc<str>,
+    /// The coin and port as sessions see them.
+    pub terms: Arc<Terms>,
+    /// The coin's work.
+    pub board: watch::Receiver<Arc<JobBoard>>,
+    /// The coin's extranonces.
+    pub extranonces: Arc<Extranonces>,
+    /// Who may mine.
+    pub directory: Directory,
+    /// The threads for memory-hard hashes.
+    pub hashers: Hashers,
+    /// Where judged shares go.
+    pub desk: Arc<dyn ShareDesk>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The coin's counters.
+    pub counters: Arc<Counters>,
+    /// True: stop reading, finish what was read, close.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Serves one connection to its end.
+pub async fn serve(mut stream: TcpStream, remote: SocketAddr, context: PortContext) {
+    let address = remote.ip().to_canonical();
+    // Answers are small and must not wait for more; without it they only come later.
+    let _ = stream.set_nodelay(true);
+    Counters::count(&context.counters.connections);
+    let counters = Arc::clone(&context.counters);
+    let mut connection = Connection::new(context, Peer { address });
+    let (reader, writer) = stream.split();
+    let end = connection.run(reader, writer).await;
+    Counters::uncount(&counters.connections);
+    let session = &connection.session;
+    debug!(coin = %connection.context.coin, %remote, worker = ?session.last_worker(), agent = ?session.agent(), ?end, "connection closed");
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+enum End {
+    /// The miner hung up, or the connection broke.
+    Peer,
+    /// The session gave it up.
+    Session(CloseReason),
+    /// The miner takes nothing of what is sent.
+    Deaf,
+    /// The daemon stops.
+    Stop,
+}
+
+struct Connection {
+    context: PortContext,
+    session: Session,
+    lines: LineBuffer,
+    /// The bytes read hold no further line.
+    drained: bool,
+    authorisations: JoinSet<(Ticket, Answer)>,
+    /// Made at the first memory-hard share.
+    hashes: Option<(mpsc::Sender<(u64, Hash)>, mpsc::Receiver<(u64, Hash)>)>,
+    /// The hasher thread of this connection.
+    pin: u64,
+    /// Set once nothing more is read.
+    closing: Option<(End, Duration)>,
+    /// Since when the miner has taken nothing.
+    stuck_since: Option<Duration>,
+}
+
+impl Connection {
+    fn new(context: PortContext, peer: Peer) -> Self {
+        let now = context.clock.monotonic();
+        let extranonce1 = context.extranonces.next();
+        Self {
+            session: Session::new(Arc::clone(&context.terms), peer, extranonce1, now),
+            lines: LineBuffer::new(context.terms.port.line_bytes_max),
+            drained: true,
+            authorisations: JoinSet::new(),
+            hashes: None,
+            pin: u64::from(u32::from_be_bytes(extranonce1)),
+            closing: None,
+            stuck_since: None,
+            context,
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment { monotonic: self.context.clock.monotonic(), unix_secs: self.context.clock.unix_secs() }
+    }
+
+    async fn run(&mut self, mut reader: ReadHalf<'_>, writer: WriteHalf<'_>) -> End {
+        let mut board = self.context.board.clone();
+        let mut synced = self.context.desk.synced();
+        let mut stop = self.context.stop.clone();
+        let mut timer = pin!(sleep_until(Instant::now()));
+        if *stop.borrow_and_update() {
+            return End::Stop;
+        }
+        loop {
+            if self.write(&writer).is_err() {
+                return End::Peer;
+            }
+            if let Some(end) = self.finished() {
+                return end;
+            }
+            timer.as_mut().reset(Instant::now() + self.wait());
+            let may_read = self.closing.is_none() && self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
+            tokio::select! {
+                read = read_into(&mut reader, &mut self.lines), if may_read && self.drained => match read {
+                    Ok(0) | Err(_) => return self.hang_up().await,
+                    Ok(_) => self.drained = false,
+                },
+                () = std::future::ready(()), if may_read && !self.drained => {}
+                ready = writer.writable(), if !self.session.out().is_empty() => if ready.is_err() { return End::Peer },
+                changed = board.changed() => {
+                    if changed.is_err() {
+                        return End::Stop;
+                    }
+                    let snapshot = Arc::clone(&board.borrow_and_update());
+                    self.session.on_board(self.now(), &snapshot);
+                }
+                Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
+                    let snapshot = Arc::clone(&board.borrow());
+                    self.session.on_authorised(self.now(), ticket, answer, &snapshot);
+                }
+                Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
+                _ = synced.changed(), if self.session.waits_for_sync() => {}
+                () = &mut timer => {
+                    let snapshot = Arc::clone(&board.borrow());
+                    self.session.on_tick(self.now(), &snapshot);
+                }
+                _ = stop.changed(), if self.closing.is_none() => self.close(End::Stop),
+            }
+            if may_read && !self.drained {
+                self.read_lines(&board);
+            }
+            self.carry_out().await;
+            if self.session.waits_for_sync() {
+                let seq = *synced.borrow_and_update();
+                self.session.on_synced(seq, self.now().monotonic);
+            }
+        }
+    }
+
+    /// Handles the lines that were read, as many as may be outstanding.
+    fn read_lines(&mut self, board: &watch::Receiver<Arc<JobBoard>>) {
+        while self.closing.is_none() && self.session.may_read() {
+            let now = Moment { monotonic: self.context.clock.monotonic(), unix_secs: self.context.clock.unix_secs() };
+            match self.lines.next_line() {
+                // The tip when the line is read decides whether its share is stale.
+                Ok(Some(line)) => {
+                    let snapshot = Arc::clone(&board.borrow());
+                    self.session.on_line(now, line, &snapshot);
+                }
+                Ok(None) => {
+                    self.drained = true;
+                    return;
+                }
+                Err(_) => {
+                    self.session.on_line_too_long();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Does what the session asks for. All shares of one go are written down together.
+    async fn carry_out(&mut self) {
+        let (mut shares, mut tickets): (Vec<JudgedShare>, Vec<Ticket>) = (Vec::new(), Vec::new());
+        for effect in self.session.take_effects() {
+            match effect {
+                Effect::Authorise { ticket, name, password } => {
+                    let directory = self.context.directory.clone();
+                    self.authorisations.spawn(async move { (ticket, directory.authorize(&name, &password).await) });
+                }
+                Effect::Hash { ticket, header } => self.have_hashed(ticket, header).await,
+                Effect::Record { ticket, share } => {
+                    self.count(&share);
+                    shares.push(*share);
+                    tickets.extend(ticket);
+                }
+                Effect::Close(reason) => self.close(End::Session(reason)),
+            }
+        }
+        if shares.is_empty() {
+            return;
+        }
+        let recorded = self.context.desk.record(shares).ok();
+        let now = self.now();
+        for ticket in tickets {
+            self.session.on_recorded(now, ticket, recorded);
+        }
+    }
+
+    fn count(&self, share: &JudgedShare) {
+        let counters = &self.context.counters;
+        Counters::count(if share.verdict.is_ok() { &counters.accepted } else { &counters.rejected });
+        if share.work.as_ref().is_some_and(|work| work.candidate_coinbase.is_some()) {
+            Counters::count(&counters.candidates);
+        }
+    }
+
+    async fn have_hashed(&mut self, ticket: Ticket, header: [u8; 80]) {
+        let (answer, _) = self.hashes.get_or_insert_with(|| mpsc::channel(OUTSTANDING_MAX));
+        let request = HashRequest {
+            algorithm: self.context.terms.algorithm,
+            header: Box::new(header),
+            ticket,
+            pin: self.pin,
+            answer: answer.clone(),
+        };
+        // While the hashers are busy this connection reads nothing: back-pressure to one miner.
+        self.context.hashers.submit(request).await;
+    }
+
+    /// The miner is gone: what it sent before still counts.
+    async fn hang_up(&mut self) -> End {
+        let deadline = self.context.clock.monotonic() + CLOSE_TIMEOUT;
+        while self.session.has_outstanding() && self.context.clock.monotonic() < deadline {
+            tokio::select! {
+                Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
+                    let snapshot = Arc::clone(&self.context.board.borrow());
+                    self.session.on_authorised(self.now(), ticket, answer, &snapshot);
+                }
+                Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
+                // Only the disk is left to wait for, and nobody waits for the answer.
+                else => break,
+            }
+            self.carry_out().await;
+        }
+        End::Peer
+    }
+
+    fn close(&mut self, end: End) {
+        if self.closing.is_none() {
+            if let End::Session(reason) = &end {
+                info!(coin = %self.context.coin, ?reason, worker = ?self.session.last_worker(), agent = ?self.session.agent(), "closing a connection");
+            }
+            self.closing = Some((end, self.context.clock.monotonic() + CLOSE_TIMEOUT));
+        }
+    }
+
+    /// Writes as much as the miner takes now.
+    fn write(&mut self, writer: &WriteHalf<'_>) -> io::Result<()> {
+        while !self.session.out().is_empty() {
+            match writer.try_write(self.session.out().front()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    self.session.out().advance(count);
+                    self.stuck_since = None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stuck_since.get_or_insert(self.context.clock.monotonic());
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this is the end.
+    fn finished(&mut self) -> Option<End> {
+        let now = self.context.clock.monotonic();
+        let deaf = self.stuck_since.is_some_and(|since| now >= since + self.context.terms.port.write_timeout);
+        if deaf || self.session.out().len() > OUT_BYTES_LOST {
+            return Some(End::Deaf);
+        }
+        let done = self.session.out().is_empty() && !self.session.has_outstanding();
+        match self.closing.take() {
+            Some((end, deadline)) if done || now >= deadline => Some(end),
+            other => {
+                self.closing = other;
+                None
+            }
+        }
+    }
+
+    /// How long nothing can happen by itself.
+    fn wait(&self) -> Duration {
+        let mut next = self.session.deadline();
+        if let Some(since) = self.stuck_since {
+            next = next.min(since + self.context.terms.port.write_timeout);
+        }
+        if let Some((_, deadline)) = &self.closing {
+            next = next.min(*deadline);
+        }
+        next.saturating_sub(self.context.clock.monotonic())
+    }
+}
+
+/// Reads what is there into the line buffer. The read buffer lives on the stack of the poll, so an
+/// idle connection has none.
+async fn read_into(reader: &mut ReadHalf<'_>, lines: &mut LineBuffer) -> io::Result<usize> {
+    let mut read = |context: &mut Context<'_>| -> Poll<io::Result<usize>> {
+        let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut bytes);
+        match Pin::new(&mut *reader).poll_read(context, &mut buffer) {
+            Poll::Ready(Ok(())) => {
+                lines.push(buffer.filled());
+                Poll::Ready(Ok(buffer.filled().len()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    };
+    std::future::poll_fn(move |context| read(context)).await
+}
+
+/// The next hash; never ready on a connection that has none under way.
+async fn next_hash(hashes: &mut Option<(mpsc::Sender<(u64, Hash)>, mpsc::Receiver<(u64, Hash)>)>) -> Option<(u64, Hash)> {
+    match hashes {
+        Some((_, answers)) => answers.recv().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,67 @@
+//! The seam to accounting: where judged shares are handed over. The session knows what a share is
+//! worth; only the service knows the ledger and the nodes behind this trait.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::bytes::Hash;
+use crate::difficulty::Difficulty;
+use crate::work::job::Job;
+use crate::work::reject::Reject;
+
+/// A judged share that is to become a row.
+#[derive(Debug)]
+pub struct JudgedShare {
+    /// What the miner is told; `Ok` becomes a `Y` row.
+    pub verdict: Result<(), Reject>,
+    /// The credited worker; `None`: the coin's fallback worker, for a candidate of nobody.
+    pub worker: Option<Arc<str>>,
+    /// The miner's address.
+    pub remote: IpAddr,
+    /// The difficulty that is credited.
+    pub assigned: Difficulty,
+    /// Serial and variant of the job that was named; zeros where it was none of ours.
+    pub job: (u32, u8),
+    /// The hashed work; `None` where the submit was refused unhashed.
+    pub work: Option<HashedWork>,
+}
+
+/// The work behind a hashed share.
+#[derive(Debug)]
+pub struct HashedWork {
+    /// The job.
+    pub job: Arc<Job>,
+    /// The header that was hashed.
+    pub header: [u8; 80],
+    /// The coinbase's transaction id.
+    pub coinbase_txid: Hash,
+    /// The hash that names the block it would be.
+    pub block_hash: Hash,
+    /// The hash's own difficulty.
+    pub share_difficulty: f64,
+    /// The whole coinbase, if the hash meets the network target: the share is a block candidate.
+    pub candidate_coinbase: Option<Vec<u8>>,
+}
+
+/// The shares could not be written down: none of them counts. Candidates go to the nodes even so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotRecorded;
+
+/// Where judged shares are accepted.
+pub trait ShareDesk: Send + Sync + 'static {
+    /// Writes the shares down, in order and all or none, and sends candidates on their way to the
+    /// nodes. Returns the sequence number of the last one; the shares survive the process from now
+    /// on.
+    ///
+    /// # Errors
+    /// [`NotRecorded`]: miners must be refused.
+    fn record(&self, shares: Vec<JudgedShare>) -> Result<u64, NotRecorded>;
+
+    /// The last sequence number that also survives a power cut.
+    fn synced(&self) -> watch::Receiver<u64>;
+
+    /// Whether every answer waits for that, not only those of candidates.
+    fn answers_wait_for_sync(&self) -> bool;
+}

@@ -1,0 +1,149 @@
+//! The memory of what was submitted: a share counts once.
+//!
+//! A set belongs to one extranonce1, so two connections cannot collide and none can see another's.
+//! Keys are bytes, not text: upper case, padding and other spellings of the same work are the same
+//! key. Two generations are kept, the tip's and the one before, so that a late block candidate of
+//! the previous tip is not taken twice either.
+
+use std::collections::HashSet;
+
+use super::extranonce::Extranonce2;
+
+/// Most shares remembered per extranonce and tip. At the bound further submits are refused as
+/// duplicates until the next tip: a connection with so many shares on one tip has a difficulty far
+/// too low, and memory must stay bounded.
+pub const DUPLICATES_MAX: usize = 250_000;
+
+/// Everything that makes one piece of work differ from another on one extranonce1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ShareKey {
+    /// Serial of the job and its variant.
+    pub job: (u32, u8),
+    /// What the miner rolled, zero-padded.
+    pub extranonce2: [u8; 8],
+    /// Header time.
+    pub time: u32,
+    /// Header nonce.
+    pub nonce: u32,
+    /// Header version, with rolled bits.
+    pub version: u32,
+}
+
+impl ShareKey {
+    /// The key of a submission.
+    pub fn new(job: (u32, u8), extranonce2: &Extranonce2, time: u32, nonce: u32, version: u32) -> Self {
+        Self { job, extranonce2: extranonce2.padded(), time, nonce, version }
+    }
+}
+
+/// The shares of one extranonce1.
+#[derive(Debug, Default)]
+pub struct Duplicates {
+    tip_seq: u64,
+    current: HashSet<ShareKey>,
+    previous: HashSet<ShareKey>,
+    /// Keys that turned out to be block candidates: they are few, and a repeat of one must not even
+    /// become a row.
+    candidates: Vec<ShareKey>,
+}
+
+/// What [`Duplicates::reserve`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    /// Never seen; it is now.
+    New,
+    /// Seen before, or the bound is reached.
+    Duplicate,
+    /// Seen before, and it was a block candidate.
+    DuplicateCandidate,
+}
+
+impl Duplicates {
+    /// Forgets the tip before the previous one when the tip has moved.
+    pub fn on_tip(&mut self, tip_seq: u64) {
+        if tip_seq != self.tip_seq {
+            self.tip_seq = tip_seq;
+            self.previous = std::mem::take(&mut self.current);
+            let previous = &self.previous;
+            self.candidates.retain(|key| previous.contains(key));
+        }
+    }
+
+    /// Marks `key` as submitted, before it is hashed, so that two copies in flight cannot both count.
+    pub fn reserve(&mut self, key: ShareKey) -> Reserved {
+        if self.candidates.contains(&key) {
+            return Reserved::DuplicateCandidate;
+        }
+        if self.current.len() >= DUPLICATES_MAX || self.previous.contains(&key) || !self.current.insert(key) {
+            return Reserved::Duplicate;
+        }
+        Reserved::New
+    }
+
+    /// Notes that a reserved key was a block candidate.
+    pub fn mark_candidate(&mut self, key: ShareKey) {
+        self.candidates.push(key);
+    }
+
+    /// Takes a reservation back: the share could not be written down, so the miner may repeat it.
+    pub fn release(&mut self, key: &ShareKey) {
+        self.current.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(nonce: u32) -> ShareKey {
+        let extranonce2 = Extranonce2::from_hex(b"00000001", 4).unwrap();
+        ShareKey::new((7, 0), &extranonce2, 1, nonce, 0x2000_0000)
+    }
+
+    #[test]
+    fn a_key_counts_once_until_the_tip_has_moved_twice() {
+        let mut duplicates = Duplicates::default();
+        duplicates.on_tip(1);
+        assert_eq!(duplicates.reserve(key(1)), Reserved::New);
+        assert_eq!(duplicates.reserve(key(1)), Reserved::Duplicate);
+        assert_eq!(duplicates.reserve(key(2)), Reserved::New);
+        duplicates.on_tip(1);
+        assert_eq!(duplicates.reserve(key(1)), Reserved::Duplicate);
+        duplicates.on_tip(2);
+        assert_eq!(duplicates.reserve(key(1)), Reserved::Duplicate);
+        duplicates.on_tip(3);
+        assert_eq!(duplicates.reserve(key(1)), Reserved::New);
+    }
+
+    #[test]
+    fn every_part_of_the_key_matters() {
+        let mut duplicates = Duplicates::default();
+        let base = key(1);
+        let other2 = Extranonce2::from_hex(b"00000002", 4).unwrap().padded();
+        for other in [
+            base,
+            ShareKey { job: (8, 0), ..base },
+            ShareKey { job: (7, 1), ..base },
+            ShareKey { extranonce2: other2, ..base },
+            ShareKey { time: 2, ..base },
+            ShareKey { nonce: 2, ..base },
+            ShareKey { version: 0x2000_2000, ..base },
+        ] {
+            assert_eq!(duplicates.reserve(other), Reserved::New, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_candidate_is_told_apart_and_a_released_key_is_free_again() {
+        let mut duplicates = Duplicates::default();
+        duplicates.on_tip(1);
+        duplicates.reserve(key(1));
+        duplicates.mark_candidate(key(1));
+        assert_eq!(duplicates.reserve(key(1)), Reserved::DuplicateCandidate);
+        duplicates.on_tip(2);
+        assert_eq!(duplicates.reserve(key(1)), Reserved::DuplicateCandidate);
+        duplicates.reserve(key(2));
+        duplicates.release(&key(2));
+        assert_eq!(duplicates.reserve(key(2)), Reserved::New);
+    }
+}

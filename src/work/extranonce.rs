@@ -1,0 +1,82 @@
+//! The extranonce: the part of the coinbase that makes every connection's work its own.
+//!
+//! `extranonce1` is a counter per coin. Daemons that pay the same address are kept apart not here
+//! but by the instance number and the random part in the coinbase tag (see [`super::job`]).
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Size of the part the server assigns, bytes.
+pub const EXTRANONCE1_BYTES: usize = 4;
+/// Largest part a miner may be given to roll, bytes: more breaks widespread firmware.
+pub const EXTRANONCE2_BYTES_MAX: usize = 8;
+/// Smallest part a miner may be given to roll, bytes.
+pub const EXTRANONCE2_BYTES_MIN: usize = 2;
+
+/// The part of the extranonce that belongs to one connection.
+pub type Extranonce1 = [u8; EXTRANONCE1_BYTES];
+
+/// Hands out extranonces, none twice within 2^32.
+#[derive(Debug)]
+pub struct Extranonces {
+    next: AtomicU32,
+}
+
+impl Extranonces {
+    /// Starts at `first`, which should be random so that a restart does not begin with the values
+    /// that miners of the previous process still work on.
+    pub fn starting_at(first: u32) -> Self {
+        Self { next: AtomicU32::new(first) }
+    }
+
+    /// The next one.
+    pub fn next(&self) -> Extranonce1 {
+        self.next.fetch_add(1, Ordering::Relaxed).to_be_bytes()
+    }
+}
+
+/// What a miner rolled: at most eight bytes, kept with their length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extranonce2 {
+    bytes: [u8; EXTRANONCE2_BYTES_MAX],
+    len: u8,
+}
+
+impl Extranonce2 {
+    /// Reads exactly `len` bytes of hexadecimal.
+    pub fn from_hex(text: &[u8], len: u8) -> Option<Self> {
+        let mut bytes = [0; EXTRANONCE2_BYTES_MAX];
+        let used = bytes.get_mut(..usize::from(len))?;
+        crate::bytes::hex::decode_into(text, used).then_some(Self { bytes, len })
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or(&self.bytes)
+    }
+
+    /// The bytes padded with zeros, for keys; one size per connection makes this unambiguous.
+    pub fn padded(&self) -> [u8; EXTRANONCE2_BYTES_MAX] {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_the_same_twice_even_across_the_wrap() {
+        let extranonces = Extranonces::starting_at(u32::MAX);
+        assert_eq!(extranonces.next(), [255; 4]);
+        assert_eq!(extranonces.next(), [0; 4]);
+        assert_eq!(extranonces.next(), [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn reads_exactly_the_announced_size() {
+        assert_eq!(Extranonce2::from_hex(b"00FFaa01", 4).unwrap().as_bytes(), [0, 255, 170, 1]);
+        for (text, len) in [(&b"00ffaa"[..], 4), (b"00ffaa0102", 4), (b"00ffaa0g", 4), (b"0000", 9)] {
+            assert_eq!(Extranonce2::from_hex(text, len), None);
+        }
+    }
+}
