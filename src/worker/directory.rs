@@ -172,7 +172,7 @@ impl Task {
 
     /// Answers from memory, or lets the ask wait for the source.
     fn on_ask(&mut self, ask: Ask) {
-        if let Some(answer) = self.from_memory(&ask) {
+        if let Some(answer) = self.remembered(&ask) {
             return answer_to(ask, answer);
         }
         if self.rest_until.is_some_and(|until| Instant::now() < until) {
@@ -193,7 +193,7 @@ impl Task {
     }
 
     /// The answer, as far as what is remembered is fresh enough to give one.
-    fn from_memory(&self, ask: &Ask) -> Option<Answer> {
+    fn remembered(&self, ask: &Ask) -> Option<Answer> {
         let name = ask.name.as_str();
         if let Some(entry) = self.known.get(name) {
             let answer = self.judge(&entry.value, &ask.password);
