@@ -1,1 +1,10 @@
-//! Placeholder.
+//! MPOS's database: the only room that speaks SQL.
+
+pub mod blocks;
+pub mod connect;
+pub mod cursor;
+pub mod rows;
+pub mod schema_check;
+pub mod share_sink;
+pub mod trouble;
+pub mod worker_source;

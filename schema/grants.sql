@@ -1,0 +1,26 @@
+-- The least a database user of mpos-stratum needs. An example: put in your own schema names
+-- (`pool`, and `accounts_pool` where accounts and workers are shared between several MPOS), user,
+-- host and password. It needs no DELETE anywhere, and no grant to KILL its own connections.
+
+CREATE USER IF NOT EXISTS 'mpos_stratum'@'localhost' IDENTIFIED BY 'change-me';
+
+-- Shares: written, and block candidates updated by primary key.
+GRANT SELECT, INSERT, UPDATE ON pool.shares TO 'mpos_stratum'@'localhost';
+
+-- Our own tables (load mpos-stratum.sql first).
+GRANT SELECT, INSERT, UPDATE ON pool.mpos_stratum_cursor TO 'mpos_stratum'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON pool.mpos_stratum_spool TO 'mpos_stratum'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON pool.mpos_stratum_block TO 'mpos_stratum'@'localhost';
+
+-- Read only: how far MPOS has come with share ids, and the state of its cron jobs.
+GRANT SELECT ON pool.shares_archive TO 'mpos_stratum'@'localhost';
+GRANT SELECT ON pool.blocks TO 'mpos_stratum'@'localhost';
+GRANT SELECT ON pool.settings TO 'mpos_stratum'@'localhost';
+GRANT SELECT ON pool.monitoring TO 'mpos_stratum'@'localhost';
+
+-- Workers and accounts, in the schema where MPOS keeps them.
+GRANT SELECT (id, username, is_locked) ON pool.accounts TO 'mpos_stratum'@'localhost';
+GRANT SELECT ON pool.pool_worker TO 'mpos_stratum'@'localhost';
+
+-- Only with auto_create: unknown workers of known accounts are stored.
+GRANT INSERT (account_id, username, password) ON pool.pool_worker TO 'mpos_stratum'@'localhost';

@@ -1,0 +1,240 @@
+//! The cursor: one row that says which spool writes `shares` and how far it has come. It moves in
+//! the same transaction that stores the shares.
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, params};
+
+use super::connect::ask_first;
+use super::trouble::Trouble;
+use crate::ledger::sink::SpoolId;
+
+/// Name of the cursor's row: the shares table it belongs to.
+pub const CURSOR_NAME: &str = "shares";
+
+/// How long after its last sign of life a writer keeps the table from other spools.
+pub const LEASE_SECS: i64 = 60;
+
+/// Random, new with every attachment: whoever holds another one can no longer write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// A new one. Fails only if the operating system has no random numbers.
+    pub fn random() -> Result<Self, Trouble> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| Trouble::NotNow(format!("the operating system gives no random numbers: {error}")))?;
+        Ok(Self(crate::bytes::hex::encode(&bytes)))
+    }
+}
+
+/// Who writes: for operators who find another writer's name in an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    /// Host name of the machine.
+    pub host: String,
+    /// Version of the daemon.
+    pub version: String,
+}
+
+/// The cursor's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    spool: String,
+    seq: u64,
+    host: String,
+    version: String,
+    /// Seconds since the writer's last sign of life, by the database's clock.
+    age_secs: i64,
+}
+
+/// What attaching does to the row.
+#[derive(Debug, PartialEq, Eq)]
+enum Decision {
+    /// There is none yet: make it, at 0.
+    Create,
+    /// It is ours: go on from there.
+    Resume(u64),
+    /// Another spool's, long silent: keep its position and go on from ours.
+    TakeOver(u64),
+}
+
+/// Decides from the row, from the position kept for us when another spool took over, and from the
+/// last position that the spool itself knows to be stored.
+fn decide(row: Option<&Row>, spool: &str, kept: Option<u64>, confirmed: u64) -> Result<Decision, String> {
+    let remedy = "the shares stay in the spool; see `spool adopt` and `spool rewind`";
+    let at = kept.unwrap_or(0);
+    let Some(row) = row else {
+        return match confirmed.max(at) {
+            0 => Ok(Decision::Create),
+            known => Err(format!(
+                "the row of mpos_stratum_cursor is gone, though spool {spool} had stored up to {known}: \
+                 was the database restored or the table emptied? {remedy}"
+            )),
+        };
+    };
+    let (position, decision) = if row.spool == spool {
+        (row.seq, Decision::Resume(row.seq))
+    } else if row.age_secs < LEASE_SECS {
+        return Err(format!(
+            "another writer, spool {} on host {:?} (version {:?}), gave its last sign of life {} s ago: two daemons \
+             must not write one shares table. Stop it; it can be replaced {LEASE_SECS} s after its last sign of life",
+            row.spool, row.host, row.version, row.age_secs
+        ));
+    } else {
+        (at, Decision::TakeOver(at))
+    };
+    if position < confirmed {
+        return Err(format!(
+            "the database knows spool {spool} up to {position} only, though {confirmed} were stored: \
+             was an older backup restored, or is this another server? {remedy}"
+        ));
+    }
+    Ok(decision)
+}
+
+/// Makes `spool` the one writer, in a transaction of its own; returns its position. Waits for a
+/// predecessor that is still in a transaction, because that holds the row's lock.
+pub async fn attach(
+    conn: &mut Conn,
+    spool: SpoolId,
+    confirmed: u64,
+    token: &Token,
+    writer: &Writer,
+) -> Result<u64, Trouble> {
+    conn.query_drop("START TRANSACTION").await?;
+    let row = read_for_update(conn).await?;
+    let kept = kept_position(conn, spool).await?;
+    let decision = decide(row.as_ref(), &spool.to_string(), kept, confirmed);
+    let position = match decision {
+        Err(stop) => {
+            conn.query_drop("ROLLBACK").await?;
+            return Err(Trouble::Stop(stop));
+        }
+        Ok(Decision::Create) => 0,
+        Ok(Decision::Resume(position)) => position,
+        Ok(Decision::TakeOver(position)) => {
+            keep_position_of_other(conn).await?;
+            position
+        }
+    };
+    write(conn, spool, position, token, writer).await?;
+    conn.query_drop("COMMIT").await?;
+    Ok(position)
+}
+
+async fn read_for_update(conn: &mut Conn) -> Result<Option<Row>, Trouble> {
+    let row: Option<(String, u64, String, String, i64)> = ask_first(
+        conn,
+        "SELECT spool_id, seq, host, version, TIMESTAMPDIFF(SECOND, lease_at, UTC_TIMESTAMP(3)) \
+             FROM mpos_stratum_cursor WHERE name = ? FOR UPDATE",
+        (CURSOR_NAME,),
+    )
+    .await?;
+    Ok(row.map(|(spool, seq, host, version, age_secs)| Row { spool, seq, host, version, age_secs }))
+}
+
+async fn kept_position(conn: &mut Conn, spool: SpoolId) -> Result<Option<u64>, Trouble> {
+    let sql = "SELECT seq FROM mpos_stratum_spool WHERE name = ? AND spool_id = ?";
+    Ok(ask_first(conn, sql, (CURSOR_NAME, spool.to_string())).await?)
+}
+
+async fn keep_position_of_other(conn: &mut Conn) -> Result<(), Trouble> {
+    let sql = "INSERT INTO mpos_stratum_spool (name, spool_id, seq, host, version, lease_at, replaced_at) \
+               SELECT name, spool_id, seq, host, version, lease_at, UTC_TIMESTAMP(3) \
+               FROM mpos_stratum_cursor c WHERE name = ? \
+               ON DUPLICATE KEY UPDATE seq = c.seq, host = c.host, version = c.version, lease_at = c.lease_at, \
+               replaced_at = UTC_TIMESTAMP(3)";
+    Ok(conn.exec_drop(sql, (CURSOR_NAME,)).await?)
+}
+
+async fn write(conn: &mut Conn, spool: SpoolId, seq: u64, token: &Token, writer: &Writer) -> Result<(), Trouble> {
+    let sql = "INSERT INTO mpos_stratum_cursor (name, spool_id, seq, token, lease_at, connection_id, host, version) \
+               VALUES (:name, :spool, :seq, :token, UTC_TIMESTAMP(3), CONNECTION_ID(), :host, :version) \
+               ON DUPLICATE KEY UPDATE spool_id = :spool, seq = :seq, token = :token, lease_at = UTC_TIMESTAMP(3), \
+               connection_id = CONNECTION_ID(), host = :host, version = :version";
+    let values = params! {
+        "name" => CURSOR_NAME,
+        "spool" => spool.to_string(),
+        "seq" => seq,
+        "token" => &token.0,
+        "host" => ascii(&writer.host, 64),
+        "version" => ascii(&writer.version, 32),
+    };
+    Ok(conn.exec_drop(sql, values).await?)
+}
+
+/// Text that an ASCII column of this width takes.
+fn ascii(text: &str, width: usize) -> String {
+    text.chars().take(width).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
+}
+
+/// Moves the position within the caller's transaction. Fails if this connection is not the writer
+/// any more, or the position is not `old`.
+pub async fn advance(conn: &mut Conn, spool: SpoolId, token: &Token, old: u64, new: u64) -> Result<(), Trouble> {
+    let sql = "UPDATE mpos_stratum_cursor SET seq = ?, lease_at = UTC_TIMESTAMP(3) \
+               WHERE name = ? AND spool_id = ? AND seq = ? AND token = ?";
+    conn.exec_drop(sql, (new, CURSOR_NAME, spool.to_string(), old, &token.0)).await?;
+    one_row(conn, "moved on")
+}
+
+/// Renews the lease.
+pub async fn renew(conn: &mut Conn, spool: SpoolId, token: &Token) -> Result<(), Trouble> {
+    let sql = "UPDATE mpos_stratum_cursor SET lease_at = UTC_TIMESTAMP(3) \
+               WHERE name = ? AND spool_id = ? AND token = ?";
+    conn.exec_drop(sql, (CURSOR_NAME, spool.to_string(), &token.0)).await?;
+    one_row(conn, "renewed")
+}
+
+fn one_row(conn: &Conn, what: &str) -> Result<(), Trouble> {
+    match conn.affected_rows() {
+        1 => Ok(()),
+        _ => Err(Trouble::NotNow(format!(
+            "the cursor could not be {what}: another connection has become the writer, or the row was changed"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(spool: &str, seq: u64, age_secs: i64) -> Row {
+        Row { spool: spool.into(), seq, host: "h".into(), version: "1".into(), age_secs }
+    }
+
+    #[test]
+    fn first_use_and_a_lost_row() {
+        assert_eq!(decide(None, "me", None, 0), Ok(Decision::Create));
+        assert!(decide(None, "me", None, 7).unwrap_err().contains("up to 7"));
+        assert!(decide(None, "me", Some(9), 0).unwrap_err().contains("up to 9"));
+    }
+
+    #[test]
+    fn the_own_row_is_resumed_at_once_unless_it_is_behind() {
+        for age in [-5, 0, 3600] {
+            assert_eq!(decide(Some(&row("me", 7, age)), "me", None, 7), Ok(Decision::Resume(7)));
+        }
+        assert_eq!(decide(Some(&row("me", 9, 0)), "me", None, 7), Ok(Decision::Resume(9)), "an ambiguous commit");
+        assert!(decide(Some(&row("me", 6, 0)), "me", None, 7).unwrap_err().contains("up to 6 only"));
+    }
+
+    #[test]
+    fn a_stranger_is_replaced_only_after_its_lease() {
+        for age in [-5, 0, 59] {
+            let stop = decide(Some(&row("other", 7, age)), "me", None, 0).unwrap_err();
+            assert!(stop.contains("spool other on host \"h\""), "{stop}");
+        }
+        assert_eq!(decide(Some(&row("other", 7, 60)), "me", None, 0), Ok(Decision::TakeOver(0)));
+        assert_eq!(decide(Some(&row("other", 7, 60)), "me", Some(5), 5), Ok(Decision::TakeOver(5)));
+        assert!(decide(Some(&row("other", 7, 60)), "me", Some(4), 5).is_err());
+        assert!(decide(Some(&row("other", 7, 60)), "me", None, 5).is_err());
+    }
+
+    #[test]
+    fn tokens_differ() {
+        let (a, b) = (Token::random().unwrap(), Token::random().unwrap());
+        assert_eq!(a.0.len(), 32);
+        assert_ne!(a, b);
+    }
+}

@@ -1,0 +1,117 @@
+//! Workers and accounts as MPOS stores them. They may be in other schemas than the shares: MPOS can
+//! share both between several coins.
+
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error, Opts};
+
+use super::connect::{self, ask, ask_first, quoted, within};
+use crate::config::Mpos;
+use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
+
+/// Longest time for one look-up, connecting again included.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Error number of a row whose key exists already.
+const DUPLICATE_KEY: u16 = 1062;
+
+/// Looks workers up in `pool_worker` and `accounts`, with a connection of its own.
+pub struct PoolWorkers {
+    opts: Opts,
+    conn: Option<Conn>,
+    find_worker: String,
+    find_account: String,
+    create_worker: String,
+}
+
+impl PoolWorkers {
+    /// Connects when it is first asked.
+    pub fn new(mpos: &Mpos) -> Self {
+        let workers = quoted(&mpos.workers_database);
+        let accounts = quoted(&mpos.accounts_database);
+        Self {
+            opts: connect::opts(mpos),
+            conn: None,
+            // More than one only where the unique key is missing; then the exact spelling goes first.
+            find_worker: format!("SELECT username, password FROM {workers}.pool_worker WHERE username = ? LIMIT 8"),
+            find_account: format!("SELECT id, username, is_locked FROM {accounts}.accounts WHERE username = ? LIMIT 1"),
+            create_worker: format!(
+                "INSERT INTO {workers}.pool_worker (account_id, username, password) VALUES (?, ?, ?)"
+            ),
+        }
+    }
+
+    /// Finds a worker, on a new connection if the old one has died meanwhile.
+    async fn look_up(&mut self, name: &str) -> Result<Found, Error> {
+        if let Some(conn) = self.conn.take() {
+            match self.look_up_on(conn, name).await {
+                Err(error) if error.is_fatal() => {}
+                result => return result,
+            }
+        }
+        let conn = connect::open(&self.opts).await?;
+        self.look_up_on(conn, name).await
+    }
+
+    /// Finds a worker; the connection is kept only if it is in order.
+    async fn look_up_on(&mut self, mut conn: Conn, name: &str) -> Result<Found, Error> {
+        let found = self.find_in(&mut conn, name).await?;
+        self.conn = Some(conn);
+        Ok(found)
+    }
+
+    async fn find_in(&self, conn: &mut Conn, name: &str) -> Result<Found, Error> {
+        let workers: Vec<(String, Option<String>)> = ask(conn, &self.find_worker, (name,)).await?;
+        let exact = workers.iter().position(|(stored, _)| stored == name).unwrap_or(0);
+        let worker = workers.into_iter().nth(exact);
+        // MPOS credits the text before the first dot of the stored name, whatever `account_id` says.
+        let credited = worker.as_ref().map_or(name, |(stored, _)| stored.as_str());
+        let account = credited.split('.').next().unwrap_or_default().to_owned();
+        let account: Option<(i64, String, i64)> = ask_first(conn, &self.find_account, (account,)).await?;
+        let Some((id, account_name, locked)) = account else { return Ok(Found::Nothing) };
+        // MPOS knows 0, 1 and 2; anything else counts as MPOS counts it: not 2, so not locked out.
+        let locked = u8::try_from(locked).unwrap_or(1);
+        Ok(match worker {
+            Some((name, password)) => Found::Worker(StoredWorker { name, password, locked }),
+            None => Found::OnlyAccount(StoredAccount { id, name: account_name, locked }),
+        })
+    }
+
+    async fn insert(&mut self, account: &StoredAccount, name: &str, password: &str) -> Result<(), Error> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => connect::open(&self.opts).await?,
+        };
+        let result = conn.exec_drop(self.create_worker.as_str(), (account.id, name, password)).await;
+        if !matches!(&result, Err(error) if error.is_fatal()) {
+            self.conn = Some(conn);
+        }
+        match result {
+            Err(Error::Server(error)) if error.code == DUPLICATE_KEY => Ok(()),
+            other => other,
+        }
+    }
+}
+
+impl WorkerSource for PoolWorkers {
+    async fn find(&mut self, name: &str) -> Result<Found, SourceError> {
+        within(LOOKUP_TIMEOUT, self.look_up(name)).await.map_err(|error| SourceError(error.to_string()))
+    }
+
+    async fn create(
+        &mut self,
+        account: &StoredAccount,
+        name: &str,
+        password: &str,
+    ) -> Result<StoredWorker, SourceError> {
+        within(LOOKUP_TIMEOUT, self.insert(account, name, password))
+            .await
+            .map_err(|error| SourceError(error.to_string()))?;
+        // Read back: another process may have been faster, and the column may have changed the text.
+        match self.find(name).await? {
+            Found::Worker(worker) => Ok(worker),
+            _ => Err(SourceError("a worker that was stored a moment ago is not there".into())),
+        }
+    }
+}
