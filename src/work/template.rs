@@ -1,8 +1,44 @@
 //! A block template: what `getblocktemplate` (BIP22, BIP23, BIP145) answered, checked once and
 //! turned into bytes.
 
+mod parse;
+#[cfg(test)]
+mod tests;
+
 use crate::bytes::Hash;
 use crate::difficulty::Target;
+
+/// Most transactions a template may have. The smallest transaction a node relays takes about 60
+/// bytes, so a full 4 MB block stays far below; a template beyond it is refused as a whole.
+pub const TRANSACTIONS_MAX: usize = 200_000;
+/// Most bytes all members of `coinbaseaux` may have together: the coinbase's script holds 100 bytes,
+/// and the height, the extranonce and the pool's text need the rest. More: the template is refused.
+pub const COINBASE_AUX_BYTES_MAX: usize = 48;
+/// Longest `longpollid` or `workid` that is kept and sent back. Longer: the template is refused.
+pub const HANDLE_BYTES_MAX: usize = 512;
+
+/// Why a template is not mined on. The texts name the member of the answer that is at fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// The answer is not a JSON object.
+    #[error("the block template is not a JSON object: {0}")]
+    Json(String),
+    /// A member is missing, of the wrong type or contradicts another.
+    #[error("block template: `{field}` {problem}")]
+    Field {
+        /// Path of the member, such as `transactions[3].data`.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The node demands a rule that this daemon does not know; a block made without it would be
+    /// invalid (BIP9: a `!` in front of a name in `rules`).
+    #[error(
+        "block template: the node demands rule {0:?}, which the coin's profile does not list; \
+         add it to the coin's template rules only if this daemon's blocks follow it"
+    )]
+    UnknownRule(String),
+}
 
 /// One transaction of a template, in the template's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,4 +82,31 @@ pub struct Template {
     pub longpoll_id: Option<String>,
     /// To be returned with the solved block, if given.
     pub work_id: Option<String>,
+}
+
+impl Template {
+    /// Reads the result of `getblocktemplate` and checks it once: everything behind this function
+    /// may rely on it. `known_rules` are the rule names this daemon sends as `rules`; any other rule
+    /// the node calls mandatory is an error.
+    pub fn from_json(json: &str, known_rules: &[String]) -> Result<Self, TemplateError> {
+        parse::template(json, known_rules)
+    }
+
+    /// True if blocks made from `other` would be the same but for the time and the node's handles.
+    /// A difference is worth a new job to miners; a later `curtime` alone is not.
+    pub fn same_block(&self, other: &Self) -> bool {
+        self.same_header(other)
+            && self.coinbase_value == other.coinbase_value
+            && self.coinbase_aux == other.coinbase_aux
+            && self.witness_commitment == other.witness_commitment
+            && self.mweb == other.mweb
+            && self.transactions.len() == other.transactions.len()
+            && self.transactions.iter().zip(&other.transactions).all(|(a, b)| a.wtxid == b.wtxid && a.txid == b.txid)
+    }
+
+    /// True if `other` asks for the same work: a block for one has a header the other's rules take.
+    pub fn same_header(&self, other: &Self) -> bool {
+        (self.height, self.version, self.previous, self.bits)
+            == (other.height, other.version, other.previous, other.bits)
+    }
 }

@@ -1,0 +1,93 @@
+//! Asks the node what the payout address means to it. The node knows its own network's address forms,
+//! so its script is the one to compare with; and its wallet is where MPOS looks for blocks.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::error::RpcError;
+use super::nodes::{Node, Nodes};
+use super::rpc::Call;
+use crate::bytes::hex;
+
+/// What the nodes know about the payout address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayoutCheck {
+    /// The output script that pays it.
+    pub script: Vec<u8>,
+    /// Whether a node's wallet holds its key; `None` if no node says (no wallet).
+    pub owned: Option<bool>,
+}
+
+/// Why a payout address cannot be used, or not be checked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayoutError {
+    /// The coin has no nodes to ask.
+    #[error("the payout address cannot be checked: the coin has no node")]
+    NoNode,
+    /// The node could not be asked.
+    #[error("the payout address cannot be checked: {0}")]
+    Rpc(#[from] RpcError),
+    /// The node says it is none.
+    #[error("payout address {0:?} is not an address of the node's network")]
+    Invalid(String),
+    /// An address inside Litecoin's extension block: a coinbase cannot pay it.
+    #[error("payout address {0:?} is an MWEB address, which a coinbase cannot pay; take one without `mweb`")]
+    Mweb(String),
+    /// The node takes the address, but does not say what it stands for.
+    #[error("the node gives no usable script for payout address {0:?}")]
+    NoScript(String),
+}
+
+/// The members of `validateaddress` and `getaddressinfo` that count.
+#[derive(Debug, Default, Deserialize)]
+struct AddressInfo {
+    isvalid: Option<bool>,
+    #[serde(rename = "scriptPubKey")]
+    script: Option<String>,
+    ismine: Option<bool>,
+    ismweb: Option<bool>,
+}
+
+/// Asks for the script of `address` and whether a wallet owns it.
+pub async fn check_payout(nodes: &Nodes, address: &str) -> Result<PayoutCheck, PayoutError> {
+    let valid = nodes
+        .ask(|node| async move { query(&node, "validateaddress", address).await })
+        .await
+        .ok_or(PayoutError::NoNode)??;
+    if valid.isvalid != Some(true) {
+        return Err(PayoutError::Invalid(address.into()));
+    }
+    let infos = wallet_infos(nodes, address).await;
+    if valid.ismweb == Some(true) || infos.iter().any(|info| info.ismweb == Some(true)) {
+        return Err(PayoutError::Mweb(address.into()));
+    }
+    let script = valid
+        .script
+        .as_deref()
+        .or_else(|| infos.iter().find_map(|info| info.script.as_deref()))
+        .and_then(|text| hex::decode(text.as_bytes()))
+        .filter(|script| !script.is_empty())
+        .ok_or_else(|| PayoutError::NoScript(address.into()))?;
+    // The wallet may be on any of the nodes; one that owns it is enough. Old nodes say it in
+    // `validateaddress`.
+    let owned = infos.iter().filter_map(|info| info.ismine).chain(valid.ismine).reduce(|one, other| one || other);
+    Ok(PayoutCheck { script, owned })
+}
+
+/// What the wallets say; nodes without one, or without the call, say nothing.
+async fn wallet_infos(nodes: &Nodes, address: &str) -> Vec<AddressInfo> {
+    let mut infos = Vec::new();
+    for node in nodes.all() {
+        match query(node, "getaddressinfo", address).await {
+            Ok(info) => infos.push(info),
+            Err(error) => tracing::debug!(%error, "no wallet says whether it owns the payout address"),
+        }
+    }
+    infos
+}
+
+async fn query(node: &Arc<Node>, method: &str, address: &str) -> Result<AddressInfo, RpcError> {
+    node.rpc.call_as(Call::new(method), json!([address])).await
+}

@@ -1,0 +1,255 @@
+//! One block and one node: submitted and asked about until the node's word is clear.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use super::error::RpcError;
+use super::nodes::Node;
+use super::queries::Place;
+use super::rpc::Call;
+use super::verdict::SolvedBlock;
+use crate::bytes::Hash;
+
+/// How long one submission may take: a node validates a full block within it.
+const SUBMIT_MAX: Duration = Duration::from_secs(30);
+/// Waits between attempts; the last one repeats.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+];
+/// So many attempts to find a block the node said it took; then its word alone counts.
+const CONFIRM_MAX: u32 = 3;
+/// Where the merkle root lies in the hexadecimal block: behind version and previous hash.
+const ROOT_DIGITS: std::ops::Range<usize> = 72..136;
+
+/// What a pursuit tells, any number of answers and at the end one of the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Report {
+    /// The node's words.
+    Answer(String),
+    /// It is in the node's best chain, under this hash.
+    Accepted(Hash),
+    /// The node refused it for good.
+    Refused(String),
+    /// Time is up without a clear word.
+    Silent,
+}
+
+/// What a submission's answer means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Said {
+    /// `null`: the node took it.
+    Taken,
+    /// The node knows it already; where it stands is to be asked.
+    Known,
+    /// Not decided. With `Some`, these words become a refusal when nothing better comes.
+    Open(Option<String>),
+    /// Refused for good.
+    Refused(String),
+}
+
+/// Pursues until there is a clear word, `total` is over or nobody listens any more.
+pub(super) async fn pursue(
+    index: usize,
+    node: Arc<Node>,
+    block: Arc<SolvedBlock>,
+    total: Duration,
+    reports: mpsc::Sender<(usize, Report)>,
+) {
+    let until = Instant::now() + total;
+    let mut pursuit = Pursuit { node, block, said: Said::Open(None), side_chain: false, confirms: 0, told: None };
+    let mut pauses = PAUSES.iter();
+    let mut pause = Duration::ZERO;
+    let last = loop {
+        let step = pursuit.step().await;
+        if let Some(words) = pursuit.told.take()
+            && reports.send((index, Report::Answer(words))).await.is_err()
+        {
+            return;
+        }
+        if let Some(report) = step {
+            break report;
+        }
+        pause = pauses.next().copied().unwrap_or(pause);
+        if Instant::now() + pause > until {
+            break pursuit.at_the_end();
+        }
+        tokio::select! {
+            () = sleep(pause) => (),
+            () = reports.closed() => return,
+        }
+    };
+    // Nobody listening means that another node has settled it.
+    let _settled_elsewhere = reports.send((index, last)).await;
+}
+
+struct Pursuit {
+    node: Arc<Node>,
+    block: Arc<SolvedBlock>,
+    said: Said,
+    /// The node has it beside its best chain.
+    side_chain: bool,
+    /// Attempts to find a block that was taken.
+    confirms: u32,
+    /// New words to report.
+    told: Option<String>,
+}
+
+impl Pursuit {
+    /// Submits if that is open, and looks for the block.
+    async fn step(&mut self) -> Option<Report> {
+        if matches!(self.said, Said::Open(_)) {
+            let answer = self.submit().await;
+            self.told = Some(in_words(&answer));
+            self.said = meaning(&answer);
+            if let Said::Refused(reason) = &self.said {
+                return Some(Report::Refused(reason.clone()));
+            }
+        }
+        let place = self.node.rpc.place_of(&self.block.hash).await;
+        self.side_chain = matches!(place, Ok(Place::SideChain));
+        match place {
+            Ok(Place::BestChain) => return Some(Report::Accepted(self.block.hash)),
+            Ok(Place::SideChain) => return None,
+            Ok(Place::Unknown) if self.said == Said::Taken => {
+                if let Some(hash) = self.name_on_node().await {
+                    return Some(Report::Accepted(hash));
+                }
+            }
+            Ok(Place::Unknown) => (),
+            Err(error) => tracing::warn!(%error, "cannot look for a submitted block"),
+        }
+        if self.said == Said::Taken {
+            self.confirms += 1;
+            if self.confirms >= CONFIRM_MAX {
+                tracing::warn!(node = self.node.name(), "block was taken, but the node does not show it");
+                return Some(Report::Accepted(self.block.hash));
+            }
+        }
+        None
+    }
+
+    fn at_the_end(&self) -> Report {
+        match &self.said {
+            _ if self.side_chain => Report::Refused("not in the best chain".into()),
+            Said::Taken => Report::Accepted(self.block.hash),
+            Said::Open(Some(reason)) | Said::Refused(reason) => Report::Refused(reason.clone()),
+            Said::Open(None) | Said::Known => Report::Silent,
+        }
+    }
+
+    /// `submitblock`, or what came before it (BIP22): `getblocktemplate` with mode `submit`.
+    async fn submit(&self) -> Result<Box<RawValue>, RpcError> {
+        let (rpc, hex, work_id) = (&self.node.rpc, &*self.block.hex, &self.block.work_id);
+        let params = match work_id {
+            Some(id) => json!([hex, { "workid": id }]),
+            None => json!([hex]),
+        };
+        match rpc.call(Call::new("submitblock").timeout(SUBMIT_MAX).own_connection(), params).await {
+            Err(error) if error.is_method_missing() => {
+                let mut request = json!({ "mode": "submit", "data": hex });
+                if let (Some(id), Some(request)) = (work_id, request.as_object_mut()) {
+                    request.insert("workid".into(), json!(id));
+                }
+                rpc.call(Call::new("getblocktemplate").timeout(SUBMIT_MAX).own_connection(), json!([request])).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// The hash under which the node has a block it took but does not know by our hash: the one at
+    /// our height with our merkle root.
+    async fn name_on_node(&self) -> Option<Hash> {
+        let ours: Hash = crate::bytes::hex::decode_array(self.block.hex.get(ROOT_DIGITS)?.as_bytes())?;
+        match self.node.rpc.block_at(self.block.height).await {
+            Ok((hash, root)) if root == ours => Some(hash),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(%error, "cannot look for a submitted block by its height");
+                None
+            }
+        }
+    }
+}
+
+fn in_words(answer: &Result<Box<RawValue>, RpcError>) -> String {
+    match answer {
+        Ok(result) => match serde_json::from_str::<Option<String>>(result.get()) {
+            Ok(None) => "accepted".into(),
+            Ok(Some(words)) => super::error::words(&words),
+            Err(_) => super::error::words(result.get()),
+        },
+        Err(error) => error.to_string(),
+    }
+}
+
+/// What an answer to a submission means (BIP22 and what daemons make of it).
+fn meaning(answer: &Result<Box<RawValue>, RpcError>) -> Said {
+    let result = match answer {
+        Ok(result) => result,
+        // Could not be decoded (-22), failed verification (-25, -26, -27), failed its check
+        // (-100, Peercoin). Other errors say nothing about the block: safe mode, a full disk.
+        Err(RpcError::Node { code: -22 | -25 | -26 | -27 | -100, message, .. }) => {
+            return Said::Refused(message.clone());
+        }
+        Err(_) => return Said::Open(None),
+    };
+    let words = match serde_json::from_str::<Option<String>>(result.get()) {
+        Ok(None) => return Said::Taken,
+        Ok(Some(words)) => words,
+        Err(_) => return Said::Open(None),
+    };
+    // bcoin writes "rejected: duplicate" where Bitcoin writes "duplicate".
+    match words.strip_prefix("rejected: ").unwrap_or(&words) {
+        "duplicate" => Said::Known,
+        "inconclusive" | "duplicate-inconclusive" => Said::Open(None),
+        // What may pass later: the parent is on its way, or the node's clock is behind.
+        "prev-blk-not-found" | "bad-prevblk" | "time-too-new" => Said::Open(Some(words)),
+        _ => Said::Refused(words),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(json: &str) -> Said {
+        meaning(&Ok(RawValue::from_string(json.into()).unwrap()))
+    }
+
+    #[test]
+    fn every_answer_has_its_meaning() {
+        assert_eq!(answered("null"), Said::Taken);
+        assert_eq!(answered("\"duplicate\""), Said::Known);
+        assert_eq!(answered("\"rejected: duplicate\""), Said::Known);
+        for open in ["\"inconclusive\"", "\"duplicate-inconclusive\"", "true", "{}"] {
+            assert_eq!(answered(open), Said::Open(None), "{open}");
+        }
+        assert_eq!(answered("\"prev-blk-not-found\""), Said::Open(Some("prev-blk-not-found".into())));
+        assert_eq!(answered("\"rejected: bad-prevblk\""), Said::Open(Some("rejected: bad-prevblk".into())));
+        for no in ["high-hash", "duplicate-invalid", "rejected", "bad-txnmrklroot", "stale-prevblk", ""] {
+            assert_eq!(answered(&format!("{no:?}")), Said::Refused(no.into()));
+        }
+    }
+
+    #[test]
+    fn only_errors_about_the_block_refuse_it() {
+        let error = |code| {
+            meaning(&Err(RpcError::Node { node: "n".into(), method: "m".into(), code, message: "words".into() }))
+        };
+        assert_eq!(error(-22), Said::Refused("words".into()));
+        for code in [-1, -2, -10, -20, -28, -32603] {
+            assert_eq!(error(code), Said::Open(None), "{code}");
+        }
+        let timeout = RpcError::Timeout { node: "n".into(), method: "m".into(), secs: 30 };
+        assert_eq!(meaning(&Err(timeout)), Said::Open(None));
+    }
+}

@@ -1,0 +1,107 @@
+//! The calls this daemon makes, with their answers as types and their stand-ins on old nodes.
+
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+use super::error::RpcError;
+use super::rpc::{Call, Rpc, TEMPLATE_BYTES_MAX};
+use crate::bytes::{Hash, display_hash, parse_display_hash};
+
+/// What a template request says about us: we make the coinbase from `coinbasevalue` ourselves.
+const CAPABILITIES: [&str; 4] = ["coinbasevalue", "coinbase/append", "longpoll", "workid"];
+
+/// Where a node has a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In its best chain.
+    BestChain,
+    /// Known, but not in the best chain.
+    SideChain,
+    /// The node does not know it.
+    Unknown,
+}
+
+#[derive(Deserialize)]
+struct BlockHeader {
+    confirmations: i64,
+}
+
+#[derive(Deserialize)]
+struct ChainProgress {
+    blocks: u64,
+    headers: u64,
+}
+
+#[derive(Deserialize)]
+struct BlockRoot {
+    merkleroot: String,
+}
+
+impl Rpc {
+    /// The hash of the node's tip.
+    pub(super) async fn best_block_hash(&self) -> Result<Hash, RpcError> {
+        const METHOD: &str = "getbestblockhash";
+        let text: String = self.call_as(Call::new(METHOD), json!([])).await?;
+        self.hash(METHOD, &text)
+    }
+
+    /// A block template, as the node wrote it.
+    pub(super) async fn block_template(&self, rules: &[String]) -> Result<Box<RawValue>, RpcError> {
+        let request = json!([{ "rules": rules, "capabilities": CAPABILITIES }]);
+        self.call(Call::new("getblocktemplate").bytes_max(TEMPLATE_BYTES_MAX), request).await
+    }
+
+    /// The next template that differs from the one `longpoll_id` came with (BIP22), on a connection
+    /// of its own.
+    pub(super) async fn longpoll(
+        &self,
+        rules: &[String],
+        longpoll_id: &str,
+        timeout: Duration,
+    ) -> Result<Box<RawValue>, RpcError> {
+        let request = json!([{ "rules": rules, "capabilities": CAPABILITIES, "longpollid": longpoll_id }]);
+        let call = Call::new("getblocktemplate").bytes_max(TEMPLATE_BYTES_MAX).timeout(timeout);
+        self.call(call.own_connection(), request).await
+    }
+
+    /// How far a node that is catching up has come, in words; `None` if it does not say.
+    pub(super) async fn sync_progress(&self) -> Option<String> {
+        let progress: ChainProgress = self.call_as(Call::new("getblockchaininfo"), json!([])).await.ok()?;
+        Some(format!("at block {} of {}", progress.blocks, progress.headers))
+    }
+
+    /// Where the node has a block. Nodes without `getblockheader` are asked by `getblock`.
+    pub(super) async fn place_of(&self, hash: &Hash) -> Result<Place, RpcError> {
+        let params = json!([display_hash(hash)]);
+        let header: Result<BlockHeader, RpcError> =
+            match self.call_as(Call::new("getblockheader").own_connection(), &params).await {
+                Err(error) if error.is_method_missing() => {
+                    self.call_as(Call::new("getblock").bytes_max(TEMPLATE_BYTES_MAX).own_connection(), &params).await
+                }
+                answer => answer,
+            };
+        match header {
+            Ok(BlockHeader { confirmations }) if confirmations >= 0 => Ok(Place::BestChain),
+            Ok(_) => Ok(Place::SideChain),
+            Err(error) if error.is_not_found() => Ok(Place::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The node's block at a height: its hash and its merkle root.
+    pub(super) async fn block_at(&self, height: u32) -> Result<(Hash, Hash), RpcError> {
+        let text: String = self.call_as(Call::new("getblockhash").own_connection(), json!([height])).await?;
+        let hash = self.hash("getblockhash", &text)?;
+        let call = Call::new("getblock").bytes_max(TEMPLATE_BYTES_MAX).own_connection();
+        let block: BlockRoot = self.call_as(call, json!([text])).await?;
+        Ok((hash, self.hash("getblock", &block.merkleroot)?))
+    }
+
+    /// The hash in an answer.
+    pub(super) fn hash(&self, method: &str, text: &str) -> Result<Hash, RpcError> {
+        parse_display_hash(text)
+            .ok_or_else(|| self.bad_answer(method, "the hash in it is not 64 hexadecimal digits".into()))
+    }
+}

@@ -1,0 +1,90 @@
+//! One node as seen by the two tasks that watch it, and where both hand in what they learnt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::error::RpcError;
+use super::nodes::Node;
+use super::publisher::Publisher;
+use super::tip::{NodeState, Source};
+use crate::bytes::Hash;
+use crate::work::template::Template;
+
+/// One node being watched, shared by its poller and its long poll.
+pub(super) struct Watch {
+    /// Its place in the order of preference.
+    pub(super) index: usize,
+    pub(super) node: Arc<Node>,
+    /// Sent with every template request.
+    pub(super) rules: Vec<String>,
+    pub(super) publisher: Arc<Publisher>,
+    /// Its last template; `None` while it is not ready.
+    pub(super) latest: watch::Sender<Option<Arc<Template>>>,
+    pub(super) kick: Arc<watch::Sender<u64>>,
+}
+
+impl Watch {
+    pub(super) fn name(&self) -> &str {
+        self.node.name()
+    }
+
+    /// A template by long polling; the error is for a log line.
+    pub(super) async fn longpoll(&self, id: &str, call_max: Duration) -> Result<Arc<Template>, String> {
+        let json = self.node.rpc.longpoll(&self.rules, id, call_max).await.map_err(|error| error.to_string())?;
+        Template::from_json(json.get(), &self.rules).map(Arc::new).map_err(|error| error.to_string())
+    }
+
+    /// A template now.
+    pub(super) async fn fetch(&self) -> Result<Arc<Template>, NodeState> {
+        let json = match self.node.rpc.block_template(&self.rules).await {
+            Ok(json) => json,
+            Err(error) => return Err(self.state_of(&error).await),
+        };
+        Template::from_json(json.get(), &self.rules)
+            .map(Arc::new)
+            .map_err(|error| NodeState::Refused { reason: format!("node {}: {error}", self.name()) })
+    }
+
+    /// Hands in a template that was asked for when the tip was `base`. If the other of the two tasks
+    /// has seen a third tip meanwhile, nobody knows which is newer: then it is dropped and the node
+    /// asked again.
+    pub(super) fn offer(&self, base: Option<Hash>, template: Arc<Template>, source: Source) {
+        let mut dropped = false;
+        self.latest.send_if_modified(|latest| {
+            let held = latest.as_ref().map(|held| held.previous);
+            dropped = held.is_some() && held != base && held != Some(template.previous);
+            if !dropped {
+                *latest = Some(Arc::clone(&template));
+                self.publisher.offer(self.index, template, source);
+            }
+            !dropped
+        });
+        if dropped {
+            self.kick.send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+
+    /// The node gives no templates.
+    pub(super) fn fail(&self, state: NodeState) {
+        self.latest.send_replace(None);
+        self.publisher.failed(self.index, state);
+    }
+
+    /// What an error says about the node.
+    pub(super) async fn state_of(&self, error: &RpcError) -> NodeState {
+        let words = error.to_string();
+        match error {
+            RpcError::Unreachable { .. } | RpcError::Timeout { .. } | RpcError::BadAnswer { .. } => {
+                NodeState::Unreachable { problem: words }
+            }
+            RpcError::Unauthorized { .. } | RpcError::TooLarge { .. } => NodeState::Refused { reason: words },
+            RpcError::Node { .. } if error.is_warming_up() || error.is_syncing() => {
+                let progress = self.node.rpc.sync_progress().await;
+                NodeState::Syncing { problem: progress.map_or(words.clone(), |at| format!("{words} ({at})")) }
+            }
+            RpcError::Node { .. } => NodeState::Refused { reason: words },
+        }
+    }
+}

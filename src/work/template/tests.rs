@@ -1,0 +1,246 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::bytes::{display_hash, hex, parse_display_hash};
+
+/// The id of the first transaction ever paid, in block 170 of Bitcoin, and its bytes.
+const PAYMENT: &str = "0100000001c997a5e56e104102fa209c6a852dd90660a20b2d9c352423edce25857fcd3704000000004847304402204e45e16932b8af514961a1d3a1a25fdf3f4f7732e9d624c6c61548ab5fb8cd410220181522ec8eca07de4860a4acdd12909d831cc56cbbac4622082221a8768d1d0901ffffffff0200ca9a3b00000000434104ae1a62fe09c5f51b13905f07f06b99a2f7159b2225f374cd378d71302fa28414e7aab37397f554a7df5f142c21c1b7303b8a0626f1baded5c72a704f7e6cd84cac00286bee0000000043410411db93e1dcdb8a016b49840f8c53bc1eb68a382e97b1482ecad7b148a6909a5cb2e0eaddfb84ccf9744464f82e160bfa9b8b64f9d4c03f999b8643f656b412a3ac00000000";
+const PAYMENT_ID: &str = "f4184fc596403b9d638783cf57adfe4c75c605f6356fbc91338530e9831e9e16";
+
+/// What litecoind 0.21.2.1 answered on regtest at the first height after MWEB's activation.
+fn litecoin_mweb() -> Value {
+    json!({
+        "capabilities": ["proposal"], "version": 536_870_912,
+        "rules": ["csv", "!segwit", "testdummy", "taproot", "mweb"], "vbavailable": {}, "vbrequired": 0,
+        "previousblockhash": "7a17637dc155347bc91a7477be317cfccb2bcbc274ef43451b79e0ba41fbfcb9",
+        "transactions": [{
+            "data": "02000000000801f231c8090844cf6916f63472690b15c0bdfd8b9fe92e3189c04beda246b7bf340000000000ffffffff01982d814a00000000225820e32f61ec395e4d9d789c53eab8fd3defbce84fbeb56db7e2efdcebf8dd3af1c00000000000",
+            "txid": "75a8916d71335871d9d7c8aaa0d525b846eb456b9cc3525620df5852d30ecb50",
+            "hash": "75a8916d71335871d9d7c8aaa0d525b846eb456b9cc3525620df5852d30ecb50",
+            "depends": [], "fee": 0, "sigops": 0, "weight": 376
+        }],
+        "coinbaseaux": {}, "coinbasevalue": 1_250_000_000,
+        "longpollid": "7a17637dc155347bc91a7477be317cfccb2bcbc274ef43451b79e0ba41fbfcb9437",
+        "target": "7fffff0000000000000000000000000000000000000000000000000000000000",
+        "mintime": 1_795_226_909, "mutable": ["time", "transactions", "prevblock"],
+        "noncerange": "00000000ffffffff", "sigoplimit": 80000, "sizelimit": 4_000_000, "weightlimit": 4_000_000,
+        "curtime": 1_795_226_909, "bits": "207fffff", "height": 433,
+        "default_witness_commitment": "6a24aa21a9ed77fdebfd2b3cfe60101589b40d709d01932a579ddf758e0ed522970cbb69e89e",
+        "mweb": "8231540a61d11295c3afc90fdb3ed4ffb7cc"
+    })
+}
+
+/// A template as bitcoind before segwit wrote it: `hash` alone, flags in `coinbaseaux`.
+fn before_segwit() -> Value {
+    json!({
+        "version": 4,
+        "previousblockhash": "00000000d1145790a8694403d4063f323d499e655c83426834d4ce2f8dd4a2ee",
+        "transactions": [{ "data": PAYMENT, "hash": PAYMENT_ID, "depends": [], "fee": 0, "sigops": 2 }],
+        "coinbaseaux": { "flags": "062f503253482f", "a": "01" },
+        "coinbasevalue": 5_000_000_000_u64,
+        "target": "00000000ffff0000000000000000000000000000000000000000000000000000",
+        "mintime": 1_231_731_025, "curtime": 1_231_731_100,
+        "bits": "1d00ffff", "height": 171
+    })
+}
+
+fn rules() -> Vec<String> {
+    vec!["segwit".into(), "mweb".into()]
+}
+
+fn read(value: &Value) -> Result<Template, TemplateError> {
+    Template::from_json(&value.to_string(), &rules())
+}
+
+/// The error of a template in which `member` is set to `value`, or removed for `null`.
+fn refusal(mut template: Value, member: &str, value: Value) -> String {
+    if value.is_null() {
+        template.as_object_mut().unwrap().remove(member);
+    } else {
+        template[member] = value;
+    }
+    read(&template).unwrap_err().to_string()
+}
+
+#[test]
+fn a_litecoin_template_with_an_extension_block() {
+    let template = read(&litecoin_mweb()).unwrap();
+    assert_eq!((template.height, template.version, template.bits), (433, 0x2000_0000, 0x207f_ffff));
+    assert_eq!(display_hash(&template.previous), "7a17637dc155347bc91a7477be317cfccb2bcbc274ef43451b79e0ba41fbfcb9");
+    assert_eq!(template.coinbase_value, 1_250_000_000);
+    assert_eq!(template.coinbase_aux, b"");
+    assert_eq!(template.mweb.as_deref(), hex::decode(b"8231540a61d11295c3afc90fdb3ed4ffb7cc").as_deref());
+    // The commitment is the node's own: so the recomputation here is Litecoin's as well.
+    assert_eq!(template.witness_commitment.as_ref().map(Vec::len), Some(38));
+    assert_eq!(template.transactions.len(), 1);
+    assert_eq!(
+        template.transactions[0].txid,
+        parse_display_hash("75a8916d71335871d9d7c8aaa0d525b846eb456b9cc3525620df5852d30ecb50").unwrap()
+    );
+    assert!(template.longpoll_id.is_some() && template.work_id.is_none());
+}
+
+#[test]
+fn a_template_from_before_segwit() {
+    let template = read(&before_segwit()).unwrap();
+    assert_eq!(template.transactions[0].txid, parse_display_hash(PAYMENT_ID).unwrap());
+    assert_eq!(template.transactions[0].wtxid, template.transactions[0].txid);
+    assert_eq!(hex::encode(&template.coinbase_aux), "01062f503253482f");
+    assert_eq!((template.mintime, template.curtime), (1_231_731_025, 1_231_731_100));
+    assert_eq!((template.witness_commitment, template.mweb, template.longpoll_id), (None, None, None));
+}
+
+#[test]
+fn a_transaction_without_any_hash_is_hashed_here() {
+    let mut value = before_segwit();
+    value["transactions"][0].as_object_mut().unwrap().remove("hash");
+    assert_eq!(read(&value).unwrap().transactions[0].txid, parse_display_hash(PAYMENT_ID).unwrap());
+}
+
+#[test]
+fn a_witness_transaction_must_name_its_id() {
+    let mut value = litecoin_mweb();
+    value["transactions"][0].as_object_mut().unwrap().remove("txid");
+    let error = read(&value).unwrap_err().to_string();
+    assert!(error.contains("transactions[0].txid"), "{error}");
+}
+
+#[test]
+fn an_unknown_mandatory_rule_stops_the_coin() {
+    let mut value = litecoin_mweb();
+    value["rules"] = json!(["csv", "!segwit", "!new-thing"]);
+    assert_eq!(read(&value), Err(TemplateError::UnknownRule("new-thing".into())));
+    assert_eq!(Template::from_json(&value.to_string(), &[]), Err(TemplateError::UnknownRule("segwit".into())));
+}
+
+#[test]
+fn a_commitment_before_activation_is_left_out() {
+    // bcoin names it from the first block on; a block that carries a witness then is invalid.
+    let mut value = before_segwit();
+    value["default_witness_commitment"] = json!("6a24aa21a9ed".to_owned() + &"00".repeat(32));
+    assert_eq!(read(&value).unwrap().witness_commitment, None);
+    value["rules"] = json!(["!segwit"]);
+    assert!(read(&value).unwrap_err().to_string().contains("does not commit"));
+}
+
+#[test]
+fn a_commitment_that_is_missing_is_noticed() {
+    let mut value = litecoin_mweb();
+    value["transactions"][0]["hash"] = json!("11".repeat(32));
+    assert!(read(&value).unwrap_err().to_string().contains("does not commit"));
+    value.as_object_mut().unwrap().remove("default_witness_commitment");
+    assert!(read(&value).unwrap_err().to_string().contains("is missing"));
+}
+
+#[test]
+fn an_empty_block_commits_to_itself() {
+    // Block template without transactions: sha256d of 64 zero bytes, known from every empty block.
+    let mut value = litecoin_mweb();
+    value["transactions"] = json!([]);
+    let commitment = "6a24aa21a9ede2f61c3f71d1defd3fa999dfa36953755c690689799962b48bebd836974e8cf9";
+    value["default_witness_commitment"] = json!(commitment);
+    assert_eq!(read(&value).unwrap().witness_commitment, hex::decode(commitment.as_bytes()));
+}
+
+#[test]
+fn errors_name_the_member() {
+    let cases: &[(&str, Value)] = &[
+        ("bits", json!("1d00fff")),
+        ("bits", json!("1d80ffff")),
+        ("bits", Value::Null),
+        ("target", json!("00000000ffff0000000000000000000000000000000000000000000000000001")),
+        ("target", json!("ffff")),
+        ("previousblockhash", json!("00")),
+        ("previousblockhash", json!(7)),
+        ("height", json!(-1)),
+        ("height", json!(4_294_967_296_u64)),
+        ("curtime", json!("now")),
+        ("mintime", json!(-5)),
+        ("version", json!(4_294_967_296_u64)),
+        ("coinbasevalue", json!(-1)),
+        ("coinbasevalue", Value::Null),
+        ("coinbaseaux", json!({ "flags": "0" })),
+        ("coinbaseaux", json!({ "flags": "00".repeat(COINBASE_AUX_BYTES_MAX + 1) })),
+        ("transactions", Value::Null),
+        ("transactions", json!({})),
+        ("transactions[0]", json!(null)),
+        ("mweb", json!("0x00")),
+        ("longpollid", json!("x".repeat(HANDLE_BYTES_MAX + 1))),
+        ("workid", json!(1)),
+        ("rules", json!("segwit")),
+        ("default_witness_commitment", json!("zz")),
+    ];
+    for (member, value) in cases {
+        let error = match member.strip_suffix("[0]") {
+            Some(list) => refusal(before_segwit(), list, json!([{ "data": "00" }])),
+            None => refusal(before_segwit(), member, value.clone()),
+        };
+        assert!(error.contains(&format!("`{member}")), "{member} {value}: {error}");
+    }
+}
+
+#[test]
+fn the_version_keeps_its_bits() {
+    let mut value = before_segwit();
+    for (written, bits) in
+        [(json!(-1), u32::MAX), (json!(0x2000_0000), 0x2000_0000), (json!(4_026_531_840_u32), 0xf000_0000)]
+    {
+        value["version"] = written;
+        assert_eq!(read(&value).unwrap().version, bits);
+    }
+}
+
+#[test]
+fn a_node_without_mintime_gets_none_below_its_present() {
+    let mut value = before_segwit();
+    value.as_object_mut().unwrap().remove("mintime");
+    assert_eq!(read(&value).unwrap().mintime, 1_231_731_100);
+    value["mintime"] = json!(1_231_731_200);
+    let template = read(&value).unwrap();
+    assert_eq!((template.mintime, template.curtime), (1_231_731_200, 1_231_731_200));
+}
+
+#[test]
+fn too_many_transactions_are_refused() {
+    let mut value = before_segwit();
+    value["transactions"] = json!(vec![0; TRANSACTIONS_MAX + 1]);
+    assert!(read(&value).unwrap_err().to_string().contains("more than 200000"));
+}
+
+#[test]
+fn time_and_handles_do_not_make_another_block() {
+    let one = read(&before_segwit()).unwrap();
+    let mut value = before_segwit();
+    value["curtime"] = json!(1_231_731_160);
+    value["longpollid"] = json!("x");
+    let later = read(&value).unwrap();
+    assert!(one.same_block(&later) && one != later);
+    value["coinbasevalue"] = json!(5_000_000_001_u64);
+    let richer = read(&value).unwrap();
+    assert!(!one.same_block(&richer) && one.same_header(&richer));
+}
+
+proptest! {
+    #[test]
+    fn garbage_is_an_error_never_a_panic(text in ".{0,200}") {
+        prop_assert!(Template::from_json(&text, &[]).is_err());
+    }
+
+    #[test]
+    fn a_damaged_template_never_panics(at in 0usize..1400, byte in any::<u8>()) {
+        let mut text = litecoin_mweb().to_string().into_bytes();
+        let at = at % text.len();
+        text[at] = byte;
+        if let Ok(text) = String::from_utf8(text) {
+            let _judged = Template::from_json(&text, &rules());
+        }
+    }
+
+    #[test]
+    fn a_cut_template_is_an_error(share in 0.0f64..1.0) {
+        let text = litecoin_mweb().to_string();
+        let end = (text.len() as f64 * share) as usize;
+        prop_assert!(Template::from_json(&text[..end], &rules()).is_err());
+    }
+}
