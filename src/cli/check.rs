@@ -57,7 +57,7 @@ fn summarise_coin(out: &mut String, coin: &Coin) -> fmt::Result {
         (true, true) => "stored workers with their password; unknown workers of an account are stored",
         (false, true) => "stored workers with any password; unknown workers of an account are stored",
     };
-    writeln!(out, "  workers    {workers}; blocks found by nobody go to {}", coin.fallback_worker)?;
+    writeln!(out, "  workers    {workers}; blocks of nobody authorised go to {}", coin.fallback_worker)?;
     let survives = match coin.ledger.durability {
         Durability::Process => "a crash of the daemon",
         Durability::Power => "a power cut",

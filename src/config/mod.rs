@@ -43,7 +43,11 @@ pub fn parse(path: &Path, text: String) -> Result<Config, ConfigError> {
     let source = Source::new(path, text);
     let report = Report::default();
     let config = read::config(&source, &report);
-    finish(config, report)
+    let (problems, warnings) = report.into_parts();
+    match config {
+        Some(config) if problems.is_empty() => Ok(Config { warnings, ..config }),
+        _ => Err(ConfigError { problems }),
+    }
 }
 
 /// Every key of the format that reading `text` asks for, written `coin.port.difficulty`, with its
@@ -54,14 +58,6 @@ pub fn known_keys(path: &Path, text: String) -> BTreeMap<String, Option<&'static
     // Whether the text is in order is the business of `parse`; here only the questions count.
     let _ = read::config(&source, &report);
     report.into_keys()
-}
-
-fn finish(config: Option<Config>, report: Report) -> Result<Config, ConfigError> {
-    let (problems, warnings) = report.into_parts();
-    match config {
-        Some(config) if problems.is_empty() => Ok(Config { warnings, ..config }),
-        _ => Err(ConfigError { problems }),
-    }
 }
 
 fn unreadable(path: &Path, what: &str) -> ConfigError {

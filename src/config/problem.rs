@@ -158,18 +158,25 @@ impl Report {
         push_new(&self.warnings, place.problem(what, remedy));
     }
 
-    /// A mistake in the syntax. The parser's own rendering is not used: it repeats whole lines, which
-    /// may hold passwords.
+    /// A mistake in the syntax; further ones in the same line are mostly its echoes and left out. The
+    /// parser's own rendering is not used: it repeats whole lines, which may hold passwords.
     pub(super) fn syntax(&self, source: &Source, error: &toml::de::Error) {
+        let remedy = match error.message() {
+            "duplicate key" => "keep one of the two; tables that may stand several times have double brackets",
+            _ => "mend the line; text values stand in double quotes",
+        };
         let problem = Problem {
             file: source.path.clone(),
             position: error.span().map(|span| source.position(span.start)),
             key: String::new(),
             value: None,
             what: format!("this is not TOML: {}", error.message()),
-            remedy: "mend the line; text values stand in double quotes".to_owned(),
+            remedy: remedy.to_owned(),
         };
-        push_new(&self.problems, problem);
+        let line = |problem: &Problem| problem.position.map(|(line, _)| line);
+        if !self.problems.borrow().iter().any(|earlier| line(earlier) == line(&problem)) {
+            push_new(&self.problems, problem);
+        }
     }
 
     /// A key that nobody asked for; what it was meant to be is found out at the end, when all keys are known.

@@ -176,36 +176,41 @@ impl<'a> Section<'a> {
         Some(first)
     }
 
-    /// A table within this one: the tables of that name in all layers, merged key by key. `None` if
-    /// the nearest value is `false`, which switches an inherited table off.
-    pub(super) fn table(&self, key: &'static str) -> Option<Section<'a>> {
+    /// A table within this one: the tables of that name in all layers, merged key by key.
+    pub(super) fn table(&self, key: &'static str) -> Section<'a> {
         self.ask(key, None);
+        self.merged(key, &self.layers)
+    }
+
+    /// A table that need not be there: `None` if no layer has it, or if the nearest says `false`, which
+    /// switches an inherited one off.
+    pub(super) fn table_if_any(&self, key: &'static str) -> Option<Section<'a>> {
+        self.ask(key, None);
+        let is_off = |layer: &Layer<'_>| layer.get(key).is_some_and(|(value, _)| value.as_bool() == Some(false));
+        let off = self.layers.iter().position(is_off).unwrap_or(self.layers.len());
+        let layers = self.layers.get(..off)?;
+        layers.iter().any(|layer| layer.table.contains_key(key)).then(|| self.merged(key, layers))
+    }
+
+    fn merged(&self, key: &str, from: &[Layer<'a>]) -> Section<'a> {
         let mut layers = Vec::new();
         let mut home = Place { key: joined(&self.home.key, key), ..self.home.clone() };
-        for layer in &self.layers {
-            let Some((value, place)) = layer.get(key) else { continue };
-            match value {
-                DeValue::Table(table) => {
-                    if layers.is_empty() {
+        for layer in from {
+            match layer.get(key) {
+                Some((DeValue::Table(table), place)) => {
+                    layers.push(Layer { source: layer.source, table, path: place.key.clone() });
+                    if layers.len() == 1 {
                         home = place;
                     }
-                    layers.push(Layer { source: layer.source, table, path: joined(&layer.path, key) });
                 }
-                DeValue::Boolean(false) if layers.is_empty() => return None,
-                DeValue::Boolean(false) => break,
-                _ => {
+                Some((_, place)) => {
                     let remedy = format!("write it as [{}] with its keys below", joined(&self.table, key));
                     self.report.problem(&place, "must be a table", remedy);
                 }
+                None => {}
             }
         }
-        Some(Section::new(self.report, &joined(&self.table, key), layers, home))
-    }
-
-    /// Like [`Section::table`], but `None` if no layer says anything about it.
-    pub(super) fn table_if_any(&self, key: &'static str) -> Option<Section<'a>> {
-        self.ask(key, None);
-        self.has(key).then(|| self.table(key)).flatten()
+        Section::new(self.report, &joined(&self.table, key), layers, home)
     }
 
     /// Whether any layer says something about a key.

@@ -45,11 +45,11 @@ pub(super) fn read<'a>(
     let fallback_worker = section.required("fallback_worker", example, fallback_worker);
     let chain = section.optional("chain", nonempty);
     let nodes = node::read_all(report, &section);
-    let templates = section.table("templates").and_then(|table| templates(report, table));
+    let templates = templates(report, section.table("templates"));
     let (ports, listens) = port::read_all(report, &section, profile.as_ref());
-    let mpos = section.table("mpos").and_then(database::mpos);
-    let workers = section.table("workers").and_then(database::workers);
-    let ledger = section.table("ledger").and_then(|table| database::ledger(report, table));
+    let mpos = database::mpos(section.table("mpos"));
+    let workers = database::workers(section.table("workers"));
+    let ledger = database::ledger(report, section.table("ledger"));
 
     let marks = CoinMarks {
         name: name.clone().map(|name| (name, section.place("name"))),

@@ -60,7 +60,7 @@ pub(super) fn config(source: &Source, report: &Report) -> Option<Config> {
     let home = Place { source, span: 0..0, key: String::new(), shown: false };
     let top = Section::new(report, "", vec![layer.clone()], home);
 
-    let daemon = top.table("daemon").and_then(|section| daemon::read(section, source));
+    let daemon = daemon::read(top.table("daemon"), source);
     let defaults = defaults(&top, &layer);
     let (coins, marks): (Vec<_>, Vec<CoinMarks<'_>>) =
         top.tables("coin").into_iter().map(|section| coin::read(report, section, defaults.as_ref(), &presets)).unzip();

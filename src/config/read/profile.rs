@@ -41,7 +41,7 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
     let version_mask = section.or("version_mask", "\"00000000\"", hex_u32);
     let template_rules = section.or("template_rules", "[\"segwit\"]", list(nonempty));
     let extranonce2_bytes = section.optional("extranonce2_bytes", sized(EXTRANONCE2_BYTES));
-    let addresses = section.table("addresses").and_then(addresses);
+    let addresses = addresses(section.table("addresses"));
 
     let named = named?;
     // Rentals and proxies divide the miner's part among their own miners; old scrypt miners assume four bytes.
