@@ -1,3 +1,7 @@
-//! The `mpos-stratum` binary.
+//! The `mpos-stratum` binary; everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mpos_stratum::cli::main().into()
+}

@@ -1,1 +1,85 @@
-//! Placeholder.
+//! The command line: one file per command.
+
+mod check;
+mod run;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use crate::exit::Exit;
+
+const ABOUT: &str = "A stratum server for mining pools that pay through MPOS";
+
+const LONG_ABOUT: &str = "\
+A stratum server for mining pools that pay through MPOS.
+
+One daemon serves any number of coins. It logs miners in by MPOS's own accounts and workers, hands
+out work from the coins' nodes, and writes every share and every block into MPOS's database: each
+acknowledged share becomes exactly one row, also when the database was away in between.";
+
+const AFTER_HELP: &str = "\
+First steps:
+  1. Copy config.example.toml to /etc/mpos-stratum/config.toml and fill in what is marked.
+  2. mpos-stratum check --config /etc/mpos-stratum/config.toml
+     lists everything that is wrong at once, or shows how the configuration was understood.
+  3. mpos-stratum run --config /etc/mpos-stratum/config.toml
+
+Exit codes: 0 good, 64 command line, 69 something needed at start is missing, 70 a bug, 78 configuration.";
+
+#[derive(Parser)]
+#[command(name = "mpos-stratum", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve miners until told to stop
+    Run(ConfigArgument),
+    /// Read the configuration, show how it was understood or everything that is wrong with it, and exit
+    ///
+    /// Nothing is connected to and nothing is changed: neither the nodes nor the database are asked.
+    Check(ConfigArgument),
+}
+
+#[derive(clap::Args)]
+struct ConfigArgument {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE", default_value = "/etc/mpos-stratum/config.toml")]
+    config: PathBuf,
+}
+
+/// Does what the command line asks for.
+pub fn main() -> Exit {
+    match Cli::try_parse() {
+        Ok(cli) => match cli.command {
+            Command::Run(argument) => run::run(&argument.config),
+            Command::Check(argument) => check::run(&argument.config),
+        },
+        Err(error) => {
+            // If even that cannot be written there is nobody left to tell.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+        }
+    }
+}
+
+/// Loads the configuration; on mistakes writes them all to standard error.
+fn load(path: &Path) -> Result<Config, Exit> {
+    crate::config::load(path).map_err(|error| {
+        let count = error.problems.len();
+        let problems = if count == 1 { "problem" } else { "problems" };
+        say(&mut std::io::stderr(), format_args!("{error}\n\n{count} {problems}; nothing was started or changed."));
+        Exit::Config
+    })
+}
+
+/// Writes a line. A reader that went away is no reason to fail.
+fn say(to: &mut impl Write, line: impl Display) {
+    let _ = writeln!(to, "{line}");
+}

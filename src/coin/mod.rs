@@ -1,3 +1,4 @@
 //! Coins: their profiles and the shipped presets.
 
+pub mod preset;
 pub mod profile;

@@ -1,216 +1,74 @@
-//! The configuration as the daemon uses it: resolved, checked, with units in the names.
+//! The configuration: one TOML file, read into values that are resolved and checked.
+//!
+//! [`load`] reads every key on its own, straight into its final type, and goes on after a mistake,
+//! so that the operator sees everything that is wrong at once, each with the place it was written at.
+//! (Deserialising whole tables with serde would end at the first mistake.) A coin is read through
+//! layers: its own table, then `[defaults]`, with the coin's preset below the layer that names it;
+//! the nearest layer that has a key decides. Keys that nobody asked for are unknown keys.
+//!
+//! | file | job |
+//! | --- | --- |
+//! | `typed` | what the rest of the daemon sees |
+//! | `problem` | a mistake and its place, and the list of them |
+//! | `section` | a table seen through its layers |
+//! | `value` | a TOML value into a Rust value, with bounds |
+//! | `read/` | one file per table |
+//! | `relations` | what must hold between coins |
 
+pub mod problem;
+mod read;
+mod relations;
 pub mod secret;
+mod section;
+mod typed;
+mod value;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use crate::coin::profile::Profile;
-use crate::difficulty::Difficulty;
-use secret::Secret;
+pub use problem::{ConfigError, Problem};
+pub use typed::*;
 
-/// The whole configuration.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Settings of the process.
-    pub daemon: Daemon,
-    /// The coins, in the order of the file.
-    pub coins: Vec<Arc<Coin>>,
+use problem::{Report, Source};
+
+/// Reads and checks the configuration file at `path`. Relative paths in it are relative to its folder.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|error| unreadable(path, &format!("it is not UTF-8: {error}")))?;
+    parse(path, text)
 }
 
-/// Settings of the process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Daemon {
-    /// Where spools live, one directory per `shares` table.
-    pub state_dir: PathBuf,
-    /// Threads of the runtime; `None`: one per core.
-    pub worker_threads: Option<usize>,
-    /// Threads for memory-hard hashes; `None`: cores less one, at least one.
-    pub hasher_threads: Option<usize>,
-    /// Least severity that is logged.
-    pub log_level: tracing::Level,
+/// Reads and checks `text` as if it stood in a file at `path`.
+pub fn parse(path: &Path, text: String) -> Result<Config, ConfigError> {
+    let source = Source::new(path, text);
+    let report = Report::default();
+    let config = read::config(&source, &report);
+    let (problems, warnings) = report.into_parts();
+    match config {
+        Some(config) if problems.is_empty() => Ok(Config { warnings, ..config }),
+        _ => Err(ConfigError { problems }),
+    }
 }
 
-/// One coin: its chain, its nodes, its ports and its MPOS.
-#[derive(Debug, Clone)]
-pub struct Coin {
-    /// Name for logs and file names: lower-case letters, digits, `-`.
-    pub name: String,
-    /// What the coin is.
-    pub profile: Profile,
-    /// The coin's nodes, in order of preference.
-    pub nodes: Vec<Node>,
-    /// How templates are fetched.
-    pub templates: Templates,
-    /// Address that earns the block reward.
-    pub payout_address: String,
-    /// Text in the coinbase.
-    pub coinbase_text: String,
-    /// 0..=65535; keeps extranonces of several daemons on one payout address apart.
-    pub instance: u16,
-    /// Stored worker credited when a block candidate comes from nobody who is authorised.
-    pub fallback_worker: String,
-    /// Stratum ports.
-    pub ports: Vec<Arc<Port>>,
-    /// The MPOS database.
-    pub mpos: Mpos,
-    /// Who may mine.
-    pub workers: Workers,
-    /// The spool in front of the database.
-    pub ledger: Ledger,
+/// Every key of the format that reading `text` asks for, written `coin.port.difficulty`, with its
+/// default as it would be written in the file. For the test that keeps the example complete.
+pub fn known_keys(path: &Path, text: String) -> BTreeMap<String, Option<&'static str>> {
+    let source = Source::new(path, text);
+    let report = Report::default();
+    // Whether the text is in order is the business of `parse`; here only the questions count.
+    let _ = read::config(&source, &report);
+    report.into_keys()
 }
 
-/// A coin daemon's RPC.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
-    /// Name for logs: the address unless given.
-    pub name: String,
-    /// Host name or address.
-    pub host: String,
-    /// RPC port.
-    pub port: u16,
-    /// How to log in.
-    pub login: NodeLogin,
-    /// How long one call may take.
-    pub timeout: Duration,
-}
-
-/// How to log in to a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NodeLogin {
-    /// RPC user and password.
-    Password {
-        /// `rpcuser`
-        user: String,
-        /// `rpcpassword`
-        password: Secret,
-    },
-    /// The node's cookie file, read again at every connection.
-    Cookie(PathBuf),
-}
-
-/// How templates are fetched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Templates {
-    /// How often the tip is asked for.
-    pub poll: Duration,
-    /// How often a template is fetched although the tip is the same (new transactions).
-    pub refresh: Duration,
-    /// Whether BIP22 long polling is used beside polling.
-    pub longpoll: bool,
-    /// Age at which a template is too old to hand out: submits are refused until a node answers.
-    pub stale_after: Duration,
-}
-
-/// A stratum port.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Port {
-    /// Address to listen on.
-    pub listen: SocketAddr,
-    /// Difficulty a connection starts with.
-    pub difficulty: Difficulty,
-    /// Bounds within which it is adjusted; `None`: it is fixed.
-    pub vardiff: Option<Vardiff>,
-    /// Size of the miner's part of the extranonce, 2..=8 bytes.
-    pub extranonce2_bytes: u8,
-    /// Most connections at once; more are closed at once.
-    pub connections_max: usize,
-    /// Longest line a miner may send, without its newline.
-    pub line_bytes_max: usize,
-    /// A connection that has not subscribed by then is closed.
-    pub subscribe_timeout: Duration,
-    /// A connection that sends nothing for so long is closed.
-    pub idle_timeout: Duration,
-    /// A connection that takes nothing of what is sent to it for so long is closed.
-    pub write_timeout: Duration,
-    /// Longest silence towards a miner: then its work is sent again.
-    pub keepalive: Duration,
-}
-
-/// Bounds and aim of difficulty adjustment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Vardiff {
-    /// Never below.
-    pub min: Difficulty,
-    /// Never above.
-    pub max: Difficulty,
-    /// Aim: one share in so long.
-    pub target: Duration,
-    /// Least time between two reductions.
-    pub retarget: Duration,
-    /// Dead band: no change while the rate is within this share of the aim, 0..1.
-    pub variance: f64,
-}
-
-/// An MPOS database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mpos {
-    /// Server.
-    pub endpoint: Endpoint,
-    /// Database user.
-    pub user: String,
-    /// Its password.
-    pub password: Secret,
-    /// Schema that holds `shares` and our own tables.
-    pub database: String,
-    /// Schema that holds `accounts`; MPOS's `db.shared.accounts`.
-    pub accounts_database: String,
-    /// Schema that holds `pool_worker`; MPOS's `db.shared.workers`.
-    pub workers_database: String,
-}
-
-/// Where a database server listens.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Endpoint {
-    /// Host and port.
-    Tcp(String, u16),
-    /// Unix socket.
-    Socket(PathBuf),
-}
-
-/// Who may mine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workers {
-    /// Whether the stratum password must equal the stored one.
-    pub check_password: bool,
-    /// Whether an unknown worker of a known account is stored on first sight.
-    pub auto_create: bool,
-    /// Whether accounts locked by an administrator (`is_locked = 2`) are refused.
-    pub refuse_locked: bool,
-    /// How long a positive answer is remembered.
-    pub cache: Duration,
-    /// How long a negative answer is remembered.
-    pub negative_cache: Duration,
-}
-
-/// When a miner's answer may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Durability {
-    /// After the write: survives a crash or kill of the daemon.
-    Process,
-    /// After fdatasync: survives a power cut.
-    Power,
-}
-
-/// The spool in front of the database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ledger {
-    /// When a miner's answer may be sent.
-    pub durability: Durability,
-    /// Longest time between fdatasyncs while there is something to sync.
-    pub sync_interval: Duration,
-    /// Size of a segment file.
-    pub segment_bytes: u64,
-    /// Bound on undrained bytes: at it, shares are refused; refused shares stop being recorded at
-    /// nine tenths of it.
-    pub spool_bytes_max: u64,
-    /// How long drained segments stay as the audit log.
-    pub keep_drained: Duration,
-    /// Bound on drained bytes kept; the oldest go first.
-    pub drained_bytes_max: u64,
-    /// Most rows in one statement series of a transaction, outside a candidate's group.
-    pub batch_rows_max: usize,
+fn unreadable(path: &Path, what: &str) -> ConfigError {
+    ConfigError {
+        problems: vec![Problem {
+            file: path.to_owned(),
+            position: None,
+            key: String::new(),
+            value: None,
+            what: format!("the file cannot be read: {what}"),
+            remedy: "give the path of a readable TOML file with --config".to_owned(),
+        }],
+    }
 }

@@ -1,5 +1,7 @@
 //! Proof-of-work algorithms: one file each, behind one enum.
 
+pub mod names;
+
 /// A proof-of-work algorithm with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {

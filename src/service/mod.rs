@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The daemon put together.
+
+pub mod run;

@@ -1,0 +1,154 @@
+//! `mpos-stratum check`
+
+use std::fmt::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::{load, say};
+use crate::config::{Coin, Config, Durability, Endpoint, Mpos, NodeLogin, Port};
+use crate::difficulty::mpos_factor;
+use crate::exit::Exit;
+use crate::pow::Algorithm;
+
+pub(super) fn run(path: &Path) -> Exit {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    for warning in &config.warnings {
+        say(&mut std::io::stderr(), format_args!("warning: {warning}"));
+    }
+    let mut summary = String::new();
+    // Writing into a string cannot fail.
+    let _ = summarise(&mut summary, path, &config);
+    say(&mut std::io::stdout(), summary.trim_end());
+    Exit::Ok
+}
+
+/// The configuration as it was understood, for people.
+fn summarise(out: &mut String, path: &Path, config: &Config) -> fmt::Result {
+    let ports: usize = config.coins.iter().map(|coin| coin.ports.len()).sum();
+    writeln!(out, "{} is good: {}, {}.", path.display(), count(config.coins.len(), "coin"), count(ports, "port"))?;
+    writeln!(out, "State is kept in {}.", config.daemon.state_dir.display())?;
+    for coin in &config.coins {
+        writeln!(out)?;
+        summarise_coin(out, coin)?;
+    }
+    Ok(())
+}
+
+fn summarise_coin(out: &mut String, coin: &Coin) -> fmt::Result {
+    writeln!(out, "{} ({})", coin.name, algorithm(coin.profile.algorithm))?;
+    for node in &coin.nodes {
+        let login = match &node.login {
+            NodeLogin::Password { user, .. } => format!("as {user}"),
+            NodeLogin::Cookie(path) => format!("by the cookie {}", path.display()),
+        };
+        writeln!(out, "  node       {} {login}", node.name)?;
+    }
+    writeln!(out, "  pays       {} (instance {}, \"{}\")", coin.payout_address, coin.instance, coin.coinbase_text)?;
+    for port in &coin.ports {
+        writeln!(out, "  port       {}", described(port))?;
+    }
+    writeln!(out, "  shares     {}", database(&coin.mpos))?;
+    let workers = match (coin.workers.check_password, coin.workers.auto_create) {
+        (true, false) => "stored workers with their password",
+        (false, false) => "stored workers with any password",
+        (true, true) => "stored workers with their password; unknown workers of an account are stored",
+        (false, true) => "stored workers with any password; unknown workers of an account are stored",
+    };
+    writeln!(out, "  workers    {workers}; blocks of nobody authorised go to {}", coin.fallback_worker)?;
+    let survives = match coin.ledger.durability {
+        Durability::Process => "a crash of the daemon",
+        Durability::Power => "a power cut",
+    };
+    let spool_mib = coin.ledger.spool_bytes_max >> 20;
+    writeln!(out, "  spool      up to {spool_mib} MiB; an answered share survives {survives}")?;
+    worked_example(out, coin)
+}
+
+/// What a share becomes, in numbers an operator can compare with MPOS's pages.
+fn worked_example(out: &mut String, coin: &Coin) -> fmt::Result {
+    let profile = &coin.profile;
+    let factor = mpos_factor(profile.stratum_bits, profile.mpos_bits);
+    writeln!(
+        out,
+        "  difficulty 1 = 2^{} hashes for miners, 2^{} for MPOS (target_bits): rows hold stratum difficulty x {factor}",
+        profile.stratum_bits, profile.mpos_bits
+    )?;
+    let Some(port) = coin.ports.first() else { return Ok(()) };
+    let difficulty = port.difficulty.get();
+    let hashes = difficulty * 2f64.powi(i32::from(profile.stratum_bits));
+    let target = port.vardiff.as_ref().map_or(Duration::from_secs(15), |vardiff| vardiff.target);
+    writeln!(
+        out,
+        "             a share of difficulty {difficulty} is stored as {}; one in {} s is {}",
+        difficulty * factor,
+        target.as_secs(),
+        hash_rate(hashes / target.as_secs_f64())
+    )
+}
+
+fn described(port: &Port) -> String {
+    match &port.vardiff {
+        None => format!("{}, difficulty {} for everybody", port.listen, port.difficulty),
+        Some(vardiff) => format!(
+            "{}, difficulty {} at first, then {} to {} for one share in {} s",
+            port.listen,
+            port.difficulty,
+            vardiff.min,
+            vardiff.max,
+            vardiff.target.as_secs()
+        ),
+    }
+}
+
+fn database(mpos: &Mpos) -> String {
+    let server = match &mpos.endpoint {
+        Endpoint::Tcp(host, port) => format!("{host}:{port}"),
+        Endpoint::Socket(path) => path.display().to_string(),
+    };
+    format!(
+        "{}.shares at {server} as {}; {}.accounts, {}.pool_worker",
+        mpos.database, mpos.user, mpos.accounts_database, mpos.workers_database
+    )
+}
+
+fn algorithm(algorithm: Algorithm) -> String {
+    match algorithm {
+        Algorithm::Sha256d => "sha256d".to_owned(),
+        Algorithm::Scrypt { log_n, r } => format!("scrypt, N = {}, r = {r}", 1u64 << log_n),
+        Algorithm::Keccak => "keccak".to_owned(),
+    }
+}
+
+/// A hash rate in the unit that leaves the fewest digits.
+fn hash_rate(per_second: f64) -> String {
+    let mut rate = per_second;
+    let mut unit = "H/s";
+    for larger in ["kH/s", "MH/s", "GH/s", "TH/s", "PH/s", "EH/s"] {
+        if rate < 1000.0 {
+            break;
+        }
+        rate /= 1000.0;
+        unit = larger;
+    }
+    format!("{rate:.1} {unit}")
+}
+
+fn count(number: usize, of: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {of}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_rates_are_readable() {
+        assert_eq!(hash_rate(65536.0 * 16.0 / 15.0), "69.9 kH/s");
+        assert_eq!(hash_rate(999.0), "999.0 H/s");
+        assert_eq!(hash_rate(4294967296.0 * 8192.0 / 15.0), "2.3 TH/s");
+    }
+}

@@ -1,0 +1,143 @@
+//! `[[coin]]`: the table itself and what it is put together from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::{Presets, database, node, port, profile};
+use crate::coin::preset::PRESETS;
+use crate::config::problem::Report;
+use crate::config::relations::CoinMarks;
+use crate::config::section::{Layer, Section};
+use crate::config::value::{Wrong, boolean, millis, nonempty, secs, sized, text, wrong};
+use crate::config::{Coin, Templates};
+
+/// Longest name of a coin; it becomes part of file names.
+const NAME_BYTES_MAX: usize = 32;
+
+/// Longest coinbase text: height, extranonces and flags need the rest of the 100 bytes that the
+/// input script of a coinbase may have.
+const COINBASE_TEXT_BYTES_MAX: usize = 32;
+
+/// Longest name of a worker, MPOS's `pool_worker.username`.
+const WORKER_BYTES_MAX: usize = 50;
+
+/// Reads a coin, and besides what other coins must agree with, as far as that could be read.
+pub(super) fn read<'a>(
+    report: &'a Report,
+    own: Section<'a>,
+    defaults: Option<&Layer<'a>>,
+    presets: &'a Presets,
+) -> (Option<Coin>, CoinMarks<'a>) {
+    let mut section = own.with_below(defaults.cloned());
+    if let Some(name) = section.optional("name", name) {
+        section.rename(format!("coin[{name}]"));
+    }
+    let section = with_preset(report, section, presets);
+
+    let name = section.required("name", "name = \"litecoin\"", name);
+    let profile = profile::read(report, &section);
+    let payout_address = section.required("payout_address", "payout_address = \"your pool's address\"", nonempty);
+    let coinbase_text = section.or("coinbase_text", "\"/mpos-stratum/\"", coinbase_text);
+    let instance = section.or("instance", "0", sized(0..=u64::from(u16::MAX)));
+    let example = "fallback_worker = \"pool.fallback\"";
+    let fallback_worker = section.required("fallback_worker", example, fallback_worker);
+    let chain = section.optional("chain", nonempty);
+    let nodes = node::read_all(report, &section);
+    let templates = templates(report, section.table("templates"));
+    let (ports, listens) = port::read_all(report, &section, profile.as_ref());
+    let mpos = database::mpos(section.table("mpos"));
+    let workers = database::workers(section.table("workers"));
+    let ledger = database::ledger(report, section.table("ledger"));
+
+    let marks = CoinMarks {
+        name: name.clone().map(|name| (name, section.place("name"))),
+        payout: payout_address.clone().zip(instance).map(|payout| (payout, section.place("payout_address"))),
+        shares: mpos.clone().zip(ledger.clone()).map(|shares| (shares, section.place("mpos"))),
+        chain,
+        listens,
+    };
+    section.finish();
+    let coin = || {
+        Some(Coin {
+            name: name?,
+            profile: profile?,
+            nodes: nodes?,
+            templates: templates?,
+            payout_address: payout_address?,
+            coinbase_text: coinbase_text?,
+            instance: instance?,
+            fallback_worker: fallback_worker?,
+            ports: ports?.into_iter().map(Arc::new).collect(),
+            mpos: mpos?,
+            workers: workers?,
+            ledger: ledger?,
+        })
+    };
+    (coin(), marks)
+}
+
+/// Puts the preset below the layer that names it.
+fn with_preset<'a>(report: &Report, section: Section<'a>, presets: &'a Presets) -> Section<'a> {
+    let Some(name) = section.optional("preset", text) else { return section };
+    match presets.layer(&name) {
+        Some(layer) => section.with_below_key("preset", layer),
+        None => {
+            let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+            let remedy =
+                format!("choose one of {}, or write the profile's keys yourself: `algorithm = ...`", names.join(", "));
+            report.problem(&section.place("preset"), "is no preset", remedy);
+            section
+        }
+    }
+}
+
+fn templates(report: &Report, section: Section<'_>) -> Option<Templates> {
+    let poll = section.or("poll_ms", "1000", millis(50..=60_000));
+    let refresh = section.or("refresh_secs", "30", secs(1..=600));
+    let longpoll = section.or("longpoll", "true", boolean);
+    let stale_after = section.or("stale_after_secs", "120", secs(2..=3600));
+    if let (Some(refresh), Some(stale_after)) = (refresh, stale_after)
+        && stale_after < refresh + Duration::from_secs(1)
+    {
+        let what = "would make every template too old before it is refreshed";
+        report.problem(&section.place("stale_after_secs"), what, "make it several times refresh_secs");
+    }
+    section.finish();
+    Some(Templates { poll: poll?, refresh: refresh?, longpoll: longpoll?, stale_after: stale_after? })
+}
+
+fn name(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let name = text(value)?;
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.starts_with('-') || !name.bytes().all(letter) {
+        let remedy = format!("use up to {NAME_BYTES_MAX} lower-case letters, digits and -");
+        return wrong("cannot be part of a file name", remedy);
+    }
+    Ok(name)
+}
+
+fn coinbase_text(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let text = text(value)?;
+    if text.len() > COINBASE_TEXT_BYTES_MAX || !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        let remedy = format!("use up to {COINBASE_TEXT_BYTES_MAX} printable ASCII characters");
+        return wrong("does not fit the coinbase", remedy);
+    }
+    Ok(text)
+}
+
+fn fallback_worker(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let worker = text(value)?;
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let named = worker.split_once('.').is_some_and(|(account, name)| {
+        !account.is_empty() && !name.is_empty() && !name.contains('.') && worker.bytes().all(letter)
+    });
+    if !named || worker.len() > WORKER_BYTES_MAX {
+        return wrong(
+            "is no worker of MPOS: account, one dot, worker",
+            "name a worker that exists in MPOS, such as \"pool.fallback\"; it earns blocks found by nobody who is authorised",
+        );
+    }
+    Ok(worker)
+}

@@ -1,0 +1,99 @@
+//! The format: which tables and keys there are, their bounds and their defaults. One file per table.
+
+mod coin;
+mod daemon;
+mod database;
+mod node;
+mod port;
+mod profile;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::Config;
+use super::problem::{Place, Report, Source};
+use super::relations::{self, CoinMarks};
+use super::section::{Layer, Section};
+use crate::coin::preset::PRESETS;
+
+/// The presets, parsed.
+struct Presets(BTreeMap<&'static str, (Source, Spanned<DeTable<'static>>)>);
+
+impl Presets {
+    fn new(report: &Report) -> Self {
+        let parsed = PRESETS.iter().map(|preset| {
+            let source = Source::new(Path::new(preset.name), preset.toml.to_owned());
+            let table = parsed(&source, preset.toml, report);
+            (preset.name, (source, table))
+        });
+        Self(parsed.collect())
+    }
+
+    fn layer(&self, name: &str) -> Option<Layer<'_>> {
+        let (source, table) = self.0.get(name)?;
+        Some(Layer { source, table: table.get_ref(), path: format!("preset {name}") })
+    }
+}
+
+/// Parses a text and reports every mistake of syntax.
+fn parsed<'t>(source: &Source, text: &'t str, report: &Report) -> Spanned<DeTable<'t>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        report.syntax(source, error);
+    }
+    table
+}
+
+/// Reads everything. `None` only together with a problem in `report`.
+pub(super) fn config(source: &Source, report: &Report) -> Option<Config> {
+    let presets = Presets::new(report);
+    let document = parsed(source, source.text(), report);
+    if report.has_problems() {
+        // Whatever the tables of a text with mistakes seem to say would only lead to more of them.
+        return None;
+    }
+    let layer = Layer { source, table: document.get_ref(), path: String::new() };
+    let home = Place { source, span: 0..0, key: String::new(), shown: false };
+    let top = Section::new(report, "", vec![layer.clone()], home);
+
+    let daemon = daemon::read(top.table("daemon"), source);
+    let defaults = defaults(&top, &layer);
+    let (coins, marks): (Vec<_>, Vec<CoinMarks<'_>>) =
+        top.tables("coin").into_iter().map(|section| coin::read(report, section, defaults.as_ref(), &presets)).unzip();
+    if marks.is_empty() {
+        report.problem(&top.place("coin"), "there is no coin", "add a [[coin]] table; config.example.toml shows one");
+    }
+    top.finish();
+    relations::check(report, &marks);
+    if report.holds_secret() {
+        warn_if_public(report, source.path(), &Place { source, span: 0..0, key: String::new(), shown: false });
+    }
+    let coins = coins.into_iter().map(|coin| coin.map(Arc::new)).collect::<Option<Vec<_>>>()?;
+    Some(Config { daemon: daemon?, coins, warnings: Vec::new() })
+}
+
+/// The layer of `[defaults]`.
+fn defaults<'a>(top: &Section<'a>, layer: &Layer<'a>) -> Option<Layer<'a>> {
+    let (value, place) = top.find("defaults")?;
+    match value.as_table() {
+        Some(table) => Some(Layer { source: layer.source, table, path: "defaults".to_owned() }),
+        None => {
+            top.report().problem(&place, "must be a table", "write it as [defaults] with its keys below");
+            None
+        }
+    }
+}
+
+/// Warns if a file that holds a password may be read by everybody.
+fn warn_if_public(report: &Report, path: &Path, place: &Place<'_>) {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(metadata) = std::fs::metadata(path) else { return };
+    if metadata.permissions().mode() & 0o004 != 0 {
+        let remedy = format!("chmod o-rwx {}", path.display());
+        report.warning(place, format!("{} holds a password and everybody may read it", path.display()), remedy);
+    }
+}

@@ -1,0 +1,105 @@
+//! The keys of `[[coin]]` that say what the coin is. A preset holds these and nothing else.
+
+use toml::de::DeValue;
+
+use crate::coin::profile::{AddressForms, BlockHash, Profile};
+use crate::config::problem::Report;
+use crate::config::section::Section;
+use crate::config::value::{Wrong, hex_u32, list, nonempty, one_of, sized, text, wrong};
+use crate::pow::Algorithm;
+use crate::pow::names::{self, Named};
+
+/// Most bits that one unit of difficulty can stand for: beyond them difficulty 1 is beyond any hash rate.
+const BITS_MAX: u64 = 64;
+
+/// Largest log2 of scrypt's cost: a gibibyte per hash at r = 8.
+const SCRYPT_LOG_N_MAX: u64 = 20;
+
+/// Largest block size of scrypt.
+const SCRYPT_R_MAX: u64 = 8;
+
+/// Fewest and most bytes that a miner may roll: rentals need 2 at least, some firmware fails above 8.
+pub(super) const EXTRANONCE2_BYTES: std::ops::RangeInclusive<u64> = 2..=8;
+
+const BLOCK_HASHES: &[(&str, BlockHash)] = &[("sha256d", BlockHash::Sha256d), ("pow", BlockHash::Pow)];
+
+pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
+    let named = section.required("algorithm", "preset = \"litecoin\"", algorithm);
+    let algorithm = parameters(report, section, named);
+    let stratum_bits = section.optional("stratum_bits", sized(0..=BITS_MAX));
+    let mpos_bits = section.optional("mpos_bits", sized(0..=BITS_MAX));
+    if let Some(named) = named
+        && named.mpos_bits.is_none()
+        && !section.has("mpos_bits")
+    {
+        section.missing("mpos_bits", "mpos_bits = 24   # target_bits of the coin class that MPOS uses");
+    }
+    let block_hash = section.optional("block_hash", one_of(BLOCK_HASHES));
+    if named.is_some_and(|named| named.algorithm != Algorithm::Sha256d) && !section.has("block_hash") {
+        section.missing("block_hash", "block_hash = \"sha256d\"   # or \"pow\": which hash `getblock` reports");
+    }
+    let version_mask = section.or("version_mask", "\"00000000\"", hex_u32);
+    let template_rules = section.or("template_rules", "[\"segwit\"]", list(nonempty));
+    let extranonce2_bytes = section.optional("extranonce2_bytes", sized(EXTRANONCE2_BYTES));
+    let addresses = addresses(section.table("addresses"));
+
+    let named = named?;
+    // Rentals and proxies divide the miner's part among their own miners; old scrypt miners assume four bytes.
+    let usual_extranonce2_bytes = if named.algorithm == Algorithm::Sha256d { 8 } else { 4 };
+    Some(Profile {
+        algorithm: algorithm?,
+        stratum_bits: stratum_bits.unwrap_or(named.stratum_bits),
+        mpos_bits: mpos_bits.or(named.mpos_bits)?,
+        block_hash: block_hash.or((named.algorithm == Algorithm::Sha256d).then_some(BlockHash::Sha256d))?,
+        version_mask: version_mask?,
+        template_rules: template_rules?,
+        addresses: addresses?,
+        extranonce2_bytes: extranonce2_bytes.unwrap_or(usual_extranonce2_bytes),
+    })
+}
+
+fn algorithm(value: &DeValue<'_>) -> Result<&'static Named, Wrong> {
+    let name = text(value)?;
+    match names::find(&name) {
+        Some(named) => Ok(named),
+        None => {
+            let names: Vec<&str> = names::all().collect();
+            wrong("is no algorithm known here", format!("choose one of {}", names.join(", ")))
+        }
+    }
+}
+
+/// The algorithm with the parameters that the coin gives it.
+fn parameters(report: &Report, section: &Section<'_>, named: Option<&Named>) -> Option<Algorithm> {
+    let own_log_n = section.optional("scrypt_log_n", sized(1..=SCRYPT_LOG_N_MAX));
+    let own_r = section.optional("scrypt_r", sized(1..=SCRYPT_R_MAX));
+    let named = named?;
+    if let Algorithm::Scrypt { log_n, r } = named.algorithm {
+        return Some(Algorithm::Scrypt { log_n: own_log_n.unwrap_or(log_n), r: own_r.unwrap_or(r) });
+    }
+    for key in ["scrypt_log_n", "scrypt_r"] {
+        if section.has(key) {
+            let remedy = "remove it, or choose the algorithm scrypt";
+            report.problem(&section.place(key), format!("has no meaning for {}", named.name), remedy);
+        }
+    }
+    Some(named.algorithm)
+}
+
+fn addresses(section: Section<'_>) -> Option<AddressForms> {
+    let version = || list(sized(0..=u64::from(u8::MAX)));
+    let pubkey_hash = section.required("pubkey_hash", "pubkey_hash = [48, 111]", version());
+    let script_hash = section.or("script_hash", "[]", version());
+    let segwit = section.or("segwit", "[]", list(prefix));
+    section.finish();
+    Some(AddressForms { pubkey_hash: pubkey_hash?, script_hash: script_hash?, segwit: segwit? })
+}
+
+/// The human-readable part of a segwit address (BIP173), in lower case as addresses are compared.
+fn prefix(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let prefix = nonempty(value)?;
+    if prefix.len() > 83 || !prefix.bytes().all(|byte| (33..=126).contains(&byte) && !byte.is_ascii_uppercase()) {
+        return wrong("is no prefix of segwit addresses", "write it in lower case without the 1, such as \"ltc\"");
+    }
+    Ok(prefix)
+}

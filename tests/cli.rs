@@ -1,0 +1,87 @@
+//! The commands as the shell and the service manager see them: exit codes and the two outputs.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+use std::process::{Command, Output};
+
+fn mpos_stratum(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mpos-stratum")).args(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml");
+
+#[test]
+fn check_shows_how_a_good_configuration_was_understood() {
+    let output = mpos_stratum(&["check", "--config", EXAMPLE]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let summary = stdout(&output);
+    assert!(summary.starts_with(&format!("{EXAMPLE} is good: 1 coin, 1 port.")), "{summary}");
+    for part in [
+        "litecoin (scrypt, N = 1024, r = 1)",
+        "0.0.0.0:3333, difficulty 16 at first, then 1 to 65536 for one share in 15 s",
+        "mpos.shares at 127.0.0.1:3306 as mpos",
+        "rows hold stratum difficulty x 1",
+        "a share of difficulty 16 is stored as 16; one in 15 s is 69.9 kH/s",
+    ] {
+        assert!(summary.contains(part), "`{part}` is not in: {summary}");
+    }
+    assert!(!summary.contains("change me") && !stderr(&output).contains("change me"), "a password was shown");
+}
+
+#[test]
+fn a_wrong_configuration_ends_every_command_with_78_and_all_problems() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pool.toml");
+    std::fs::write(&path, "[[coin]]\nname = \"A\"\npreset = \"bitcoin\"\n").unwrap();
+    for command in ["check", "run"] {
+        let output = mpos_stratum(&[command, "--config", path.to_str().unwrap()]);
+        assert_eq!(code(&output), 78);
+        assert_eq!(stdout(&output), "");
+        let lines = stderr(&output).lines().filter(|line| line.starts_with(path.to_str().unwrap())).count();
+        assert!(stderr(&output).contains(&format!("\n{lines} problems; nothing was started")), "{}", stderr(&output));
+        for part in
+            [":2:8: coin[0].name = \"A\"", ".payout_address", ".fallback_worker", ".port", ".node", ".mpos.user"]
+        {
+            assert!(stderr(&output).contains(part), "`{part}` is not in: {}", stderr(&output));
+        }
+    }
+}
+
+#[test]
+fn a_missing_configuration_is_told_with_its_path() {
+    let output = mpos_stratum(&["check", "--config", "/nowhere/pool.toml"]);
+    assert_eq!(code(&output), 78);
+    assert!(stderr(&output).starts_with("/nowhere/pool.toml: the file cannot be read"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_ends_with_64() {
+    for arguments in [&[][..], &["mine"], &["check", "--confg", "x"], &["check", "--config"]] {
+        let output = mpos_stratum(arguments);
+        assert_eq!(code(&output), 64, "{arguments:?}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+        assert!(!stderr(&output).is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let version = mpos_stratum(&["--version"]);
+    assert_eq!((code(&version), stdout(&version)), (0, concat!("mpos-stratum ", env!("CARGO_PKG_VERSION"), "\n")));
+    let help = mpos_stratum(&["--help"]);
+    assert_eq!(code(&help), 0);
+    for part in ["First steps:", "config.example.toml", "Exit codes:", "check", "run"] {
+        assert!(stdout(&help).contains(part), "`{part}` is not in: {}", stdout(&help));
+    }
+}
