@@ -5,7 +5,12 @@
 
 mod support;
 
-use serde_json::json;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::thread;
+
+use serde_json::{Value, json};
+use support::fake_node::{FakeNode, Fault, SubmitAnswer};
 use support::miner::hash::{display, sha256d};
 use support::miner::job::swap_words;
 use support::miner::{Algorithm, Choice, InForce, Job, hex, target};
@@ -157,4 +162,92 @@ fn scrypt_of_the_litecoin_genesis_header() {
         display(&Algorithm::Scrypt.proof_of_work(&header)),
         "0000050c34a64b415b6b15b37f2216634b5b1669cb9a2e38d76f7213b0671e00"
     );
+}
+
+/// One call over a connection of its own, by hand.
+fn call(url: &str, method: &str, params: &Value) -> std::io::Result<Value> {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://"))?;
+    let body = json!({"id": 7, "method": method, "params": params}).to_string();
+    // "fake:node" in base64.
+    let head =
+        format!("POST / HTTP/1.1\r\nAuthorization: Basic ZmFrZTpub2Rl\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(format!("{head}{body}").as_bytes())?;
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(text) = line.strip_prefix("Content-Length: ") {
+            length = text.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+#[test]
+fn the_fake_node_gives_templates_and_answers_long_polls() {
+    let node = FakeNode::start(Algorithm::Scrypt).unwrap();
+    node.set_transactions(3);
+    let bad = call(&node.url(), "getblocktemplate", &json!([{"rules": ["segwit"]}])).unwrap();
+    assert_eq!(bad["error"]["code"], -8);
+
+    let first = call(&node.url(), "getblocktemplate", &json!([{"rules": ["segwit", "mweb"]}])).unwrap();
+    assert_eq!(first["result"]["previousblockhash"], node.tip());
+    assert_eq!(first["result"]["bits"], "1a00ffff");
+    assert_eq!(first["result"]["transactions"].as_array().unwrap().len(), 3);
+    let data = hex::decode(first["result"]["transactions"][2]["data"].as_str().unwrap()).unwrap();
+    assert_eq!(first["result"]["transactions"][2]["txid"], display(&sha256d(&data)));
+
+    let request = json!([{"rules": ["segwit", "mweb"], "longpollid": first["result"]["longpollid"]}]);
+    let url = node.url();
+    let waiting = thread::spawn(move || call(&url, "getblocktemplate", &request).unwrap());
+    node.new_tip();
+    let second = waiting.join().unwrap();
+    assert_eq!(second["result"]["previousblockhash"], node.tip());
+    assert_ne!(second["result"]["previousblockhash"], first["result"]["previousblockhash"]);
+    let stale = call(
+        &node.url(),
+        "getblockheader",
+        &first["result"]["previousblockhash"].as_str().map(|h| json!([h])).unwrap(),
+    );
+    assert_eq!(stale.unwrap()["result"]["confirmations"], 2);
+    node.reorganise(1);
+    let orphan = call(&node.url(), "getblockheader", &json!([second["result"]["previousblockhash"]])).unwrap();
+    assert_eq!(orphan["result"]["confirmations"], -1);
+}
+
+#[tokio::test]
+async fn the_fake_node_keeps_submitted_blocks_and_fails_on_command() {
+    let node = FakeNode::start(Algorithm::Sha256d).unwrap();
+    let block = hex::encode(&[1; 100]);
+    node.set_submit_answer(SubmitAnswer::Refuse("high-hash"));
+    assert_eq!(call(&node.url(), "submitblock", &json!([block])).unwrap()["result"], "high-hash");
+    node.set_submit_answer(SubmitAnswer::AcceptAndHangUp);
+    assert!(call(&node.url(), "submitblock", &json!([block])).is_err());
+    assert_eq!(node.tip(), display(&sha256d(&[1; 80])));
+    node.wait_for_calls("submitblock", 2).await.unwrap();
+    let submissions = node.wait_for_submissions(2).await.unwrap();
+    assert_eq!(submissions[0].block, [1; 100]);
+    assert_eq!(submissions[0].hash(), node.tip());
+
+    node.set_fault(Fault::Refuse);
+    assert!(call(&node.url(), "getbestblockhash", &json!([])).is_err());
+    node.set_fault(Fault::Garbage);
+    assert!(call(&node.url(), "getbestblockhash", &json!([])).is_err());
+    node.set_fault(Fault::RpcError(-28, "Loading block index..."));
+    assert_eq!(call(&node.url(), "getbestblockhash", &json!([])).unwrap()["error"]["code"], -28);
+    node.set_fault(Fault::Hang);
+    let url = node.url();
+    let hanging = thread::spawn(move || call(&url, "getbestblockhash", &json!([])).is_err());
+    node.set_fault(Fault::None);
+    // Cut off, or answered if it came only after the fault had ended; never left hanging.
+    hanging.join().unwrap();
+    assert_eq!(call(&node.url(), "getbestblockhash", &json!([])).unwrap()["result"], node.tip());
 }
