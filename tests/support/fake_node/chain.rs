@@ -1,0 +1,156 @@
+//! The make-believe chain of the fake node, and the block templates on top of it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::super::miner::hash::{Algorithm, display, sha256d};
+use super::super::miner::{hex, target};
+
+/// What the coinbase may pay, before fees.
+const SUBSIDY: u64 = 5_000_000_000;
+/// Fee of every dummy transaction.
+const FEE: u64 = 1_000;
+
+/// Block hashes by height, and those that fell out of the best chain.
+#[derive(Debug)]
+pub struct Chain {
+    algorithm: Algorithm,
+    /// Compact network target of the templates.
+    pub bits: u32,
+    /// How many dummy transactions a template carries.
+    pub transactions: usize,
+    best: Vec<[u8; 32]>,
+    orphans: Vec<[u8; 32]>,
+    made: u64,
+}
+
+impl Chain {
+    /// A chain of a hundred blocks whose target is so hard that no share of a test is a block.
+    pub fn new(algorithm: Algorithm) -> Self {
+        let bits = match algorithm {
+            Algorithm::Sha256d => 0x1d00_ffff,
+            Algorithm::Scrypt => 0x1a00_ffff,
+        };
+        let mut chain = Self { algorithm, bits, transactions: 0, best: Vec::new(), orphans: Vec::new(), made: 0 };
+        for _ in 0..=100 {
+            chain.extend_by_stranger();
+        }
+        chain
+    }
+
+    /// Somebody else finds a block.
+    pub fn extend_by_stranger(&mut self) {
+        self.made += 1;
+        let mut hash = sha256d(&self.made.to_le_bytes());
+        // A block hash that looks like one: the top bytes are zero.
+        hash[28..].fill(0);
+        self.best.push(hash);
+    }
+
+    /// A submitted block becomes the tip.
+    pub fn extend(&mut self, hash: [u8; 32]) {
+        self.best.push(hash);
+    }
+
+    /// The newest `depth` blocks lose against a branch that is one block longer.
+    pub fn reorganise(&mut self, depth: usize) {
+        let keep = self.best.len().saturating_sub(depth).max(1);
+        self.orphans.extend(self.best.split_off(keep));
+        for _ in 0..=depth {
+            self.extend_by_stranger();
+        }
+    }
+
+    /// Height of the tip.
+    pub fn height(&self) -> usize {
+        self.best.len().saturating_sub(1)
+    }
+
+    /// Hash of the tip as RPC writes it.
+    pub fn tip(&self) -> String {
+        self.best.last().map(display).unwrap_or_default()
+    }
+
+    /// Hash of the block at a height.
+    pub fn hash_at(&self, height: usize) -> Option<String> {
+        self.best.get(height).map(display)
+    }
+
+    /// What `getblockheader` says; `None` for a block that was never heard of.
+    pub fn header(&self, hash: &str) -> Option<Value> {
+        let position = |chain: &[[u8; 32]]| chain.iter().position(|block| display(block) == hash);
+        let (height, confirmations) = match position(&self.best) {
+            Some(height) => (height, json!(self.best.len() - height)),
+            None => (position(&self.orphans).map(|_| self.height())?, json!(-1)),
+        };
+        Some(json!({
+            "hash": hash, "confirmations": confirmations, "height": height, "version": 0x2000_0000,
+            "time": now_secs(), "mediantime": now_secs(), "bits": format!("{:08x}", self.bits),
+            "previousblockhash": height.checked_sub(1).and_then(|below| self.hash_at(below)),
+        }))
+    }
+
+    /// The rules a `getblocktemplate` must name, as the real daemons insist.
+    pub fn rules_needed(&self) -> &'static [&'static str] {
+        match self.algorithm {
+            Algorithm::Sha256d => &["segwit"],
+            Algorithm::Scrypt => &["segwit", "mweb"],
+        }
+    }
+
+    /// Changes whenever the tip does.
+    pub fn longpoll_id(&self) -> String {
+        format!("{}{}", self.tip(), self.made)
+    }
+
+    /// The template for the block after the tip.
+    pub fn template(&self) -> Value {
+        let height = self.best.len();
+        let (transactions, txids): (Vec<Value>, Vec<[u8; 32]>) =
+            (0..self.transactions).map(|index| dummy_transaction(height, index)).unzip();
+        let fees = FEE.saturating_mul(u64::try_from(transactions.len()).unwrap_or(u64::MAX));
+        let now = now_secs();
+        json!({
+            "capabilities": ["proposal"], "version": 0x2000_0000, "rules": ["csv", "!segwit", "taproot"],
+            "vbavailable": {}, "vbrequired": 0, "previousblockhash": self.tip(), "transactions": transactions,
+            "coinbaseaux": {}, "coinbasevalue": SUBSIDY + fees, "longpollid": self.longpoll_id(),
+            "target": target::of_bits(self.bits).map(|target| hex::encode(&target)),
+            "mintime": now.saturating_sub(3600), "mutable": ["time", "transactions", "prevblock"],
+            "noncerange": "00000000ffffffff", "sigoplimit": 80_000, "sizelimit": 4_000_000, "weightlimit": 4_000_000,
+            "curtime": now, "bits": format!("{:08x}", self.bits), "height": height,
+            "default_witness_commitment": witness_commitment(&txids),
+        })
+    }
+}
+
+/// A well-formed transaction that nobody could ever spend, and its id.
+fn dummy_transaction(height: usize, index: usize) -> (Value, [u8; 32]) {
+    let previous = sha256d(format!("{height}/{index}").as_bytes());
+    let mut data = vec![1, 0, 0, 0, 1];
+    data.extend(previous);
+    data.extend([0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1]);
+    // One output of 1,000 units to OP_TRUE, no lock time.
+    data.extend([0xe8, 3, 0, 0, 0, 0, 0, 0, 1, 0x51, 0, 0, 0, 0]);
+    let txid = sha256d(&data);
+    let value = json!({
+        "data": hex::encode(&data), "txid": display(&txid), "hash": display(&txid), "depends": [],
+        "fee": FEE, "sigops": 0, "weight": data.len() * 4,
+    });
+    (value, txid)
+}
+
+/// BIP141's commitment output for transactions without witnesses (id and witness id are the same).
+fn witness_commitment(txids: &[[u8; 32]]) -> String {
+    let mut level: Vec<[u8; 32]> = [&[[0; 32]], txids].concat();
+    while level.len() > 1 {
+        let pairs = level.chunks(2);
+        level = pairs.map(|pair| sha256d(&[pair[0], *pair.last().unwrap_or(&pair[0])].concat())).collect();
+    }
+    let root = level.first().copied().unwrap_or_default();
+    format!("6a24aa21a9ed{}", hex::encode(&sha256d(&[root, [0; 32]].concat())))
+}
+
+fn now_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
