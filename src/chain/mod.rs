@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The bytes of a chain: scripts, addresses, coinbase, merkle tree, header and block.
+//!
+//! Everything here is a pure function from values to bytes. Hashes are in internal byte order.
+
+pub mod address;
+pub mod block;
+pub mod coinbase;
+pub mod header;
+pub mod merkle;
+pub mod script;
+
+#[cfg(test)]
+mod tests;

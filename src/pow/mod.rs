@@ -1,4 +1,18 @@
 //! Proof-of-work algorithms: one file each, behind one enum.
+//!
+//! A header goes in, 32 bytes come out in internal byte order; read as a little-endian integer
+//! they are compared with a target. Cheap algorithms are hashed where the share is read; the
+//! memory-hard ones belong on the threads of [`hashers`].
+
+pub mod hashers;
+mod keccak;
+mod scrypt;
+mod sha256d;
+
+use crate::bytes::Hash;
+
+pub use scrypt::{LANES, Scratch};
+pub use sha256d::{sha256, sha256d};
 
 pub mod names;
 
@@ -17,3 +31,67 @@ pub enum Algorithm {
     /// Keccak-256 with the original padding.
     Keccak,
 }
+
+/// Where a hash may be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// Microseconds at most: on the task that read the share.
+    Inline,
+    /// More than that: on the threads of [`hashers::Hashers`], so that no neighbour waits for it.
+    Offloaded,
+}
+
+/// Parameters that no hash can be computed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "scrypt with log_n {log_n} and r {r} is not supported: log_n and r must be at least 1 and the memory, \
+     128 * r * 2^log_n bytes, at most {max} bytes",
+    max = scrypt::MEMORY_BYTES_MAX
+)]
+pub struct UnsupportedParameters {
+    log_n: u8,
+    r: u32,
+}
+
+impl Algorithm {
+    /// Whether the parameters can be computed with; to be asked when configuration is read.
+    ///
+    /// # Errors
+    /// scrypt parameters that are out of range or need too much memory.
+    pub fn check(self) -> Result<(), UnsupportedParameters> {
+        match self {
+            Self::Scrypt { log_n, r } if !scrypt::is_supported(log_n, r) => Err(UnsupportedParameters { log_n, r }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The hash of `header`, whatever its length. With parameters that [`Algorithm::check`] refuses
+    /// the answer is the greatest hash there is, which meets no target.
+    pub fn hash(self, header: &[u8], scratch: &mut Scratch) -> Hash {
+        match self {
+            Self::Sha256d => sha256d(header),
+            Self::Scrypt { log_n, r } => scrypt::hash(header, log_n, r, scratch),
+            Self::Keccak => keccak::keccak256(header),
+        }
+    }
+
+    /// Appends the hash of each of `headers` to `hashes`, in order. Faster than one by one for the
+    /// algorithms that are bound by latency: those take [`LANES`] headers side by side.
+    pub fn hash_batch(self, headers: &[&[u8]], scratch: &mut Scratch, hashes: &mut Vec<Hash>) {
+        match self {
+            Self::Scrypt { log_n, r } => scrypt::hash_batch(headers, log_n, r, scratch, hashes),
+            _ => hashes.extend(headers.iter().map(|header| self.hash(header, scratch))),
+        }
+    }
+
+    /// Where hashes are to be computed.
+    pub fn cost(self) -> Cost {
+        match self {
+            Self::Sha256d | Self::Keccak => Cost::Inline,
+            Self::Scrypt { .. } => Cost::Offloaded,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Addresses and the output scripts they stand for.
+//!
+//! Base58check with a version byte (BIP13 for script hashes), bech32 for segwit version 0 (BIP173)
+//! and bech32m for later versions (BIP350). A coinbase paying to the wrong script burns the whole
+//! block, so nothing is guessed: checksum, version, prefix and length must all fit.
+
+use std::error::Error;
+
+use bech32::primitives::decode::{CheckedHrpstring, SegwitHrpstring, SegwitHrpstringError};
+use bech32::{Bech32, Bech32m};
+
+use super::script;
+use crate::pow::sha256d;
+
+/// Longer texts are refused before decoding, whose cost grows with the square of the length. It is
+/// the limit of BIP173; base58check addresses are far shorter.
+const ADDRESS_CHARS_MAX: usize = 90;
+
+/// What is known of a coin's addresses.
+#[derive(Debug, Clone, Copy)]
+pub struct Forms<'a> {
+    /// Base58check versions of pay-to-public-key-hash.
+    pub pubkey_hash: &'a [u8],
+    /// Base58check versions of pay-to-script-hash.
+    pub script_hash: &'a [u8],
+    /// Human-readable parts of segwit addresses, in lower case.
+    pub segwit: &'a [String],
+}
+
+/// Why a text is not an address of the coin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Nothing there.
+    #[error("the address is empty")]
+    Empty,
+    /// Longer than any address.
+    #[error("the address has {chars} characters; no address has more than {ADDRESS_CHARS_MAX}")]
+    TooLong {
+        /// How many.
+        chars: usize,
+    },
+    /// Not base58, and not a segwit address with one of the coin's prefixes either.
+    #[error("character {character:?} at byte {position} does not occur in a base58 address")]
+    Character {
+        /// The offending character.
+        character: char,
+        /// Where it stands, in bytes from the start.
+        position: usize,
+    },
+    /// Not base58 in some other way.
+    #[error("not base58: {0}")]
+    Base58(String),
+    /// Base58check with a wrong checksum.
+    #[error("the checksum is wrong: there is a typing error somewhere in the address")]
+    Checksum,
+    /// Base58check of something else than a version and a hash.
+    #[error("the address carries {found} bytes where a version and a hash, 21 bytes, are expected")]
+    Length {
+        /// Bytes without the checksum.
+        found: usize,
+    },
+    /// Base58check with a version that the coin does not use.
+    #[error(
+        "version byte {found} belongs to another coin or network; this coin has {pubkey_hash:?} for keys and \
+         {script_hash:?} for scripts"
+    )]
+    Version {
+        /// The address's version byte.
+        found: u8,
+        /// Those of the coin, for keys.
+        pubkey_hash: Vec<u8>,
+        /// Those of the coin, for scripts.
+        script_hash: Vec<u8>,
+    },
+    /// A good segwit address with a prefix that the coin does not use.
+    #[error("prefix {found:?} belongs to another coin or network; this coin has {known:?}")]
+    Prefix {
+        /// The address's human-readable part.
+        found: String,
+        /// Those of the coin.
+        known: Vec<String>,
+    },
+    /// The coin's segwit prefix, but what follows is wrong.
+    #[error("not a valid segwit address: {0}")]
+    Segwit(String),
+}
+
+/// The output script that pays to the address `text`.
+///
+/// Witness versions that have no meaning yet are decoded too, as BIP350 wants it.
+///
+/// # Errors
+/// The text is not an address, or is one of another coin or network.
+pub fn decode(text: &str, forms: &Forms<'_>) -> Result<Vec<u8>, AddressError> {
+    let chars = text.chars().count();
+    if chars == 0 {
+        return Err(AddressError::Empty);
+    }
+    if chars > ADDRESS_CHARS_MAX {
+        return Err(AddressError::TooLong { chars });
+    }
+    let prefix = text.rsplit_once('1').map(|(prefix, _)| prefix.to_ascii_lowercase());
+    let has_known_prefix = prefix.as_ref().is_some_and(|prefix| forms.segwit.contains(prefix));
+    match (SegwitHrpstring::new(text), prefix) {
+        (Ok(segwit), _) if has_known_prefix => {
+            let program: Vec<u8> = segwit.byte_iter().collect();
+            script::pay_to_witness_program(segwit.witness_version().to_u8(), &program)
+                .ok_or_else(|| AddressError::Segwit(format!("no witness program has {} bytes", program.len())))
+        }
+        (Err(error), _) if has_known_prefix => Err(AddressError::Segwit(reason(text, &error))),
+        // The checksum fits, so this is a segwit address and no mistyped base58 one.
+        (Ok(_), Some(found)) => Err(AddressError::Prefix { found, known: forms.segwit.to_vec() }),
+        _ => decode_base58check(text, forms),
+    }
+}
+
+/// What is wrong with a segwit address, in words that help whoever typed it.
+fn reason(text: &str, error: &SegwitHrpstringError) -> String {
+    if !matches!(error, SegwitHrpstringError::Checksum(_)) {
+        // The outer error names the part, its sources say what is wrong with it.
+        let mut words = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            words = format!("{words}: {inner}");
+            source = inner.source();
+        }
+        return words;
+    }
+    if CheckedHrpstring::new::<Bech32>(text).is_ok() {
+        "it has a bech32 checksum where its version wants bech32m (BIP350); the wallet that made it is too old"
+            .to_owned()
+    } else if CheckedHrpstring::new::<Bech32m>(text).is_ok() {
+        "it has a bech32m checksum where version 0 wants bech32 (BIP173)".to_owned()
+    } else {
+        "the checksum is wrong: there is a typing error somewhere in the address".to_owned()
+    }
+}
+
+fn decode_base58check(text: &str, forms: &Forms<'_>) -> Result<Vec<u8>, AddressError> {
+    let bytes = bs58::decode(text).into_vec().map_err(|error| match error {
+        bs58::decode::Error::InvalidCharacter { index, .. } | bs58::decode::Error::NonAsciiCharacter { index } => {
+            let character = text.get(index..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+            AddressError::Character { character, position: index }
+        }
+        other => AddressError::Base58(other.to_string()),
+    })?;
+    let Some((payload, checksum)) = bytes.split_last_chunk::<4>() else {
+        return Err(AddressError::Length { found: 0 });
+    };
+    if !sha256d(payload).starts_with(checksum) {
+        return Err(AddressError::Checksum);
+    }
+    let Some((&version, Ok(hash))) = payload.split_first().map(|(version, hash)| (version, hash.try_into())) else {
+        return Err(AddressError::Length { found: payload.len() });
+    };
+    if forms.pubkey_hash.contains(&version) {
+        Ok(script::pay_to_pubkey_hash(hash))
+    } else if forms.script_hash.contains(&version) {
+        Ok(script::pay_to_script_hash(hash))
+    } else {
+        Err(AddressError::Version {
+            found: version,
+            pubkey_hash: forms.pubkey_hash.to_vec(),
+            script_hash: forms.script_hash.to_vec(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
