@@ -1,3 +1,9 @@
-//! The daemon put together.
+//! The daemon put together: coins, ledgers, life.
 
+mod accounts;
+mod candidate;
+mod coin;
+mod desk;
+mod jobs;
 pub mod run;
+mod supervisor;

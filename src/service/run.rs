@@ -1,13 +1,171 @@
 //! The daemon from start to stop.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::Config;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{interval, timeout};
+use tracing::{error, info, warn};
+
+use super::accounts::{Books, spool_dir};
+use super::coin::{CoinService, Shared, bind};
+use super::supervisor;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Coin, Config};
 use crate::exit::Exit;
+use crate::pow::hashers::Hashers;
+
+/// How often the status line is brought up to date.
+const STATUS_INTERVAL: Duration = Duration::from_secs(5);
+/// Shares that wait for one hasher thread; at the bound their connections stop reading.
+const HASHER_QUEUE_MAX: usize = 256;
+/// How long a stop may take before it is cut short. What was acknowledged is on the disk either way.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves every coin of `config`, which was read from `path`, until the process is told to stop.
 pub fn run(config: Config, path: &Path) -> Exit {
-    tracing::info!(config = %path.display(), coins = config.coins.len(), "starting");
-    drop(config);
-    Exit::Ok
+    info!(config = %path.display(), version = env!("CARGO_PKG_VERSION"), coins = config.coins.len(), "starting");
+    let runtime = match runtime(&config) {
+        Ok(runtime) => runtime,
+        Err(problem) => {
+            error!(%problem, "the runtime cannot start");
+            return Exit::Unavailable;
+        }
+    };
+    let exit = runtime.block_on(serve(config)).unwrap_or_else(|failure| {
+        error!("{failure}");
+        Exit::Unavailable
+    });
+    // Blocking tasks that hang on a dead disk or name server must not keep the process alive.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    exit
+}
+
+fn runtime(config: &Config) -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all().thread_name("mpos-stratum");
+    if let Some(threads) = config.daemon.worker_threads {
+        builder.worker_threads(threads);
+    }
+    builder.build()
+}
+
+async fn serve(config: Config) -> Result<Exit, String> {
+    // Signals first: a stop that comes while we start is not lost.
+    let mut signals = Signals::new().map_err(|problem| format!("signals cannot be caught: {problem}"))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let (stop, stopping) = watch::channel(false);
+    let (drain_stop, drain_stopping) = watch::channel(false);
+    let mut bound = Vec::new();
+    for coin in &config.coins {
+        let ports = bind(coin).map_err(|(address, problem)| {
+            format!("coin {}: cannot listen on {address}: {problem}; is another stratum server running there?", coin.name)
+        })?;
+        bound.push((Arc::clone(coin), ports));
+    }
+    let books = Books::open(&config, &clock, &drain_stopping).map_err(|problem| problem.to_string())?;
+    let hashers = Hashers::start(hasher_threads(&config), HASHER_QUEUE_MAX)
+        .map_err(|problem| format!("hasher threads cannot be started: {problem}"))?;
+    let shared = Shared { clock, hashers, stop: stopping };
+    let mut coins = Vec::new();
+    let mut resumed: Vec<PathBuf> = Vec::new();
+    for (coin, ports) in bound {
+        let Some(accounts) = books.of(&coin) else { continue };
+        let dir = spool_dir(&config.daemon.state_dir, &coin.mpos);
+        let blocks = blocks_dir(&dir, &coin)?;
+        let ledger = Arc::clone(&accounts.ledger);
+        let service = CoinService::start(coin, ports, accounts, &shared, &blocks, random()?);
+        // Coins of one chain share a ledger; its old candidates are pursued once.
+        if !resumed.contains(&dir) {
+            service.resume(&ledger);
+            resumed.push(dir);
+        }
+        coins.push(service);
+    }
+    supervisor::ready(&status(&coins, &books));
+    info!("ready");
+    until_stopped(&mut signals, &coins, &books).await;
+    supervisor::stopping();
+    let _ = stop.send(true);
+    let finished = timeout(STOP_TIMEOUT, async {
+        for coin in coins {
+            coin.finish().await;
+        }
+        let _ = drain_stop.send(true);
+        books.close().await;
+    });
+    if finished.await.is_err() {
+        warn!("stopped before everything was finished; what was acknowledged is in the spool");
+    }
+    info!("stopped");
+    Ok(Exit::Ok)
+}
+
+/// Keeps the status line up to date until a signal says stop.
+async fn until_stopped(signals: &mut Signals, coins: &[CoinService], books: &Books) {
+    let mut tick = interval(STATUS_INTERVAL);
+    loop {
+        tokio::select! {
+            name = signals.stop() => {
+                info!(signal = name, "stopping");
+                return;
+            }
+            _ = signals.hangup.recv() => warn!("SIGHUP: this version cannot reload; restart to apply a changed configuration"),
+            _ = tick.tick() => supervisor::status(&status(coins, books)),
+        }
+    }
+}
+
+fn status(coins: &[CoinService], books: &Books) -> String {
+    let coins: Vec<String> = coins.iter().map(CoinService::status).collect();
+    format!("{}; {}", coins.join("; "), books.status())
+}
+
+fn hasher_threads(config: &Config) -> usize {
+    config.daemon.hasher_threads.unwrap_or_else(|| {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        cores.saturating_sub(1).max(1)
+    })
+}
+
+/// The folder for the bytes of a coin's blocks in flight, made if it is not there.
+fn blocks_dir(spool: &Path, coin: &Coin) -> Result<PathBuf, String> {
+    let dir = spool.join("blocks");
+    std::fs::create_dir_all(&dir)
+        .map_err(|problem| format!("coin {}: cannot make {}: {problem}", coin.name, dir.display()))?;
+    Ok(dir)
+}
+
+fn random() -> Result<[u8; 12], String> {
+    let mut bytes = [0; 12];
+    getrandom::fill(&mut bytes).map_err(|problem| format!("the system gives no random numbers: {problem}"))?;
+    Ok(bytes)
+}
+
+/// The signals that matter to a daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The name of the signal that says stop.
+    async fn stop(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }

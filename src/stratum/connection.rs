@@ -28,7 +28,7 @@ use super::session::answers::{OUTSTANDING_MAX, Ticket};
 use super::session::effects::{CloseReason, Effect, Moment, Peer, Terms};
 use crate::bytes::Hash;
 use crate::clock::Clock;
-use crate::pow::hashers::{HashRequest, Hashers};
+use crate::pow::hashers::{self, Hashers};
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
 use crate::worker::directory::{Answer, Directory};
@@ -103,7 +103,7 @@ struct Connection {
     drained: bool,
     authorisations: JoinSet<(Ticket, Answer)>,
     /// Made at the first memory-hard share.
-    hashes: Option<(mpsc::Sender<(u64, Hash)>, mpsc::Receiver<(u64, Hash)>)>,
+    hashes: Option<HashAnswers>,
     /// The hasher thread of this connection.
     pin: u64,
     /// Set once nothing more is read.
@@ -211,7 +211,7 @@ impl Connection {
 
     /// Does what the session asks for. All shares of one go are written down together.
     async fn carry_out(&mut self) {
-        let (mut shares, mut tickets): (Vec<JudgedShare>, Vec<Ticket>) = (Vec::new(), Vec::new());
+        let (mut shares, mut tickets): (Vec<JudgedShare>, Vec<Option<Ticket>>) = (Vec::new(), Vec::new());
         for effect in self.session.take_effects() {
             match effect {
                 Effect::Authorise { ticket, name, password } => {
@@ -222,7 +222,7 @@ impl Connection {
                 Effect::Record { ticket, share } => {
                     self.count(&share);
                     shares.push(*share);
-                    tickets.extend(ticket);
+                    tickets.push(ticket);
                 }
                 Effect::Close(reason) => self.close(End::Session(reason)),
             }
@@ -230,10 +230,12 @@ impl Connection {
         if shares.is_empty() {
             return;
         }
-        let recorded = self.context.desk.record(shares).ok();
+        let recorded = self.context.desk.record(shares);
         let now = self.now();
-        for ticket in tickets {
-            self.session.on_recorded(now, ticket, recorded);
+        for (ticket, recorded) in tickets.into_iter().zip(recorded) {
+            if let Some(ticket) = ticket {
+                self.session.on_recorded(now, ticket, recorded.ok());
+            }
         }
     }
 
@@ -246,13 +248,13 @@ impl Connection {
     }
 
     async fn have_hashed(&mut self, ticket: Ticket, header: [u8; 80]) {
-        let (answer, _) = self.hashes.get_or_insert_with(|| mpsc::channel(OUTSTANDING_MAX));
-        let request = HashRequest {
+        let hashes = self.hashes.get_or_insert_with(HashAnswers::new);
+        let request = hashers::Request {
             algorithm: self.context.terms.algorithm,
             header: Box::new(header),
             ticket,
             pin: self.pin,
-            answer: answer.clone(),
+            answer: hashes.sender.clone(),
         };
         // While the hashers are busy this connection reads nothing: back-pressure to one miner.
         self.context.hashers.submit(request).await;
@@ -352,10 +354,24 @@ async fn read_into(reader: &mut ReadHalf<'_>, lines: &mut LineBuffer) -> io::Res
     std::future::poll_fn(move |context| read(context)).await
 }
 
+/// Where hashers answer to.
+struct HashAnswers {
+    sender: mpsc::Sender<(Ticket, Hash)>,
+    receiver: mpsc::Receiver<(Ticket, Hash)>,
+}
+
+impl HashAnswers {
+    /// There is room for every request that can be outstanding, so a hasher never waits.
+    fn new() -> Self {
+        let (sender, receiver) = mpsc::channel(OUTSTANDING_MAX);
+        Self { sender, receiver }
+    }
+}
+
 /// The next hash; never ready on a connection that has none under way.
-async fn next_hash(hashes: &mut Option<(mpsc::Sender<(u64, Hash)>, mpsc::Receiver<(u64, Hash)>)>) -> Option<(u64, Hash)> {
+async fn next_hash(hashes: &mut Option<HashAnswers>) -> Option<(Ticket, Hash)> {
     match hashes {
-        Some((_, answers)) => answers.recv().await,
+        Some(answers) => answers.receiver.recv().await,
         None => std::future::pending().await,
     }
 }

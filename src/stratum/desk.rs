@@ -45,19 +45,16 @@ pub struct HashedWork {
     pub candidate_coinbase: Option<Vec<u8>>,
 }
 
-/// The shares could not be written down: none of them counts. Candidates go to the nodes even so.
+/// The share could not be written down: it does not count. A candidate goes to the nodes even so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotRecorded;
 
 /// Where judged shares are accepted.
 pub trait ShareDesk: Send + Sync + 'static {
-    /// Writes the shares down, in order and all or none, and sends candidates on their way to the
-    /// nodes. Returns the sequence number of the last one; the shares survive the process from now
-    /// on.
-    ///
-    /// # Errors
-    /// [`NotRecorded`]: miners must be refused.
-    fn record(&self, shares: Vec<JudgedShare>) -> Result<u64, NotRecorded>;
+    /// Writes the shares down, in order, and sends candidates on their way to the nodes. The answer
+    /// has one element per share: its sequence number (or a later one), from when on it survives the
+    /// process; [`NotRecorded`] if it could not be written down, so that its miner must be refused.
+    fn record(&self, shares: Vec<JudgedShare>) -> Vec<Result<u64, NotRecorded>>;
 
     /// The last sequence number that also survives a power cut.
     fn synced(&self) -> watch::Receiver<u64>;

@@ -110,6 +110,10 @@ impl<'a> Request<'a> {
     /// # Errors
     /// See [`NotARequest`].
     pub fn parse(line: &'a [u8]) -> Result<Self, NotARequest> {
+        // The members of an envelope given as an array would be taken by position.
+        if line.trim_ascii_start().first() != Some(&b'{') {
+            return Err(NotARequest::Json);
+        }
         let envelope: Envelope<'a> = serde_json::from_slice(line).map_err(|_| NotARequest::Json)?;
         let id = match envelope.id.map(RawValue::get) {
             Some(text) if text.len() > ID_BYTES_MAX => return Err(NotARequest::Id),

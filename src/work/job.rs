@@ -128,7 +128,7 @@ impl Job {
             text: self.recipe.text.as_bytes(),
             outputs: &[Output { value: template.coinbase_value, script: self.recipe.payout_script.clone() }],
             witness_commitment: template.witness_commitment.as_deref(),
-            height_lock: false,
+            lock_to_height: false,
         }
         .build()?;
         let line = |clean| self.notify_line(variant, &coinbase.head, &coinbase.tail, clean);

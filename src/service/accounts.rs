@@ -1,0 +1,129 @@
+//! Ledgers and worker directories: one per `shares` table and one per place where workers are
+//! stored, however many coins use them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::coin::Accounts;
+use crate::clock::Clock;
+use crate::config::{Coin, Config, Endpoint, Mpos, Workers};
+use crate::ledger::{Ledger, OpenError};
+use crate::mpos::share_sink::ShareSink;
+use crate::mpos::worker_source::PoolWorkers;
+use crate::worker::directory::Directory;
+
+/// The opened ledgers with their drainers, and the directories.
+pub struct Books {
+    ledgers: BTreeMap<(Endpoint, String), Arc<Ledger>>,
+    drainers: JoinSet<()>,
+    directories: Vec<(Mpos, Workers, Directory)>,
+}
+
+impl Books {
+    /// Opens the spools of all coins and starts to drain them. A database that is away is no error:
+    /// the spools hold what it misses.
+    ///
+    /// # Errors
+    /// A spool cannot be opened.
+    pub fn open(config: &Config, clock: &Arc<dyn Clock>, stop: &watch::Receiver<bool>) -> Result<Self, OpenError> {
+        let mut books = Self { ledgers: BTreeMap::new(), drainers: JoinSet::new(), directories: Vec::new() };
+        for coin in &config.coins {
+            let key = (coin.mpos.endpoint.clone(), coin.mpos.database.clone());
+            if !books.ledgers.contains_key(&key) {
+                let ledger = books.open_ledger(&config.daemon.state_dir, coin, clock, stop)?;
+                books.ledgers.insert(key, ledger);
+            }
+            if books.directory(coin).is_none() {
+                let directory = Directory::start(PoolWorkers::new(&coin.mpos), coin.workers.clone());
+                books.directories.push((coin.mpos.clone(), coin.workers.clone(), directory));
+            }
+        }
+        Ok(books)
+    }
+
+    fn open_ledger(
+        &mut self,
+        state_dir: &Path,
+        coin: &Coin,
+        clock: &Arc<dyn Clock>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Arc<Ledger>, OpenError> {
+        let dir = spool_dir(state_dir, &coin.mpos);
+        let opened = Ledger::open(&dir, &coin.ledger, Arc::clone(clock))?;
+        let recovered = &opened.recovered;
+        info!(
+            dir = %dir.display(), spool = %recovered.spool, events = recovered.highest_seq,
+            in_database = recovered.confirmed, "spool open"
+        );
+        for problem in &recovered.damage {
+            warn!(dir = %dir.display(), problem, "the spool is damaged");
+        }
+        let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), host_name());
+        self.drainers.spawn(opened.ledger.drainer(sink).run(stop.clone()));
+        Ok(opened.ledger)
+    }
+
+    /// The ledger and the directory of a coin that was among those opened.
+    pub fn of(&self, coin: &Coin) -> Option<Accounts> {
+        let key = (coin.mpos.endpoint.clone(), coin.mpos.database.clone());
+        Some(Accounts { ledger: Arc::clone(self.ledgers.get(&key)?), directory: self.directory(coin)?.clone() })
+    }
+
+    fn directory(&self, coin: &Coin) -> Option<&Directory> {
+        let same = |(mpos, workers, _): &&(Mpos, Workers, Directory)| {
+            (&mpos.endpoint, &mpos.user, &mpos.password, &mpos.accounts_database, &mpos.workers_database, workers)
+                == (
+                    &coin.mpos.endpoint,
+                    &coin.mpos.user,
+                    &coin.mpos.password,
+                    &coin.mpos.accounts_database,
+                    &coin.mpos.workers_database,
+                    &coin.workers,
+                )
+        };
+        self.directories.iter().find(same).map(|(_, _, directory)| directory)
+    }
+
+    /// One line for people: what the database still misses and why.
+    pub fn status(&self) -> String {
+        let line = |((_, database), ledger): (&(Endpoint, String), &Arc<Ledger>)| {
+            let status = ledger.status();
+            format!("{database}: {} rows behind, {}", status.written.saturating_sub(status.drained), status.drain)
+        };
+        self.ledgers.iter().map(line).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Brings everything to the disk and ends the drainers, which finish the transaction they are
+    /// in; the rest is drained by the next run.
+    pub async fn close(mut self) {
+        let ledgers: Vec<Arc<Ledger>> = self.ledgers.values().cloned().collect();
+        let synced = tokio::task::spawn_blocking(move || ledgers.iter().for_each(|ledger| ledger.close())).await;
+        if let Err(problem) = synced {
+            warn!(%problem, "closing the spools failed");
+        }
+        while self.drainers.join_next().await.is_some() {}
+    }
+}
+
+/// Where the spool of a `shares` table lives: its name for people, a checksum of the server for
+/// equal names on two servers.
+pub fn spool_dir(state_dir: &Path, mpos: &Mpos) -> PathBuf {
+    let server = match &mpos.endpoint {
+        Endpoint::Tcp(host, port) => format!("{host}:{port}"),
+        Endpoint::Socket(path) => path.display().to_string(),
+    };
+    let plain: String =
+        mpos.database.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect();
+    let tag = crc32c::crc32c(format!("{server}/{}", mpos.database).as_bytes());
+    state_dir.join("spool").join(format!("{plain}-{tag:08x}"))
+}
+
+/// The machine's name, for the operator who finds it in the cursor row.
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}

@@ -1,0 +1,182 @@
+//! One coin assembled: its nodes, its work, its desk and its ports.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::error;
+
+use super::candidate::Pursuer;
+use super::desk::Desk;
+use super::jobs::JobMaker;
+use crate::clock::Clock;
+use crate::config::{Coin, Durability, Port};
+use crate::ledger::Ledger;
+use crate::node::nodes::Nodes;
+use crate::node::poller::Poller;
+use crate::pow::hashers::Hashers;
+use crate::stratum::connection::PortContext;
+use crate::stratum::counters::Counters;
+use crate::stratum::listener::BoundPort;
+use crate::stratum::session::effects::Terms;
+use crate::work::board::JobBoard;
+use crate::work::extranonce::Extranonces;
+use crate::worker::directory::Directory;
+
+/// How long candidates may hold up a stop.
+const CANDIDATE_GRACE: Duration = Duration::from_secs(2);
+
+/// A running coin.
+pub struct CoinService {
+    coin: Arc<Coin>,
+    poller: Arc<Poller>,
+    pursuer: Arc<Pursuer>,
+    counters: Arc<Counters>,
+    board: watch::Receiver<Arc<JobBoard>>,
+    ports: JoinSet<()>,
+    _jobs: JoinSet<()>,
+}
+
+/// What coins share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The threads for memory-hard hashes.
+    pub hashers: Hashers,
+    /// True: the daemon stops.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// What belongs to the coin but may be shared with another: its ledger and its workers.
+pub struct Accounts {
+    /// The spool in front of the coin's `shares` table.
+    pub ledger: Arc<Ledger>,
+    /// Who may mine.
+    pub directory: Directory,
+}
+
+impl CoinService {
+    /// Starts the coin on its bound ports; `blocks` is the folder for blocks in flight, `random`
+    /// separates this life of the daemon from earlier ones.
+    pub fn start(
+        coin: Arc<Coin>,
+        ports: Vec<(Arc<Port>, BoundPort)>,
+        accounts: Accounts,
+        shared: &Shared,
+        blocks: &Path,
+        random: [u8; 12],
+    ) -> Self {
+        let name: Arc<str> = coin.name.as_str().into();
+        let nodes = Nodes::new(&coin.nodes);
+        let clock = Arc::clone(&shared.clock);
+        let poller = Arc::new(Poller::start(&nodes, &coin.templates, &coin.profile.template_rules, Arc::clone(&clock)));
+        let (first, rest) = random.split_at(8);
+        let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first));
+        let mut jobs = JoinSet::new();
+        jobs.spawn(maker.run(nodes.clone(), poller.work()));
+
+        let kicked = Arc::clone(&poller);
+        let Accounts { ledger, directory } = accounts;
+        let pursuer = Arc::new(Pursuer::new(
+            Arc::clone(&name),
+            nodes,
+            Arc::clone(&ledger),
+            Arc::clone(&clock),
+            blocks.to_owned(),
+            Box::new(move || kicked.kick()),
+        ));
+        let counters = Arc::new(Counters::default());
+        let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
+        let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));
+        let mut running = JoinSet::new();
+        for (port, bound) in ports {
+            let context = PortContext {
+                coin: Arc::clone(&name),
+                terms: Arc::new(terms(&coin, port)),
+                board: board.clone(),
+                extranonces: Arc::clone(&extranonces),
+                directory: directory.clone(),
+                hashers: shared.hashers.clone(),
+                desk: desk.clone(),
+                clock: Arc::clone(&clock),
+                counters: Arc::clone(&counters),
+                stop: shared.stop.clone(),
+            };
+            running.spawn(serve(bound, context));
+        }
+        Self { coin, poller, pursuer, counters, board, ports: running, _jobs: jobs }
+    }
+
+    /// Candidates that the last run of the daemon left without a verdict are taken up again.
+    pub fn resume(&self, ledger: &Ledger) {
+        self.pursuer.resume(ledger.unsettled_candidates());
+    }
+
+    /// One line for people: the coin, its tip, its node, its miners.
+    pub fn status(&self) -> String {
+        let work = self.poller.work();
+        let work = work.borrow();
+        let height = work.template.as_ref().map_or_else(|| "none".to_owned(), |template| template.height.to_string());
+        let mining = if self.board.borrow().job.is_some() { "mining" } else { "no work" };
+        format!(
+            "{}: {mining}, height {height}, node {:?}, {} miners, {} shares, {} refused, {} candidates",
+            self.coin.name,
+            work.state,
+            self.counters.connections.load(Ordering::Relaxed),
+            self.counters.accepted.load(Ordering::Relaxed),
+            self.counters.rejected.load(Ordering::Relaxed),
+            self.counters.candidates.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Waits for the connections, which end by themselves once the stop is said, then for the
+    /// candidates, as long as is reasonable.
+    pub async fn finish(mut self) {
+        while self.ports.join_next().await.is_some() {}
+        self.pursuer.finish(CANDIDATE_GRACE).await;
+    }
+}
+
+fn terms(coin: &Coin, port: Arc<Port>) -> Terms {
+    Terms {
+        port,
+        algorithm: coin.profile.algorithm,
+        block_hash: coin.profile.block_hash,
+        stratum_bits: coin.profile.stratum_bits,
+        version_mask: coin.profile.version_mask,
+        answers_wait_for_sync: coin.ledger.durability == Durability::Power,
+    }
+}
+
+async fn serve(bound: BoundPort, context: PortContext) {
+    let (coin, listen) = (Arc::clone(&context.coin), context.terms.port.listen);
+    if let Err(problem) = bound.serve(context).await {
+        error!(%coin, %listen, %problem, "a stratum port is lost: restart the daemon");
+    }
+}
+
+/// Binds the ports of a coin.
+///
+/// # Errors
+/// The first port that cannot be bound, by its address.
+pub fn bind(coin: &Coin) -> Result<Vec<(Arc<Port>, BoundPort)>, (std::net::SocketAddr, io::Error)> {
+    coin.ports
+        .iter()
+        .map(|port| match BoundPort::bind(port.listen) {
+            Ok(bound) => Ok((Arc::clone(port), bound)),
+            Err(problem) => Err((port.listen, problem)),
+        })
+        .collect()
+}
+
+/// The first bytes of a slice that is known to be long enough.
+fn copied<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut copy = [0; N];
+    copy.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    copy
+}

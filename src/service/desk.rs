@@ -1,0 +1,137 @@
+//! Where a judged share becomes an event of the ledger, and a candidate a block on its way.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::candidate::{Found, Pursuer};
+use crate::bytes::display_hash;
+use crate::coin::profile::Profile;
+use crate::config::{Coin, Durability};
+use crate::difficulty::mpos_factor;
+use crate::ledger::Ledger;
+use crate::ledger::record::{CandidateFacts, Event, ShareRecord};
+use crate::stratum::desk::{HashedWork, JudgedShare, NotRecorded, ShareDesk};
+use crate::work::job::job_id;
+use crate::work::reject::Reject;
+
+/// The desk of one coin.
+pub struct Desk {
+    coin: Arc<str>,
+    profile: Profile,
+    fallback_worker: Arc<str>,
+    durability: Durability,
+    ledger: Arc<Ledger>,
+    pursuer: Arc<Pursuer>,
+}
+
+impl Desk {
+    /// A desk that writes to `ledger` and hands candidates to `pursuer`.
+    pub fn new(coin: &Coin, ledger: Arc<Ledger>, pursuer: Arc<Pursuer>) -> Self {
+        Self {
+            coin: coin.name.as_str().into(),
+            profile: coin.profile.clone(),
+            fallback_worker: coin.fallback_worker.as_str().into(),
+            durability: coin.ledger.durability,
+            ledger,
+            pursuer,
+        }
+    }
+
+    /// The row and audit record of a share.
+    fn event(&self, share: &JudgedShare) -> Event {
+        let work = share.work.as_ref();
+        let template = work.map(|work| &work.job.template);
+        let assigned = share.assigned.get();
+        let (serial, variant) = share.job;
+        let candidate = work.filter(|work| work.candidate_coinbase.is_some()).map(|work| CandidateFacts {
+            hash: work.block_hash,
+            header_time: header_time(&work.header),
+            coinbase_txid: work.coinbase_txid,
+        });
+        Event::Share(ShareRecord {
+            worker: share.worker.clone().unwrap_or_else(|| Arc::clone(&self.fallback_worker)),
+            remote: share.remote,
+            accepted: share.verdict.is_ok(),
+            reason: reason(share.verdict),
+            row_difficulty: assigned * mpos_factor(self.profile.stratum_bits, self.profile.mpos_bits),
+            assigned_difficulty: assigned,
+            share_difficulty: work.map_or(0.0, |work| work.share_difficulty),
+            network_difficulty: template.map_or(0.0, |template| template.target.difficulty(self.profile.stratum_bits)),
+            height: template.map_or(0, |template| template.height),
+            reward: template.map_or(0, |template| template.coinbase_value),
+            job: job_id(serial, variant),
+            header: work.map_or_else(Vec::new, |work| work.header.to_vec()),
+            solution: candidate.map(|facts| facts.hash),
+            candidate,
+        })
+    }
+
+    /// Writes a candidate down and sends its block to the nodes, written down or not.
+    fn candidate(&self, share: &JudgedShare, work: &HashedWork, coinbase: &[u8]) -> Result<u64, NotRecorded> {
+        let event = self.event(share);
+        let receipt = self.ledger.append(std::slice::from_ref(&event));
+        let (hash, height) = (display_hash(&work.block_hash), work.job.template.height);
+        let recorded = receipt.as_ref().ok().map(|receipt| receipt.last_seq);
+        info!(coin = %self.coin, height, hash, worker = ?share.worker, seq = recorded, refused = ?share.verdict.err(), "block candidate");
+        self.pursuer.pursue(Found::new(work, coinbase, recorded, event));
+        receipt.map(|receipt| receipt.last_seq).map_err(|error| self.not_recorded(&error))
+    }
+
+    /// Writes down the events gathered so far, all or none.
+    fn gathered(&self, events: &mut Vec<Event>, results: &mut Vec<Result<u64, NotRecorded>>) {
+        if events.is_empty() {
+            return;
+        }
+        let written = self.ledger.append(events);
+        let result = written.map(|receipt| receipt.last_seq).map_err(|error| self.not_recorded(&error));
+        results.extend(events.drain(..).map(|_| result));
+    }
+
+    fn not_recorded(&self, error: &crate::ledger::AppendError) -> NotRecorded {
+        warn!(coin = %self.coin, %error, "shares are refused");
+        NotRecorded
+    }
+}
+
+impl ShareDesk for Desk {
+    fn record(&self, shares: Vec<JudgedShare>) -> Vec<Result<u64, NotRecorded>> {
+        let mut events = Vec::with_capacity(shares.len());
+        let mut results = Vec::with_capacity(shares.len());
+        for share in &shares {
+            let candidate = share.work.as_ref().and_then(|work| Some((work, work.candidate_coinbase.as_ref()?)));
+            match candidate {
+                None => events.push(self.event(share)),
+                // A candidate is an append of its own: its number names it for good.
+                Some((work, coinbase)) => {
+                    self.gathered(&mut events, &mut results);
+                    results.push(self.candidate(share, work, coinbase));
+                }
+            }
+        }
+        self.gathered(&mut events, &mut results);
+        results
+    }
+
+    fn synced(&self) -> watch::Receiver<u64> {
+        self.ledger.synced()
+    }
+
+    fn answers_wait_for_sync(&self) -> bool {
+        self.durability == Durability::Power
+    }
+}
+
+/// The row's reason. A candidate of somebody who is not authorised has no predecessor's text.
+fn reason(verdict: Result<(), Reject>) -> String {
+    match verdict {
+        Ok(()) => String::new(),
+        Err(reject) => reject.row_reason().unwrap_or("unauthorized worker").to_owned(),
+    }
+}
+
+/// The time in an 80-byte header.
+fn header_time(header: &[u8; 80]) -> u32 {
+    crate::chain::header::Header::from_bytes(header).time
+}
