@@ -1,6 +1,7 @@
-//! Bytes and the numbers made of them: hexadecimal, CompactSize, 256-bit integers.
+//! Bytes and what is made of them: hexadecimal, CompactSize, 256-bit integers, SHA-256.
 
 pub mod hex;
+pub mod sha256;
 pub mod u256;
 pub mod varint;
 

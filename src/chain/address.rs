@@ -10,7 +10,7 @@ use bech32::primitives::decode::{CheckedHrpstring, SegwitHrpstring, SegwitHrpstr
 use bech32::{Bech32, Bech32m};
 
 use super::script;
-use crate::pow::sha256d;
+use crate::bytes::sha256::sha256d;
 
 /// Longer texts are refused before decoding, whose cost grows with the square of the length. It is
 /// the limit of BIP173; base58check addresses are far shorter.

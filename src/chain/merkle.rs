@@ -4,7 +4,7 @@
 //! with itself.
 
 use crate::bytes::Hash;
-use crate::pow::sha256d;
+use crate::bytes::sha256::sha256d;
 
 /// How a witness commitment's output script starts: OP_RETURN, a push of 36 bytes and the header
 /// that marks it (BIP141).

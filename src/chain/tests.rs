@@ -4,8 +4,8 @@ use super::block;
 use super::coinbase::{CoinbasePlan, Output, with_witness};
 use super::header::Header;
 use super::{address, merkle};
+use crate::bytes::sha256::sha256d;
 use crate::bytes::{Hash, display_hash, hex, parse_display_hash};
-use crate::pow::sha256d;
 
 fn bytes(text: &str) -> Vec<u8> {
     hex::decode(text.as_bytes()).unwrap()

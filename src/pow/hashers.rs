@@ -16,7 +16,7 @@ use crate::bytes::Hash;
 
 /// How many requests a thread takes from its queue at once. They are answered after each run of
 /// the same algorithm, so more would only delay the first answer.
-const BATCH_MAX: usize = 4 * super::LANES;
+const BATCH_MAX: usize = 8;
 
 /// One header to be hashed.
 #[derive(Debug)]

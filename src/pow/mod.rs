@@ -1,4 +1,5 @@
-//! Proof-of-work algorithms: one file each, behind one enum.
+//! Proof-of-work algorithms: one file each, behind one enum. SHA-256 is in [`crate::bytes::sha256`],
+//! since every chain hashes its transactions with it.
 //!
 //! A header goes in, 32 bytes come out in internal byte order; read as a little-endian integer
 //! they are compared with a target. Cheap algorithms are hashed where the share is read; the
@@ -7,12 +8,10 @@
 pub mod hashers;
 mod keccak;
 mod scrypt;
-mod sha256d;
 
 use crate::bytes::Hash;
 
-pub use scrypt::{LANES, Scratch};
-pub use sha256d::{sha256, sha256d};
+pub use crate::bytes::sha256::{sha256, sha256d};
 
 pub mod names;
 
@@ -30,6 +29,19 @@ pub enum Algorithm {
     },
     /// Keccak-256 with the original padding.
     Keccak,
+}
+
+/// Memory that a hash may keep for the next one; one per thread or task that hashes. None of
+/// today's algorithms keeps anything: it is part of the calls so that one that does, such as
+/// several scrypt headers side by side, needs no change where hashes are asked for.
+#[derive(Debug, Default)]
+pub struct Scratch(());
+
+impl Scratch {
+    /// Nothing kept yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
 }
 
 /// Where a hash may be computed.
@@ -67,21 +79,17 @@ impl Algorithm {
 
     /// The hash of `header`, whatever its length. With parameters that [`Algorithm::check`] refuses
     /// the answer is the greatest hash there is, which meets no target.
-    pub fn hash(self, header: &[u8], scratch: &mut Scratch) -> Hash {
+    pub fn hash(self, header: &[u8], _scratch: &mut Scratch) -> Hash {
         match self {
             Self::Sha256d => sha256d(header),
-            Self::Scrypt { log_n, r } => scrypt::hash(header, log_n, r, scratch),
+            Self::Scrypt { log_n, r } => scrypt::hash(header, log_n, r),
             Self::Keccak => keccak::keccak256(header),
         }
     }
 
-    /// Appends the hash of each of `headers` to `hashes`, in order. Faster than one by one for the
-    /// algorithms that are bound by latency: those take [`LANES`] headers side by side.
+    /// Appends the hash of each of `headers` to `hashes`, in order.
     pub fn hash_batch(self, headers: &[&[u8]], scratch: &mut Scratch, hashes: &mut Vec<Hash>) {
-        match self {
-            Self::Scrypt { log_n, r } => scrypt::hash_batch(headers, log_n, r, scratch, hashes),
-            _ => hashes.extend(headers.iter().map(|header| self.hash(header, scratch))),
-        }
+        hashes.extend(headers.iter().map(|header| self.hash(header, scratch)));
     }
 
     /// Where hashes are to be computed.

@@ -204,9 +204,9 @@ proptest! {
         let expected = script::pay_to_witness_program(version, &program);
         prop_assert_eq!(encoded.is_ok(), expected.is_some());
         if let Ok(text) = encoded {
-            let upper = text.to_ascii_uppercase();
-            prop_assert_eq!(bitcoin(|forms| decode(&text, forms)).ok(), expected.clone());
-            prop_assert_eq!(bitcoin(|forms| decode(&upper, forms)).ok(), expected);
+            let [lower, upper] = [&text, &text.to_ascii_uppercase()].map(|text| bitcoin(|forms| decode(text, forms)));
+            prop_assert_eq!(&lower, &upper);
+            prop_assert_eq!(lower.ok(), expected);
         }
     }
 }

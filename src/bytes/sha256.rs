@@ -1,9 +1,9 @@
-//! SHA-256 and double SHA-256: the proof of work of Bitcoin, and the hash of transactions, merkle
-//! nodes and most block ids everywhere.
+//! SHA-256 and double SHA-256: the hash of transactions, merkle nodes, address checksums and most
+//! block ids everywhere, and the proof of work of some chains.
 
 use sha2::{Digest, Sha256};
 
-use crate::bytes::Hash;
+use super::Hash;
 
 /// SHA-256 of `data`.
 pub fn sha256(data: &[u8]) -> Hash {
