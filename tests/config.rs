@@ -212,6 +212,8 @@ fn keys_that_are_missing_are_named_with_an_example() {
     one_mistake(&least("preset = \"litecoin\"", "addresses.pubkey_hash = [1]"), &[".algorithm", "preset ="]);
     one_mistake(&least("[[coin.port]]\nlisten = \"0.0.0.0:3333\"\ndifficulty = 16\n", ""), &["no port"]);
     one_mistake(&least("user = \"rpc\"\npassword = \"hunter2\"\n", "user = \"rpc\"\n"), &["node[0].password"]);
+    let text = least("user = \"rpc\"\npassword = \"hunter2\"\n", "password = \"hunter2\"\n");
+    one_mistake(&text, &["node[0].user", "cookie_file"]);
     let keccak = "algorithm = \"keccak\"\nblock_hash = \"pow\"\naddresses.pubkey_hash = [1]";
     one_mistake(&least("preset = \"litecoin\"", keccak), &[".mpos_bits", "target_bits"]);
     let scrypt = "algorithm = \"scrypt\"\naddresses.pubkey_hash = [1]";
@@ -424,6 +426,14 @@ fn the_example_is_complete_and_true() {
             );
         }
     }
+}
+
+#[test]
+fn the_first_configuration_of_the_readme_is_good() {
+    let readme = include_str!("../README.md");
+    let (_, after) = readme.split_once("```toml\n").unwrap();
+    let (text, _) = after.split_once("```").unwrap();
+    assert_eq!(read(text).coins[0].name, "litecoin");
 }
 
 proptest! {

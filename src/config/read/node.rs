@@ -8,6 +8,9 @@ use crate::config::section::Section;
 use crate::config::value::{Wrong, nonempty, secs, text, wrong};
 use crate::config::{Node, NodeLogin};
 
+/// What to write when a node has no login at all.
+const USER_EXAMPLE: &str = "user = \"rpcuser\"` with its `password`, or `cookie_file = \"/var/lib/coin/.cookie\"";
+
 /// Reads a coin's nodes. `None` if one is wrong or there is none.
 pub(super) fn read_all(report: &Report, coin: &Section<'_>) -> Option<Vec<Node>> {
     let sections = coin.tables("node");
@@ -44,7 +47,7 @@ fn read(section: Section<'_>) -> Option<Node> {
             .optional("cookie_file", |value| nonempty(value).map(|path| section.home().source.resolve(&path)))
             .map(NodeLogin::Cookie),
         _ => {
-            let user = section.required("user", "user = \"pool\"", nonempty);
+            let user = section.required("user", USER_EXAMPLE, nonempty);
             let password = database::password(&section);
             user.zip(password).map(|(user, password)| NodeLogin::Password { user, password })
         }
