@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, Value};
+use sha2::{Digest, Sha256};
 use tracing::{debug, info};
 
 use super::connect::{self, STATEMENT_TIMEOUT, ask_first, within};
 use super::cursor::{self, Token, Writer};
 use super::trouble::Trouble;
 use super::{blocks, rows, schema_check};
+use crate::bytes::hex;
 use crate::clock::Clock;
 use crate::config::Mpos;
 use crate::ledger::record::{Entry, Event, ShareRecord};
@@ -30,6 +32,7 @@ const ATTACH_TIMEOUT: Duration = Duration::from_secs(30);
 /// The writer of one `shares` table.
 pub struct ShareSink {
     opts: Opts,
+    database: String,
     clock: Arc<dyn Clock>,
     writer: Writer,
     /// The connection that is the writer; none while detached.
@@ -48,13 +51,13 @@ impl ShareSink {
     /// that another daemon writes.
     pub fn new(mpos: &Mpos, clock: Arc<dyn Clock>, host: impl Into<String>) -> Self {
         let writer = Writer { host: host.into(), version: env!("CARGO_PKG_VERSION").into() };
-        Self { opts: connect::opts(mpos), clock, writer, session: None }
+        Self { opts: connect::opts(mpos), database: mpos.database.clone(), clock, writer, session: None }
     }
 
     /// Connects, ends the predecessor, checks the database and takes the cursor.
     async fn try_attach(&self, spool: SpoolId, confirmed: u64) -> Result<(Session, u64), Trouble> {
         let mut conn = connect::open(&self.opts).await?;
-        end_predecessor(&mut conn, spool).await?;
+        end_predecessor(&mut conn, &lock_name(&self.database, spool)).await?;
         schema_check::check(&mut conn, &self.clock).await?;
         let token = Token::random()?;
         let position = cursor::attach(&mut conn, spool, confirmed, &token, &self.writer).await?;
@@ -63,13 +66,19 @@ impl ShareSink {
     }
 }
 
+/// Name of the lock that the writer of this spool and schema holds. Locks belong to the whole server
+/// and their names may have 64 characters, hence the digest.
+fn lock_name(database: &str, spool: SpoolId) -> String {
+    let digest = Sha256::digest(format!("{spool}.{database}"));
+    format!("mpos_stratum.{}", hex::encode(digest.get(..20).unwrap_or_default()))
+}
+
 /// Ends the connection that wrote for this spool before, if the server still has it. It is known by
 /// a named lock that every writer holds for the life of its connection: unlike a remembered
 /// connection id it can never mean somebody else's connection. A server that refuses such locks
 /// leaves the safety to the cursor's row.
-async fn end_predecessor(conn: &mut Conn, spool: SpoolId) -> Result<(), Trouble> {
-    let name = format!("mpos_stratum.{spool}");
-    let holder: Option<Option<u64>> = match ask_first(conn, "SELECT IS_USED_LOCK(?)", (&name,)).await {
+async fn end_predecessor(conn: &mut Conn, name: &str) -> Result<(), Trouble> {
+    let holder: Option<Option<u64>> = match ask_first(conn, "SELECT IS_USED_LOCK(?)", (name,)).await {
         Ok(holder) => holder,
         Err(mysql_async::Error::Server(error)) => {
             debug!(%error, "no named locks on this server");
@@ -86,7 +95,7 @@ async fn end_predecessor(conn: &mut Conn, spool: SpoolId) -> Result<(), Trouble>
             Ok(()) => {}
         }
     }
-    match ask_first::<Option<i64>>(conn, "SELECT GET_LOCK(?, ?)", (&name, PREDECESSOR_WAIT_SECS)).await {
+    match ask_first::<Option<i64>>(conn, "SELECT GET_LOCK(?, ?)", (name, PREDECESSOR_WAIT_SECS)).await {
         Ok(_) | Err(mysql_async::Error::Server(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -25,7 +25,7 @@ pub struct StoredAccount {
 }
 
 /// What was found under a worker's name.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// The worker and its account exist.
     Worker(StoredWorker),

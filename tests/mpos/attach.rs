@@ -1,1 +1,116 @@
+//! Who may write, and from where on.
+
+use mpos_stratum::ledger::sink::SinkError;
+
 use super::*;
+
+const OTHER: SpoolId = SpoolId([0xcd; 16]);
+
+fn stop_of(result: Result<u64, SinkError>) -> String {
+    match result {
+        Err(SinkError::Stop(text)) => text,
+        other => panic!("not stopped: {other:?}"),
+    }
+}
+
+async fn age_lease(db: &MariaDb, database: &str) {
+    let sql = "UPDATE mpos_stratum_cursor SET lease_at = lease_at - INTERVAL 61 SECOND";
+    db.run_sql(database, sql).await;
+}
+
+#[tokio::test]
+async fn first_use_makes_the_row_and_the_same_spool_resumes_at_once() {
+    let (db, mut first) = database("resume").await;
+    assert_eq!(first.attach(SPOOL, 0).await, Ok(0));
+    first.commit(&numbered(1, 3), 0, 3).await.unwrap();
+    first.keep_alive().await.unwrap();
+    type Cursor = (String, String, u64, String, String, i64);
+    let cursor: Vec<Cursor> = db
+        .query("resume", "SELECT name, spool_id, seq, host, version, lease_at > UTC_TIMESTAMP() - INTERVAL 5 SECOND FROM mpos_stratum_cursor")
+        .await;
+    let version = env!("CARGO_PKG_VERSION").to_string();
+    assert_eq!(cursor, [("shares".into(), SPOOL.to_string(), 3, "test-host".into(), version, 1)]);
+    drop(first);
+    let mut second = sink(&db, "resume");
+    assert_eq!(second.attach(SPOOL, 3).await, Ok(3));
+    // Entries may be left out: they were quarantined.
+    second.commit(&numbered(5, 6), 3, 7).await.unwrap();
+    assert_eq!(second.attach(SPOOL, 3).await, Ok(7), "the database knows more than the spool saw confirmed");
+    assert_eq!(stored(&db, "resume").await, [1, 2, 3, 5, 6]);
+}
+
+#[tokio::test]
+async fn a_second_attachment_fences_the_first_and_ends_its_connection() {
+    let (db, mut first) = database("fence").await;
+    first.attach(SPOOL, 0).await.unwrap();
+    first.commit(&numbered(1, 1), 0, 1).await.unwrap();
+    let id: Vec<u64> = db.query("fence", "SELECT connection_id FROM mpos_stratum_cursor").await;
+    let mut second = sink(&db, "fence");
+    assert_eq!(second.attach(SPOOL, 1).await, Ok(1));
+    let sql = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {}", id[0]);
+    assert_eq!(db.query::<u64>("fence", &sql).await, [0], "ended by force");
+    assert!(matches!(first.commit(&numbered(2, 2), 1, 2).await, Err(SinkError::Unavailable(_))));
+    assert!(matches!(first.keep_alive().await, Err(SinkError::Unavailable(_))), "stays detached");
+    second.commit(&numbered(2, 2), 1, 2).await.unwrap();
+    assert_eq!(stored(&db, "fence").await, [1, 2]);
+}
+
+#[tokio::test]
+async fn the_token_alone_keeps_a_living_connection_from_writing() {
+    let (db, mut sink) = database("token").await;
+    sink.attach(SPOOL, 0).await.unwrap();
+    db.run_sql("token", "UPDATE mpos_stratum_cursor SET token = 'another'").await;
+    assert!(matches!(sink.commit(&numbered(1, 1), 0, 1).await, Err(SinkError::Unavailable(_))));
+    assert_eq!(stored(&db, "token").await, [0u64; 0]);
+    sink.attach(SPOOL, 0).await.unwrap();
+    db.run_sql("token", "UPDATE mpos_stratum_cursor SET token = 'another'").await;
+    assert!(matches!(sink.keep_alive().await, Err(SinkError::Unavailable(_))));
+    sink.attach(SPOOL, 0).await.unwrap();
+    // Nor does a batch go in at a position that is not the stored one.
+    assert!(matches!(sink.commit(&numbered(3, 3), 2, 3).await, Err(SinkError::Unavailable(_))));
+    assert_eq!(sink.attach(SPOOL, 0).await, Ok(0));
+    assert_eq!(stored(&db, "token").await, [0u64; 0]);
+}
+
+#[tokio::test]
+async fn a_stranger_waits_for_the_lease_and_positions_are_kept() {
+    let (db, mut mine) = database("foreign").await;
+    mine.attach(SPOOL, 0).await.unwrap();
+    mine.commit(&numbered(1, 5), 0, 5).await.unwrap();
+    let mut other = sink(&db, "foreign");
+    let stop = stop_of(other.attach(OTHER, 0).await);
+    assert!(stop.contains(&SPOOL.to_string()) && stop.contains("test-host"), "{stop}");
+    mine.commit(&numbered(6, 6), 5, 6).await.unwrap();
+
+    age_lease(&db, "foreign").await;
+    assert_eq!(other.attach(OTHER, 0).await, Ok(0));
+    assert!(matches!(mine.commit(&numbered(7, 7), 6, 7).await, Err(SinkError::Unavailable(_))));
+    other.commit(&numbered(100, 101), 0, 2).await.unwrap();
+    stop_of(mine.attach(SPOOL, 6).await);
+
+    age_lease(&db, "foreign").await;
+    assert_eq!(mine.attach(SPOOL, 6).await, Ok(6), "its position was kept");
+    mine.commit(&numbered(7, 7), 6, 7).await.unwrap();
+    age_lease(&db, "foreign").await;
+    assert_eq!(other.attach(OTHER, 2).await, Ok(2));
+    assert_eq!(stored(&db, "foreign").await, [1, 2, 3, 4, 5, 6, 100, 101, 7]);
+    let kept: Vec<(String, u64)> =
+        db.query("foreign", "SELECT spool_id, seq FROM mpos_stratum_spool ORDER BY seq").await;
+    assert_eq!(kept, [(OTHER.to_string(), 2), (SPOOL.to_string(), 7)]);
+}
+
+#[tokio::test]
+async fn a_position_that_went_back_stops() {
+    let (db, mut sink) = database("back").await;
+    let stop = stop_of(sink.attach(SPOOL, 5).await);
+    assert!(stop.contains("mpos_stratum_cursor is gone"), "{stop}");
+    assert_eq!(db.query::<u64>("back", "SELECT COUNT(*) FROM mpos_stratum_cursor").await, [0]);
+    sink.attach(SPOOL, 0).await.unwrap();
+    sink.commit(&numbered(1, 5), 0, 5).await.unwrap();
+    db.run_sql("back", "UPDATE mpos_stratum_cursor SET seq = 4").await;
+    let stop = stop_of(sink.attach(SPOOL, 5).await);
+    assert!(stop.contains("up to 4 only"), "{stop}");
+    db.run_sql("back", "DELETE FROM mpos_stratum_cursor").await;
+    stop_of(sink.attach(SPOOL, 5).await);
+    assert!(matches!(sink.commit(&numbered(6, 6), 5, 6).await, Err(SinkError::Unavailable(_))));
+}

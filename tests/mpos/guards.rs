@@ -1,1 +1,118 @@
+//! What a new connection must find before it writes.
+
+use mpos_stratum::ledger::sink::SinkError;
+
 use super::*;
+
+/// Attaches and returns what it was stopped with.
+async fn stopped(sink: &mut ShareSink) -> String {
+    match sink.attach(SPOOL, 0).await {
+        Err(SinkError::Stop(text)) => text,
+        other => panic!("not stopped: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn ids_that_went_back_stop_with_the_remedy() {
+    let (db, mut sink) = database("ids").await;
+    sink.attach(SPOOL, 0).await.unwrap();
+    sink.commit(&numbered(1, 9), 0, 9).await.unwrap();
+    let block = "INSERT INTO blocks (height, blockhash, confirmations, amount, difficulty, time, share_id) \
+                 VALUES (1, 'h', 1, 50, 1, 1, 7)";
+    let archived = "INSERT INTO shares_archive (share_id, username, block_id, time) VALUES (8, 'Alice.r', 1, NOW())";
+    let paid = "INSERT INTO settings VALUES ('pps_last_share_id', '9')";
+    for (sql, remedy) in [(block, 8), (archived, 9), (paid, 10)] {
+        db.run_sql("ids", sql).await;
+        assert_eq!(sink.attach(SPOOL, 9).await, Ok(9), "nothing is wrong yet");
+        db.run_sql("ids", "TRUNCATE shares").await;
+        let text = match sink.attach(SPOOL, 9).await {
+            Err(SinkError::Stop(text)) => text,
+            other => panic!("not stopped: {other:?}"),
+        };
+        let remedy = format!("ALTER TABLE shares AUTO_INCREMENT = {remedy}");
+        assert!(text.ends_with(&remedy), "{text}");
+        db.run_sql("ids", &remedy).await;
+        assert_eq!(sink.attach(SPOOL, 9).await, Ok(9), "the remedy works");
+        db.run_sql("ids", "ALTER TABLE shares AUTO_INCREMENT = 10").await;
+    }
+}
+
+#[tokio::test]
+async fn tables_without_transactions_are_refused() {
+    let (db, mut sink) = database("engine").await;
+    db.run_sql("engine", "ALTER TABLE shares ENGINE=MyISAM").await;
+    let text = stopped(&mut sink).await;
+    assert!(text.contains("MyISAM") && text.contains("ALTER TABLE shares ENGINE=InnoDB"), "{text}");
+    db.run_sql("engine", "ALTER TABLE shares ENGINE=InnoDB").await;
+    db.run_sql("engine", "ALTER TABLE mpos_stratum_cursor ENGINE=Aria TRANSACTIONAL=0").await;
+    let text = stopped(&mut sink).await;
+    assert!(text.contains("mpos_stratum_cursor"), "{text}");
+}
+
+#[tokio::test]
+async fn columns_that_do_not_fit_are_refused() {
+    let (db, mut sink) = database("columns").await;
+    for (change, word, back) in [
+        ("DROP COLUMN reason", "no column reason", "ADD reason VARCHAR(50)"),
+        ("MODIFY solution VARCHAR(40) NOT NULL", "solution holds 40", "MODIFY solution VARCHAR(257) NOT NULL"),
+        ("MODIFY time DATETIME NOT NULL", "time is datetime", "MODIFY time TIMESTAMP NOT NULL"),
+        ("ADD worker_id INT NOT NULL", "worker_id", "DROP COLUMN worker_id"),
+    ] {
+        db.run_sql("columns", &format!("ALTER TABLE shares {change}")).await;
+        let text = stopped(&mut sink).await;
+        assert!(text.contains(word), "{text}");
+        db.run_sql("columns", &format!("ALTER TABLE shares {back}")).await;
+    }
+    db.run_sql("columns", "ALTER TABLE shares ADD note VARCHAR(10), ADD n INT NOT NULL DEFAULT 1").await;
+    assert_eq!(sink.attach(SPOOL, 0).await, Ok(0));
+    sink.commit(&numbered(1, 1), 0, 1).await.unwrap();
+    db.run_sql("columns", "RENAME TABLE shares TO elsewhere").await;
+    assert!(stopped(&mut sink).await.contains("no table shares"));
+}
+
+#[tokio::test]
+async fn what_mends_itself_is_only_unavailable() {
+    let db = MariaDb::start();
+    db.create_database("pool").await;
+    let mut sink = sink(&db, "pool");
+    db.run_sql("pool", "SET GLOBAL read_only = 1").await;
+    let result = sink.attach(SPOOL, 0).await;
+    assert!(matches!(&result, Err(SinkError::Unavailable(text)) if text.contains("read-only")), "{result:?}");
+    db.run_sql("pool", "SET GLOBAL read_only = 0").await;
+    db.run_sql("pool", "DROP TABLE mpos_stratum_block").await;
+    let result = sink.attach(SPOOL, 0).await;
+    let named = |text: &str| text.contains("mpos_stratum_block") && text.contains("schema/mpos-stratum.sql");
+    assert!(matches!(&result, Err(SinkError::Unavailable(text)) if named(text)), "{result:?}");
+    db.load("pool", "schema/mpos-stratum.sql").await;
+    assert_eq!(sink.attach(SPOOL, 0).await, Ok(0));
+}
+
+/// The example grants are enough for everything the daemon does.
+#[tokio::test]
+async fn the_example_grants_are_enough() {
+    use mpos_stratum::config::Mpos;
+    use mpos_stratum::config::secret::Secret;
+    use mpos_stratum::mpos::worker_source::PoolWorkers;
+    use mpos_stratum::worker::source::{Found, StoredAccount, WorkerSource};
+
+    let db = MariaDb::start();
+    db.create_database("pool").await;
+    db.load("pool", "schema/grants.sql").await;
+    let alice = db.add_account("pool", "Alice", 0).await;
+    // Without name resolution the server knows "localhost" by its socket only.
+    let mpos = Mpos { user: "mpos_stratum".into(), password: Secret::new("change-me"), ..db.mpos("pool") };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let mut first = ShareSink::new(&mpos, Arc::clone(&clock), "h");
+    first.attach(SPOOL, 0).await.unwrap();
+    first.commit(&[entry(1, candidate([1; 32])), verdict(2, 1, [1; 32], true)], 0, 2).await.unwrap();
+    // Ending the predecessor needs no grant.
+    let id: Vec<u64> = db.query("pool", "SELECT connection_id FROM mpos_stratum_cursor").await;
+    let mut second = ShareSink::new(&mpos, clock, "h");
+    assert_eq!(second.attach(SPOOL, 2).await, Ok(2));
+    let sql = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {}", id[0]);
+    assert_eq!(db.query::<u64>("pool", &sql).await, [0]);
+    let mut workers = PoolWorkers::new(&mpos);
+    let account = StoredAccount { id: alice, name: "Alice".into(), locked: 0 };
+    assert_eq!(workers.find("alice.rig").await, Ok(Found::OnlyAccount(account.clone())));
+    assert_eq!(workers.create(&account, "Alice.rig", "x").await.unwrap().name, "Alice.rig");
+}

@@ -200,7 +200,7 @@ impl MariaDb {
     /// Creates a database with MPOS's tables and ours.
     pub async fn create_database(&self, name: &str) {
         let mut conn = self.conn(None).await;
-        conn.query_drop(format!("CREATE DATABASE `{name}`")).await.unwrap();
+        conn.query_drop(format!("CREATE DATABASE `{}`", name.replace('`', "``"))).await.unwrap();
         conn.disconnect().await.unwrap();
         self.load(name, "schema/mpos-tables.sql").await;
         self.load(name, "schema/mpos-stratum.sql").await;
