@@ -10,6 +10,7 @@ use std::net::TcpStream;
 use std::thread;
 
 use serde_json::{Value, json};
+use support::daemon::opened_port;
 use support::fake_node::{FakeNode, Fault, SubmitAnswer};
 use support::miner::hash::{display, sha256d};
 use support::miner::job::swap_words;
@@ -250,4 +251,14 @@ async fn the_fake_node_keeps_submitted_blocks_and_fails_on_command() {
     // Cut off, or answered if it came only after the fault had ended; never left hanging.
     hanging.join().unwrap();
     assert_eq!(call(&node.url(), "getbestblockhash", &json!([])).unwrap()["result"], node.tip());
+}
+
+#[test]
+fn an_open_port_is_found_in_the_log() {
+    let line = "2026-11-21T02:00:00Z  INFO mpos_stratum: stratum port open coin=litecoin listen=127.0.0.1:4711";
+    assert_eq!(opened_port(line, "litecoin"), "127.0.0.1:4711".parse().ok());
+    assert_eq!(opened_port(line, "lite"), None);
+    let quoted = "INFO stratum port open coin=\"litecoin\" listen=[::1]:3333 tls=false";
+    assert_eq!(opened_port(quoted, "litecoin"), "[::1]:3333".parse().ok());
+    assert_eq!(opened_port("stratum port closed coin=litecoin", "litecoin"), None);
 }

@@ -172,7 +172,7 @@ fn keep_log(stderr: ChildStderr, log: &Mutex<Vec<String>>, count: &watch::Sender
 }
 
 /// The address in a line that reports an open port of `coin`.
-fn opened_port(line: &str, coin: &str) -> Option<SocketAddr> {
+pub fn opened_port(line: &str, coin: &str) -> Option<SocketAddr> {
     let fields = line.split_once("stratum port open")?.1;
     let field = |name: &str| {
         let value = fields.split_whitespace().find_map(|field| field.strip_prefix(name)?.strip_prefix('='))?;
@@ -206,19 +206,4 @@ fn binary() -> io::Result<PathBuf> {
             "mpos-stratum is not built: run cargo build with the same profile first",
         )
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::opened_port;
-
-    #[test]
-    fn the_address_is_found_in_the_log_line() {
-        let line = "2026-11-21T02:00:00Z  INFO mpos_stratum: stratum port open coin=litecoin listen=127.0.0.1:4711";
-        assert_eq!(opened_port(line, "litecoin"), "127.0.0.1:4711".parse().ok());
-        assert_eq!(opened_port(line, "lite"), None);
-        let quoted = "INFO stratum port open coin=\"litecoin\" listen=[::1]:3333 tls=false";
-        assert_eq!(opened_port(quoted, "litecoin"), "[::1]:3333".parse().ok());
-        assert_eq!(opened_port("stratum port closed coin=litecoin", "litecoin"), None);
-    }
 }

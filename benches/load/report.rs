@@ -1,0 +1,194 @@
+//! The numbers, as a table for people and as JSON for comparing runs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// What one run under shares showed.
+#[derive(Debug, Default, Serialize)]
+pub struct Shares {
+    /// Which run.
+    pub run: String,
+    /// Connections.
+    pub connections: usize,
+    /// Accepted in the measured time, per second.
+    pub shares_per_sec: f64,
+    /// Daemon CPU per share in the measured time, microseconds.
+    pub cpu_us: f64,
+    /// Daemon CPU per share of the whole run, warm-up and the draining after it included.
+    pub cpu_us_with_drain: f64,
+    /// Database CPU per share of the whole run.
+    pub database_cpu_us: f64,
+    /// Generator CPU per share in the measured time.
+    pub generator_cpu_us: f64,
+    /// Cores the daemon used in the measured time.
+    pub cores: f64,
+    /// Time to the verdict: median.
+    pub p50_ms: f64,
+    /// 99 in 100 are faster.
+    pub p99_ms: f64,
+    /// 999 in 1,000 are faster.
+    pub p999_ms: f64,
+    /// Open loop: by how much the generator itself was late at worst.
+    pub generator_late_ms: f64,
+    /// Rows landed per second, from the first share until the last had landed.
+    pub rows_per_sec: f64,
+    /// Time from the last verdict to the last row.
+    pub drained_after_ms: f64,
+    /// Shares answered `true`, in the whole run.
+    pub acknowledged: u64,
+    /// Rows with `our_result = 'Y'` after the daemon had stopped.
+    pub rows: u64,
+    /// Shares answered otherwise.
+    pub refused: u64,
+    /// Connections that broke.
+    pub broken: u64,
+    /// The first refusal or broken connection, in its own words.
+    pub trouble: Option<String>,
+}
+
+impl Shares {
+    /// Whether the run proves what it has to: every acknowledged share is one row, nothing broke.
+    pub fn holds(&self) -> bool {
+        self.rows == self.acknowledged && self.acknowledged > 0 && self.refused == 0 && self.broken == 0
+    }
+}
+
+/// What idle connections cost.
+#[derive(Debug, Serialize)]
+pub struct Idle {
+    /// Connections.
+    pub connections: usize,
+    /// Resident memory before them, bytes.
+    pub empty_bytes: u64,
+    /// Resident memory with them, bytes.
+    pub full_bytes: u64,
+    /// The difference for each.
+    pub bytes_per_connection: f64,
+    /// Daemon CPU of one login, microseconds.
+    pub login_cpu_us: f64,
+    /// Time until all had a job.
+    pub all_logged_in_secs: f64,
+}
+
+/// How a new tip spread; medians over all tips.
+#[derive(Debug, Serialize)]
+pub struct Tip {
+    /// Connections.
+    pub connections: usize,
+    /// Tips.
+    pub tips: usize,
+    /// From the node's answer to the first miner's job.
+    pub first_ms: f64,
+    /// To the last miner's job.
+    pub last_ms: f64,
+    /// From the first to the last.
+    pub spread_ms: f64,
+    /// Daemon CPU of one tip.
+    pub cpu_ms: f64,
+}
+
+/// Everything.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Runs under shares.
+    pub shares: Vec<Shares>,
+    /// Idle connections.
+    pub idle: Option<Idle>,
+    /// New tips.
+    pub tip: Option<Tip>,
+}
+
+impl Report {
+    /// Whether every run under shares holds.
+    pub fn holds(&self) -> bool {
+        self.shares.iter().all(Shares::holds)
+    }
+
+    /// Prints what there is.
+    pub fn print(&self) {
+        if !self.shares.is_empty() {
+            println!(
+                "\n{:<14}{:>7}{:>10}{:>9}{:>9}{:>7}{:>7}{:>7}{:>9}{:>9}{:>9}{:>9}{:>10}{:>11}{:>11}",
+                "run",
+                "conns",
+                "shares/s",
+                "cpu us",
+                "+drain",
+                "db us",
+                "gen us",
+                "cores",
+                "p50 ms",
+                "p99 ms",
+                "p99.9",
+                "rows/s",
+                "drain ms",
+                "acked",
+                "rows"
+            );
+        }
+        for run in &self.shares {
+            println!(
+                "{:<14}{:>7}{:>10.0}{:>9.1}{:>9.1}{:>7.1}{:>7.1}{:>7.2}{:>9.2}{:>9.2}{:>9.2}{:>9.0}{:>10.0}{:>11}{:>11}",
+                run.run,
+                run.connections,
+                run.shares_per_sec,
+                run.cpu_us,
+                run.cpu_us_with_drain,
+                run.database_cpu_us,
+                run.generator_cpu_us,
+                run.cores,
+                run.p50_ms,
+                run.p99_ms,
+                run.p999_ms,
+                run.rows_per_sec,
+                run.drained_after_ms,
+                run.acknowledged,
+                run.rows
+            );
+            if run.generator_late_ms > 0.0 {
+                println!("{:<14}the generator was up to {:.2} ms late", "", run.generator_late_ms);
+            }
+            if !run.holds() {
+                println!(
+                    "{:<14}FAILED: {} acknowledged, {} rows, {} refused, {} connections broke; first: {}",
+                    "",
+                    run.acknowledged,
+                    run.rows,
+                    run.refused,
+                    run.broken,
+                    run.trouble.as_deref().unwrap_or("-")
+                );
+            }
+        }
+        if let Some(idle) = &self.idle {
+            println!(
+                "\nidle: {} connections, {:.0} bytes each ({} -> {}), login {:.0} us CPU, all in after {:.2} s",
+                idle.connections,
+                idle.bytes_per_connection,
+                idle.empty_bytes,
+                idle.full_bytes,
+                idle.login_cpu_us,
+                idle.all_logged_in_secs
+            );
+        }
+        if let Some(tip) = &self.tip {
+            println!(
+                "\nnew tip: {} connections, first job after {:.1} ms, last after {:.1} ms, spread {:.1} ms, {:.0} ms CPU \
+                 (median of {})",
+                tip.connections, tip.first_ms, tip.last_ms, tip.spread_ms, tip.cpu_ms, tip.tips
+            );
+        }
+    }
+
+    /// Writes `load.json` into `bench/` of the target directory and says where.
+    pub fn write(&self) -> io::Result<PathBuf> {
+        let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let directory = tmp.parent().unwrap_or(tmp).join("bench");
+        std::fs::create_dir_all(&directory)?;
+        let path = directory.join("load.json");
+        std::fs::write(&path, serde_json::to_vec_pretty(self)?)?;
+        Ok(path)
+    }
+}
