@@ -12,7 +12,8 @@ use tracing::{info, warn};
 use super::coin::Accounts;
 use crate::clock::Clock;
 use crate::config::{Coin, Config, Endpoint, Mpos, Workers};
-use crate::ledger::{Ledger, OpenError};
+use crate::ledger::error::OpenError;
+use crate::ledger::handle::Ledger;
 use crate::mpos::share_sink::ShareSink;
 use crate::mpos::worker_source::PoolWorkers;
 use crate::worker::directory::Directory;
@@ -64,7 +65,8 @@ impl Books {
             warn!(dir = %dir.display(), problem, "the spool is damaged");
         }
         let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), host_name());
-        self.drainers.spawn(opened.ledger.drainer(sink).run(stop.clone()));
+        let drainer = opened.ledger.drainer(sink).run(stop.clone());
+        self.drainers.spawn(async move { drop(drainer.await) });
         Ok(opened.ledger)
     }
 

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use crate::bytes::{Hash, display_hash, hex};
 use crate::chain::{block, coinbase};
 use crate::clock::Clock;
-use crate::ledger::Ledger;
+use crate::ledger::handle::Ledger;
 use crate::ledger::record::{Entry, Event, VerdictRecord};
 use crate::node::nodes::Nodes;
 use crate::node::submitter::{SETTLE_MAX, settle};

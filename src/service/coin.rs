@@ -15,7 +15,7 @@ use super::desk::Desk;
 use super::jobs::JobMaker;
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
-use crate::ledger::Ledger;
+use crate::ledger::handle::Ledger;
 use crate::node::nodes::Nodes;
 use crate::node::poller::Poller;
 use crate::pow::hashers::Hashers;

@@ -10,7 +10,8 @@ use crate::bytes::display_hash;
 use crate::coin::profile::Profile;
 use crate::config::{Coin, Durability};
 use crate::difficulty::mpos_factor;
-use crate::ledger::Ledger;
+use crate::ledger::error::AppendError;
+use crate::ledger::handle::Ledger;
 use crate::ledger::record::{CandidateFacts, Event, ShareRecord};
 use crate::stratum::desk::{HashedWork, JudgedShare, NotRecorded, ShareDesk};
 use crate::work::job::job_id;
@@ -89,7 +90,7 @@ impl Desk {
         results.extend(events.drain(..).map(|_| result));
     }
 
-    fn not_recorded(&self, error: &crate::ledger::AppendError) -> NotRecorded {
+    fn not_recorded(&self, error: &AppendError) -> NotRecorded {
         warn!(coin = %self.coin, %error, "shares are refused");
         NotRecorded
     }

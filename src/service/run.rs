@@ -109,14 +109,13 @@ async fn until_stopped(signals: &mut Signals, coins: &[CoinService], books: &Boo
     let mut tick = interval(STATUS_INTERVAL);
     loop {
         tokio::select! {
-            name = signals.stop() => {
-                info!(signal = name, "stopping");
-                return;
-            }
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
             _ = signals.hangup.recv() => warn!("SIGHUP: this version cannot reload; restart to apply a changed configuration"),
             _ = tick.tick() => supervisor::status(&status(coins, books)),
         }
     }
+    info!("stopping");
 }
 
 fn status(coins: &[CoinService], books: &Books) -> String {
@@ -159,13 +158,5 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
-    }
-
-    /// The name of the signal that says stop.
-    async fn stop(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
     }
 }
