@@ -136,7 +136,7 @@ pub fn difficulty_of_hash(hash: &Hash, stratum_bits: u8) -> f64 {
 }
 
 /// What a stratum difficulty is multiplied with to become MPOS's `shares.difficulty`:
-/// 2^(`stratum_bits` - `mpos_bits`) (contract section 5).
+/// 2^(`stratum_bits` - `mpos_bits`).
 pub fn mpos_factor(stratum_bits: u8, mpos_bits: u8) -> f64 {
     2f64.powi(i32::from(stratum_bits) - i32::from(mpos_bits))
 }

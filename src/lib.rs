@@ -1,13 +1,124 @@
-//! mpos-stratum.
+//! # mpos-stratum: the architecture
+//!
+//! One process serves Stratum v1 to the miners of one or more coins and writes their shares into
+//! the MySQL tables that MPOS reads. MPOS keeps accounts, payouts and the web site; this daemon is
+//! its only writer of `shares`.
+//!
+//! ## What it promises
+//!
+//! 1. An unmodified MPOS finds every block, credits the right finder and counts every share.
+//! 2. A share answered `true` becomes exactly one row, at the difficulty it was assigned, with the
+//!    second it was accepted, in the order of acceptance, whatever is killed or restarted. A refused
+//!    share never becomes a `Y` row.
+//! 3. A block candidate is written down before the first node hears of it, goes to every node at
+//!    once, and its row is visible to MPOS within a second whatever the nodes answer.
+//! 4. Miners stay connected while the database or the nodes are away.
+//! 5. No input of a miner crashes the daemon, stalls a neighbour, forges a name or grows memory
+//!    without a stated bound.
+//!
+//! ## The house
+//!
+//! A file imports lower floors and files of its own folder; never upwards, never sideways, no
+//! circles. A test of the source tree enforces it.
+//!
+//! | floor | room | what lives there | never there |
+//! | --- | --- | --- | --- |
+//! | 0 | [`clock`], [`exit`], [`bytes`], [`difficulty`] | time, exit codes, hex and integers, SHA-256, targets | I/O |
+//! | 1 | [`pow`] | one file per algorithm, the threads for memory-hard ones | coins |
+//! | 1 | [`chain`] | addresses, scripts, coinbase, merkle tree, header, block | RPC, sockets |
+//! | 2 | [`coin`] | what a coin is; the shipped presets | |
+//! | 2 | [`work`] | template to job to judged share: pure functions and values | I/O, runtime |
+//! | 2 | [`worker`] | who may mine: name form, directory with cache and single flight | SQL, sockets |
+//! | 3 | [`stratum`] | lines, requests, the session (no I/O), connection and listener around it | SQL, RPC |
+//! | 3 | [`ledger`] | share records, the spool on disk, the drainer | SQL, sockets |
+//! | 3 | [`node`] | the coin's nodes: RPC, tip and template, block submission | miners |
+//! | 4 | [`mpos`] | the only SQL: share sink, schema check, worker source | stratum |
+//! | 5 | [`service`] | one coin assembled; start, stop, service manager | |
+//! | 6 | [`cli`] | one file per command | |
+//! | any | [`config`] | the file into checked, typed values | |
+//!
+//! Traits stand only at real seams: [`clock::Clock`], [`worker::source::WorkerSource`],
+//! [`ledger::sink::Sink`] and [`stratum::desk::ShareDesk`]. `worker` is a room of its own beside
+//! `mpos` because both the session and the SQL below it need its words; the desk exists because
+//! `stratum` and `ledger` are neighbours and neither may know the other.
+//!
+//! ## The way of a share
+//!
+//! ```text
+//! TCP bytes -> LineBuffer -> Request -> Session::on_line -> Effects
+//!    authorize -> Directory (cache, single flight, MySQL) -> Session::on_authorised
+//!    submit    -> fields valid, job known -> key reserved -> header -> hash (inline or Hashers)
+//!              -> judge() -> Outcome                         decided once, by one pure function
+//! Outcome -> JudgedShare -> Desk -> Ledger::append (one write) -> answer to the miner
+//!         -> sync thread -> drainer -> one transaction in MySQL  one ordered writer per table
+//! candidate -> appended by itself -> submitblock to every node   beside an immediate sync and drain
+//! verdict -> Ledger::append -> UPDATE of the candidate's row
+//! node tip -> Template -> Job, its notify line ready -> watch<JobBoard> -> the same bytes to all
+//! ```
+//!
+//! What fails where, and what happens then:
+//!
+//! | step | failure | consequence |
+//! | --- | --- | --- |
+//! | line | too long, not JSON | error answer, after three in a row (or one oversized) the connection is closed |
+//! | name | database away | remembered workers go on; unknown ones are told to try again |
+//! | hash | hashers busy | this connection stops reading; nobody else notices |
+//! | append | disk full or failing, spool at its bound | the miner is refused; a candidate goes to the nodes even so |
+//! | drain | database away, lock, restart | rows wait in the spool; the writer attaches again and asks where it was |
+//! | drain | a value the table cannot hold | that row goes to the quarantine file, the rest flows |
+//! | submit | nodes silent | asked again for an hour; the block's bytes are in a file for the next start |
+//! | tip | no node answers | the last job stays for `stale_after_secs`, then submits are refused with a reason |
+//!
+//! A block candidate is a share whose hash meets the network target, whatever else is wrong with
+//! it. Its row names the submitted worker if that is authorised on the connection, else the
+//! connection's last authorised worker, else the coin's `fallback_worker`.
+//!
+//! ## Who owns what
+//!
+//! | state | owner | others see it by |
+//! | --- | --- | --- |
+//! | subscription, workers, difficulty per job, duplicates, estimator | the connection's [`stratum::session::Session`] | counters |
+//! | template and tip | the poller of [`node`] | `watch` |
+//! | jobs | the coin's job maker in [`service`] | `watch` of an immutable [`work::board::JobBoard`] |
+//! | announcements of a job | the job: built once per size and variant by whoever asks first | shared bytes |
+//! | extranonce1 | one counter per coin | the session |
+//! | known workers | one directory task per place where workers are stored | message and reply |
+//! | sequence, open segment | the ledger's appender, behind one short lock | `watch` of the synced number |
+//! | drain position | the cursor row in the database | the drainer asks for it |
+//! | candidates in flight | a task each, a file each | the ledger's verdicts |
+//!
+//! ## Tasks, threads, bounds
+//!
+//! | what | how many | bound | when it is reached |
+//! | --- | --- | --- | --- |
+//! | connection task | per socket, [`config::Port::connections_max`] | 64 unanswered requests, 64 KiB unsent | it stops reading; at 256 KiB or `write_timeout` unsent it is closed |
+//! | accept loop | per port | the kernel's backlog | beyond the port's limit: closed at once and counted |
+//! | hasher thread | cores - 1 | 256 shares each | the connection waits |
+//! | sync thread | per ledger | a flag | - |
+//! | drainer | per ledger | reads files | the spool grows to its bound |
+//! | directory | per worker store | a bounded queue | "try again" to the miner, no strike |
+//! | poller, long poll | per node | `watch` | the newest wins |
+//! | jobs per connection | 16 | older ones are unknown | |
+//! | duplicate keys per connection | 250,000 a tip, two tips | refused as duplicates | |
+//!
+//! Queues that must show only the newest are `watch`; queues that must lose nothing are bounded.
+//!
+//! ## Life
+//!
+//! Start: configuration, ports bound, spools open, READY; a port listens from its coin's first job
+//! on. A database or node that is away is a state, never a failed start. Stop: ports closed, what
+//! was read is finished (hashed, written down, answered), spools synced; the drain goes on at the
+//! next start. A panic is a bug and ends the process; systemd starts it again, and the spool knows
+//! everything that was acknowledged.
 #![cfg_attr(
     test,
     allow(
         clippy::unwrap_used,
         clippy::expect_used,
-        clippy::indexing_slicing,
         clippy::float_cmp,
         clippy::cast_possible_truncation,
-        clippy::cast_sign_loss
+        clippy::cast_sign_loss,
+        reason = "tests fail by panicking and compare exact values on purpose"
     )
 )]
 

@@ -1,0 +1,491 @@
+//! The session without a socket: lines in, bytes and effects out.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::answers::Ticket;
+use super::effects::{CloseReason, Effect, Moment, Peer, Terms};
+use super::*;
+use crate::coin::profile::BlockHash;
+use crate::config::{Port, Vardiff};
+use crate::pow::Algorithm;
+use crate::stratum::desk::JudgedShare;
+use crate::work::job::tests::job;
+use crate::work::reject::Reject;
+use crate::worker::directory::Denial;
+
+/// Every second hash meets it.
+const EASY: u32 = 0x207f_ffff;
+/// No hash of a test meets it.
+const HARD: u32 = 0x1d00_ffff;
+const TIME: &str = "6553f100";
+
+struct Miner {
+    session: Session,
+    board: JobBoard,
+    now: Duration,
+    seq: u64,
+    rows: Vec<JudgedShare>,
+    authorisations: Vec<(Ticket, String, String)>,
+    hashes: Vec<(Ticket, [u8; 80])>,
+    closed: Option<CloseReason>,
+}
+
+fn port() -> Port {
+    Port {
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        difficulty: Difficulty::new(1e-12).unwrap(),
+        vardiff: None,
+        extranonce2_bytes: 4,
+        connections_max: 10,
+        line_bytes_max: 8192,
+        subscribe_timeout: Duration::from_secs(15),
+        idle_timeout: Duration::from_secs(600),
+        write_timeout: Duration::from_secs(30),
+        keepalive: Duration::from_secs(50),
+    }
+}
+
+impl Miner {
+    fn on(port: Port, bits: u32, algorithm: Algorithm) -> Self {
+        let terms = Terms {
+            port: Arc::new(port),
+            algorithm,
+            block_hash: BlockHash::Sha256d,
+            stratum_bits: 32,
+            version_mask: 0x1fff_e000,
+            answers_wait_for_sync: false,
+        };
+        let peer = Peer { address: Ipv4Addr::LOCALHOST.into() };
+        Self {
+            session: Session::new(Arc::new(terms), peer, [0xaa, 0xbb, 0xcc, 0xdd], Duration::ZERO),
+            board: JobBoard { tip_seq: 1, job: Some(job(1, 1, bits)) },
+            now: Duration::ZERO,
+            seq: 0,
+            rows: Vec::new(),
+            authorisations: Vec::new(),
+            hashes: Vec::new(),
+            closed: None,
+        }
+    }
+
+    /// A subscribed miner with the worker `a.b`, its start-up lines already read.
+    fn ready(bits: u32) -> Self {
+        let mut miner = Self::on(port(), bits, Algorithm::Sha256d);
+        miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+        miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
+        miner.grant(0, "A.b");
+        miner
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { monotonic: self.now, unix_secs: 1_700_000_000 }
+    }
+
+    /// Sends a line and returns what came back at once.
+    fn say(&mut self, line: &str) -> Vec<Value> {
+        self.session.on_line(self.moment(), line.as_bytes(), &self.board);
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Vec<Value> {
+        let mut effects = self.session.take_effects();
+        while !effects.is_empty() {
+            for effect in effects {
+                match effect {
+                    Effect::Authorise { ticket, name, password } => self.authorisations.push((ticket, name, password)),
+                    Effect::Hash { ticket, header } => self.hashes.push((ticket, header)),
+                    Effect::Record { ticket, share } => {
+                        self.seq += 1;
+                        self.rows.push(*share);
+                        if let Some(ticket) = ticket {
+                            self.session.on_recorded(self.moment(), ticket, Some(self.seq));
+                        }
+                    }
+                    Effect::Close(reason) => self.closed = Some(reason),
+                }
+            }
+            effects = self.session.take_effects();
+        }
+        // The disk of these tests is quick.
+        self.session.on_synced(self.seq, self.now);
+        let mut bytes = Vec::new();
+        while !self.session.out().is_empty() {
+            let part = self.session.out().front().to_vec();
+            self.session.out().advance(part.len());
+            bytes.extend(part);
+        }
+        bytes.split_inclusive(|c| *c == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
+    }
+
+    fn answer(&mut self, index: usize, answer: Answer) -> Vec<Value> {
+        let ticket = self.authorisations[index].0;
+        self.session.on_authorised(self.moment(), ticket, answer, &self.board);
+        self.settle()
+    }
+
+    fn grant(&mut self, index: usize, name: &str) -> Vec<Value> {
+        self.answer(index, Answer::Granted(name.into()))
+    }
+
+    fn submit(&mut self, id: u32, name: &str, job: &str, nonce: &str) -> Vec<Value> {
+        self.say(&format!(
+            r#"{{"id":{id},"method":"mining.submit","params":["{name}","{job}","00000000","{TIME}","{nonce}"]}}"#
+        ))
+    }
+
+    /// Submits on a hard chain where a share's fate is certain, and returns the error code.
+    fn code(&mut self, params: &str) -> i64 {
+        let answers = self.say(&format!(r#"{{"id":9,"method":"mining.submit","params":{params}}}"#));
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        answers[0]["error"][0].as_i64().unwrap_or(0)
+    }
+
+    fn tick_at(&mut self, secs: u64) -> Vec<Value> {
+        self.now = Duration::from_secs(secs);
+        self.session.on_tick(self.moment(), &self.board);
+        self.settle()
+    }
+
+    fn board(&mut self, job: Arc<crate::work::job::Job>) -> Vec<Value> {
+        self.board = JobBoard { tip_seq: job.tip_seq, job: Some(job) };
+        self.session.on_board(self.moment(), &self.board);
+        self.settle()
+    }
+}
+
+#[test]
+fn the_subscribe_answer_comes_first_then_difficulty_then_work() {
+    let mut miner = Miner::on(port(), HARD, Algorithm::Sha256d);
+    let lines = miner.say(r#"{"id":"s","method":"mining.subscribe","params":["cg/1"]}"#);
+    assert_eq!(lines[0]["id"], "s");
+    assert_eq!(lines[0]["result"][1], "aabbccdd");
+    assert_eq!(lines[0]["result"][2], 4);
+    assert_eq!(lines[1]["method"], "mining.set_difficulty");
+    assert_eq!(lines[2]["method"], "mining.notify");
+    assert_eq!(lines[2]["params"][8], true);
+    // Again: the same extranonce, and work with another id.
+    let again = miner.say(r#"{"id":2,"method":"mining.subscribe","params":[]}"#);
+    assert_eq!(again[0]["result"][1], "aabbccdd");
+    assert_eq!(again[1]["method"], "mining.set_difficulty");
+    assert_ne!(again[2]["params"][0], lines[2]["params"][0]);
+    assert_eq!(again[2]["params"][8], true);
+}
+
+#[test]
+fn memory_hard_work_is_not_given_to_strangers() {
+    let mut miner = Miner::on(port(), HARD, Algorithm::Scrypt { log_n: 10, r: 1 });
+    let lines = miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    assert!(lines.iter().all(|line| line["method"] != "mining.notify"));
+    miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
+    let lines = miner.grant(0, "a.b");
+    assert_eq!(lines.last().unwrap()["method"], "mining.notify");
+    miner.submit(3, "a.b", "0000000100", "00000001");
+    assert_eq!(miner.hashes.len(), 1);
+    let (ticket, header) = miner.hashes[0];
+    miner.session.on_hash(miner.moment(), ticket, crate::pow::sha256d(&header));
+    assert_eq!(miner.settle()[0]["id"], 3);
+}
+
+#[test]
+fn an_accepted_share_is_a_row_in_the_stored_spelling() {
+    let mut miner = Miner::ready(HARD);
+    let answers = miner.submit(4, "a.b", "0000000100", "00000001");
+    assert_eq!(answers, [json!({"id":4,"result":true,"error":null})]);
+    let row = &miner.rows[0];
+    assert_eq!((row.worker.as_deref(), row.verdict), (Some("A.b"), Ok(())));
+    assert!(row.work.as_ref().unwrap().candidate_coinbase.is_none());
+    // The same work in upper case, and once more as it was.
+    let upper = r#"["a.b","0000000100","00000000","6553F100","00000001"]"#;
+    assert_eq!(miner.code(upper), 22);
+    assert_eq!(miner.submit(5, "a.b", "0000000100", "00000001")[0]["error"][0], 22);
+    assert_eq!(miner.rows.len(), 3);
+    assert!(miner.rows[1..].iter().all(|row| row.verdict == Err(Reject::Duplicate)));
+}
+
+#[test]
+fn only_names_authorised_here_are_credited() {
+    let mut miner = Miner::ready(HARD);
+    assert_eq!(miner.code(r#"["c.d","0000000100","00000000","6553f100","00000001"]"#), 24);
+    assert!(miner.rows.is_empty());
+    miner.say(r#"{"id":5,"method":"mining.authorize","params":["c.d","x"]}"#);
+    miner.grant(1, "c.d");
+    assert_eq!(miner.code(r#"["c.d","0000000100","00000000","6553f100","00000002"]"#), 0);
+    assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000003"]"#), 0);
+    let names: Vec<_> = miner.rows.iter().filter_map(|row| row.worker.as_deref()).collect();
+    assert_eq!(names, ["c.d", "A.b"]);
+}
+
+#[test]
+fn fields_out_of_form_get_their_error_and_no_credit() {
+    let mut miner = Miner::ready(HARD);
+    for (params, code) in [
+        (r#"[]"#, 20),
+        (r#"["a.b","0000000100","00000000","6553f100"]"#, 20),
+        (r#"[7,"0000000100","00000000","6553f100","00000001"]"#, 20),
+        (r#"["a.b","0000000101","00000000","6553f100","00000001"]"#, 21),
+        (r#"["a.b","'; drop table shares","00000000","6553f100","00000001"]"#, 21),
+        (r#"["a.b","0000000100","000000","6553f100","00000001"]"#, 20),
+        (r#"["a.b","0000000100","0000000000","6553f100","00000001"]"#, 20),
+        (r#"["a.b","0000000100","0000000g","6553f100","00000001"]"#, 20),
+        (r#"["a.b","0000000100","00000000","6553f1","00000001"]"#, 20),
+        (r#"["a.b","0000000100","00000000",-1,"00000001"]"#, 20),
+        (r#"["a.b","0000000100","00000000","6553f100",99999999999]"#, 20),
+        (r#"["a.b","0000000100","00000000","6553f100",null]"#, 20),
+        (r#"["a.b","0000000100","00000000","6553f100","00000001","00002000"]"#, 20),
+        (r#"["a.b","0000000100","00000000","00000000","00000001"]"#, 20),
+        (r#"["a.b","0000000100","00000000","ffffffff","00000001"]"#, 20),
+    ] {
+        assert_eq!(miner.code(params), code, "{params}");
+    }
+    assert!(miner.rows.iter().all(|row| row.verdict.is_err()));
+    // Numbers are fine where odd miners send them.
+    assert_eq!(miner.code(r#"["a.b","0000000100","00000000",1700000000,7]"#), 0);
+}
+
+#[test]
+fn difficulty_belongs_to_the_job() {
+    let mut miner = Miner::ready(HARD);
+    // As a retarget does it: another difficulty, then the next variant.
+    miner.session.difficulty = Difficulty::new(1e6).unwrap();
+    miner.tick_at(60);
+    assert_eq!(miner.code(r#"["a.b","0000000101","00000000","6553f100","00000001"]"#), 23);
+    assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001"]"#), 0);
+    let credited: Vec<f64> = miner.rows.iter().map(|row| row.assigned.get()).collect();
+    assert_eq!(credited, [1e6, 1e-12]);
+}
+
+#[test]
+fn a_new_tip_is_clean_and_makes_old_work_stale() {
+    let mut miner = Miner::ready(HARD);
+    let refreshed = miner.board(job(2, 1, HARD));
+    assert_eq!(refreshed[0]["params"][8], false);
+    assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001"]"#), 0);
+    let tip = miner.board(job(3, 2, HARD));
+    assert_eq!(tip[0]["params"][8], true);
+    assert_eq!(miner.code(r#"["a.b","0000000200","00000000","6553f100","00000002"]"#), 21);
+    assert_eq!(miner.rows.last().unwrap().verdict, Err(Reject::Stale));
+    miner.board(job(4, 3, HARD));
+    assert_eq!(miner.code(r#"["a.b","0000000200","00000000","6553f100","00000003"]"#), 21);
+    assert_eq!(miner.rows.last().unwrap().verdict, Err(Reject::UnknownJob));
+    // No node confirms the tip any more.
+    miner.board.job = None;
+    assert_eq!(miner.code(r#"["a.b","0000000400","00000000","6553f100","00000004"]"#), 20);
+}
+
+/// A nonce whose header meets the easy target, or misses it.
+fn nonce(miner: &Miner, job_id: (u32, u8), wanted: bool) -> String {
+    let sent = miner.session.jobs.iter().find(|sent| sent.key() == job_id).unwrap();
+    let extranonce2 = crate::work::extranonce::Extranonce2::from_hex(b"00000000", 4).unwrap();
+    let found = (0..100u32).find(|nonce| {
+        let made = sent.job.assemble(&sent.announcement, [0xaa, 0xbb, 0xcc, 0xdd], &extranonce2, 0x2000_0000, 0x6553_f100, *nonce);
+        sent.job.template.target.is_met_by(&crate::pow::sha256d(&made.header)) == wanted
+    });
+    format!("{:08x}", found.unwrap())
+}
+
+#[test]
+fn a_block_is_a_candidate_whoever_sends_it_and_however_late_but_once() {
+    let mut miner = Miner::ready(EASY);
+    let block = nonce(&miner, (1, 0), true);
+    assert_eq!(miner.submit(4, "stranger.x", "0000000100", &block)[0]["error"][0], 24);
+    assert_eq!(miner.rows.len(), 1);
+    // Credited to the worker authorised last, but not as accepted work.
+    assert_eq!((miner.rows[0].worker.as_deref(), miner.rows[0].verdict), (Some("A.b"), Err(Reject::Unauthorized)));
+    assert!(miner.rows[0].work.as_ref().unwrap().candidate_coinbase.is_some());
+    assert_eq!(miner.submit(5, "a.b", "0000000100", &block)[0]["error"][0], 22);
+    assert_eq!(miner.rows.len(), 1, "a repeated candidate is no second row");
+
+    miner.board(job(2, 2, EASY));
+    let late = format!("{:08x}", u32::from_str_radix(&block, 16).unwrap() + 1000);
+    let before = miner.rows.len();
+    let mut tries = (0..50u32).map(|step| format!("{:08x}", u32::from_str_radix(&late, 16).unwrap() + step));
+    let candidate = tries.any(|nonce| {
+        miner.submit(6, "a.b", "0000000100", &nonce);
+        miner.rows.last().unwrap().work.as_ref().is_some_and(|work| work.candidate_coinbase.is_some())
+    });
+    assert!(candidate && miner.rows[before..].iter().all(|row| row.verdict == Err(Reject::Stale)));
+}
+
+#[test]
+fn a_candidate_of_nobody_goes_to_the_fallback_worker() {
+    let mut miner = Miner::on(port(), EASY, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    let block = nonce(&miner, (1, 0), true);
+    miner.submit(4, "a.b", "0000000100", &block);
+    assert_eq!(miner.rows[0].worker, None);
+    let share = nonce(&miner, (1, 0), false);
+    miner.submit(5, "a.b", "0000000100", &share);
+    assert_eq!(miner.rows.len(), 1);
+}
+
+#[test]
+fn a_share_behind_its_own_authorisation_waits_for_it_and_answers_keep_their_order() {
+    let mut miner = Miner::on(port(), HARD, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    assert!(miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#).is_empty());
+    assert!(miner.submit(3, "a.b", "0000000100", "00000001").is_empty());
+    assert!(miner.say(r#"{"id":4,"method":"mining.ping","params":[]}"#).is_empty());
+    let ids: Vec<_> = miner.grant(0, "a.b").iter().map(|answer| answer["id"].clone()).collect();
+    assert_eq!(ids, [2, 3, 4]);
+    assert_eq!(miner.rows.len(), 1);
+}
+
+#[test]
+fn a_candidate_waits_for_its_name_only_briefly() {
+    let mut miner = Miner::on(port(), EASY, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
+    let block = nonce(&miner, (1, 0), true);
+    miner.submit(3, "a.b", "0000000100", &block);
+    assert!(miner.rows.is_empty());
+    assert!(miner.session.deadline() <= Duration::from_millis(100));
+    miner.tick_at(1);
+    assert_eq!(miner.rows.len(), 1);
+}
+
+#[test]
+fn what_could_not_be_written_down_is_refused_and_may_be_repeated() {
+    let mut miner = Miner::ready(HARD);
+    let line = br#"{"id":4,"method":"mining.submit","params":["a.b","0000000100","00000000","6553f100","00000001"]}"#;
+    miner.session.on_line(miner.moment(), line, &miner.board);
+    let Some(Effect::Record { ticket: Some(ticket), .. }) = miner.session.take_effects().pop() else { panic!() };
+    miner.session.on_recorded(miner.moment(), ticket, None);
+    assert_eq!(miner.settle()[0]["error"][0], 20);
+    assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001"]"#), 0);
+}
+
+#[test]
+fn refused_authorisations_say_why() {
+    let mut miner = Miner::on(port(), HARD, Algorithm::Sha256d);
+    for (index, (answer, word)) in [
+        (Answer::Denied(Denial::WrongPassword), "password"),
+        (Answer::Denied(Denial::UnknownWorker), "Unknown worker"),
+        (Answer::Denied(Denial::Locked), "locked"),
+        (Answer::Unavailable, "try again"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b"]}"#);
+        assert_eq!(miner.authorisations[index].2, "");
+        let lines = miner.answer(index, answer);
+        assert_eq!((&lines[0]["result"], &lines[0]["error"][0]), (&json!(false), &json!(24)));
+        assert!(lines[0]["error"][1].as_str().unwrap().contains(word));
+    }
+    assert_eq!(miner.say(r#"{"id":2,"method":"mining.authorize","params":[5]}"#)[0]["error"][0], 20);
+    let long = format!(r#"{{"id":2,"method":"mining.authorize","params":["{}"]}}"#, "a".repeat(300));
+    assert_eq!(miner.say(&long)[0]["result"], false);
+    assert_eq!(miner.authorisations.len(), 4);
+}
+
+#[test]
+fn configure_answers_every_extension_it_was_asked_about() {
+    let mut miner = Miner::ready(HARD);
+    let lines = miner.say(
+        r#"{"id":1,"method":"mining.configure","params":[["version-rolling","minimum-difficulty","subscribe-extranonce","info","x"],
+        {"version-rolling.mask":"00c00000","version-rolling.min-bit-count":"2","minimum-difficulty.value":2048}]}"#
+            .replace('\n', "")
+            .as_str(),
+    );
+    let result = &lines[0]["result"];
+    assert_eq!(result["version-rolling"], true);
+    assert_eq!(result["version-rolling.mask"], "00c00000");
+    // A fixed port below the wish cannot grant it.
+    assert_eq!(result["minimum-difficulty"], false);
+    assert_eq!((&result["subscribe-extranonce"], &result["info"], &result["x"]), (&json!(true), &json!(true), &json!(false)));
+    assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001","00400000"]"#), 0);
+    assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001","00800000"]"#), 0);
+    assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001","01000000"]"#), 20);
+    for params in ["[]", "{}", "[[]]", "[7]"] {
+        let line = format!(r#"{{"id":1,"method":"mining.configure","params":{params}}}"#);
+        assert_eq!(miner.say(&line)[0]["result"], json!({}));
+    }
+}
+
+#[test]
+fn every_other_method_is_answered_and_notifications_are_not() {
+    let mut miner = Miner::ready(HARD);
+    for (method, params, result) in [
+        ("mining.extranonce.subscribe", "[]", json!(true)),
+        ("mining.suggest_difficulty", "[5]", json!(true)),
+        ("mining.suggest_difficulty", "[\"5.0\"]", json!(true)),
+        ("mining.suggest_difficulty", "[]", json!(true)),
+        ("mining.suggest_difficulty", "-1", json!(true)),
+        ("mining.suggest_target", "[\"00\"]", json!(true)),
+        ("mining.get_transactions", "[\"1\"]", json!([])),
+        ("mining.multi_version", "[4]", json!(false)),
+        ("mining.ping", "[]", json!("pong")),
+    ] {
+        let answers = miner.say(&format!(r#"{{"id":7,"method":"{method}","params":{params}}}"#));
+        assert_eq!(answers[0]["result"], result, "{method}");
+    }
+    assert_eq!(miner.say(r#"{"id":7,"method":"no.such","params":[]}"#)[0]["error"][0], -3);
+    assert!(miner.say(r#"{"id":null,"method":"no.such","params":[]}"#).is_empty());
+    assert!(miner.say(r#"{"id":3,"result":true,"error":null}"#).is_empty());
+}
+
+#[test]
+fn three_lines_of_junk_in_a_row_end_the_connection() {
+    let mut miner = Miner::ready(HARD);
+    for line in ["junk", "{}}", "[1]"] {
+        assert!(miner.closed.is_none());
+        assert_eq!(miner.say(line)[0]["error"][0], 20);
+    }
+    assert_eq!(miner.closed, Some(CloseReason::Junk));
+    let mut miner = Miner::ready(HARD);
+    for line in ["junk", "", r#"{"id":1,"method":"mining.ping"}"#, "junk", "junk"] {
+        miner.say(line);
+    }
+    assert_eq!(miner.closed, None);
+}
+
+#[test]
+fn silence_is_broken_with_new_work_and_ends_with_the_connection() {
+    let mut miner = Miner::ready(HARD);
+    let lines = miner.tick_at(50);
+    assert_eq!(lines[0]["params"][0], "0000000101");
+    assert_eq!(lines[0]["params"][8], false);
+    assert!(miner.tick_at(60).is_empty());
+    miner.tick_at(600);
+    assert_eq!(miner.closed, Some(CloseReason::Idle));
+    let mut silent = Miner::on(port(), HARD, Algorithm::Sha256d);
+    silent.tick_at(15);
+    assert_eq!(silent.closed, Some(CloseReason::NotSubscribed));
+}
+
+#[test]
+fn vardiff_raises_a_fast_miner_at_once_with_work_of_its_own() {
+    let vardiff = Vardiff {
+        min: Difficulty::new(1e-12).unwrap(),
+        max: Difficulty::new(1e-6).unwrap(),
+        target: Duration::from_secs(15),
+        retarget: Duration::from_secs(90),
+        variance: 0.3,
+    };
+    let mut miner = Miner::on(Port { vardiff: Some(vardiff), ..port() }, HARD, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
+    miner.grant(0, "a.b");
+    for nonce in 0..60 {
+        miner.now = Duration::from_millis(100 * nonce);
+        miner.submit(3, "a.b", "0000000100", &format!("{nonce:08x}"));
+    }
+    let lines = miner.tick_at(6);
+    assert_eq!(lines[0]["method"], "mining.set_difficulty");
+    assert!(lines[0]["params"][0].as_f64().unwrap() > 1e-11);
+    assert_eq!((&lines[1]["params"][0], &lines[1]["params"][8]), (&json!("0000000101"), &json!(false)));
+}
+
+#[test]
+fn the_number_of_unanswered_requests_is_bounded() {
+    let mut miner = Miner::on(port(), HARD, Algorithm::Sha256d);
+    for id in 0..answers::OUTSTANDING_MAX {
+        assert!(miner.session.may_read());
+        miner.say(&format!(r#"{{"id":{id},"method":"mining.authorize","params":["a.b","x"]}}"#));
+    }
+    assert!(!miner.session.may_read());
+}
