@@ -1,17 +1,18 @@
 //! What is real: the database, the coin daemons, mpos-stratum between them.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Failure;
 use super::crew::MINERS;
 use super::support::daemon::Daemon;
 use super::support::litecoind::Litecoin;
 use super::support::mariadb::{MariaDb, ShareRow};
+use super::support::ports::free_port;
 
 /// The schema with MPOS's tables.
 pub const DATABASE: &str = "mpos";
@@ -46,7 +47,7 @@ impl Stage {
         }
         let litecoin = Litecoin::start_at(BLOCKS_BEFORE).await;
         let state = tempfile::tempdir()?;
-        let guest_port = keep.then(free_address).transpose()?;
+        let guest_port = keep.then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
         let address = litecoin.rpc("getnewaddress", json!(["", "legacy"])).await;
         let address = address.as_str().ok_or("litecoind gave no address")?;
         let rpc_port = litecoin.rpc_config().port;
@@ -95,7 +96,7 @@ impl Stage {
         // From the top down: what the show finds is among the newest. The call fails for a hash the
         // node does not know, so the chain is asked instead of the block.
         for height in (BLOCKS_BEFORE..=count).rev() {
-            if self.litecoin.rpc("getblockhash", json!([height])).await == Value::from(hash) {
+            if self.litecoin.rpc("getblockhash", json!([height])).await == *hash {
                 return Some(height);
             }
         }
@@ -116,10 +117,6 @@ async fn add_worker(database: &MariaDb, worker: &str) {
         None => database.add_account(DATABASE, account, 0).await,
     };
     database.add_worker(DATABASE, id, worker, Some(PASSWORD)).await;
-}
-
-fn free_address() -> std::io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 /// The daemon's configuration. On the simulated miners' port every hash is a share, though only
