@@ -1,0 +1,36 @@
+# What there is to do in this tree. Only `make` and cargo are expected; the rest is installed when needed.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench fmt lint deps
+
+# Ten thousand connections need ten thousand descriptors in the daemon and as many in the generator.
+RAISE_FILE_LIMIT := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## A minute of mining on regtest with everything real: ARGS="--keep" leaves it running
+	@tests/setup/install.sh demo
+	cargo build --release --locked --bins --example demo
+	@target="$${CARGO_TARGET_DIR:-target}"; exec "$$target/release/examples/demo" $(ARGS)
+
+test: ## Formatting, lints and all tests, with real databases and coin daemons
+	@tests/setup/install.sh test
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	@$(RAISE_FILE_LIMIT); set -x; cargo test --locked
+
+bench: ## Load on the whole daemon: ARGS="--quick" or ARGS="--only closed,tip"
+	@tests/setup/install.sh bench
+	@$(RAISE_FILE_LIMIT); set -x; cargo bench --locked --bench load -- $(ARGS)
+
+fmt: ## Format the sources
+	cargo fmt
+
+lint: ## Formatting and lints, nothing else
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+
+deps: ## Install what tests and demo need (Debian, Ubuntu)
+	@tests/setup/install.sh test
