@@ -96,15 +96,19 @@ async fn a_template_that_cannot_be_mined_on_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_dead_long_poll_does_not_keep_a_tip_from_coming() {
+async fn a_dead_long_poll_is_noticed_by_polling_and_replaced() {
     // Long polls hang for ever, as on a connection that died silently.
     let tip = Arc::new(AtomicU32::new(5));
+    let (handles, mut handle) = tokio::sync::watch::channel(Value::Null);
     let seen = Arc::clone(&tip);
     let node = FakeNode::start(move |asked| {
         let tip = seen.load(Ordering::SeqCst);
         match asked.method.as_str() {
             "getbestblockhash" => Reply::Result(json!(hash_at(tip))),
-            _ if asked.params[0]["longpollid"].is_string() => Reply::Hang,
+            _ if asked.params[0]["longpollid"].is_string() => {
+                handles.send_replace(asked.params[0]["longpollid"].clone());
+                Reply::Hang
+            }
             _ => Reply::Result(template_on(tip)),
         }
     })
@@ -112,9 +116,13 @@ async fn a_dead_long_poll_does_not_keep_a_tip_from_coming() {
     let settings = templates(Duration::from_millis(50), true);
     let poller = Poller::start(&Nodes::new(&[node.rpc_config()]), &settings, &rules(), Arc::new(SystemClock::new()));
     let mut work = poller.work();
-    wait_for_tip(&mut work, 5).await;
-    tip.store(6, Ordering::SeqCst);
-    assert_eq!(wait_for_tip(&mut work, 6).await.0.source, Source::Poll);
+    for height in 5..7 {
+        tip.store(height, Ordering::SeqCst);
+        let (new, _) = wait_for_tip(&mut work, u64::from(height)).await;
+        assert_eq!(new.source, Source::Poll);
+        let asked = handle.wait_for(|handle| *handle == json!(hash_at(height)));
+        tokio::time::timeout(crate::WAIT_MAX, asked).await.expect("no new long poll").unwrap();
+    }
 }
 
 #[tokio::test]

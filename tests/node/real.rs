@@ -98,9 +98,6 @@ async fn long_polling_brings_a_new_tip_without_polling() {
         let first = wait_for(&mut work, |work| work.template.is_some()).await;
         let mut height = u64::from(first.template.unwrap().height) - 1;
         for _ in 0..3 {
-            // bcoin forgets to wake a long poll that comes while it connects a block; so each block
-            // is only made once the call for it waits there.
-            tokio::time::sleep(Duration::from_millis(200)).await;
             if name == "bcoin" {
                 bcoin.generate(1).await
             } else {
