@@ -1,5 +1,8 @@
 //! Where the watchers of all nodes meet: decides whose template the miners get, without I/O.
 
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -149,11 +149,12 @@ impl Pursuit {
     /// `submitblock`, or what came before it (BIP22): `getblocktemplate` with mode `submit`.
     async fn submit(&self) -> Result<Box<RawValue>, RpcError> {
         let (rpc, hex, work_id) = (&self.node.rpc, &*self.block.hex, &self.block.work_id);
-        let params = match work_id {
-            Some(id) => json!([hex, { "workid": id }]),
-            None => json!([hex]),
+        let call = Call::new("submitblock").timeout(SUBMIT_MAX).own_connection();
+        let answer = match work_id {
+            Some(id) => rpc.call(call, (hex, json!({ "workid": id }))).await,
+            None => rpc.call(call, (hex,)).await,
         };
-        match rpc.call(Call::new("submitblock").timeout(SUBMIT_MAX).own_connection(), params).await {
+        match answer {
             Err(error) if error.is_method_missing() => {
                 let mut request = json!({ "mode": "submit", "data": hex });
                 if let (Some(id), Some(request)) = (work_id, request.as_object_mut()) {

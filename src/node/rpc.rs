@@ -166,7 +166,7 @@ impl Rpc {
         if let Some(mut connection) = self.take_idle() {
             match connection.post(body.clone(), bytes_max).await {
                 Ok(answer) => {
-                    self.keep(connection);
+                    self.keep(connection, answer.0);
                     return Ok(answer);
                 }
                 Err(Fault::Broken(problem)) => {
@@ -177,7 +177,7 @@ impl Rpc {
         }
         let mut connection = Connection::open(&self.node).await?;
         let answer = connection.post(body, bytes_max).await?;
-        self.keep(connection);
+        self.keep(connection, answer.0);
         Ok(answer)
     }
 
@@ -187,10 +187,14 @@ impl Rpc {
         idle.pop()
     }
 
-    /// At most [`CALLS_MAX`] are ever kept: no more calls run at once.
-    fn keep(&self, connection: Connection) {
-        if !connection.is_closed() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    /// At most [`CALLS_MAX`] are ever kept: no more calls run at once. A node that is being stopped
+    /// answers 503 and then waits for its connections to end: it gets rid of all of ours at once.
+    fn keep(&self, connection: Connection, status: StatusCode) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            idle.clear();
+        } else if !connection.is_closed() {
+            idle.push(connection);
         }
     }
 

@@ -1,3 +1,11 @@
-//! What integration tests share.
+//! What integration tests, the demo and the bench share.
+#![allow(dead_code, reason = "every program uses its own part of the support")]
 
+pub mod bcoin;
+pub mod daemon;
+pub mod fake_node;
+pub mod litecoind;
 pub mod mariadb;
+pub mod miner;
+pub mod ports;
+pub mod scripted_node;

@@ -1,0 +1,203 @@
+use super::*;
+use crate::bytes::Hash;
+use crate::clock::ManualClock;
+use crate::config::{Node, NodeLogin};
+use crate::difficulty::Target;
+
+const REFRESH: Duration = Duration::from_secs(30);
+
+/// A publisher for two nodes, `a` preferred to `b`, and what it publishes.
+struct Bench {
+    clock: Arc<ManualClock>,
+    publisher: Publisher,
+    work: watch::Receiver<Work>,
+}
+
+const A: usize = 0;
+const B: usize = 1;
+
+fn bench() -> Bench {
+    let node = |name: &str| Node {
+        name: name.into(),
+        host: "127.0.0.1".into(),
+        port: 1,
+        login: NodeLogin::Cookie("/nothing".into()),
+        timeout: Duration::from_secs(1),
+    };
+    let clock = Arc::new(ManualClock::at(1_700_000_000));
+    let publisher = Publisher::new(Nodes::new(&[node("a"), node("b")]), Arc::clone(&clock) as Arc<dyn Clock>, REFRESH);
+    let work = publisher.subscribe();
+    Bench { clock, publisher, work }
+}
+
+impl Bench {
+    fn offer(&self, node: usize, template: Template) {
+        self.publisher.offer(node, Arc::new(template), Source::Poll);
+    }
+
+    fn lose(&self, node: usize) {
+        self.publisher.failed(node, NodeState::Unreachable { problem: "gone".into() });
+    }
+
+    /// Node, height and tip number, and whether the watchers were woken.
+    fn seen(&mut self) -> (String, u32, u64, bool) {
+        let woken = self.work.has_changed().unwrap();
+        let work = self.work.borrow_and_update();
+        (work.node.clone(), work.template.as_ref().map_or(0, |template| template.height), work.tip_seq, woken)
+    }
+
+    fn after(&self, secs: u64) {
+        self.clock.advance(Duration::from_secs(secs));
+    }
+}
+
+/// A template for the block at `height` on a tip of the branch `branch`.
+fn template(height: u32, branch: u8) -> Template {
+    let mut previous: Hash = [branch; 32];
+    previous[..4].copy_from_slice(&height.to_le_bytes());
+    Template {
+        height,
+        version: 4,
+        previous,
+        bits: 0x207f_ffff,
+        target: Target::from_compact(0x207f_ffff).unwrap(),
+        curtime: 1_700_000_000,
+        mintime: 1_700_000_000,
+        coinbase_value: 50,
+        coinbase_aux: Vec::new(),
+        witness_commitment: None,
+        transactions: Vec::new(),
+        mweb: None,
+        longpoll_id: None,
+        work_id: None,
+    }
+}
+
+fn seen(node: &str, height: u32, tip_seq: u64, woken: bool) -> (String, u32, u64, bool) {
+    (node.into(), height, tip_seq, woken)
+}
+
+#[test]
+fn the_tip_number_follows_the_previous_block_and_nothing_else() {
+    let mut bench = bench();
+    assert_eq!(bench.seen(), seen("a", 0, 0, false));
+    bench.offer(A, template(10, 1));
+    assert_eq!(bench.seen(), seen("a", 10, 1, true));
+    bench.offer(A, template(10, 1));
+    assert_eq!(bench.seen(), seen("a", 10, 1, false));
+    // Another block at the same height, and back to a lower one: the node's tip really changed.
+    bench.offer(A, template(10, 2));
+    assert_eq!(bench.seen(), seen("a", 10, 2, true));
+    bench.offer(A, template(9, 1));
+    assert_eq!(bench.seen(), seen("a", 9, 3, true));
+    bench.publisher.unchanged(A);
+    assert_eq!(bench.seen(), seen("a", 9, 3, false));
+}
+
+#[test]
+fn new_transactions_are_published_once_in_a_refresh_interval() {
+    let mut bench = bench();
+    bench.offer(A, template(10, 1));
+    bench.seen();
+    for value in 51..60 {
+        bench.after(3);
+        bench.offer(A, Template { coinbase_value: value, ..template(10, 1) });
+        assert_eq!(bench.seen(), seen("a", 10, 1, false));
+    }
+    bench.after(3);
+    // The one held back is due, without another answer of the node.
+    bench.publisher.unchanged(A);
+    assert_eq!(bench.seen(), seen("a", 10, 1, true));
+    assert_eq!(bench.work.borrow().template.as_ref().unwrap().coinbase_value, 59);
+    // It is as old as its answer.
+    assert_eq!(bench.work.borrow().fetched_at, Duration::from_secs(27));
+}
+
+#[test]
+fn the_same_again_keeps_work_fresh_without_waking_anybody() {
+    let mut bench = bench();
+    bench.offer(A, template(10, 1));
+    bench.seen();
+    bench.after(60);
+    bench.offer(A, Template { curtime: 1_700_000_010, ..template(10, 1) });
+    assert_eq!(bench.seen(), seen("a", 10, 1, false));
+    assert_eq!(bench.work.borrow().fetched_at, Duration::from_secs(60));
+    // A noticeably later time is worth a job.
+    bench.offer(A, Template { curtime: 1_700_000_030, ..template(10, 1) });
+    assert_eq!(bench.seen(), seen("a", 10, 1, true));
+}
+
+#[test]
+fn another_difficulty_on_the_same_tip_cannot_wait() {
+    let mut bench = bench();
+    bench.offer(A, template(10, 1));
+    bench.seen();
+    bench.offer(A, Template { bits: 0x1d00_ffff, ..template(10, 1) });
+    assert_eq!(bench.seen(), seen("a", 10, 1, true));
+}
+
+#[test]
+fn the_first_ready_node_is_believed_even_if_another_is_ahead() {
+    let mut bench = bench();
+    bench.offer(A, template(10, 1));
+    bench.offer(B, template(12, 2));
+    assert_eq!(bench.seen(), seen("a", 10, 1, true));
+    bench.offer(A, template(11, 1));
+    assert_eq!(bench.seen(), seen("a", 11, 2, true));
+}
+
+#[test]
+fn the_next_node_takes_over_at_once_and_gives_back() {
+    let mut bench = bench();
+    bench.offer(A, template(10, 1));
+    bench.offer(B, template(10, 1));
+    bench.seen();
+    bench.lose(A);
+    // The same tip: no new work, and nobody need know.
+    assert_eq!(bench.seen(), seen("b", 10, 1, false));
+    assert!(bench.work.borrow().state.is_ready());
+    bench.offer(B, template(11, 1));
+    assert_eq!(bench.seen(), seen("b", 11, 2, true));
+    // Back, but behind: not before it has caught up.
+    bench.offer(A, template(10, 1));
+    assert_eq!(bench.seen(), seen("b", 11, 2, false));
+    bench.offer(A, template(11, 1));
+    assert_eq!(bench.seen(), seen("a", 11, 2, false));
+}
+
+#[test]
+fn nobody_is_led_back_before_the_others_had_time_to_catch_up() {
+    let mut bench = bench();
+    bench.offer(A, template(10, 1));
+    bench.offer(B, template(9, 1));
+    bench.seen();
+    bench.lose(A);
+    assert_eq!(bench.seen(), seen("a", 10, 1, true));
+    assert_eq!(bench.work.borrow().state, NodeState::Unreachable { problem: "gone".into() });
+    bench.after(9);
+    bench.publisher.unchanged(B);
+    assert_eq!(bench.seen(), seen("a", 10, 1, false));
+    bench.after(1);
+    bench.publisher.unchanged(B);
+    assert_eq!(bench.seen(), seen("b", 9, 2, true));
+}
+
+#[test]
+fn a_node_that_returns_in_time_goes_on_where_it_was() {
+    let mut bench = bench();
+    bench.offer(A, template(10, 1));
+    bench.seen();
+    bench.lose(A);
+    assert_eq!(bench.seen(), seen("a", 10, 1, true));
+    bench.after(3600);
+    bench.offer(A, template(10, 1));
+    assert_eq!(bench.seen(), seen("a", 10, 1, true));
+    assert!(bench.work.borrow().state.is_ready());
+    assert_eq!(bench.work.borrow().fetched_at, Duration::from_secs(3600));
+}
+
+#[test]
+fn without_any_node_the_state_says_what_to_do() {
+    let publisher = Publisher::new(Nodes::new(&[]), Arc::new(ManualClock::at(0)), REFRESH);
+    assert!(matches!(publisher.subscribe().borrow().state, NodeState::Refused { .. }));
+}

@@ -1,0 +1,160 @@
+//! What becomes of a block when nodes answer oddly or not at all.
+
+use std::time::Duration;
+
+use mpos_stratum::bytes::display_hash;
+use mpos_stratum::clock::SystemClock;
+use mpos_stratum::node::nodes::Nodes;
+use mpos_stratum::node::submitter::settle;
+use mpos_stratum::node::verdict::{Unsettled, Verdict};
+use serde_json::json;
+
+use crate::support::scripted_node::{Asked, ScriptedNode, Reply};
+use crate::{WAIT_MAX, solved};
+
+/// The block's hash as we compute it.
+const OURS: &str = "00000000000000000000000000000000000000000000000000000000000000aa";
+/// A time after which an open case is closed.
+const SOON: Duration = Duration::from_millis(400);
+
+/// 80 bytes of header, whose merkle root is 32 bytes of 0x22.
+fn block_hex() -> String {
+    format!("{}{}{}", "00".repeat(36), "22".repeat(32), "00".repeat(13))
+}
+
+async fn settle_on(nodes: &[&ScriptedNode], total: Duration) -> Result<Verdict, Unsettled> {
+    let nodes: Vec<_> = nodes.iter().map(|node| node.rpc_config()).collect();
+    settle(&Nodes::new(&nodes), solved(OURS, 7, &block_hex()), &SystemClock::new(), total).await
+}
+
+/// A node that has never heard of the block, whatever it says to submissions.
+fn ignorant(asked: &Asked, submitted: Reply) -> Reply {
+    match asked.method.as_str() {
+        "submitblock" => submitted,
+        "getblockheader" => Reply::Error(-5, "Block not found"),
+        _ => Reply::Error(-32601, "Method not found"),
+    }
+}
+
+fn found(confirmations: i64) -> Reply {
+    Reply::Result(json!({ "confirmations": confirmations }))
+}
+
+#[tokio::test]
+async fn a_broken_submission_is_repeated_and_found() {
+    // The node took the block, but the connection broke; later it knows it.
+    let node = ScriptedNode::start(|asked| match (asked.method.as_str(), asked.before) {
+        ("submitblock", 0) => Reply::Cut,
+        ("submitblock", _) => Reply::Result(json!("duplicate")),
+        ("getblockheader", 1) => Reply::Error(-5, "Block not found"),
+        _ => found(1),
+    })
+    .await;
+    let verdict = settle_on(&[&node], WAIT_MAX).await.unwrap();
+    assert!(verdict.accepted);
+    assert_eq!(verdict.answers.len(), 2, "{verdict:?}");
+    assert_eq!(verdict.answers[1].answer, "duplicate");
+}
+
+#[tokio::test]
+async fn one_acceptance_wins_over_refusals_and_silence() {
+    let refusing = ScriptedNode::start(|asked| ignorant(asked, Reply::Result(json!("high-hash")))).await;
+    let silent = ScriptedNode::start(|_| Reply::Hang).await;
+    let taking = ScriptedNode::start(|asked| match asked.method.as_str() {
+        "submitblock" => Reply::Result(json!(null)),
+        _ => found(1),
+    })
+    .await;
+    let verdict = settle_on(&[&refusing, &silent, &taking], WAIT_MAX).await.unwrap();
+    assert!(verdict.accepted && verdict.reason.is_empty());
+}
+
+#[tokio::test]
+async fn only_all_refusals_refuse() {
+    let one = ScriptedNode::start(|asked| ignorant(asked, Reply::Result(json!("bad-cb-amount")))).await;
+    let two = ScriptedNode::start(|asked| ignorant(asked, Reply::Error(-22, "Block decode failed"))).await;
+    let verdict = settle_on(&[&one, &two], WAIT_MAX).await.unwrap();
+    assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "bad-cb-amount"));
+
+    let gone = ScriptedNode::start(|_| Reply::Cut).await;
+    let unsettled = settle_on(&[&one, &gone], SOON).await.unwrap_err();
+    assert_eq!(unsettled.silent, [gone.rpc_config().name]);
+    assert_eq!(unsettled.refused.as_deref(), Some("bad-cb-amount"));
+    let nobody = settle_on(&[], SOON).await.unwrap_err();
+    assert_eq!(nobody.to_string(), "no verdict on the block: no node was asked");
+}
+
+#[tokio::test]
+async fn an_undecided_answer_is_settled_by_the_chain() {
+    let node = ScriptedNode::start(|asked| match (asked.method.as_str(), asked.before) {
+        ("submitblock", _) => Reply::Result(json!("inconclusive")),
+        (_, 1) => found(-1),
+        _ => found(0),
+    })
+    .await;
+    assert!(settle_on(&[&node], WAIT_MAX).await.unwrap().accepted);
+
+    let beside = ScriptedNode::start(|asked| match asked.method.as_str() {
+        "submitblock" => Reply::Result(json!("inconclusive")),
+        _ => found(-1),
+    })
+    .await;
+    let verdict = settle_on(&[&beside], SOON).await.unwrap();
+    assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "not in the best chain"));
+
+    let lagging = ScriptedNode::start(|asked| ignorant(asked, Reply::Result(json!("prev-blk-not-found")))).await;
+    let verdict = settle_on(&[&lagging], SOON).await.unwrap();
+    assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "prev-blk-not-found"));
+}
+
+#[tokio::test]
+async fn a_known_block_that_nobody_shows_is_no_acceptance() {
+    // bcoin answers so for blocks it has found invalid before.
+    let node = ScriptedNode::start(|asked| ignorant(asked, Reply::Result(json!("rejected: duplicate")))).await;
+    let unsettled = settle_on(&[&node], SOON).await.unwrap_err();
+    assert_eq!((unsettled.silent.len(), unsettled.refused), (1, None));
+}
+
+#[tokio::test]
+async fn a_block_that_is_taken_under_another_name_is_found() {
+    let theirs = "bb".repeat(32);
+    let name = theirs.clone();
+    let node = ScriptedNode::start(move |asked| match asked.method.as_str() {
+        "submitblock" => Reply::Result(json!(null)),
+        "getblockhash" => Reply::Result(json!(name)),
+        "getblock" => Reply::Result(json!({ "merkleroot": "22".repeat(32) })),
+        _ => Reply::Error(-5, "Block not found"),
+    })
+    .await;
+    let verdict = settle_on(&[&node], WAIT_MAX).await.unwrap();
+    assert!(verdict.accepted);
+    assert_eq!(display_hash(&verdict.node_hash), theirs);
+}
+
+#[tokio::test]
+async fn a_taken_block_stays_taken_when_it_cannot_be_looked_for() {
+    let node = ScriptedNode::start(|asked| match asked.method.as_str() {
+        "submitblock" => Reply::Result(json!(null)),
+        _ => Reply::Cut,
+    })
+    .await;
+    let verdict = settle_on(&[&node], WAIT_MAX).await.unwrap();
+    assert!(verdict.accepted);
+    assert_eq!(display_hash(&verdict.node_hash), OURS);
+}
+
+#[tokio::test]
+async fn an_old_node_gets_it_by_getblocktemplate_and_shows_it_by_getblock() {
+    let node = ScriptedNode::start(|asked| match asked.method.as_str() {
+        "getblocktemplate" if asked.params[0]["mode"] == "submit" && asked.params[0]["workid"] == "w1" => {
+            Reply::Result(json!(null))
+        }
+        "getblock" => found(1),
+        _ => Reply::Error(-32601, "Method not found"),
+    })
+    .await;
+    let mut block = solved(OURS, 7, &block_hex());
+    block.work_id = Some("w1".into());
+    let nodes = Nodes::new(&[node.rpc_config()]);
+    assert!(settle(&nodes, block, &SystemClock::new(), WAIT_MAX).await.unwrap().accepted);
+}
