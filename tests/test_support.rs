@@ -1,7 +1,12 @@
 //! Proof that what the tests judge the daemon with is right itself: the miner's arithmetic against
 //! real blocks, the fake node against a plain HTTP client.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::float_cmp,
+    reason = "in a test, a failed unwrap is a failed test"
+)]
 
 mod support;
 
@@ -14,7 +19,7 @@ use support::daemon::opened_port;
 use support::fake_node::{FakeNode, Fault, SubmitAnswer};
 use support::miner::hash::{display, sha256d};
 use support::miner::job::swap_words;
-use support::miner::{Algorithm, Choice, InForce, Job, hex, target};
+use support::miner::{Algorithm, Choice, InForce, Job, Miner, Problem, Wanted, hex, target};
 
 fn target_text(target: Option<target::Target>) -> String {
     hex::encode(&target.unwrap())
@@ -261,4 +266,78 @@ fn an_open_port_is_found_in_the_log() {
     let quoted = "INFO stratum port open coin=\"litecoin\" listen=[::1]:3333 tls=false";
     assert_eq!(opened_port(quoted, "litecoin"), "[::1]:3333".parse().ok());
     assert_eq!(opened_port("stratum port closed coin=litecoin", "litecoin"), None);
+}
+
+/// A pool that has said all it ever says before it is asked.
+async fn canned_pool(lines: &'static str) -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut socket, lines.as_bytes()).await.unwrap();
+        // Open until the miner goes.
+        let mut rest = Vec::new();
+        tokio::io::AsyncReadExt::read_to_end(&mut socket, &mut rest).await.unwrap();
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_difficulty_counts_from_the_next_job_on() {
+    let address = canned_pool(concat!(
+        r#"{"id":1,"result":[[["mining.set_difficulty","s1"],["mining.notify","s1"]],"0a0b",3],"error":null}"#,
+        "\n",
+        r#"{"id":null,"method":"mining.set_difficulty","params":[0.000000001]}"#,
+        "\n",
+        r#"{"id":null,"method":"mining.notify","params":["a","0000000000000000000000000000000000000000000000000000000000000000","","",[],"20000000","207fffff","5bcdef00",true]}"#,
+        "\n",
+        r#"{"id":null,"method":"mining.set_difficulty","params":[8]}"#,
+        "\n",
+        r#"{"id":2,"result":true,"error":null}"#,
+        "\n",
+        r#"{"id":null,"method":"mining.notify","params":["b","1111111100000000000000000000000000000000000000000000000000000000","","",[],"20000000","207fffff","5bcdef00",false]}"#,
+        "\n",
+        r#"{"id":3,"result":null,"error":[23,"Low difficulty share",null]}"#,
+        "\n",
+    ))
+    .await;
+    let (mut miner, first) = Miner::log_in(address, Algorithm::Scrypt, "a.b", "x").await.unwrap();
+    assert_eq!(miner.subscription.as_deref(), Some("s1"));
+    assert_eq!((first.difficulty, &first.extranonce1[..], first.extranonce2_bytes), (1e-9, &[10, 11][..], 3));
+    let second = miner.wait_for_new_tip(&first).await.unwrap();
+    assert_eq!((second.difficulty, second.clean), (8.0, false));
+    assert_eq!(miner.jobs().count(), 2);
+
+    for wanted in [Wanted::Share, Wanted::Block] {
+        let share = miner.mine(&first, wanted).unwrap();
+        assert!(share.meets_share_target);
+        assert_eq!(share.meets_network_target, wanted == Wanted::Block);
+        assert_eq!(share.choice.extranonce2.len(), 3);
+    }
+    let share = miner.mine(&second, Wanted::BelowShare).unwrap();
+    assert!(!share.meets_share_target && !share.meets_network_target);
+    let low = miner.mine(&second, Wanted::BlockBelowShare).unwrap();
+    assert!(!low.meets_share_target && low.meets_network_target);
+    assert_ne!(low.choice.extranonce2, share.choice.extranonce2);
+    let reply = miner.submit("a.b", &share).await.unwrap();
+    assert_eq!((reply.code(), reply.text(), reply.is_true()), (Some(23), "Low difficulty share", false));
+}
+
+#[tokio::test]
+async fn what_real_miners_stumble_over_is_refused() {
+    for line in [
+        "{\"id\":1,\"result\":true}\n",
+        "{\"id\":1,\"result\":null,\"error\":{\"code\":20}}\n",
+        "{\"id\":1,\"result\":null,\"error\":[20,\"text\"]}\n",
+        "{\"id\":2,\"result\":true,\"error\":null}\n",
+        "{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":[0]}\n",
+        "{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":[\"16\"]}\n",
+        "{\"id\":null,\"method\":\"mining.notify\",\"params\":[\"a\"]}\n",
+        "no JSON\n",
+    ] {
+        let address = canned_pool(line).await;
+        let mut miner = Miner::connect(address, Algorithm::Sha256d).await.unwrap();
+        let problem = miner.request("mining.subscribe", json!([])).await;
+        assert!(matches!(problem, Err(Problem::Protocol(_))), "{line}: {problem:?}");
+    }
 }

@@ -55,6 +55,60 @@ impl Shares {
     }
 }
 
+impl Shares {
+    fn print(&self) {
+        println!(
+            "{:<14}{:>7}{:>10.0}{:>9.1}{:>9.1}{:>7.1}{:>7.1}{:>7.2}{:>9.2}{:>9.2}{:>9.2}{:>9.0}{:>10.0}{:>11}{:>11}",
+            self.run,
+            self.connections,
+            self.shares_per_sec,
+            self.cpu_us,
+            self.cpu_us_with_drain,
+            self.database_cpu_us,
+            self.generator_cpu_us,
+            self.cores,
+            self.p50_ms,
+            self.p99_ms,
+            self.p999_ms,
+            self.rows_per_sec,
+            self.drained_after_ms,
+            self.acknowledged,
+            self.rows
+        );
+        if self.generator_late_ms > 0.0 {
+            println!("{:<14}the generator was up to {:.2} ms late", "", self.generator_late_ms);
+        }
+        if !self.holds() {
+            let trouble = self.trouble.as_deref().unwrap_or("-");
+            println!(
+                "{:<14}FAILED: {} acknowledged, {} rows, {} refused, {} connections broke; first: {trouble}",
+                "", self.acknowledged, self.rows, self.refused, self.broken
+            );
+        }
+    }
+}
+
+impl Idle {
+    fn print(&self) {
+        let Self { connections, empty_bytes, full_bytes, .. } = self;
+        println!(
+            "\nidle: {connections} connections, {:.0} bytes each ({empty_bytes} -> {full_bytes}), login {:.0} us CPU, \
+             all in after {:.2} s",
+            self.bytes_per_connection, self.login_cpu_us, self.all_logged_in_secs
+        );
+    }
+}
+
+impl Tip {
+    fn print(&self) {
+        println!(
+            "\nnew tip: {} connections, first job after {:.1} ms, last after {:.1} ms, spread {:.1} ms, {:.0} ms CPU \
+             (median of {})",
+            self.connections, self.first_ms, self.last_ms, self.spread_ms, self.cpu_ms, self.tips
+        );
+    }
+}
+
 /// What idle connections cost.
 #[derive(Debug, Serialize)]
 pub struct Idle {
@@ -128,57 +182,12 @@ impl Report {
                 "rows"
             );
         }
-        for run in &self.shares {
-            println!(
-                "{:<14}{:>7}{:>10.0}{:>9.1}{:>9.1}{:>7.1}{:>7.1}{:>7.2}{:>9.2}{:>9.2}{:>9.2}{:>9.0}{:>10.0}{:>11}{:>11}",
-                run.run,
-                run.connections,
-                run.shares_per_sec,
-                run.cpu_us,
-                run.cpu_us_with_drain,
-                run.database_cpu_us,
-                run.generator_cpu_us,
-                run.cores,
-                run.p50_ms,
-                run.p99_ms,
-                run.p999_ms,
-                run.rows_per_sec,
-                run.drained_after_ms,
-                run.acknowledged,
-                run.rows
-            );
-            if run.generator_late_ms > 0.0 {
-                println!("{:<14}the generator was up to {:.2} ms late", "", run.generator_late_ms);
-            }
-            if !run.holds() {
-                println!(
-                    "{:<14}FAILED: {} acknowledged, {} rows, {} refused, {} connections broke; first: {}",
-                    "",
-                    run.acknowledged,
-                    run.rows,
-                    run.refused,
-                    run.broken,
-                    run.trouble.as_deref().unwrap_or("-")
-                );
-            }
-        }
+        self.shares.iter().for_each(Shares::print);
         if let Some(idle) = &self.idle {
-            println!(
-                "\nidle: {} connections, {:.0} bytes each ({} -> {}), login {:.0} us CPU, all in after {:.2} s",
-                idle.connections,
-                idle.bytes_per_connection,
-                idle.empty_bytes,
-                idle.full_bytes,
-                idle.login_cpu_us,
-                idle.all_logged_in_secs
-            );
+            idle.print();
         }
         if let Some(tip) = &self.tip {
-            println!(
-                "\nnew tip: {} connections, first job after {:.1} ms, last after {:.1} ms, spread {:.1} ms, {:.0} ms CPU \
-                 (median of {})",
-                tip.connections, tip.first_ms, tip.last_ms, tip.spread_ms, tip.cpu_ms, tip.tips
-            );
+            tip.print();
         }
     }
 

@@ -35,31 +35,8 @@ pub async fn shares(
     let crowd = Crowd::log_in(stage.port, connections).await?;
     let tally = &crowd.tally;
     let (at_first_share, first_share) = (stage.cpu_times()?, Instant::now());
-
-    let mut generator_late_ms = 0.0;
-    let (before, after, measured, accepted);
-    match how {
-        Loop::Closed => {
-            crowd.begin_closed_loop()?;
-            tokio::time::sleep(WARM_UP).await;
-            let (accepted_before, start) = (tally.accepted(), Instant::now());
-            before = stage.cpu_times()?;
-            tally.measure(true);
-            tokio::time::sleep(length).await;
-            tally.measure(false);
-            accepted = tally.accepted() - accepted_before;
-            (after, measured) = (stage.cpu_times()?, start.elapsed());
-        }
-        Loop::Open(shares_per_sec) => {
-            crowd.open_loop(shares_per_sec, WARM_UP).await?;
-            let (accepted_before, start) = (tally.accepted(), Instant::now());
-            before = stage.cpu_times()?;
-            tally.measure(true);
-            generator_late_ms = crowd.open_loop(shares_per_sec, length).await?;
-            accepted = tally.accepted() - accepted_before;
-            (after, measured) = (stage.cpu_times()?, start.elapsed());
-        }
-    }
+    let Measured { before, after, time: measured, accepted, generator_late_ms } =
+        load(&stage, &crowd, how, length).await?;
     let last_verdict = crowd.wait_for_verdicts().await?;
     let latencies = tally.latencies();
     let acknowledged = tally.accepted();
@@ -92,6 +69,41 @@ pub async fn shares(
         broken,
         trouble,
     })
+}
+
+/// What was read off around the measured time.
+struct Measured {
+    before: CpuTimes,
+    after: CpuTimes,
+    time: Duration,
+    accepted: u64,
+    generator_late_ms: f64,
+}
+
+/// Warms up, then measures. A closed loop goes on running when this returns.
+async fn load(stage: &Stage, crowd: &Crowd, how: Loop, length: Duration) -> io::Result<Measured> {
+    let tally = &crowd.tally;
+    match how {
+        Loop::Closed => {
+            crowd.begin_closed_loop()?;
+            tokio::time::sleep(WARM_UP).await;
+        }
+        Loop::Open(shares_per_sec) => {
+            crowd.open_loop(shares_per_sec, WARM_UP).await?;
+        }
+    }
+    let (accepted_before, before, start) = (tally.accepted(), stage.cpu_times()?, Instant::now());
+    tally.measure(true);
+    let generator_late_ms = match how {
+        Loop::Closed => {
+            tokio::time::sleep(length).await;
+            0.0
+        }
+        Loop::Open(shares_per_sec) => crowd.open_loop(shares_per_sec, length).await?,
+    };
+    tally.measure(false);
+    let (accepted, after, time) = (tally.accepted() - accepted_before, stage.cpu_times()?, start.elapsed());
+    Ok(Measured { before, after, time, accepted, generator_late_ms })
 }
 
 /// Resident memory for each connection that is logged in and silent.
