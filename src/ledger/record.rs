@@ -1,6 +1,6 @@
 //! What the spool holds: events in the order of acceptance.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::bytes::Hash;
@@ -36,6 +36,14 @@ pub struct ShareRecord {
     pub solution: Option<Hash>,
     /// Set if the hash met the network target.
     pub candidate: Option<CandidateFacts>,
+}
+
+impl ShareRecord {
+    /// The same share with the values that a database can hardly refuse; the last resort for a block
+    /// candidate whose row was refused.
+    pub fn sanitised(&self) -> Self {
+        Self { reason: String::new(), remote: IpAddr::V4(Ipv4Addr::UNSPECIFIED), ..self.clone() }
+    }
 }
 
 /// What makes a share a block candidate.

@@ -1,0 +1,408 @@
+//! Brings the spool's events into the sink, in order, each exactly once.
+//!
+//! The sink's own position is the only truth about what is stored. After every doubt the drainer
+//! asks it, and goes on only if the answer is one of the two it can explain: the position before
+//! the commit in doubt, or the one behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::error::ReadError;
+use super::group::{Plan, plan};
+use super::handle::Ledger;
+use super::quarantine;
+use super::queue::Queue;
+use super::reader::{Pending, Reader};
+use super::record::{Entry, Event};
+use super::segments::lock;
+use super::sink::{Sink, SinkError};
+use super::status::DrainState;
+
+/// Most rows that are held back for a candidate behind them; where more lie between, they become
+/// visible without it. At the 30,000 rows a second of one connection it is a commit of 3 s.
+pub const HOLD_ROWS_MAX: usize = 100_000;
+/// So many rows refused one after the other pause the drain: the fault is not in the rows.
+pub const QUARANTINE_STREAK_MAX: u32 = 3;
+
+/// The drainer's times; tests shorten them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pace {
+    /// First wait before an unavailable sink is tried again; doubled every time.
+    pub backoff_min: Duration,
+    /// Longest such wait: a candidate's row must be visible within a second of the sink's return.
+    pub backoff_max: Duration,
+    /// Wait before a refused candidate is tried again.
+    pub held_retry: Duration,
+    /// Wait after several refused rows in a row.
+    pub paused_retry: Duration,
+    /// Wait before a stopped drain looks whether an operator has decided.
+    pub stopped_retry: Duration,
+    /// An idle writer shows that it is alive so often.
+    pub keep_alive: Duration,
+    /// Longest wait for a candidate to reach the disk while rows are held back for it.
+    pub hold_max: Duration,
+    /// The same trouble is logged at most so often.
+    pub log_every: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            backoff_min: Duration::from_millis(50),
+            backoff_max: Duration::from_secs(1),
+            held_retry: Duration::from_secs(1),
+            paused_retry: Duration::from_secs(10),
+            stopped_retry: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(15),
+            hold_max: Duration::from_secs(5),
+            log_every: Duration::from_secs(10),
+        }
+    }
+}
+
+/// One spool's way into one sink.
+pub struct Drainer<S> {
+    ledger: Arc<Ledger>,
+    sink: S,
+    pace: Pace,
+    /// The last event known to be stored; meaningful once `queue` is there.
+    cursor: u64,
+    /// End of the last commit whose outcome is not known.
+    doubt: Option<u64>,
+    /// There from the first attach on.
+    queue: Option<Queue>,
+    attached: bool,
+    /// A refused row lies between the cursor and here.
+    suspect: Option<u64>,
+    refused_in_a_row: u32,
+    quarantined_through: u64,
+    logged_at: Option<Duration>,
+}
+
+impl Ledger {
+    /// A drainer into `sink`. One at a time; run it as a task.
+    pub fn drainer<S: Sink>(self: &Arc<Self>, sink: S) -> Drainer<S> {
+        Drainer {
+            ledger: Arc::clone(self),
+            sink,
+            pace: Pace::default(),
+            cursor: 0,
+            doubt: None,
+            queue: None,
+            attached: false,
+            suspect: None,
+            refused_in_a_row: 0,
+            quarantined_through: 0,
+            logged_at: None,
+        }
+    }
+}
+
+impl<S: Sink> Drainer<S> {
+    /// The same drainer with other times.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// Drains until `stop` is true or its sender is gone. The commit under way is finished first.
+    /// Returns the sink, to be closed.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> S {
+        let mut backoff = self.pace.backoff_min;
+        loop {
+            if *stop.borrow() || stop.has_changed().is_err() {
+                break;
+            }
+            let trouble = match self.turn(&mut stop).await {
+                Ok(progress) => {
+                    if progress {
+                        backoff = self.pace.backoff_min;
+                        self.ledger.shared.set_drain(DrainState::Running);
+                    }
+                    continue;
+                }
+                Err(trouble) => trouble,
+            };
+            let wait = match trouble {
+                DrainState::Held(_) => self.pace.held_retry,
+                DrainState::Paused(_) => self.pace.paused_retry,
+                DrainState::Stopped(_) => {
+                    self.attached = false;
+                    self.pace.stopped_retry
+                }
+                DrainState::Off | DrainState::Running | DrainState::Unavailable(_) => {
+                    let wait = backoff;
+                    backoff = (backoff * 2).min(self.pace.backoff_max);
+                    wait
+                }
+            };
+            self.tell(trouble);
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|&stop| stop) => break,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        self.ledger.shared.set_drain(DrainState::Off);
+        self.sink
+    }
+
+    /// One step; true if the sink has shown that it works.
+    async fn turn(&mut self, stop: &mut watch::Receiver<bool>) -> Result<bool, DrainState> {
+        if !self.attached {
+            self.attach().await?;
+            self.attached = true;
+            if self.ledger.shared.drained.borrow().eq(&*self.ledger.shared.synced.borrow()) {
+                self.ledger.shared.set_drain(DrainState::Running);
+            }
+            return Ok(false);
+        }
+        let mut synced = self.ledger.synced();
+        if *synced.borrow_and_update() <= self.cursor {
+            let cursor = self.cursor;
+            let work = async { synced.wait_for(|&synced| synced > cursor).await.is_ok() };
+            let stopped = async { stop.wait_for(|&stop| stop).await.is_err() };
+            let idle = tokio::select! {
+                biased;
+                _ = stopped => return Ok(false),
+                _ = work => false,
+                () = tokio::time::sleep(self.pace.keep_alive) => true,
+            };
+            if idle {
+                let alive = self.sink.keep_alive().await;
+                return alive.map(|()| true).map_err(|error| self.trouble(error));
+            }
+        }
+        self.commit_front().await?;
+        Ok(true)
+    }
+
+    /// Asks the sink where it stands and makes sure that the answer can be explained.
+    async fn attach(&mut self) -> Result<(), DrainState> {
+        let shared = Arc::clone(&self.ledger.shared);
+        let confirmed = lock(&shared.confirmed).seq();
+        let stored = self.sink.attach(shared.spool, confirmed).await.map_err(|error| self.trouble(error))?;
+        if self.queue.is_some() {
+            if stored != self.cursor && Some(stored) != self.doubt {
+                return Err(DrainState::Stopped(format!(
+                    "the database's position is {stored}, this process left it at {}: something else moved it; stop \
+                     that, and decide with `spool adopt` or `spool rewind`",
+                    self.cursor
+                )));
+            }
+            self.doubt = None;
+            self.stored(stored);
+            return Ok(());
+        }
+        if stored < confirmed {
+            return Err(DrainState::Stopped(format!(
+                "the database's position is {stored}, but it had confirmed {confirmed}: it lost rows (restored from a \
+                 backup, or another server?); decide with `spool rewind`, which sends them again, or `spool adopt`"
+            )));
+        }
+        if stored > shared.recovered_seq {
+            return Err(DrainState::Stopped(format!(
+                "the database's position is {stored}, but the spool ended with {}: it is older than the database \
+                 (restored from a backup?); decide with `spool adopt`",
+                shared.recovered_seq
+            )));
+        }
+        let reader = || Reader::new(Arc::clone(&shared.segments), shared.salt, stored + 1);
+        let (scan, through) = (reader(), shared.recovered_seq);
+        // Candidates of earlier runs that wait in the line: known before anything before them is shown.
+        let Ok(earlier) = tokio::task::spawn_blocking(move || scan.candidates(through)).await else {
+            return Err(DrainState::Unavailable("the runtime is shutting down".to_owned()));
+        };
+        let mut candidates = lock(&shared.candidates);
+        for candidate in earlier.into_iter().rev() {
+            candidates.push_front(candidate);
+        }
+        drop(candidates);
+        self.queue = Some(Queue::new(reader()));
+        self.stored(stored);
+        Ok(())
+    }
+
+    /// Commits the front of the line, or narrows down what is refused in it.
+    async fn commit_front(&mut self) -> Result<(), DrainState> {
+        let through = *self.ledger.shared.synced.borrow();
+        let count = self.choose(through).await?;
+        let old = self.cursor;
+        let Some(queue) = &mut self.queue else { return Ok(()) };
+        let batch = queue.front(count);
+        // Nothing to read below `through`: all of it is a gap that recovery has reported.
+        let new = batch.last().map_or(through, |last| last.seq);
+        self.doubt = Some(new);
+        match self.sink.commit(batch, old, new).await {
+            Ok(()) => {
+                self.refused_in_a_row = 0;
+                self.stored(new);
+                Ok(())
+            }
+            Err(SinkError::Refused(_)) if batch.len() > 1 => {
+                self.doubt = None;
+                self.suspect = Some(new);
+                Ok(())
+            }
+            Err(SinkError::Refused(reason)) => {
+                self.suspect = Some(new);
+                match batch.first().cloned() {
+                    Some(poison) => self.poison(poison, reason).await,
+                    None => Ok(()),
+                }
+            }
+            Err(error) => Err(self.trouble(error)),
+        }
+    }
+
+    /// How many entries of the front to commit together; `through` is on the disk.
+    async fn choose(&mut self, through: u64) -> Result<usize, DrainState> {
+        let rows_max = self.ledger.shared.config.batch_rows_max;
+        let mut synced = self.ledger.synced();
+        let held_since = self.ledger.shared.clock.monotonic();
+        let Some(queue) = &mut self.queue else { return Ok(0) };
+        queue.fill(through, rows_max).await.map_err(|error| unreadable(&error))?;
+        if let Some(suspect) = self.suspect {
+            // Bisection: the refused row is in the first half or in what is left after it.
+            return Ok((queue.through(suspect) / 2).max(1));
+        }
+        let mut count = queue.len().min(rows_max);
+        loop {
+            let pending: Vec<Pending> = lock(&self.ledger.shared.candidates).iter().copied().collect();
+            let needed = match plan(queue.front(count), &pending) {
+                Plan::Take(count) => return Ok(count),
+                Plan::Through(seq) => seq,
+            };
+            let rows = usize::try_from(needed - self.cursor).unwrap_or(usize::MAX);
+            let held = self.ledger.shared.clock.monotonic().saturating_sub(held_since);
+            let left = self.pace.hold_max.saturating_sub(held);
+            if rows <= HOLD_ROWS_MAX && !left.is_zero() {
+                self.ledger.sync_now();
+                let on_disk = synced.wait_for(|&synced| synced >= needed);
+                let on_disk = matches!(tokio::time::timeout(left, on_disk).await, Ok(Ok(_)));
+                if on_disk {
+                    queue.fill(needed, rows).await.map_err(|error| unreadable(&error))?;
+                }
+                let reached = queue.through(needed);
+                if on_disk && reached > count {
+                    count = reached;
+                    continue;
+                }
+            }
+            tracing::warn!(
+                spool = %self.ledger.spool(), rows, candidate = needed,
+                "rows become visible before a block candidate behind them: too many, or it did not reach the disk"
+            );
+            return Ok(count);
+        }
+    }
+
+    /// Deals with the one row that the sink refuses; it is the front of the line.
+    async fn poison(&mut self, entry: Entry, reason: String) -> Result<(), DrainState> {
+        let (old, new) = (self.cursor, entry.seq);
+        if let Event::Share(share) = &entry.event
+            && share.candidate.is_some()
+        {
+            let safest = Entry { event: Event::Share(share.sanitised()), ..entry };
+            return match self.sink.commit(&[safest], old, new).await {
+                Ok(()) => {
+                    tracing::error!(spool = %self.ledger.spool(), seq = new, reason, "a block candidate's row was refused; stored without reason and address");
+                    self.refused_in_a_row = 0;
+                    self.stored(new);
+                    Ok(())
+                }
+                Err(SinkError::Refused(again)) => {
+                    self.doubt = None;
+                    Err(DrainState::Held(format!(
+                        "the row of block candidate {new} is refused ({reason}), also with the safest values ({again}): \
+                         all rows behind it wait until the database takes it"
+                    )))
+                }
+                Err(error) => Err(self.trouble(error)),
+            };
+        }
+        if self.refused_in_a_row >= QUARANTINE_STREAK_MAX {
+            return Err(self.paused(&reason));
+        }
+        self.quarantine(entry, reason.clone()).await?;
+        self.sink.commit(&[], old, new).await.map_err(|error| self.trouble(error))?;
+        self.stored(new);
+        self.refused_in_a_row += 1;
+        if self.refused_in_a_row >= QUARANTINE_STREAK_MAX { Err(self.paused(&reason)) } else { Ok(()) }
+    }
+
+    async fn quarantine(&mut self, entry: Entry, reason: String) -> Result<(), DrainState> {
+        let seq = entry.seq;
+        if seq <= self.quarantined_through {
+            return Ok(());
+        }
+        tracing::error!(spool = %self.ledger.spool(), seq, reason, "the database can never store this row: it goes to quarantine");
+        let dir = self.ledger.shared.dir.clone();
+        let written = tokio::task::spawn_blocking(move || quarantine::append(&dir, &entry, &reason)).await;
+        match written {
+            Ok(Ok(())) => {
+                self.quarantined_through = seq;
+                self.ledger.shared.counters.quarantined.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(DrainState::Held(format!(
+                "row {seq} must go to quarantine, but its file cannot be written: {error}"
+            ))),
+            Err(_) => Err(DrainState::Unavailable("the runtime is shutting down".to_owned())),
+        }
+    }
+
+    /// The sink has stored everything up to `seq`.
+    fn stored(&mut self, seq: u64) {
+        self.cursor = seq;
+        self.doubt = None;
+        if self.suspect.is_some_and(|suspect| suspect <= seq) {
+            self.suspect = None;
+        }
+        let position = self.queue.as_mut().and_then(|queue| queue.advance(seq));
+        self.ledger.shared.confirm(seq, position);
+    }
+
+    fn paused(&self, reason: &str) -> DrainState {
+        DrainState::Paused(format!(
+            "{} rows in a row were refused, the last one: {reason}; look at the table and at quarantine.jsonl",
+            self.refused_in_a_row
+        ))
+    }
+
+    fn trouble(&mut self, error: SinkError) -> DrainState {
+        self.attached = false;
+        match error {
+            // Where no row was sent it is no row's fault.
+            SinkError::Unavailable(reason) | SinkError::Refused(reason) => DrainState::Unavailable(reason),
+            SinkError::Stop(reason) => DrainState::Stopped(reason),
+        }
+    }
+
+    /// Publishes and logs trouble; the same kind of it not too often.
+    fn tell(&mut self, trouble: DrainState) {
+        let shared = &self.ledger.shared;
+        let now = shared.clock.monotonic();
+        let same = std::mem::discriminant(&*lock(&shared.drain)) == std::mem::discriminant(&trouble);
+        let recent = self.logged_at.is_some_and(|at| now.saturating_sub(at) < self.pace.log_every);
+        if !(same && recent) {
+            self.logged_at = Some(now);
+            let undrained = *shared.synced.borrow() - self.cursor.min(*shared.synced.borrow());
+            match &trouble {
+                DrainState::Unavailable(_) => tracing::warn!(spool = %shared.spool, undrained, "drain {trouble}"),
+                _ => tracing::error!(spool = %shared.spool, undrained, "drain {trouble}"),
+            }
+        }
+        shared.set_drain(trouble);
+    }
+}
+
+fn unreadable(error: &ReadError) -> DrainState {
+    match error {
+        ReadError::Io { .. } => DrainState::Held(error.to_string()),
+        ReadError::Damaged { .. } | ReadError::Gone { .. } => DrainState::Stopped(error.to_string()),
+    }
+}
