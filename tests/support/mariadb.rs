@@ -259,7 +259,9 @@ fn initialised_data() -> PathBuf {
     let version = Command::new("mariadbd").arg("--version").output().expect("mariadbd must be installed");
     let version: String =
         String::from_utf8_lossy(&version.stdout).chars().filter(char::is_ascii_alphanumeric).take(60).collect();
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    // Cargo names the folder for tests and benches, but not for the demo.
+    let parent = Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("target/tmp"));
+    std::fs::create_dir_all(parent).expect("the folder for the database must be writable");
     let ready = parent.join(format!("mariadb-{version}"));
     if ready.exists() {
         return ready;
