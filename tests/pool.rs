@@ -15,5 +15,11 @@ mod support;
 mod blocks;
 #[path = "pool/coins.rs"]
 mod coins;
+#[path = "pool/shares.rs"]
+mod shares;
 #[path = "pool/stage.rs"]
 mod stage;
+#[path = "pool/work.rs"]
+mod work;
+#[path = "pool/workers.rs"]
+mod workers;
