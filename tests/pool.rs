@@ -15,6 +15,12 @@ mod support;
 mod blocks;
 #[path = "pool/coins.rs"]
 mod coins;
+#[path = "pool/flow.rs"]
+mod flow;
+#[path = "pool/life.rs"]
+mod life;
+#[path = "pool/logs.rs"]
+mod logs;
 #[path = "pool/shares.rs"]
 mod shares;
 #[path = "pool/stage.rs"]

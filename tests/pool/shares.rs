@@ -44,7 +44,7 @@ async fn the_same_work_in_other_letters_is_a_duplicate() {
 async fn late_work_is_refused_and_remembered_as_such() {
     let stage = FakeStage::start("late").await;
     let (mut miner, first) = stage.miner("alice.rig1").await;
-    let mut mine = |miner: &mut Miner| miner.mine(&first, Wanted::Share).unwrap();
+    let mine = |miner: &mut Miner| miner.mine(&first, Wanted::Share).unwrap();
     let share = mine(&mut miner);
     assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
     stage.node.new_tip();
@@ -100,7 +100,7 @@ async fn a_block_on_a_tip_that_has_gone_is_tried_all_the_same() {
 
 #[tokio::test]
 async fn a_job_is_credited_at_the_difficulty_it_was_sent_with() {
-    let start = SHA256D_SOME / 16.0;
+    let start = SHA256D_SOME;
     let stage = FakeStage::start_with("vardiff", |coin| {
         coin.ports = vec![format!(
             "{}\nvardiff = {{ min = {start}, max = 1, target_secs = 1, retarget_secs = 1 }}",
@@ -132,5 +132,36 @@ async fn a_job_is_credited_at_the_difficulty_it_was_sent_with() {
     let mut expected = vec![good("alice.rig1", start); accepted + 1];
     expected.push(bad("alice.rig1", "low difficulty share", harder));
     expected.push(good("alice.rig1", harder));
+    assert_eq!(rows.iter().map(stage::facts).collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_block_of_nobody_is_a_block() {
+    let (bcoin, db) = (Bcoin::start().await, MariaDb::shared());
+    stage::create_database(&db, "nobody").await;
+    let daemon = Daemon::start(&stage::configuration(&[&Coin::bcoin(&bcoin, &db, "nobody")])).unwrap();
+    let port = daemon.port("bitcoin").await.unwrap();
+    let mut stranger = Miner::connect(port, Algorithm::Sha256d).await.unwrap();
+    stranger.subscribe().await.unwrap();
+    let (mut alice, _) = Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
+    let mut expected = Vec::new();
+    let mut before = [0; 32];
+    // Credited to the worker authorised last, or to the one that is configured for it; but not as good work.
+    for (miner, credited) in [(&mut stranger, "pool.fallback"), (&mut alice, "alice.rig1")] {
+        let job = miner.wait_for_job_where("the present tip", |job| job.previous != before).await.unwrap();
+        before = job.previous;
+        let share = miner.mine(&job, Wanted::Share).unwrap();
+        assert_eq!(miner.submit("nobody.rig", &share).await.unwrap().code(), Some(24));
+        let found = miner.mine(&job, Wanted::Block).unwrap();
+        assert_eq!(miner.submit("nobody.rig", &found).await.unwrap().code(), Some(24));
+        miner.wait_for_new_tip(&job).await.unwrap();
+        assert_eq!(bcoin.rpc("getbestblockhash", json!([])).await, json!(found.block_hash()));
+        let reason = "unauthorized worker".to_owned();
+        expected.push((credited.to_owned(), "N".to_owned(), reason, found.block_hash(), SHA256D_EASY));
+    }
+    let settled = |rows: &[ShareRow]| {
+        rows.len() >= 2 && rows.iter().all(|row| row.upstream_result.as_deref() == Some("Y"))
+    };
+    let rows = stage::rows_when(&db, "nobody", "both verdicts", settled).await;
     assert_eq!(rows.iter().map(stage::facts).collect::<Vec<_>>(), expected);
 }

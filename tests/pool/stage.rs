@@ -19,9 +19,9 @@ pub const WORKERS: [&str; 4] = ["alice.rig1", "alice.rig2", "Bob.Garage", "pool.
 pub const SCRYPT_EASY: f64 = 1.0 / 65536.0;
 /// The same for sha256d.
 pub const SHA256D_EASY: f64 = 1.0 / 4_294_967_296.0;
-/// A sha256d difficulty that every 256th hash meets: enough work that most hashes are too weak, no
-/// work for a test.
-pub const SHA256D_SOME: f64 = 1.0 / 16_777_216.0;
+/// A sha256d difficulty that every 16th hash meets: most hashes are too weak, yet a share is no work
+/// for the test miner, which counts bit by bit.
+pub const SHA256D_SOME: f64 = 1.0 / 268_435_456.0;
 
 /// A `[[coin]]` of the configuration. Tests change what they are about.
 pub struct Coin {

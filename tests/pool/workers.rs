@@ -1,6 +1,6 @@
 //! Who may mine, and whose name stands in the row.
 
-use crate::stage::{self, FakeStage, PASSWORD, SHA256D_SOME, facts, good};
+use crate::stage::{FakeStage, PASSWORD, SHA256D_SOME, facts, good};
 use crate::support::mariadb::MariaDb;
 use crate::support::miner::{Algorithm, Miner, Wanted};
 
@@ -137,12 +137,4 @@ async fn unknown_workers_of_known_accounts_are_stored_if_wanted() {
     let [(name, password, account)] = &stored[..] else { panic!("{stored:?}") };
     assert_eq!((password.as_str(), account.as_str()), ("first", "alice"));
     assert_eq!(facts(&stage.rows(1).await[0]), good(name, SHA256D_SOME));
-}
-
-#[tokio::test]
-async fn the_fallback_worker_is_an_ordinary_one() {
-    let stage = FakeStage::start("fallback").await;
-    let (mut miner, _) = stage.miner("pool.fallback").await;
-    share(&mut miner, "pool.fallback").await;
-    assert_eq!(stage.facts(1).await, [stage::good("pool.fallback", SHA256D_SOME)]);
 }
