@@ -26,6 +26,7 @@ pub(super) enum Place {
 #[derive(Deserialize)]
 struct BlockHeader {
     confirmations: i64,
+    height: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -83,7 +84,14 @@ impl Rpc {
                 answer => answer,
             };
         match header {
-            Ok(BlockHeader { confirmations }) if confirmations >= 0 => Ok(Place::BestChain),
+            // Some nodes (bcoin) count confirmations by height alone, also beside their best chain: the
+            // block at that height has the last word.
+            Ok(BlockHeader { confirmations: 0.., height: Some(height) }) => {
+                let there: String = self.call_as(Call::new("getblockhash").own_connection(), json!([height])).await?;
+                let is_ours = self.hash("getblockhash", &there)? == *hash;
+                Ok(if is_ours { Place::BestChain } else { Place::SideChain })
+            }
+            Ok(BlockHeader { confirmations: 0.., height: None }) => Ok(Place::BestChain),
             Ok(_) => Ok(Place::SideChain),
             Err(error) if error.is_not_found() => Ok(Place::Unknown),
             Err(error) => Err(error),

@@ -250,3 +250,20 @@ async fn a_block_new_to_every_node_is_taken() {
     let verdict = settle(&nodes, block, &SystemClock::new(), Duration::from_millis(300)).await.unwrap();
     assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "not in the best chain"), "{verdict:?}");
 }
+
+#[tokio::test]
+async fn a_block_beside_the_best_chain_of_bcoin_is_refused_in_the_end() {
+    // It counts confirmations by height alone, so that such a block seems to have some.
+    let (maker, other) = tokio::join!(Bcoin::start(), Bcoin::start());
+    let hash = maker.generate(1).await.remove(0);
+    let hex = maker.rpc("getblock", json!([hash, false])).await;
+    other.generate(3).await;
+    let block = solved(&hash, 1, hex.as_str().unwrap());
+    let nodes = Nodes::new(&[other.rpc_config()]);
+    let verdict = settle(&nodes, block.clone(), &SystemClock::new(), Duration::from_millis(300)).await.unwrap();
+    assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "not in the best chain"), "{verdict:?}");
+    let header = other.rpc("getblockheader", json!([hash])).await;
+    assert!(header["confirmations"].as_i64().unwrap() > 0, "{header}");
+    let verdict = settle(&Nodes::new(&[maker.rpc_config()]), block, &SystemClock::new(), WAIT_MAX).await.unwrap();
+    assert!(verdict.accepted, "{verdict:?}");
+}
