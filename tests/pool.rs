@@ -17,6 +17,8 @@ mod blocks;
 mod coins;
 #[path = "pool/flow.rs"]
 mod flow;
+#[path = "pool/junk.rs"]
+mod junk;
 #[path = "pool/life.rs"]
 mod life;
 #[path = "pool/logs.rs"]
@@ -25,6 +27,8 @@ mod logs;
 mod shares;
 #[path = "pool/stage.rs"]
 mod stage;
+#[path = "pool/stranger.rs"]
+mod stranger;
 #[path = "pool/work.rs"]
 mod work;
 #[path = "pool/workers.rs"]

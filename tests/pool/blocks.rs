@@ -180,7 +180,11 @@ async fn bcoin_before_and_after_segwit() {
         let raw = bcoin.rpc("getblock", json!([last, false])).await;
         // The marker and flag of a transaction with witness come behind the coinbase's version.
         let has_witness = raw.as_str().unwrap()[162..].starts_with("01000000000101");
-        assert_eq!((commits, has_witness), (height >= SEGWIT_HEIGHT, height >= SEGWIT_HEIGHT), "height {height}: {raw}");
+        assert_eq!(
+            (commits, has_witness),
+            (height >= SEGWIT_HEIGHT, height >= SEGWIT_HEIGHT),
+            "height {height}: {raw}"
+        );
         job = next;
     }
     accepted_row(&db, "segwit", &last).await;
@@ -247,8 +251,7 @@ async fn findblock_meets_the_finder_at_its_first_attempt() {
     // A short chain: the times in its headers are not ahead of the clock.
     let (litecoin, db) = (Litecoin::start_at(1).await, MariaDb::shared());
     stage::create_database(&db, "finder").await;
-    let daemon =
-        Daemon::start(&stage::configuration(&[&Coin::litecoin(&litecoin, &db, "finder").await])).unwrap();
+    let daemon = Daemon::start(&stage::configuration(&[&Coin::litecoin(&litecoin, &db, "finder").await])).unwrap();
     let port = daemon.port("litecoin").await.unwrap();
     let (mut alice, mut job) = Miner::log_in(port, Algorithm::Scrypt, "alice.rig1", PASSWORD).await.unwrap();
     let (mut bob, _) = Miner::log_in(port, Algorithm::Scrypt, "bob.garage", PASSWORD).await.unwrap();

@@ -11,7 +11,8 @@ use crate::support::miner::{Algorithm, EventKind, Miner, Wanted};
 
 /// The difficulties a miner was told.
 fn told(miner: &Miner) -> Vec<f64> {
-    let difficulty = |kind: &EventKind| if let EventKind::Difficulty(difficulty) = kind { Some(*difficulty) } else { None };
+    let difficulty =
+        |kind: &EventKind| if let EventKind::Difficulty(difficulty) = kind { Some(*difficulty) } else { None };
     miner.events.iter().filter_map(|event| difficulty(&event.kind)).collect()
 }
 

@@ -77,7 +77,11 @@ impl Crew {
     }
 }
 
-async fn work(port: SocketAddr, number: usize, progress: &watch::Sender<Done>) -> Result<std::convert::Infallible, Problem> {
+async fn work(
+    port: SocketAddr,
+    number: usize,
+    progress: &watch::Sender<Done>,
+) -> Result<std::convert::Infallible, Problem> {
     let (mut miner, job) = Miner::log_in(port, Algorithm::Sha256d, &name(number, 0), PASSWORD).await?;
     for share in 1..NAMES {
         assert!(miner.authorize(&name(number, share), PASSWORD).await?.is_true());
@@ -102,7 +106,11 @@ pub fn check(done: &[Done], rows: &[ShareRow]) {
         let stored: Vec<_> = rows.iter().filter(|row| row.username.starts_with(&prefix)).map(stage::facts).collect();
         let expected: Vec<_> = (0..stored.len()).map(|share| stage::good(&name(miner, share), SHA256D_SOME)).collect();
         assert_eq!(stored, expected, "miner {miner}");
-        assert!((done.acknowledged..=done.sent).contains(&stored.len()), "miner {miner}: {done:?}, {} rows", stored.len());
+        assert!(
+            (done.acknowledged..=done.sent).contains(&stored.len()),
+            "miner {miner}: {done:?}, {} rows",
+            stored.len()
+        );
     }
     assert!(rows.is_sorted_by_key(|row| row.time), "times are in the order of acceptance");
 }

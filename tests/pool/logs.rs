@@ -76,7 +76,8 @@ async fn names_are_escaped_and_secrets_are_nowhere() {
     }
     let basic = BASE64.encode(format!("{}:{}", fake_node::USER, fake_node::PASSWORD));
     let all = log.join("\n");
-    for secret in [&SECRETS[..], &[PASSWORD, fake_node::PASSWORD, "guessed-secret", "invented-secret", &basic]].concat() {
+    for secret in [&SECRETS[..], &[PASSWORD, fake_node::PASSWORD, "guessed-secret", "invented-secret", &basic]].concat()
+    {
         assert!(!all.contains(secret), "{secret} is in the log");
     }
 }

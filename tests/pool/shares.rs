@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use crate::stage::{self, Coin, FakeStage, PASSWORD, SHA256D_EASY, SHA256D_SOME, bad, good};
+use crate::stage::{self, Coin, FakeStage, PASSWORD, SCRYPT_EASY, SHA256D_EASY, SHA256D_SOME, bad, good};
 use crate::support::bcoin::Bcoin;
 use crate::support::daemon::Daemon;
+use crate::support::litecoind::Litecoin;
 use crate::support::mariadb::{MariaDb, ShareRow};
 use crate::support::miner::{Algorithm, EventKind, Miner, Wanted};
 
@@ -65,37 +66,41 @@ async fn late_work_is_refused_and_remembered_as_such() {
         assert_eq!(miner.request("mining.submit", params).await.unwrap().code(), Some(21), "{id}");
     }
     let unknown = bad("alice.rig1", "job not found", SHA256D_SOME);
-    let mut expected =
-        vec![good("alice.rig1", SHA256D_SOME), bad("alice.rig1", "job not found (stale)", SHA256D_SOME)];
+    let mut expected = vec![good("alice.rig1", SHA256D_SOME), bad("alice.rig1", "job not found (stale)", SHA256D_SOME)];
     expected.extend(vec![unknown; 5]);
     assert_eq!(stage.facts(7).await, expected);
 }
 
 #[tokio::test]
-async fn a_block_on_a_tip_that_has_gone_is_tried_all_the_same() {
-    let (bcoin, db) = (Bcoin::start().await, MariaDb::shared());
-    bcoin.generate(5).await;
+async fn a_late_block_is_tried_all_the_same_and_may_win_in_the_end() {
+    let (litecoin, db) = (Litecoin::start_at(5).await, MariaDb::shared());
     stage::create_database(&db, "beaten").await;
-    let daemon = Daemon::start(&stage::configuration(&[&Coin::bcoin(&bcoin, &db, "beaten")])).unwrap();
-    let port = daemon.port("bitcoin").await.unwrap();
-    let (mut miner, job) = Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
+    let coin = Coin::litecoin(&litecoin, &db, "beaten").await;
+    let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
+    let port = daemon.port("litecoin").await.unwrap();
+    let (mut miner, job) = Miner::log_in(port, Algorithm::Scrypt, "alice.rig1", PASSWORD).await.unwrap();
     // The node finds a block by itself.
-    let theirs = bcoin.generate(1).await.remove(0);
+    let theirs = litecoin.generate(1).await.remove(0);
     miner.wait_for_new_tip(&job).await.unwrap();
     let share = miner.mine(&job, Wanted::Share).unwrap();
     assert_eq!(miner.submit("alice.rig1", &share).await.unwrap().code(), Some(21));
     let late = miner.mine(&job, Wanted::Block).unwrap();
     assert_eq!(miner.submit("alice.rig1", &late).await.unwrap().code(), Some(21));
     let rows = stage::rows_of(&db, "beaten", 2).await;
-    let stale = bad("alice.rig1", "job not found (stale)", SHA256D_EASY);
+    let stale = bad("alice.rig1", "job not found (stale)", SCRYPT_EASY);
     assert_eq!(stage::facts(&rows[0]), stale);
-    // Refused, with its hash: if the other block loses in the end, MPOS finds this one's finder.
+    // Refused, but with its hash, by which MPOS would find its finder.
     let with_hash = (stale.0, stale.1, stale.2, late.block_hash(), stale.4);
     assert_eq!(stage::facts(&rows[1]), with_hash);
     assert_eq!(rows[1].upstream_result.as_deref(), Some("N"));
-    assert_eq!(bcoin.rpc("getbestblockhash", json!([])).await, json!(theirs));
-    let known = bcoin.rpc("getblockheader", json!([late.block_hash()])).await;
-    assert_eq!(known["hash"], json!(late.block_hash()), "the node has it beside its chain");
+    assert_eq!(litecoin.rpc("getbestblockhash", json!([])).await, json!(theirs));
+
+    // The other block falls out of the chain: the node turns to ours, and the row follows.
+    litecoin.rpc("invalidateblock", json!([theirs])).await;
+    assert_eq!(litecoin.rpc("getbestblockhash", json!([])).await, json!(late.block_hash()));
+    let turned = |rows: &[ShareRow]| rows[1].upstream_result.as_deref() == Some("Y");
+    let rows = stage::rows_when(&db, "beaten", "the verdict", turned).await;
+    assert_eq!(stage::facts(&rows[1]), with_hash, "nothing else has changed");
 }
 
 #[tokio::test]
@@ -159,9 +164,8 @@ async fn a_block_of_nobody_is_a_block() {
         let reason = "unauthorized worker".to_owned();
         expected.push((credited.to_owned(), "N".to_owned(), reason, found.block_hash(), SHA256D_EASY));
     }
-    let settled = |rows: &[ShareRow]| {
-        rows.len() >= 2 && rows.iter().all(|row| row.upstream_result.as_deref() == Some("Y"))
-    };
+    let settled =
+        |rows: &[ShareRow]| rows.len() >= 2 && rows.iter().all(|row| row.upstream_result.as_deref() == Some("Y"));
     let rows = stage::rows_when(&db, "nobody", "both verdicts", settled).await;
     assert_eq!(rows.iter().map(stage::facts).collect::<Vec<_>>(), expected);
 }

@@ -189,7 +189,7 @@ pub fn unix_secs() -> u64 {
 
 /// A daemon at a fake node of sha256d, with a database of its own on the shared server.
 pub struct FakeStage {
-    pub daemon: Daemon,
+    _daemon: Daemon,
     pub node: FakeNode,
     pub db: Arc<MariaDb>,
     pub database: &'static str,
@@ -211,7 +211,7 @@ impl FakeStage {
         change(&mut coin);
         let daemon = Daemon::start(&configuration(&[&coin])).unwrap();
         let port = daemon.port(coin.name).await.unwrap();
-        Self { daemon, node, db, database, port }
+        Self { _daemon: daemon, node, db, database, port }
     }
 
     /// A miner that is logged in, and its first job.
