@@ -1,6 +1,7 @@
 //! Where a judged share becomes an event of the ledger, and a candidate a block on its way.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -13,7 +14,7 @@ use crate::difficulty::mpos_factor;
 use crate::ledger::error::AppendError;
 use crate::ledger::handle::Ledger;
 use crate::ledger::record::{CandidateFacts, Event, ShareRecord};
-use crate::stratum::desk::{HashedWork, JudgedShare, NotRecorded, ShareDesk};
+use crate::stratum::desk::{Candidate, HashedWork, JudgedShare, NotRecorded, ShareDesk};
 use crate::work::job::job_id;
 use crate::work::reject::Reject;
 
@@ -25,7 +26,12 @@ pub struct Desk {
     durability: Durability,
     ledger: Arc<Ledger>,
     pursuer: Arc<Pursuer>,
+    /// Appends that failed.
+    failures: AtomicU64,
 }
+
+/// One of so many failed appends is logged: at the spool's bound every submit fails.
+const FAILURES_PER_LOG: u64 = 1000;
 
 impl Desk {
     /// A desk that writes to `ledger` and hands candidates to `pursuer`.
@@ -37,6 +43,7 @@ impl Desk {
             durability: coin.ledger.durability,
             ledger,
             pursuer,
+            failures: AtomicU64::new(0),
         }
     }
 
@@ -46,11 +53,14 @@ impl Desk {
         let template = work.map(|work| &work.job.template);
         let assigned = share.assigned.get();
         let (serial, variant) = share.job;
-        let candidate = work.filter(|work| work.candidate_coinbase.is_some()).map(|work| CandidateFacts {
-            hash: work.block_hash,
-            header_time: header_time(&work.header),
-            coinbase_txid: work.coinbase_txid,
-        });
+        let facts = |work: &HashedWork| {
+            Some(CandidateFacts {
+                hash: work.candidate.as_ref()?.block_hash,
+                header_time: header_time(&work.header),
+                coinbase_txid: work.coinbase_txid,
+            })
+        };
+        let candidate = work.and_then(facts);
         Event::Share(ShareRecord {
             worker: share.worker.clone().unwrap_or_else(|| Arc::clone(&self.fallback_worker)),
             remote: share.remote,
@@ -70,13 +80,13 @@ impl Desk {
     }
 
     /// Writes a candidate down and sends its block to the nodes, written down or not.
-    fn candidate(&self, share: &JudgedShare, work: &HashedWork, coinbase: &[u8]) -> Result<u64, NotRecorded> {
+    fn candidate(&self, share: &JudgedShare, work: &HashedWork, block: &Candidate) -> Result<u64, NotRecorded> {
         let event = self.event(share);
         let receipt = self.ledger.append(std::slice::from_ref(&event));
-        let (hash, height) = (display_hash(&work.block_hash), work.job.template.height);
+        let (hash, height) = (display_hash(&block.block_hash), work.job.template.height);
         let recorded = receipt.as_ref().ok().map(|receipt| receipt.last_seq);
         info!(coin = %self.coin, height, hash, worker = ?share.worker, seq = recorded, refused = ?share.verdict.err(), "block candidate");
-        self.pursuer.pursue(Found::new(work, coinbase, recorded, event));
+        self.pursuer.pursue(Found::new(work, block, recorded, event));
         receipt.map(|receipt| receipt.last_seq).map_err(|error| self.not_recorded(&error))
     }
 
@@ -91,7 +101,10 @@ impl Desk {
     }
 
     fn not_recorded(&self, error: &AppendError) -> NotRecorded {
-        warn!(coin = %self.coin, %error, "shares are refused");
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
+        if failures.is_multiple_of(FAILURES_PER_LOG) {
+            warn!(coin = %self.coin, %error, failures = failures + 1, "shares are refused: they cannot be written down");
+        }
         NotRecorded
     }
 }
@@ -101,13 +114,13 @@ impl ShareDesk for Desk {
         let mut events = Vec::with_capacity(shares.len());
         let mut results = Vec::with_capacity(shares.len());
         for share in &shares {
-            let candidate = share.work.as_ref().and_then(|work| Some((work, work.candidate_coinbase.as_ref()?)));
+            let candidate = share.work.as_ref().and_then(|work| Some((work, work.candidate.as_ref()?)));
             match candidate {
                 None => events.push(self.event(share)),
                 // A candidate is an append of its own: its number names it for good.
-                Some((work, coinbase)) => {
+                Some((work, block)) => {
                     self.gathered(&mut events, &mut results);
-                    results.push(self.candidate(share, work, coinbase));
+                    results.push(self.candidate(share, work, block));
                 }
             }
         }

@@ -18,7 +18,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::codec::LineBuffer;
 use super::counters::Counters;
@@ -41,6 +41,8 @@ const OUT_BYTES_MAX: usize = 64 * 1024;
 const OUT_BYTES_LOST: usize = 256 * 1024;
 /// How long a closing connection may take to finish what was read.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest the timer is set ahead; then it is set again.
+const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 /// What all connections of a port share.
 #[derive(Clone)]
@@ -76,7 +78,10 @@ pub async fn serve(mut stream: TcpStream, remote: SocketAddr, context: PortConte
     let counters = Arc::clone(&context.counters);
     let mut connection = Connection::new(context, Peer { address });
     let (reader, writer) = stream.split();
-    let end = connection.run(reader, writer).await;
+    let end = connection.run(reader, &writer).await;
+    connection.finish().await;
+    // A miner that has only stopped sending may still read.
+    let _ = connection.write(&writer);
     Counters::uncount(&counters.connections);
     let session = &connection.session;
     debug!(coin = %connection.context.coin, %remote, worker = ?session.last_worker(), agent = ?session.agent(), ?end, "connection closed");
@@ -133,7 +138,7 @@ impl Connection {
         Moment { monotonic: self.context.clock.monotonic(), unix_secs: self.context.clock.unix_secs() }
     }
 
-    async fn run(&mut self, mut reader: ReadHalf<'_>, writer: WriteHalf<'_>) -> End {
+    async fn run(&mut self, mut reader: ReadHalf<'_>, writer: &WriteHalf<'_>) -> End {
         let mut board = self.context.board.clone();
         let mut synced = self.context.desk.synced();
         let mut stop = self.context.stop.clone();
@@ -142,17 +147,18 @@ impl Connection {
             return End::Stop;
         }
         loop {
-            if self.write(&writer).is_err() {
+            if self.write(writer).is_err() {
                 return End::Peer;
             }
             if let Some(end) = self.finished() {
                 return end;
             }
             timer.as_mut().reset(Instant::now() + self.wait());
-            let may_read = self.closing.is_none() && self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
+            let may_read =
+                self.closing.is_none() && self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
             tokio::select! {
                 read = read_into(&mut reader, &mut self.lines), if may_read && self.drained => match read {
-                    Ok(0) | Err(_) => return self.hang_up().await,
+                    Ok(0) | Err(_) => return End::Peer,
                     Ok(_) => self.drained = false,
                 },
                 () = std::future::ready(()), if may_read && !self.drained => {}
@@ -209,41 +215,45 @@ impl Connection {
         }
     }
 
-    /// Does what the session asks for. All shares of one go are written down together.
+    /// Does what the session asks for. All shares of one go are written down together, and before
+    /// anything that may wait: one of them may be a block.
     async fn carry_out(&mut self) {
         let (mut shares, mut tickets): (Vec<JudgedShare>, Vec<Option<Ticket>>) = (Vec::new(), Vec::new());
+        let mut headers: Vec<(Ticket, [u8; 80])> = Vec::new();
         for effect in self.session.take_effects() {
             match effect {
                 Effect::Authorise { ticket, name, password } => {
                     let directory = self.context.directory.clone();
                     self.authorisations.spawn(async move { (ticket, directory.authorize(&name, &password).await) });
                 }
-                Effect::Hash { ticket, header } => self.have_hashed(ticket, header).await,
+                Effect::Hash { ticket, header } => headers.push((ticket, header)),
                 Effect::Record { ticket, share } => {
-                    self.count(&share);
                     shares.push(*share);
                     tickets.push(ticket);
                 }
                 Effect::Close(reason) => self.close(End::Session(reason)),
             }
         }
-        if shares.is_empty() {
-            return;
+        if !shares.is_empty() {
+            self.record(shares, tickets);
         }
-        let recorded = self.context.desk.record(shares);
-        let now = self.now();
-        for (ticket, recorded) in tickets.into_iter().zip(recorded) {
-            if let Some(ticket) = ticket {
-                self.session.on_recorded(now, ticket, recorded.ok());
-            }
+        for (ticket, header) in headers {
+            self.have_hashed(ticket, header).await;
         }
     }
 
-    fn count(&self, share: &JudgedShare) {
-        let counters = &self.context.counters;
-        Counters::count(if share.verdict.is_ok() { &counters.accepted } else { &counters.rejected });
-        if share.work.as_ref().is_some_and(|work| work.candidate_coinbase.is_some()) {
-            Counters::count(&counters.candidates);
+    fn record(&mut self, shares: Vec<JudgedShare>, tickets: Vec<Option<Ticket>>) {
+        let counters = Arc::clone(&self.context.counters);
+        let candidates = shares.iter().filter(|share| share.is_candidate()).count();
+        (0..candidates).for_each(|_| Counters::count(&counters.candidates));
+        let recorded = self.context.desk.record(shares);
+        let now = self.now();
+        for (ticket, recorded) in tickets.into_iter().zip(recorded) {
+            let accepted = ticket.is_some() && recorded.is_ok();
+            Counters::count(if accepted { &counters.accepted } else { &counters.rejected });
+            if let Some(ticket) = ticket {
+                self.session.on_recorded(now, ticket, recorded.ok());
+            }
         }
     }
 
@@ -260,28 +270,33 @@ impl Connection {
         self.context.hashers.submit(request).await;
     }
 
-    /// The miner is gone: what it sent before still counts.
-    async fn hang_up(&mut self) -> End {
+    /// Whatever ended the connection: submits that were read are carried through, for one of them may
+    /// be a block. Nobody waits for the disk any more.
+    async fn finish(&mut self) {
         let deadline = self.context.clock.monotonic() + CLOSE_TIMEOUT;
-        while self.session.has_outstanding() && self.context.clock.monotonic() < deadline {
+        while self.session.has_unjudged() {
+            let now = self.context.clock.monotonic();
+            if now >= deadline {
+                return;
+            }
+            let snapshot = Arc::clone(&self.context.board.borrow());
             tokio::select! {
                 Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
-                    let snapshot = Arc::clone(&self.context.board.borrow());
                     self.session.on_authorised(self.now(), ticket, answer, &snapshot);
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
-                // Only the disk is left to wait for, and nobody waits for the answer.
-                else => break,
+                () = tokio::time::sleep(self.session.deadline().min(deadline).saturating_sub(now)) => {
+                    self.session.on_tick(self.now(), &snapshot);
+                }
             }
             self.carry_out().await;
         }
-        End::Peer
     }
 
     fn close(&mut self, end: End) {
         if self.closing.is_none() {
             if let End::Session(reason) = &end {
-                info!(coin = %self.context.coin, ?reason, worker = ?self.session.last_worker(), agent = ?self.session.agent(), "closing a connection");
+                debug!(coin = %self.context.coin, ?reason, worker = ?self.session.last_worker(), "closing a connection");
             }
             self.closing = Some((end, self.context.clock.monotonic() + CLOSE_TIMEOUT));
         }
@@ -332,7 +347,7 @@ impl Connection {
         if let Some((_, deadline)) = &self.closing {
             next = next.min(*deadline);
         }
-        next.saturating_sub(self.context.clock.monotonic())
+        next.saturating_sub(self.context.clock.monotonic()).min(WAIT_MAX)
     }
 }
 
@@ -375,3 +390,6 @@ async fn next_hash(hashes: &mut Option<HashAnswers>) -> Option<(Ticket, Hash)> {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;
