@@ -1,6 +1,7 @@
 //! One miner's session: lines, time and answers go in, bytes and effects come out. No I/O, no
 //! clock, no task: everything it does can be replayed.
 
+mod allowance;
 pub mod answers;
 pub mod effects;
 mod methods;
@@ -15,6 +16,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::allowance::Allowance;
 use self::answers::{Answers, OUTSTANDING_MAX, Ticket, Waiting};
 use self::effects::{CloseReason, Effect, Moment, Peer, Terms};
 use self::pending::SentJob;
@@ -64,6 +66,7 @@ pub struct Session {
     told: Option<Difficulty>,
     jobs: VecDeque<SentJob>,
     duplicates: Duplicates,
+    refused_rows: Allowance,
     estimator: Option<Box<Estimator>>,
     answers: Answers,
     out: Outgoing,
@@ -95,6 +98,7 @@ impl Session {
             told: None,
             jobs: VecDeque::new(),
             duplicates: Duplicates::default(),
+            refused_rows: Allowance::new(now),
             estimator: None,
             answers: Answers::default(),
             out: Outgoing::default(),

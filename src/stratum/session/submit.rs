@@ -47,7 +47,7 @@ impl Session {
             Ok(share) => self.hash(now, share),
             Err(Refused { reject, recorded }) => {
                 if recorded {
-                    self.record_refused(name, job_id, reject);
+                    self.record_refused(now, name, job_id, reject);
                 }
                 self.refuse(request, reject);
             }
@@ -203,7 +203,7 @@ impl Session {
         if let Some(slot) = self.answers.get_mut(ticket) {
             *slot = waiting;
         }
-        self.record(recorded_for, share, outcome, worker, pow);
+        self.record(now, recorded_for, share, outcome, worker, pow);
     }
 
     fn sync_need(&self, now: Moment, candidate: bool) -> SyncNeed {
@@ -219,6 +219,7 @@ impl Session {
     /// Hands a hashed share to the desk, if it is to become a row.
     fn record(
         &mut self,
+        now: Moment,
         ticket: Option<Ticket>,
         share: PendingShare,
         outcome: Outcome,
@@ -231,8 +232,9 @@ impl Session {
             None => return,
             known => known,
         };
-        let row_reason = outcome.verdict.err().map(Reject::row_reason);
-        if !outcome.candidate && row_reason == Some(None) {
+        if let (false, Err(reject)) = (outcome.candidate, outcome.verdict)
+            && (reject.row_reason().is_none() || !self.refused_rows.take(now.monotonic))
+        {
             return;
         }
         let candidate = outcome.candidate.then(|| Candidate {
@@ -267,9 +269,9 @@ impl Session {
     }
 
     /// Hands a share that was refused before it was hashed to the desk, if its worker is known.
-    fn record_refused(&mut self, name: &str, job_id: &str, reject: Reject) {
+    fn record_refused(&mut self, now: Moment, name: &str, job_id: &str, reject: Reject) {
         let Some(worker) = self.credited(name).cloned() else { return };
-        if reject.row_reason().is_none() {
+        if reject.row_reason().is_none() || !self.refused_rows.take(now.monotonic) {
             return;
         }
         let job = parse_job_id(job_id.as_bytes()).unwrap_or_default();

@@ -161,6 +161,19 @@ fn an_outage_of_the_nodes_is_no_evidence_of_a_slow_miner() {
 }
 
 #[test]
+fn a_flood_of_refused_shares_is_answered_but_not_written_down() {
+    let mut miner = Miner::ready(HARD);
+    let share = r#"["a.b","0000000100","00000000","6553f100","00000001"]"#;
+    assert_eq!(miner.code(share), 0);
+    for _ in 0..600 {
+        assert_eq!(miner.code(share), 22);
+    }
+    assert_eq!(miner.rows.len(), 501);
+    assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000002"]"#), 0);
+    assert_eq!(miner.rows.last().unwrap().verdict, Ok(()));
+}
+
+#[test]
 fn the_number_of_unanswered_requests_is_bounded() {
     let mut miner = Miner::on(port(), HARD, Algorithm::Sha256d);
     for id in 0..answers::OUTSTANDING_MAX {
