@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::candidate::{Found, Pursuer};
 use crate::bytes::display_hash;
 use crate::coin::profile::Profile;
-use crate::config::{Coin, Durability};
+use crate::config::Coin;
 use crate::difficulty::mpos_factor;
 use crate::ledger::error::AppendError;
 use crate::ledger::handle::Ledger;
@@ -23,7 +23,6 @@ pub struct Desk {
     coin: Arc<str>,
     profile: Profile,
     fallback_worker: Arc<str>,
-    durability: Durability,
     ledger: Arc<Ledger>,
     pursuer: Arc<Pursuer>,
     /// Appends that failed.
@@ -40,7 +39,6 @@ impl Desk {
             coin: coin.name.as_str().into(),
             profile: coin.profile.clone(),
             fallback_worker: coin.fallback_worker.as_str().into(),
-            durability: coin.ledger.durability,
             ledger,
             pursuer,
             failures: AtomicU64::new(0),
@@ -131,21 +129,34 @@ impl ShareDesk for Desk {
     fn synced(&self) -> watch::Receiver<u64> {
         self.ledger.synced()
     }
-
-    fn answers_wait_for_sync(&self) -> bool {
-        self.durability == Durability::Power
-    }
 }
 
-/// The row's reason. A candidate of somebody who is not authorised has no predecessor's text.
+/// The row's reason. For refusals that become rows only with a candidate there is no predecessor's
+/// text.
 fn reason(verdict: Result<(), Reject>) -> String {
     match verdict {
         Ok(()) => String::new(),
-        Err(reject) => reject.row_reason().unwrap_or("unauthorized worker").to_owned(),
+        Err(Reject::Unauthorized) => "unauthorized worker".to_owned(),
+        Err(reject) => reject.row_reason().unwrap_or("no node confirmed the work").to_owned(),
     }
 }
 
 /// The time in an 80-byte header.
 fn header_time(header: &[u8; 80]) -> u32 {
     crate::chain::header::Header::from_bytes(header).time
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::reject::REASON_BYTES_MAX;
+
+    #[test]
+    fn a_refused_candidate_s_row_says_why() {
+        assert_eq!(reason(Ok(())), "");
+        assert_eq!(reason(Err(Reject::Stale)), "job not found (stale)");
+        assert_eq!(reason(Err(Reject::Unauthorized)), "unauthorized worker");
+        let paused = reason(Err(Reject::NoWork));
+        assert!(paused.contains("no node") && paused.len() <= REASON_BYTES_MAX);
+    }
 }

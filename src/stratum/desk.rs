@@ -72,7 +72,4 @@ pub trait ShareDesk: Send + Sync + 'static {
 
     /// The last sequence number that also survives a power cut.
     fn synced(&self) -> watch::Receiver<u64>;
-
-    /// Whether every answer waits for that, not only those of candidates.
-    fn answers_wait_for_sync(&self) -> bool;
 }

@@ -36,10 +36,6 @@ impl ShareDesk for SlowDisk {
     fn synced(&self) -> watch::Receiver<u64> {
         self.synced.subscribe()
     }
-
-    fn answers_wait_for_sync(&self) -> bool {
-        true
-    }
 }
 
 /// Knows everybody, and tells who was asked for.
