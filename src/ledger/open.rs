@@ -130,6 +130,7 @@ impl Start<'_> {
             damage: Vec::new(),
         };
         let newest_is_damaged = self.settle_losses(&tail, &mut recovered)?;
+        let end_is_missing = tail.cut || tail.highest_seq < self.confirmed;
         let next = match ready {
             Some(file) => Some(file),
             None => segment::allocate_next(self.dir, self.segment_bytes)
@@ -139,7 +140,7 @@ impl Start<'_> {
         let mut next = next.map_or(Next::Missing, |file| Next::Ready(file, self.segment_bytes));
         let last_time;
         let place = match tail.newest {
-            Some((segment, file, header)) if !newest_is_damaged => {
+            Some((segment, file, header)) if !newest_is_damaged && !end_is_missing => {
                 recovered.next_seq = tail.highest_seq + 1;
                 last_time = tail.last_time.max(header.map_or(0, |header| header.created));
                 let (end_at, dirty_to) = (tail.end_at, tail.dirty_to);
@@ -148,8 +149,9 @@ impl Start<'_> {
             }
             _ => {
                 let known = tail.highest_seq.max(self.confirmed);
-                // Numbers that lie in the damage may have been given away: none of them comes again.
-                let skip = if known > 0 { segment_records_max(self.segment_bytes) } else { 0 };
+                // How many numbers were given away behind the end is not known where a file was cut
+                // or is missing: none of them may come again.
+                let skip = if end_is_missing { segment_records_max(self.segment_bytes) } else { 0 };
                 recovered.next_seq = known + skip + 1;
                 last_time = tail.last_time.max(self.now);
                 self.new_segment(segments, &mut next, recovered.next_seq, last_time)?
@@ -188,7 +190,7 @@ impl Start<'_> {
         Ok(Resumed { appender, recovered, unsettled: tail.unsettled })
     }
 
-    /// Fills gaps and lists damage. True if the newest segment must not be written to any more.
+    /// Fills gaps and lists damage. True if the newest segment holds damage: it is left as it is.
     fn settle_losses(&self, tail: &Tail, recovered: &mut Recovered) -> Result<bool, OpenError> {
         let newest = tail.newest.as_ref().map(|(segment, ..)| segment.path.clone());
         let mut newest_is_damaged = false;
@@ -213,7 +215,6 @@ impl Start<'_> {
         }
         let name = newest.as_deref().unwrap_or(self.dir).display();
         if tail.cut {
-            newest_is_damaged = true;
             recovered.damage.push(format!(
                 "{name} was cut to {} bytes or less: events after {} may be missing",
                 tail.dirty_to.max(tail.end_at),
@@ -221,7 +222,6 @@ impl Start<'_> {
             ));
         }
         if tail.highest_seq < self.confirmed {
-            newest_is_damaged = true;
             recovered.damage.push(format!(
                 "{name} ends with event {}, but the database had confirmed event {}: the newest part of the spool is missing",
                 tail.highest_seq, self.confirmed

@@ -159,7 +159,12 @@ impl Draining {
 
 /// Waits until the ledger's status is as wanted; a hang of the test is its failure.
 pub(super) async fn until(ledger: &Ledger, wanted: impl Fn(&super::status::Status) -> bool) {
+    let mut n = 0u64;
     while !wanted(&ledger.status()) {
+        n += 1;
+        if n > 200_000 {
+            panic!("{:?}", ledger.status())
+        }
         tokio::task::yield_now().await;
     }
 }
