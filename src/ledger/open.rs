@@ -166,14 +166,23 @@ impl Start<'_> {
                 next = Next::Ready(file, self.segment_bytes);
             }
         }
-        let mut appender = Appender {
+        let mut appender = self.appender(segments, place, next, recovered.next_seq, last_time);
+        // After damage this marker also says that the numbers skipped are no gap of a power cut.
+        appender.mark(recovered.next_seq - 1);
+        appender.place.file.sync_all().map_err(OpenError::io("sync a segment in", self.dir))?;
+        sync_dir(self.dir).map_err(OpenError::io("sync", self.dir))?;
+        Ok(Resumed { appender, recovered, unsettled: tail.unsettled })
+    }
+
+    fn appender(&self, segments: &Arc<Segments>, place: Place, next: Next, next_seq: u64, last_time: u64) -> Appender {
+        Appender {
             spool: self.spool,
             salt: self.salt,
             segments: Arc::clone(segments),
             synced_to: place.offset,
             place,
             next,
-            next_seq: recovered.next_seq,
+            next_seq,
             last_time,
             closed: Vec::new(),
             new_name: false,
@@ -182,12 +191,7 @@ impl Start<'_> {
             sync_failed: None,
             closed_for_good: false,
             buffer: Vec::new(),
-        };
-        // After damage this marker also says that the numbers skipped are no gap of a power cut.
-        appender.mark(recovered.next_seq - 1);
-        appender.place.file.sync_all().map_err(OpenError::io("sync a segment in", self.dir))?;
-        sync_dir(self.dir).map_err(OpenError::io("sync", self.dir))?;
-        Ok(Resumed { appender, recovered, unsettled: tail.unsettled })
+        }
     }
 
     /// Fills gaps and lists damage. True if the newest segment holds damage: it is left as it is.

@@ -95,15 +95,15 @@ async fn live(seed: u64) {
 
 #[tokio::test]
 async fn every_acknowledged_event_becomes_one_row_in_order() {
-    for seed in 1..=40 {
-        live(seed * 0x9e37_79b9_7f4a_7c15).await;
+    for seed in 1..=15 {
+        live(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed)).await;
     }
 }
 
 #[tokio::test]
 async fn a_power_cut_loses_nothing_that_was_synced() {
-    for seed in 1..=40_u64 {
-        let mut dice = Dice(seed * 0x9e37_79b9_7f4a_7c15);
+    for seed in 1..=15_u64 {
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         let dir = tempfile::tempdir().unwrap();
         let ledger = open(dir.path(), &lazy());
         let (synced, unsynced) = (dice.roll(60), 1 + dice.roll(60));
