@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 use tracing::{debug, info};
 
 use super::codec::LineBuffer;
@@ -134,21 +134,22 @@ impl Connection {
     }
 
     async fn run(&mut self, mut reader: ReadHalf<'_>, writer: WriteHalf<'_>) -> End {
-        let mut board = self.context.board.clone();
+        let board = self.context.board.clone();
+        // What rarely happens is waited for by futures that live as long as the connection: they
+        // need not be set up again for every line.
+        let mut new_board = pin!(next_board(self.context.board.clone()));
+        let mut stop = pin!(stopped(self.context.stop.clone()));
         let mut synced = self.context.desk.synced();
-        let mut stop = self.context.stop.clone();
-        let mut timer = pin!(sleep_until(Instant::now()));
-        if *stop.borrow_and_update() {
-            return End::Stop;
-        }
+        let mut alarm = Alarm::new(self.context.clock.monotonic());
         loop {
             if self.write(&writer).is_err() {
                 return End::Peer;
             }
-            if let Some(end) = self.finished() {
+            let now = self.context.clock.monotonic();
+            if let Some(end) = self.finished(now) {
                 return end;
             }
-            timer.as_mut().reset(Instant::now() + self.wait());
+            alarm.not_later_than(self.deadline(), now);
             let may_read = self.closing.is_none() && self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
             tokio::select! {
                 read = read_into(&mut reader, &mut self.lines), if may_read && self.drained => match read {
@@ -157,11 +158,10 @@ impl Connection {
                 },
                 () = std::future::ready(()), if may_read && !self.drained => {}
                 ready = writer.writable(), if !self.session.out().is_empty() => if ready.is_err() { return End::Peer },
-                changed = board.changed() => {
-                    if changed.is_err() {
-                        return End::Stop;
-                    }
-                    let snapshot = Arc::clone(&board.borrow_and_update());
+                next = &mut new_board => {
+                    let Some(next) = next else { return End::Stop };
+                    new_board.set(next_board(next));
+                    let snapshot = Arc::clone(&board.borrow());
                     self.session.on_board(self.now(), &snapshot);
                 }
                 Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
@@ -170,11 +170,11 @@ impl Connection {
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
                 _ = synced.changed(), if self.session.waits_for_sync() => {}
-                () = &mut timer => {
+                () = alarm.rings() => {
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_tick(self.now(), &snapshot);
                 }
-                _ = stop.changed(), if self.closing.is_none() => self.close(End::Stop),
+                () = &mut stop, if self.closing.is_none() => self.close(End::Stop),
             }
             if may_read && !self.drained {
                 self.read_lines(&board);
@@ -307,8 +307,7 @@ impl Connection {
     }
 
     /// Whether this is the end.
-    fn finished(&mut self) -> Option<End> {
-        let now = self.context.clock.monotonic();
+    fn finished(&mut self, now: Duration) -> Option<End> {
         let deaf = self.stuck_since.is_some_and(|since| now >= since + self.context.terms.port.write_timeout);
         if deaf || self.session.out().len() > OUT_BYTES_LOST {
             return Some(End::Deaf);
@@ -323,8 +322,8 @@ impl Connection {
         }
     }
 
-    /// How long nothing can happen by itself.
-    fn wait(&self) -> Duration {
+    /// When something happens by itself at the latest, monotonic.
+    fn deadline(&self) -> Duration {
         let mut next = self.session.deadline();
         if let Some(since) = self.stuck_since {
             next = next.min(since + self.context.terms.port.write_timeout);
@@ -332,8 +331,50 @@ impl Connection {
         if let Some((_, deadline)) = &self.closing {
             next = next.min(*deadline);
         }
-        next.saturating_sub(self.context.clock.monotonic())
+        next
     }
+}
+
+/// The timer of a connection. Deadlines mostly move away, so it is left as it is until one comes
+/// nearer, and set anew when it rings; ringing too early does no harm.
+struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    set_to: Duration,
+    rang: bool,
+}
+
+impl Alarm {
+    fn new(now: Duration) -> Self {
+        Self { sleep: Box::pin(sleep(Duration::ZERO)), set_to: now, rang: true }
+    }
+
+    /// Makes sure that it rings at `deadline` or before.
+    fn not_later_than(&mut self, deadline: Duration, now: Duration) {
+        if self.rang || deadline < self.set_to {
+            self.rang = false;
+            self.set_to = deadline;
+            self.sleep.as_mut().reset(Instant::now() + deadline.saturating_sub(now));
+        }
+    }
+
+    async fn rings(&mut self) {
+        self.sleep.as_mut().await;
+        self.rang = true;
+    }
+}
+
+/// Ready when the board has changed, with the receiver for the next change; `None` once the coin
+/// is gone.
+async fn next_board(mut board: watch::Receiver<Arc<JobBoard>>) -> Option<watch::Receiver<Arc<JobBoard>>> {
+    board.changed().await.ok()?;
+    board.borrow_and_update();
+    Some(board)
+}
+
+/// Ready when the daemon stops.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // If the sender is gone, the daemon is too.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Reads what is there into the line buffer. The read buffer lives on the stack of the poll, so an
