@@ -59,7 +59,8 @@ impl JobMaker {
             return;
         }
         let payout_script = self.payout(&nodes).await;
-        let recipe = Arc::new(JobRecipe { payout_script, text: self.coin.coinbase_text.clone(), entropy: self.entropy });
+        let recipe =
+            Arc::new(JobRecipe { payout_script, text: self.coin.coinbase_text.clone(), entropy: self.entropy });
         let mut age = interval(AGE_INTERVAL);
         age.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -84,16 +85,28 @@ impl JobMaker {
             match (check_payout(nodes, address).await, &own) {
                 (Ok(checked), Ok(own)) if checked.script != *own => {
                     let (node, ours) = (hex::encode(&checked.script), hex::encode(own));
-                    error!(coin, address, node, ours, "the node and this daemon read the payout address differently: nothing is mined; check `preset` and the coin's `addresses`");
+                    error!(
+                        coin,
+                        address,
+                        node,
+                        ours,
+                        "the node and this daemon read the payout address differently: nothing is mined; check `preset` and the coin's `addresses`"
+                    );
                 }
                 (Ok(checked), _) => {
                     if checked.owned == Some(false) {
-                        warn!(coin, address, "the payout address does not belong to the node's wallet: MPOS finds blocks only in the wallet it watches");
+                        warn!(
+                            coin,
+                            address,
+                            "the payout address does not belong to the node's wallet: MPOS finds blocks only in the wallet it watches"
+                        );
                     }
                     info!(coin, address, script = hex::encode(&checked.script), "payout address checked");
                     return checked.script;
                 }
-                (Err(problem), _) => error!(coin, address, %problem, "nothing is mined until the payout address is confirmed by a node"),
+                (Err(problem), _) => {
+                    error!(coin, address, %problem, "nothing is mined until the payout address is confirmed by a node")
+                }
             }
             sleep(PAYOUT_PAUSE).await;
         }
@@ -118,7 +131,11 @@ impl JobMaker {
                 return false;
             }
             match (&board.job, &job) {
-                (Some(_), None) => warn!(coin, age_secs = age.as_secs(), "no node confirms the tip: submits are refused until one does"),
+                (Some(_), None) => warn!(
+                    coin,
+                    age_secs = age.as_secs(),
+                    "no node confirms the tip: submits are refused until one does"
+                ),
                 (None, Some(_)) => info!(coin, "work is available"),
                 _ => {}
             }

@@ -62,7 +62,10 @@ async fn serve(config: Config) -> Result<Exit, String> {
     let mut bound = Vec::new();
     for coin in &config.coins {
         let ports = bind(coin).map_err(|(address, problem)| {
-            format!("coin {}: cannot listen on {address}: {problem}; is another stratum server running there?", coin.name)
+            format!(
+                "coin {}: cannot listen on {address}: {problem}; is another stratum server running there?",
+                coin.name
+            )
         })?;
         bound.push((Arc::clone(coin), ports));
     }

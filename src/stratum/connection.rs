@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep, sleep};
-use tracing::{debug, info};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tracing::{debug, info, warn};
 
 use super::codec::LineBuffer;
 use super::counters::Counters;
@@ -39,6 +39,9 @@ const READ_BYTES: usize = 4096;
 const OUT_BYTES_MAX: usize = 64 * 1024;
 /// Unsent bytes at which a connection is given up: the miner does not read.
 const OUT_BYTES_LOST: usize = 256 * 1024;
+/// How long the submits of a connection that is gone may wait for a hasher or the directory, which
+/// both answer sooner.
+const CARRY_THROUGH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a closing connection may take to finish what was read.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -77,6 +80,7 @@ pub async fn serve(mut stream: TcpStream, remote: SocketAddr, context: PortConte
     let mut connection = Connection::new(context, Peer { address });
     let (reader, writer) = stream.split();
     let end = connection.run(reader, writer).await;
+    connection.carry_through().await;
     Counters::uncount(&counters.connections);
     let session = &connection.session;
     debug!(coin = %connection.context.coin, %remote, worker = ?session.last_worker(), agent = ?session.agent(), ?end, "connection closed");
@@ -150,10 +154,11 @@ impl Connection {
                 return end;
             }
             alarm.not_later_than(self.deadline(), now);
-            let may_read = self.closing.is_none() && self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
+            let may_read =
+                self.closing.is_none() && self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
             tokio::select! {
                 read = read_into(&mut reader, &mut self.lines), if may_read && self.drained => match read {
-                    Ok(0) | Err(_) => return self.hang_up().await,
+                    Ok(0) | Err(_) => return End::Peer,
                     Ok(_) => self.drained = false,
                 },
                 () = std::future::ready(()), if may_read && !self.drained => {}
@@ -260,22 +265,25 @@ impl Connection {
         self.context.hashers.submit(request).await;
     }
 
-    /// The miner is gone: what it sent before still counts.
-    async fn hang_up(&mut self) -> End {
-        let deadline = self.context.clock.monotonic() + CLOSE_TIMEOUT;
-        while self.session.has_outstanding() && self.context.clock.monotonic() < deadline {
-            tokio::select! {
-                Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
-                    let snapshot = Arc::clone(&self.context.board.borrow());
-                    self.session.on_authorised(self.now(), ticket, answer, &snapshot);
+    /// The connection is over: what was read before still counts.
+    async fn carry_through(&mut self) {
+        let rest = async {
+            while self.session.awaits_answers() {
+                tokio::select! {
+                    Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
+                        let snapshot = Arc::clone(&self.context.board.borrow());
+                        self.session.on_authorised(self.now(), ticket, answer, &snapshot);
+                    }
+                    Some((ticket, hash)) = next_hash(&mut self.hashes) => {
+                        self.session.on_hash(self.now(), ticket, hash);
+                    }
                 }
-                Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
-                // Only the disk is left to wait for, and nobody waits for the answer.
-                else => break,
+                self.carry_out().await;
             }
-            self.carry_out().await;
+        };
+        if timeout(CARRY_THROUGH_TIMEOUT, rest).await.is_err() {
+            warn!(coin = %self.context.coin, "a submit of a closed connection got no answer in time and is given up");
         }
-        End::Peer
     }
 
     fn close(&mut self, end: End) {

@@ -121,7 +121,17 @@ impl Answers {
 
     /// True if an authorisation of `name` is under way.
     pub fn authorising(&self, name: &str) -> bool {
-        self.waiting.iter().any(|waiting| matches!(waiting, Waiting::Authorisation { name: pending, .. } if **pending == *name))
+        self.waiting
+            .iter()
+            .any(|waiting| matches!(waiting, Waiting::Authorisation { name: pending, .. } if **pending == *name))
+    }
+
+    /// True if a request waits for the directory or a hasher.
+    pub fn await_others(&self) -> bool {
+        let others = |waiting: &Waiting| {
+            matches!(waiting, Waiting::Authorisation { .. } | Waiting::Hash(_) | Waiting::Name { .. })
+        };
+        self.waiting.iter().any(others)
     }
 
     /// True if the foremost request waits for the disk.

@@ -226,6 +226,11 @@ impl Session {
         !self.answers.is_empty()
     }
 
+    /// Whether a request still waits for the directory or a hasher: it may yet become a row.
+    pub fn awaits_answers(&self) -> bool {
+        self.answers.await_others()
+    }
+
     /// Whether the next answer waits for the disk.
     pub fn waits_for_sync(&self) -> bool {
         self.answers.wait_for_sync()

@@ -74,7 +74,9 @@ impl Session {
         let nonce = request.param(4).field_u32().ok_or(Reject::NonceForm)?;
         let bits = match request.params.len() {
             5 => None,
-            _ => text(5).map(|hex| crate::bytes::hex::decode_u32(hex.as_bytes()).ok_or(Reject::VersionBits)).transpose()?,
+            _ => text(5)
+                .map(|hex| crate::bytes::hex::decode_u32(hex.as_bytes()).ok_or(Reject::VersionBits))
+                .transpose()?,
         };
         let template = &sent.job.template;
         let version = rolled_version(template.version, self.version_mask, bits)?;

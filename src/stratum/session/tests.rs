@@ -281,7 +281,14 @@ fn nonce(miner: &Miner, job_id: (u32, u8), wanted: bool) -> String {
     let sent = miner.session.jobs.iter().find(|sent| sent.key() == job_id).unwrap();
     let extranonce2 = crate::work::extranonce::Extranonce2::from_hex(b"00000000", 4).unwrap();
     let found = (0..100u32).find(|nonce| {
-        let made = sent.job.assemble(&sent.announcement, [0xaa, 0xbb, 0xcc, 0xdd], &extranonce2, 0x2000_0000, 0x6553_f100, *nonce);
+        let made = sent.job.assemble(
+            &sent.announcement,
+            [0xaa, 0xbb, 0xcc, 0xdd],
+            &extranonce2,
+            0x2000_0000,
+            0x6553_f100,
+            *nonce,
+        );
         sent.job.template.target.is_met_by(&crate::pow::sha256d(&made.header)) == wanted
     });
     format!("{:08x}", found.unwrap())
@@ -396,7 +403,10 @@ fn configure_answers_every_extension_it_was_asked_about() {
     assert_eq!(result["version-rolling.mask"], "00c00000");
     // A fixed port below the wish cannot grant it.
     assert_eq!(result["minimum-difficulty"], false);
-    assert_eq!((&result["subscribe-extranonce"], &result["info"], &result["x"]), (&json!(true), &json!(true), &json!(false)));
+    assert_eq!(
+        (&result["subscribe-extranonce"], &result["info"], &result["x"]),
+        (&json!(true), &json!(true), &json!(false))
+    );
     assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001","00400000"]"#), 0);
     assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001","00800000"]"#), 0);
     assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001","01000000"]"#), 20);
