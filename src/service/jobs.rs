@@ -146,7 +146,9 @@ impl JobMaker {
 
     fn make(&mut self, template: &Arc<Template>, tip_seq: u64, recipe: &Arc<JobRecipe>) {
         self.serial = self.serial.wrapping_add(1);
-        let size = self.coin.profile.extranonce2_bytes;
+        // The largest is the one whose coinbase may not fit; where it does, the others do.
+        let sizes = self.coin.ports.iter().map(|port| port.extranonce2_bytes);
+        let size = sizes.max().unwrap_or(self.coin.profile.extranonce2_bytes);
         match Job::new(self.serial, tip_seq, Arc::clone(template), Arc::clone(recipe), self.clock.monotonic(), size) {
             Ok(job) => {
                 if self.job.as_ref().is_none_or(|last| last.tip_seq != tip_seq) {
