@@ -130,6 +130,5 @@ pub fn spool_dir(state_dir: &Path, mpos: &Mpos) -> PathBuf {
 
 /// The machine's name, for the operator who finds it in the cursor row.
 fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
