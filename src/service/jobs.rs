@@ -146,7 +146,7 @@ impl JobMaker {
 
     fn make(&mut self, template: &Arc<Template>, tip_seq: u64, recipe: &Arc<JobRecipe>) {
         self.serial = self.serial.wrapping_add(1);
-        // The largest makes the longest coinbase: if that one can be built, those of all ports can.
+        // The largest is the one whose coinbase may not fit; where it does, the others do.
         let sizes = self.coin.ports.iter().map(|port| port.extranonce2_bytes);
         let size = sizes.max().unwrap_or(self.coin.profile.extranonce2_bytes);
         match Job::new(self.serial, tip_seq, Arc::clone(template), Arc::clone(recipe), self.clock.monotonic(), size) {
