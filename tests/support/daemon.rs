@@ -1,6 +1,7 @@
 //! The daemon under test: started from its binary, watched through its log and `/proc`, stopped.
 #![allow(dead_code, reason = "every test crate uses its own part")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
@@ -38,11 +39,17 @@ impl Daemon {
 
     /// Starts the daemon with `DIRECTORY/mpos-stratum.toml`, which is (over)written.
     pub fn start_in(directory: &Path, config: &str) -> io::Result<Daemon> {
+        Self::start_with(directory, config, &[])
+    }
+
+    /// The same with something in its environment.
+    pub fn start_with(directory: &Path, config: &str, environment: &[(&str, &OsStr)]) -> io::Result<Daemon> {
         let path = directory.join("mpos-stratum.toml");
         fs::write(&path, config)?;
         let mut child = Command::new(binary()?)
             .args(["run", "--config"])
             .arg(&path)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -84,6 +91,14 @@ impl Daemon {
     pub async fn nth_port(&self, coin: &str, nth: usize) -> io::Result<SocketAddr> {
         let what = format!("port {nth} of {coin}");
         self.wait_in_log(&what, |log| log.iter().filter_map(|line| opened_port(line, coin)).nth(nth)).await
+    }
+
+    /// The address of a coin's stratum port that starts its miners at `difficulty`.
+    pub async fn port_with(&self, coin: &str, difficulty: f64) -> io::Result<SocketAddr> {
+        let field = format!(" difficulty={difficulty}");
+        let opened = |line: &String| line.ends_with(&field).then(|| opened_port(line, coin)).flatten();
+        let what = format!("port of {coin} with difficulty {difficulty}");
+        self.wait_in_log(&what, |log| log.iter().find_map(opened)).await
     }
 
     /// Sends a signal.

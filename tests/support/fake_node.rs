@@ -28,7 +28,7 @@ use chain::Chain;
 /// RPC user.
 pub const USER: &str = "fake";
 /// RPC password.
-pub const PASSWORD: &str = "node";
+pub const PASSWORD: &str = "fake-node-secret";
 /// A long poll is answered after so long even if nothing has happened, as real daemons do.
 const LONGPOLL_MAX: Duration = Duration::from_secs(60);
 

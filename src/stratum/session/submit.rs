@@ -138,6 +138,8 @@ impl Session {
             return;
         }
         self.judge(now, ticket, *share, pow);
+        // A refusal waits for nothing: it must not stay here until the miner's next line.
+        self.flush_ready(now.monotonic);
     }
 
     /// Judges the shares whose authorisation is no longer under way.

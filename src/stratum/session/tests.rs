@@ -190,6 +190,11 @@ fn memory_hard_work_is_not_given_to_strangers() {
     let (ticket, header) = miner.hashes[0];
     miner.session.on_hash(miner.moment(), ticket, crate::pow::sha256d(&header));
     assert_eq!(miner.settle()[0]["id"], 3);
+    // A refusal is answered as soon as the hash is known, too.
+    miner.submit(4, "c.d", "0000000100", "00000002");
+    let (ticket, header) = miner.hashes[1];
+    miner.session.on_hash(miner.moment(), ticket, crate::pow::sha256d(&header));
+    assert_eq!(miner.settle()[0]["error"][0], 24);
 }
 
 #[test]

@@ -1,0 +1,31 @@
+//! The whole daemon from outside: real databases, real coin nodes, miners on real sockets. What a miner
+//! was told is compared with the rows that MPOS reads.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    missing_docs,
+    reason = "tests may end at the first surprise; difficulties are compared exactly on purpose"
+)]
+
+mod support;
+
+#[path = "pool/blocks.rs"]
+mod blocks;
+#[path = "pool/coins.rs"]
+mod coins;
+#[path = "pool/flow.rs"]
+mod flow;
+#[path = "pool/life.rs"]
+mod life;
+#[path = "pool/logs.rs"]
+mod logs;
+#[path = "pool/shares.rs"]
+mod shares;
+#[path = "pool/stage.rs"]
+mod stage;
+#[path = "pool/work.rs"]
+mod work;
+#[path = "pool/workers.rs"]
+mod workers;

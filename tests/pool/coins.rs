@@ -1,0 +1,72 @@
+//! Several coins and several ports in one daemon.
+
+use serde_json::json;
+
+use crate::stage::{self, Coin, PASSWORD, SCRYPT_EASY, SHA256D_EASY, block, facts, good};
+use crate::support::bcoin::Bcoin;
+use crate::support::daemon::Daemon;
+use crate::support::litecoind::Litecoin;
+use crate::support::mariadb::{MariaDb, ShareRow};
+use crate::support::miner::{Algorithm, EventKind, Miner, Wanted};
+
+/// The difficulties a miner was told.
+fn told(miner: &Miner) -> Vec<f64> {
+    let difficulty = |kind: &EventKind| if let EventKind::Difficulty(difficulty) = kind { Some(*difficulty) } else { None };
+    miner.events.iter().filter_map(|event| difficulty(&event.kind)).collect()
+}
+
+#[tokio::test]
+async fn two_coins_and_two_difficulties_at_once() {
+    let (litecoin, bcoin, db) = (Litecoin::start_at(3).await, Bcoin::start().await, MariaDb::shared());
+    bcoin.generate(3).await;
+    for database in ["coin_ltc", "coin_btc"] {
+        stage::create_database(&db, database).await;
+    }
+    let scrypt = Coin::litecoin(&litecoin, &db, "coin_ltc").await;
+    let mut sha256d = Coin::bcoin(&bcoin, &db, "coin_btc");
+    // Network difficulty on regtest is twice the lowest: both are easier.
+    let second = SHA256D_EASY * 1.5;
+    sha256d.ports.push(stage::port(second));
+    let daemon = Daemon::start(&stage::configuration(&[&scrypt, &sha256d])).unwrap();
+
+    let mut miners = Vec::new();
+    for (coin, algorithm, difficulty) in [
+        ("litecoin", Algorithm::Scrypt, SCRYPT_EASY),
+        ("bitcoin", Algorithm::Sha256d, SHA256D_EASY),
+        ("bitcoin", Algorithm::Sha256d, second),
+    ] {
+        let port = daemon.port_with(coin, difficulty).await.unwrap();
+        let (miner, job) = Miner::log_in(port, algorithm, "alice.rig1", PASSWORD).await.unwrap();
+        assert_eq!((told(&miner), job.difficulty), (vec![difficulty], difficulty));
+        miners.push(miner);
+    }
+    for _ in 0..3 {
+        for miner in &mut miners {
+            let job = miner.wait_for_job().await.unwrap();
+            let share = miner.mine(&job, Wanted::Share).unwrap();
+            assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+        }
+    }
+    let mut hashes = Vec::new();
+    for miner in &mut miners[..2] {
+        let job = miner.wait_for_job().await.unwrap();
+        let share = miner.mine(&job, Wanted::Block).unwrap();
+        assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+        miner.wait_for_new_tip(&job).await.unwrap();
+        hashes.push(share.block_hash());
+    }
+    assert_eq!(litecoin.rpc("getbestblockhash", json!([])).await, json!(hashes[0]));
+    assert_eq!(bcoin.rpc("getbestblockhash", json!([])).await, json!(hashes[1]));
+
+    let share = |difficulty| good("alice.rig1", difficulty);
+    let found = |hash, difficulty| block("alice.rig1", hash, difficulty);
+    let mut first = vec![share(SCRYPT_EASY); 3];
+    first.push(found(&hashes[0], SCRYPT_EASY));
+    let mut other: Vec<_> = (0..3).flat_map(|_| [share(SHA256D_EASY), share(second)]).collect();
+    other.push(found(&hashes[1], SHA256D_EASY));
+    for (database, expected) in [("coin_ltc", first), ("coin_btc", other)] {
+        let settled = |rows: &[ShareRow]| rows.iter().any(|row| row.upstream_result.as_deref() == Some("Y"));
+        let rows = stage::rows_when(&db, database, "the verdict", settled).await;
+        assert_eq!(rows.iter().map(facts).collect::<Vec<_>>(), expected, "{database}");
+    }
+}
