@@ -99,7 +99,8 @@
 //! | directory | per worker store | a bounded queue | "try again" to the miner, no strike |
 //! | poller, long poll | per node | `watch` | the newest wins |
 //! | jobs per connection | 16 | older ones are unknown | |
-//! | duplicate keys per connection | 250,000 a tip, two tips | refused as duplicates | |
+//! | duplicate keys per connection | 250,000 a tip, two tips | hashed for the sake of blocks, else refused | |
+//! | rows of refused shares per connection | 500, then one a second | refused without a row | |
 //!
 //! Queues that must show only the newest are `watch`; queues that must lose nothing are bounded.
 //!

@@ -1,4 +1,20 @@
 //! The ledger: shares on disk before the miner's answer, in the database exactly once.
+//!
+//! A spool is a directory: `spool.id` (its identity), `lock`, segments named by their first
+//! sequence number, `next.seg` (the one allocated ahead), `confirmed` (the last position the
+//! database confirmed) and `quarantine.jsonl` (rows it can never store).
+//!
+//! - `handle` appends: one write under a short mutex gives events their number and second.
+//! - `sync` is the thread that waits for the disk: fdatasync, a marker behind it, the segment
+//!   ahead, removal of old segments.
+//! - `drainer` reads what is synced and commits it to a `Sink`, whose own position decides after
+//!   every doubt.
+//! - `open` and `recovery` read the newest segments after a stop of any kind. Missing numbers
+//!   above the last marker are a gap of a power cut and are noted; at or below it they are damage:
+//!   the reader stops there, appends go on behind it.
+//!
+//! Two rules carry the promise: nothing is sent before it is on the disk, so the database is never
+//! ahead of the spool; and a number that may have been acknowledged or stored is never given again.
 
 mod appender;
 mod codec;
@@ -11,6 +27,7 @@ pub mod handle;
 mod identity;
 pub mod memory_sink;
 pub mod open;
+pub mod pace;
 pub mod quarantine;
 mod queue;
 mod reader;

@@ -130,6 +130,7 @@ impl Start<'_> {
             damage: Vec::new(),
         };
         let newest_is_damaged = self.settle_losses(&tail, &mut recovered)?;
+        let end_is_missing = tail.cut || tail.highest_seq < self.confirmed;
         let next = match ready {
             Some(file) => Some(file),
             None => segment::allocate_next(self.dir, self.segment_bytes)
@@ -139,7 +140,7 @@ impl Start<'_> {
         let mut next = next.map_or(Next::Missing, |file| Next::Ready(file, self.segment_bytes));
         let last_time;
         let place = match tail.newest {
-            Some((segment, file, header)) if !newest_is_damaged => {
+            Some((segment, file, header)) if !newest_is_damaged && !end_is_missing => {
                 recovered.next_seq = tail.highest_seq + 1;
                 last_time = tail.last_time.max(header.map_or(0, |header| header.created));
                 let (end_at, dirty_to) = (tail.end_at, tail.dirty_to);
@@ -148,8 +149,9 @@ impl Start<'_> {
             }
             _ => {
                 let known = tail.highest_seq.max(self.confirmed);
-                // Numbers that lie in the damage may have been given away: none of them comes again.
-                let skip = if known > 0 { segment_records_max(self.segment_bytes) } else { 0 };
+                // How many numbers were given away behind the end is not known where a file was cut
+                // or is missing: none of them may come again.
+                let skip = if end_is_missing { segment_records_max(self.segment_bytes) } else { 0 };
                 recovered.next_seq = known + skip + 1;
                 last_time = tail.last_time.max(self.now);
                 self.new_segment(segments, &mut next, recovered.next_seq, last_time)?
@@ -164,14 +166,23 @@ impl Start<'_> {
                 next = Next::Ready(file, self.segment_bytes);
             }
         }
-        let mut appender = Appender {
+        let mut appender = self.appender(segments, place, next, recovered.next_seq, last_time);
+        // After damage this marker also says that the numbers skipped are no gap of a power cut.
+        appender.mark(recovered.next_seq - 1);
+        appender.place.file.sync_all().map_err(OpenError::io("sync a segment in", self.dir))?;
+        sync_dir(self.dir).map_err(OpenError::io("sync", self.dir))?;
+        Ok(Resumed { appender, recovered, unsettled: tail.unsettled })
+    }
+
+    fn appender(&self, segments: &Arc<Segments>, place: Place, next: Next, next_seq: u64, last_time: u64) -> Appender {
+        Appender {
             spool: self.spool,
             salt: self.salt,
             segments: Arc::clone(segments),
             synced_to: place.offset,
             place,
             next,
-            next_seq: recovered.next_seq,
+            next_seq,
             last_time,
             closed: Vec::new(),
             new_name: false,
@@ -180,15 +191,10 @@ impl Start<'_> {
             sync_failed: None,
             closed_for_good: false,
             buffer: Vec::new(),
-        };
-        // After damage this marker also says that the numbers skipped are no gap of a power cut.
-        appender.mark(recovered.next_seq - 1);
-        appender.place.file.sync_all().map_err(OpenError::io("sync a segment in", self.dir))?;
-        sync_dir(self.dir).map_err(OpenError::io("sync", self.dir))?;
-        Ok(Resumed { appender, recovered, unsettled: tail.unsettled })
+        }
     }
 
-    /// Fills gaps and lists damage. True if the newest segment must not be written to any more.
+    /// Fills gaps and lists damage. True if the newest segment holds damage: it is left as it is.
     fn settle_losses(&self, tail: &Tail, recovered: &mut Recovered) -> Result<bool, OpenError> {
         let newest = tail.newest.as_ref().map(|(segment, ..)| segment.path.clone());
         let mut newest_is_damaged = false;
@@ -213,7 +219,6 @@ impl Start<'_> {
         }
         let name = newest.as_deref().unwrap_or(self.dir).display();
         if tail.cut {
-            newest_is_damaged = true;
             recovered.damage.push(format!(
                 "{name} was cut to {} bytes or less: events after {} may be missing",
                 tail.dirty_to.max(tail.end_at),
@@ -221,7 +226,6 @@ impl Start<'_> {
             ));
         }
         if tail.highest_seq < self.confirmed {
-            newest_is_damaged = true;
             recovered.damage.push(format!(
                 "{name} ends with event {}, but the database had confirmed event {}: the newest part of the spool is missing",
                 tail.highest_seq, self.confirmed

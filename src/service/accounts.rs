@@ -119,13 +119,16 @@ pub fn spool_dir(state_dir: &Path, mpos: &Mpos) -> PathBuf {
         Endpoint::Tcp(host, port) => format!("{host}:{port}"),
         Endpoint::Socket(path) => path.display().to_string(),
     };
-    let plain: String =
-        mpos.database.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect();
+    let plain: String = mpos
+        .database
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' })
+        .collect();
     let tag = crc32c::crc32c(format!("{server}/{}", mpos.database).as_bytes());
     state_dir.join("spool").join(format!("{plain}-{tag:08x}"))
 }
 
 /// The machine's name, for the operator who finds it in the cursor row.
 fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

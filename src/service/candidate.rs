@@ -4,6 +4,7 @@
 //! that a daemon that is killed meanwhile submits it again when it starts; the file goes when the
 //! verdict is on the disk.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +22,7 @@ use crate::ledger::record::{Entry, Event, VerdictRecord};
 use crate::node::nodes::Nodes;
 use crate::node::submitter::{SETTLE_MAX, settle};
 use crate::node::verdict::{SolvedBlock, Verdict};
-use crate::stratum::desk::HashedWork;
+use crate::stratum::desk::{Candidate, HashedWork};
 use crate::work::job::Job;
 
 /// Pause between two tries to write down what the disk refused.
@@ -45,12 +46,12 @@ pub struct Found {
 
 impl Found {
     /// The candidate that `event` describes.
-    pub fn new(work: &HashedWork, coinbase: &[u8], recorded: Option<u64>, event: Event) -> Self {
+    pub fn new(work: &HashedWork, block: &Candidate, recorded: Option<u64>, event: Event) -> Self {
         Self {
-            hash: work.block_hash,
+            hash: block.block_hash,
             job: Arc::clone(&work.job),
             header: work.header,
-            coinbase: coinbase.to_vec(),
+            coinbase: block.coinbase.clone(),
             recorded,
             event,
         }
@@ -232,9 +233,12 @@ impl Pursuer {
     }
 }
 
+/// Whole or not at all: half a block would be refused as a wrong one.
 fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = std::fs::File::create(path)?;
+    let unfinished = path.with_extension("unfinished");
+    let mut file = File::create(&unfinished)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
-

@@ -1,6 +1,7 @@
 //! One coin assembled: its nodes, its work, its desk and its ports.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,6 +30,9 @@ use crate::worker::directory::Directory;
 
 /// How long candidates may hold up a stop.
 const CANDIDATE_GRACE: Duration = Duration::from_secs(2);
+
+/// A coin's ports, bound.
+pub type Ports = Vec<(Arc<Port>, BoundPort)>;
 
 /// A running coin.
 pub struct CoinService {
@@ -65,7 +69,7 @@ impl CoinService {
     /// separates this life of the daemon from earlier ones.
     pub fn start(
         coin: Arc<Coin>,
-        ports: Vec<(Arc<Port>, BoundPort)>,
+        ports: Ports,
         accounts: Accounts,
         shared: &Shared,
         blocks: &Path,
@@ -164,7 +168,7 @@ async fn serve(bound: BoundPort, context: PortContext) {
 ///
 /// # Errors
 /// The first port that cannot be bound, by its address.
-pub fn bind(coin: &Coin) -> Result<Vec<(Arc<Port>, BoundPort)>, (std::net::SocketAddr, io::Error)> {
+pub fn bind(coin: &Coin) -> Result<Ports, (SocketAddr, io::Error)> {
     coin.ports
         .iter()
         .map(|port| match BoundPort::bind(port.listen) {

@@ -1,6 +1,7 @@
 //! Where a judged share becomes an event of the ledger, and a candidate a block on its way.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -8,12 +9,12 @@ use tracing::{info, warn};
 use super::candidate::{Found, Pursuer};
 use crate::bytes::display_hash;
 use crate::coin::profile::Profile;
-use crate::config::{Coin, Durability};
+use crate::config::Coin;
 use crate::difficulty::mpos_factor;
 use crate::ledger::error::AppendError;
 use crate::ledger::handle::Ledger;
 use crate::ledger::record::{CandidateFacts, Event, ShareRecord};
-use crate::stratum::desk::{HashedWork, JudgedShare, NotRecorded, ShareDesk};
+use crate::stratum::desk::{Candidate, HashedWork, JudgedShare, NotRecorded, ShareDesk};
 use crate::work::job::job_id;
 use crate::work::reject::Reject;
 
@@ -22,10 +23,14 @@ pub struct Desk {
     coin: Arc<str>,
     profile: Profile,
     fallback_worker: Arc<str>,
-    durability: Durability,
     ledger: Arc<Ledger>,
     pursuer: Arc<Pursuer>,
+    /// Appends that failed.
+    failures: AtomicU64,
 }
+
+/// One of so many failed appends is logged: at the spool's bound every submit fails.
+const FAILURES_PER_LOG: u64 = 1000;
 
 impl Desk {
     /// A desk that writes to `ledger` and hands candidates to `pursuer`.
@@ -34,9 +39,9 @@ impl Desk {
             coin: coin.name.as_str().into(),
             profile: coin.profile.clone(),
             fallback_worker: coin.fallback_worker.as_str().into(),
-            durability: coin.ledger.durability,
             ledger,
             pursuer,
+            failures: AtomicU64::new(0),
         }
     }
 
@@ -46,11 +51,14 @@ impl Desk {
         let template = work.map(|work| &work.job.template);
         let assigned = share.assigned.get();
         let (serial, variant) = share.job;
-        let candidate = work.filter(|work| work.candidate_coinbase.is_some()).map(|work| CandidateFacts {
-            hash: work.block_hash,
-            header_time: header_time(&work.header),
-            coinbase_txid: work.coinbase_txid,
-        });
+        let facts = |work: &HashedWork| {
+            Some(CandidateFacts {
+                hash: work.candidate.as_ref()?.block_hash,
+                header_time: header_time(&work.header),
+                coinbase_txid: work.coinbase_txid,
+            })
+        };
+        let candidate = work.and_then(facts);
         Event::Share(ShareRecord {
             worker: share.worker.clone().unwrap_or_else(|| Arc::clone(&self.fallback_worker)),
             remote: share.remote,
@@ -70,13 +78,13 @@ impl Desk {
     }
 
     /// Writes a candidate down and sends its block to the nodes, written down or not.
-    fn candidate(&self, share: &JudgedShare, work: &HashedWork, coinbase: &[u8]) -> Result<u64, NotRecorded> {
+    fn candidate(&self, share: &JudgedShare, work: &HashedWork, block: &Candidate) -> Result<u64, NotRecorded> {
         let event = self.event(share);
         let receipt = self.ledger.append(std::slice::from_ref(&event));
-        let (hash, height) = (display_hash(&work.block_hash), work.job.template.height);
+        let (hash, height) = (display_hash(&block.block_hash), work.job.template.height);
         let recorded = receipt.as_ref().ok().map(|receipt| receipt.last_seq);
         info!(coin = %self.coin, height, hash, worker = ?share.worker, seq = recorded, refused = ?share.verdict.err(), "block candidate");
-        self.pursuer.pursue(Found::new(work, coinbase, recorded, event));
+        self.pursuer.pursue(Found::new(work, block, recorded, event));
         receipt.map(|receipt| receipt.last_seq).map_err(|error| self.not_recorded(&error))
     }
 
@@ -91,7 +99,10 @@ impl Desk {
     }
 
     fn not_recorded(&self, error: &AppendError) -> NotRecorded {
-        warn!(coin = %self.coin, %error, "shares are refused");
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
+        if failures.is_multiple_of(FAILURES_PER_LOG) {
+            warn!(coin = %self.coin, %error, failures = failures + 1, "shares are refused: they cannot be written down");
+        }
         NotRecorded
     }
 }
@@ -101,13 +112,13 @@ impl ShareDesk for Desk {
         let mut events = Vec::with_capacity(shares.len());
         let mut results = Vec::with_capacity(shares.len());
         for share in &shares {
-            let candidate = share.work.as_ref().and_then(|work| Some((work, work.candidate_coinbase.as_ref()?)));
+            let candidate = share.work.as_ref().and_then(|work| Some((work, work.candidate.as_ref()?)));
             match candidate {
                 None => events.push(self.event(share)),
                 // A candidate is an append of its own: its number names it for good.
-                Some((work, coinbase)) => {
+                Some((work, block)) => {
                     self.gathered(&mut events, &mut results);
-                    results.push(self.candidate(share, work, coinbase));
+                    results.push(self.candidate(share, work, block));
                 }
             }
         }
@@ -118,21 +129,34 @@ impl ShareDesk for Desk {
     fn synced(&self) -> watch::Receiver<u64> {
         self.ledger.synced()
     }
-
-    fn answers_wait_for_sync(&self) -> bool {
-        self.durability == Durability::Power
-    }
 }
 
-/// The row's reason. A candidate of somebody who is not authorised has no predecessor's text.
+/// The row's reason. For refusals that become rows only with a candidate there is no predecessor's
+/// text.
 fn reason(verdict: Result<(), Reject>) -> String {
     match verdict {
         Ok(()) => String::new(),
-        Err(reject) => reject.row_reason().unwrap_or("unauthorized worker").to_owned(),
+        Err(Reject::Unauthorized) => "unauthorized worker".to_owned(),
+        Err(reject) => reject.row_reason().unwrap_or("no node confirmed the work").to_owned(),
     }
 }
 
 /// The time in an 80-byte header.
 fn header_time(header: &[u8; 80]) -> u32 {
     crate::chain::header::Header::from_bytes(header).time
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::reject::REASON_BYTES_MAX;
+
+    #[test]
+    fn a_refused_candidate_s_row_says_why() {
+        assert_eq!(reason(Ok(())), "");
+        assert_eq!(reason(Err(Reject::Stale)), "job not found (stale)");
+        assert_eq!(reason(Err(Reject::Unauthorized)), "unauthorized worker");
+        let paused = reason(Err(Reject::NoWork));
+        assert!(paused.contains("no node") && paused.len() <= REASON_BYTES_MAX);
+    }
 }

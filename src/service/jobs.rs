@@ -59,7 +59,8 @@ impl JobMaker {
             return;
         }
         let payout_script = self.payout(&nodes).await;
-        let recipe = Arc::new(JobRecipe { payout_script, text: self.coin.coinbase_text.clone(), entropy: self.entropy });
+        let recipe =
+            Arc::new(JobRecipe { payout_script, text: self.coin.coinbase_text.clone(), entropy: self.entropy });
         let mut age = interval(AGE_INTERVAL);
         age.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -84,16 +85,28 @@ impl JobMaker {
             match (check_payout(nodes, address).await, &own) {
                 (Ok(checked), Ok(own)) if checked.script != *own => {
                     let (node, ours) = (hex::encode(&checked.script), hex::encode(own));
-                    error!(coin, address, node, ours, "the node and this daemon read the payout address differently: nothing is mined; check `preset` and the coin's `addresses`");
+                    error!(
+                        coin,
+                        address,
+                        node,
+                        ours,
+                        "the node and this daemon read the payout address differently: nothing is mined; check `preset` and the coin's `addresses`"
+                    );
                 }
                 (Ok(checked), _) => {
                     if checked.owned == Some(false) {
-                        warn!(coin, address, "the payout address does not belong to the node's wallet: MPOS finds blocks only in the wallet it watches");
+                        warn!(
+                            coin,
+                            address,
+                            "the payout address does not belong to the node's wallet: MPOS finds blocks only in the wallet it watches"
+                        );
                     }
                     info!(coin, address, script = hex::encode(&checked.script), "payout address checked");
                     return checked.script;
                 }
-                (Err(problem), _) => error!(coin, address, %problem, "nothing is mined until the payout address is confirmed by a node"),
+                (Err(problem), _) => {
+                    error!(coin, address, %problem, "nothing is mined until the payout address is confirmed by a node")
+                }
             }
             sleep(PAYOUT_PAUSE).await;
         }
@@ -118,7 +131,11 @@ impl JobMaker {
                 return false;
             }
             match (&board.job, &job) {
-                (Some(_), None) => warn!(coin, age_secs = age.as_secs(), "no node confirms the tip: submits are refused until one does"),
+                (Some(_), None) => warn!(
+                    coin,
+                    age_secs = age.as_secs(),
+                    "no node confirms the tip: submits are refused until one does"
+                ),
                 (None, Some(_)) => info!(coin, "work is available"),
                 _ => {}
             }
@@ -129,7 +146,9 @@ impl JobMaker {
 
     fn make(&mut self, template: &Arc<Template>, tip_seq: u64, recipe: &Arc<JobRecipe>) {
         self.serial = self.serial.wrapping_add(1);
-        let size = self.coin.profile.extranonce2_bytes;
+        // The largest is the one whose coinbase may not fit; where it does, the others do.
+        let sizes = self.coin.ports.iter().map(|port| port.extranonce2_bytes);
+        let size = sizes.max().unwrap_or(self.coin.profile.extranonce2_bytes);
         match Job::new(self.serial, tip_seq, Arc::clone(template), Arc::clone(recipe), self.clock.monotonic(), size) {
             Ok(job) => {
                 if self.job.as_ref().is_none_or(|last| last.tip_seq != tip_seq) {
@@ -139,6 +158,8 @@ impl JobMaker {
                 self.job = Some(Arc::new(job));
             }
             Err(problem) => {
+                // The job before builds on another template: on a new tip it would be worth nothing.
+                self.job = None;
                 error!(coin = %self.coin.name, %problem, "no job can be made of the node's template: shorten `coinbase_text`");
             }
         }

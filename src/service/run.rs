@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 use tracing::{error, info, warn};
 
@@ -62,7 +63,10 @@ async fn serve(config: Config) -> Result<Exit, String> {
     let mut bound = Vec::new();
     for coin in &config.coins {
         let ports = bind(coin).map_err(|(address, problem)| {
-            format!("coin {}: cannot listen on {address}: {problem}; is another stratum server running there?", coin.name)
+            format!(
+                "coin {}: cannot listen on {address}: {problem}; is another stratum server running there?",
+                coin.name
+            )
         })?;
         bound.push((Arc::clone(coin), ports));
     }
@@ -91,9 +95,7 @@ async fn serve(config: Config) -> Result<Exit, String> {
     supervisor::stopping();
     let _ = stop.send(true);
     let finished = timeout(STOP_TIMEOUT, async {
-        for coin in coins {
-            coin.finish().await;
-        }
+        coins.into_iter().map(CoinService::finish).collect::<JoinSet<()>>().join_all().await;
         let _ = drain_stop.send(true);
         books.close().await;
     });

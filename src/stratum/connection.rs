@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
-use tracing::{debug, info};
+use tokio::time::{Instant, Sleep, sleep};
+use tracing::{debug, warn};
 
 use super::codec::LineBuffer;
 use super::counters::Counters;
@@ -39,6 +39,11 @@ const READ_BYTES: usize = 4096;
 const OUT_BYTES_MAX: usize = 64 * 1024;
 /// Unsent bytes at which a connection is given up: the miner does not read.
 const OUT_BYTES_LOST: usize = 256 * 1024;
+/// How long the submits of a connection that is gone may wait for a hasher or the directory, which
+/// both answer sooner.
+const CARRY_THROUGH_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest an alarm is set ahead; then it is set again.
+const ALARM_MAX: Duration = Duration::from_secs(3600);
 /// How long a closing connection may take to finish what was read.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -76,7 +81,10 @@ pub async fn serve(mut stream: TcpStream, remote: SocketAddr, context: PortConte
     let counters = Arc::clone(&context.counters);
     let mut connection = Connection::new(context, Peer { address });
     let (reader, writer) = stream.split();
-    let end = connection.run(reader, writer).await;
+    let end = connection.run(reader, &writer).await;
+    connection.carry_through().await;
+    // A miner that has only stopped sending may still read.
+    let _ = connection.write(&writer);
     Counters::uncount(&counters.connections);
     let session = &connection.session;
     debug!(coin = %connection.context.coin, %remote, worker = ?session.last_worker(), agent = ?session.agent(), ?end, "connection closed");
@@ -133,35 +141,36 @@ impl Connection {
         Moment { monotonic: self.context.clock.monotonic(), unix_secs: self.context.clock.unix_secs() }
     }
 
-    async fn run(&mut self, mut reader: ReadHalf<'_>, writer: WriteHalf<'_>) -> End {
-        let mut board = self.context.board.clone();
+    async fn run(&mut self, mut reader: ReadHalf<'_>, writer: &WriteHalf<'_>) -> End {
+        let board = self.context.board.clone();
+        // What rarely happens is waited for by futures that live as long as the connection: they
+        // need not be set up again for every line.
+        let mut new_board = pin!(next_board(self.context.board.clone()));
+        let mut stop = pin!(stopped(self.context.stop.clone()));
         let mut synced = self.context.desk.synced();
-        let mut stop = self.context.stop.clone();
-        let mut timer = pin!(sleep_until(Instant::now()));
-        if *stop.borrow_and_update() {
-            return End::Stop;
-        }
+        let mut alarm = Alarm::new(self.context.clock.monotonic());
         loop {
-            if self.write(&writer).is_err() {
+            if self.write(writer).is_err() {
                 return End::Peer;
             }
-            if let Some(end) = self.finished() {
+            let now = self.context.clock.monotonic();
+            if let Some(end) = self.finished(now) {
                 return end;
             }
-            timer.as_mut().reset(Instant::now() + self.wait());
-            let may_read = self.closing.is_none() && self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
+            alarm.not_later_than(self.deadline(), now);
+            let may_read =
+                self.closing.is_none() && self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
             tokio::select! {
                 read = read_into(&mut reader, &mut self.lines), if may_read && self.drained => match read {
-                    Ok(0) | Err(_) => return self.hang_up().await,
+                    Ok(0) | Err(_) => return End::Peer,
                     Ok(_) => self.drained = false,
                 },
                 () = std::future::ready(()), if may_read && !self.drained => {}
                 ready = writer.writable(), if !self.session.out().is_empty() => if ready.is_err() { return End::Peer },
-                changed = board.changed() => {
-                    if changed.is_err() {
-                        return End::Stop;
-                    }
-                    let snapshot = Arc::clone(&board.borrow_and_update());
+                next = &mut new_board => {
+                    let Some(next) = next else { return End::Stop };
+                    new_board.set(next_board(next));
+                    let snapshot = Arc::clone(&board.borrow());
                     self.session.on_board(self.now(), &snapshot);
                 }
                 Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
@@ -170,11 +179,11 @@ impl Connection {
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
                 _ = synced.changed(), if self.session.waits_for_sync() => {}
-                () = &mut timer => {
+                () = alarm.rings() => {
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_tick(self.now(), &snapshot);
                 }
-                _ = stop.changed(), if self.closing.is_none() => self.close(End::Stop),
+                () = &mut stop, if self.closing.is_none() => self.close(End::Stop),
             }
             if may_read && !self.drained {
                 self.read_lines(&board);
@@ -209,41 +218,45 @@ impl Connection {
         }
     }
 
-    /// Does what the session asks for. All shares of one go are written down together.
+    /// Does what the session asks for. All shares of one go are written down together, and before
+    /// anything that may wait: one of them may be a block.
     async fn carry_out(&mut self) {
         let (mut shares, mut tickets): (Vec<JudgedShare>, Vec<Option<Ticket>>) = (Vec::new(), Vec::new());
+        let mut headers: Vec<(Ticket, [u8; 80])> = Vec::new();
         for effect in self.session.take_effects() {
             match effect {
                 Effect::Authorise { ticket, name, password } => {
                     let directory = self.context.directory.clone();
                     self.authorisations.spawn(async move { (ticket, directory.authorize(&name, &password).await) });
                 }
-                Effect::Hash { ticket, header } => self.have_hashed(ticket, header).await,
+                Effect::Hash { ticket, header } => headers.push((ticket, header)),
                 Effect::Record { ticket, share } => {
-                    self.count(&share);
                     shares.push(*share);
                     tickets.push(ticket);
                 }
                 Effect::Close(reason) => self.close(End::Session(reason)),
             }
         }
-        if shares.is_empty() {
-            return;
+        if !shares.is_empty() {
+            self.record(shares, tickets);
         }
-        let recorded = self.context.desk.record(shares);
-        let now = self.now();
-        for (ticket, recorded) in tickets.into_iter().zip(recorded) {
-            if let Some(ticket) = ticket {
-                self.session.on_recorded(now, ticket, recorded.ok());
-            }
+        for (ticket, header) in headers {
+            self.have_hashed(ticket, header).await;
         }
     }
 
-    fn count(&self, share: &JudgedShare) {
-        let counters = &self.context.counters;
-        Counters::count(if share.verdict.is_ok() { &counters.accepted } else { &counters.rejected });
-        if share.work.as_ref().is_some_and(|work| work.candidate_coinbase.is_some()) {
-            Counters::count(&counters.candidates);
+    fn record(&mut self, shares: Vec<JudgedShare>, tickets: Vec<Option<Ticket>>) {
+        let counters = Arc::clone(&self.context.counters);
+        let candidates = shares.iter().filter(|share| share.is_candidate()).count();
+        (0..candidates).for_each(|_| Counters::count(&counters.candidates));
+        let recorded = self.context.desk.record(shares);
+        let now = self.now();
+        for (ticket, recorded) in tickets.into_iter().zip(recorded) {
+            let accepted = ticket.is_some() && recorded.is_ok();
+            Counters::count(if accepted { &counters.accepted } else { &counters.rejected });
+            if let Some(ticket) = ticket {
+                self.session.on_recorded(now, ticket, recorded.ok());
+            }
         }
     }
 
@@ -260,28 +273,35 @@ impl Connection {
         self.context.hashers.submit(request).await;
     }
 
-    /// The miner is gone: what it sent before still counts.
-    async fn hang_up(&mut self) -> End {
-        let deadline = self.context.clock.monotonic() + CLOSE_TIMEOUT;
-        while self.session.has_outstanding() && self.context.clock.monotonic() < deadline {
+    /// The connection is over: submits that were read before still count, for one of them may be a
+    /// block. Nobody waits for the disk any more.
+    async fn carry_through(&mut self) {
+        let end = self.context.clock.monotonic() + CARRY_THROUGH_TIMEOUT;
+        while self.session.has_unjudged() {
+            let now = self.context.clock.monotonic();
+            if now >= end {
+                warn!(coin = %self.context.coin, "a submit of a closed connection got no answer in time and is given up");
+                return;
+            }
+            let snapshot = Arc::clone(&self.context.board.borrow());
             tokio::select! {
                 Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
-                    let snapshot = Arc::clone(&self.context.board.borrow());
                     self.session.on_authorised(self.now(), ticket, answer, &snapshot);
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
-                // Only the disk is left to wait for, and nobody waits for the answer.
-                else => break,
+                // A candidate does not wait for its name.
+                () = sleep(self.session.deadline().min(end).saturating_sub(now)) => {
+                    self.session.on_tick(self.now(), &snapshot);
+                }
             }
             self.carry_out().await;
         }
-        End::Peer
     }
 
     fn close(&mut self, end: End) {
         if self.closing.is_none() {
             if let End::Session(reason) = &end {
-                info!(coin = %self.context.coin, ?reason, worker = ?self.session.last_worker(), agent = ?self.session.agent(), "closing a connection");
+                debug!(coin = %self.context.coin, ?reason, worker = ?self.session.last_worker(), "closing a connection");
             }
             self.closing = Some((end, self.context.clock.monotonic() + CLOSE_TIMEOUT));
         }
@@ -307,8 +327,7 @@ impl Connection {
     }
 
     /// Whether this is the end.
-    fn finished(&mut self) -> Option<End> {
-        let now = self.context.clock.monotonic();
+    fn finished(&mut self, now: Duration) -> Option<End> {
         let deaf = self.stuck_since.is_some_and(|since| now >= since + self.context.terms.port.write_timeout);
         if deaf || self.session.out().len() > OUT_BYTES_LOST {
             return Some(End::Deaf);
@@ -323,8 +342,8 @@ impl Connection {
         }
     }
 
-    /// How long nothing can happen by itself.
-    fn wait(&self) -> Duration {
+    /// When something happens by itself at the latest, monotonic.
+    fn deadline(&self) -> Duration {
         let mut next = self.session.deadline();
         if let Some(since) = self.stuck_since {
             next = next.min(since + self.context.terms.port.write_timeout);
@@ -332,8 +351,50 @@ impl Connection {
         if let Some((_, deadline)) = &self.closing {
             next = next.min(*deadline);
         }
-        next.saturating_sub(self.context.clock.monotonic())
+        next
     }
+}
+
+/// The timer of a connection. Deadlines mostly move away, so it is left as it is until one comes
+/// nearer, and set anew when it rings; ringing too early does no harm.
+struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    set_to: Duration,
+    rang: bool,
+}
+
+impl Alarm {
+    fn new(now: Duration) -> Self {
+        Self { sleep: Box::pin(sleep(Duration::ZERO)), set_to: now, rang: true }
+    }
+
+    /// Makes sure that it rings at `deadline` or before.
+    fn not_later_than(&mut self, deadline: Duration, now: Duration) {
+        if self.rang || deadline < self.set_to {
+            self.rang = false;
+            self.set_to = deadline;
+            self.sleep.as_mut().reset(Instant::now() + deadline.saturating_sub(now).min(ALARM_MAX));
+        }
+    }
+
+    async fn rings(&mut self) {
+        self.sleep.as_mut().await;
+        self.rang = true;
+    }
+}
+
+/// Ready when the board has changed, with the receiver for the next change; `None` once the coin
+/// is gone.
+async fn next_board(mut board: watch::Receiver<Arc<JobBoard>>) -> Option<watch::Receiver<Arc<JobBoard>>> {
+    board.changed().await.ok()?;
+    board.borrow_and_update();
+    Some(board)
+}
+
+/// Ready when the daemon stops.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // If the sender is gone, the daemon is too.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Reads what is there into the line buffer. The read buffer lives on the stack of the poll, so an
@@ -375,3 +436,6 @@ async fn next_hash(hashes: &mut Option<HashAnswers>) -> Option<(Ticket, Hash)> {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ pub struct Counters {
     pub refused_connections: AtomicU64,
     /// Shares answered `true`.
     pub accepted: AtomicU64,
-    /// Submits refused.
+    /// Submits refused to a worker who is known.
     pub rejected: AtomicU64,
     /// Block candidates.
     pub candidates: AtomicU64,

@@ -37,12 +37,26 @@ pub struct HashedWork {
     pub header: [u8; 80],
     /// The coinbase's transaction id.
     pub coinbase_txid: Hash,
-    /// The hash that names the block it would be.
-    pub block_hash: Hash,
     /// The hash's own difficulty.
     pub share_difficulty: f64,
-    /// The whole coinbase, if the hash meets the network target: the share is a block candidate.
-    pub candidate_coinbase: Option<Vec<u8>>,
+    /// Set if the hash meets the network target: the share is a block candidate.
+    pub candidate: Option<Candidate>,
+}
+
+/// What makes a share a block.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The hash that names the block.
+    pub block_hash: Hash,
+    /// The whole coinbase, without witness.
+    pub coinbase: Vec<u8>,
+}
+
+impl JudgedShare {
+    /// Whether it is a block candidate.
+    pub fn is_candidate(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| work.candidate.is_some())
+    }
 }
 
 /// The share could not be written down: it does not count. A candidate goes to the nodes even so.
@@ -58,7 +72,4 @@ pub trait ShareDesk: Send + Sync + 'static {
 
     /// The last sequence number that also survives a power cut.
     fn synced(&self) -> watch::Receiver<u64>;
-
-    /// Whether every answer waits for that, not only those of candidates.
-    fn answers_wait_for_sync(&self) -> bool;
 }

@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-/// What is to be written: own bytes first, then at most one shared line.
+/// Written bytes that are kept in front of as few unwritten ones before they are dropped. A miner that
+/// always leaves some bytes unread must not make everything it was ever sent stay in memory.
+const WRITTEN_BYTES_MAX: usize = 4096;
+
+/// What is to be written: either own bytes or one shared line.
 #[derive(Debug, Default)]
 pub struct Outgoing {
     own: Vec<u8>,
@@ -16,6 +20,10 @@ impl Outgoing {
     /// Queues bytes of this connection alone.
     pub fn push(&mut self, bytes: &[u8]) {
         self.unshare();
+        if self.written > self.len().max(WRITTEN_BYTES_MAX) {
+            self.own.drain(..self.written);
+            self.written = 0;
+        }
         self.own.extend_from_slice(bytes);
     }
 
@@ -87,6 +95,16 @@ mod tests {
             assert_eq!(drain(&mut outgoing, step), b"ared\nown\nshared\n");
             assert_eq!(outgoing.own.capacity(), 0);
         }
+    }
+
+    #[test]
+    fn a_miner_that_never_reads_the_last_byte_costs_no_more_than_others() {
+        let mut outgoing = Outgoing::default();
+        for _ in 0..1000 {
+            outgoing.push(&[b'x'; 1000]);
+            outgoing.advance(outgoing.len() - 1);
+        }
+        assert!(outgoing.own.capacity() < 16_384, "{}", outgoing.own.capacity());
     }
 
     #[test]

@@ -9,9 +9,10 @@ use std::collections::HashSet;
 
 use super::extranonce::Extranonce2;
 
-/// Most shares remembered per extranonce and tip. At the bound further submits are refused as
-/// duplicates until the next tip: a connection with so many shares on one tip has a difficulty far
-/// too low, and memory must stay bounded.
+/// Most shares remembered per extranonce and tip. Only shares that counted stay, so the bound is
+/// reached by work, not by noise. Beyond it submits are hashed for the sake of blocks, but refused as
+/// duplicates until the next tip: a connection with so many shares on one tip has a difficulty far too
+/// low, and memory must stay bounded.
 pub const DUPLICATES_MAX: usize = 250_000;
 
 /// Everything that makes one piece of work differ from another on one extranonce1.
@@ -52,8 +53,10 @@ pub struct Duplicates {
 pub enum Reserved {
     /// Never seen; it is now.
     New,
-    /// Seen before, or the bound is reached.
+    /// Seen before.
     Duplicate,
+    /// Not among those remembered, but no further one can be.
+    Full,
     /// Seen before, and it was a block candidate.
     DuplicateCandidate,
 }
@@ -74,20 +77,27 @@ impl Duplicates {
         if self.candidates.contains(&key) {
             return Reserved::DuplicateCandidate;
         }
-        if self.current.len() >= DUPLICATES_MAX || self.previous.contains(&key) || !self.current.insert(key) {
+        if self.previous.contains(&key) || self.current.contains(&key) {
             return Reserved::Duplicate;
         }
+        if self.current.len() >= DUPLICATES_MAX {
+            return Reserved::Full;
+        }
+        self.current.insert(key);
         Reserved::New
     }
 
-    /// Notes that a reserved key was a block candidate.
+    /// Notes that a key was a block candidate.
     pub fn mark_candidate(&mut self, key: ShareKey) {
         self.candidates.push(key);
     }
 
-    /// Takes a reservation back: the share could not be written down, so the miner may repeat it.
+    /// Takes a reservation back: the share did not count, so it need not be remembered.
     pub fn release(&mut self, key: &ShareKey) {
-        self.current.remove(key);
+        // The tip may have moved since it was reserved.
+        if !self.current.remove(key) {
+            self.previous.remove(key);
+        }
     }
 }
 
@@ -145,5 +155,20 @@ mod tests {
         duplicates.reserve(key(2));
         duplicates.release(&key(2));
         assert_eq!(duplicates.reserve(key(2)), Reserved::New);
+        duplicates.on_tip(3);
+        duplicates.release(&key(2));
+        assert_eq!(duplicates.reserve(key(2)), Reserved::New, "released although the tip has moved");
+    }
+
+    #[test]
+    fn at_the_bound_what_is_known_is_still_told_from_what_is_not() {
+        let mut duplicates = Duplicates::default();
+        for nonce in 0..DUPLICATES_MAX as u32 {
+            duplicates.reserve(key(nonce));
+        }
+        assert_eq!(duplicates.reserve(key(u32::MAX)), Reserved::Full);
+        assert_eq!(duplicates.reserve(key(7)), Reserved::Duplicate);
+        duplicates.mark_candidate(key(u32::MAX));
+        assert_eq!(duplicates.reserve(key(u32::MAX)), Reserved::DuplicateCandidate);
     }
 }

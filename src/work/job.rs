@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::extranonce::{EXTRANONCE1_BYTES, Extranonce1, Extranonce2};
 use super::template::Template;
+use crate::bytes::sha256::sha256;
 use crate::bytes::{Hash, hex};
 use crate::chain::coinbase::{CoinbaseError, CoinbasePlan, Output};
 use crate::chain::header::{Header, swap_words};
@@ -186,7 +187,7 @@ impl Job {
             .chain_update(extranonce2.as_bytes())
             .chain_update(&announcement.tail)
             .finalize();
-        let coinbase_txid: Hash = Sha256::digest(first).into();
+        let coinbase_txid = sha256(&first);
         let header = Header {
             version,
             previous: self.template.previous,
@@ -218,6 +219,7 @@ pub fn parse_job_id(text: &[u8]) -> Option<(u32, u8)> {
     Some((u32::from_be_bytes([a, b, c, d]), variant))
 }
 
+/// Jobs and templates for tests.
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -249,8 +251,7 @@ pub mod tests {
     /// A job for the tests of this floor and the one above.
     pub fn job(serial: u32, tip_seq: u64, bits: u32) -> Arc<Job> {
         let recipe = JobRecipe { payout_script: vec![0x51], text: "/test/".to_owned(), entropy: [1, 2, 3, 4, 5, 6] };
-        let made =
-            Job::new(serial, tip_seq, Arc::new(template(3, bits)), Arc::new(recipe), Duration::ZERO, 4).unwrap();
+        let made = Job::new(serial, tip_seq, Arc::new(template(3, bits)), Arc::new(recipe), Duration::ZERO, 4).unwrap();
         Arc::new(made)
     }
 
@@ -268,7 +269,10 @@ pub mod tests {
         let params = params(&job.announcement(4, 0).unwrap().notify_clean);
         assert_eq!(params.len(), 9);
         assert_eq!(params[0], "deadbeef00");
-        assert_eq!(params[1], "0302010007060504".to_owned() + "0b0a09080f0e0d0c" + "131211101716151" + "41b1a19181f1e1d1c");
+        assert_eq!(
+            params[1],
+            "0302010007060504".to_owned() + "0b0a09080f0e0d0c" + "131211101716151" + "41b1a19181f1e1d1c"
+        );
         assert_eq!(params[4].as_array().unwrap().len(), 2);
         assert_eq!((&params[5], &params[6]), (&"20000000".into(), &"207fffff".into()));
         assert_eq!((&params[7], &params[8]), (&"6553f100".into(), &true.into()));
@@ -298,8 +302,7 @@ pub mod tests {
         let coinbase = announcement.coinbase([1, 2, 3, 4], &extranonce2);
         let txid: Hash = Sha256::digest(Sha256::digest(&coinbase)).into();
         assert_eq!(made.coinbase_txid, txid);
-        let all: Vec<Hash> =
-            std::iter::once(txid).chain(job.template.transactions.iter().map(|tx| tx.txid)).collect();
+        let all: Vec<Hash> = std::iter::once(txid).chain(job.template.transactions.iter().map(|tx| tx.txid)).collect();
         assert_eq!(made.header[36..68], merkle::root(&all));
         assert_eq!(made.header[4..36], job.template.previous);
     }

@@ -64,7 +64,9 @@ impl Reject {
             Reject::NonceForm => "Incorrect size of nonce",
             Reject::TimeRange => "ntime out of range",
             Reject::VersionBits => "Version bits outside the negotiated mask",
-            Reject::Parameters => "Invalid parameters: expected worker, job id, extranonce2, ntime, nonce and optionally version bits",
+            Reject::Parameters => {
+                "Invalid parameters: expected worker, job id, extranonce2, ntime, nonce and optionally version bits"
+            }
             Reject::NotRecorded => "Share not recorded, the pool's disk is full or failing: try again",
             Reject::NoWork => "No work available: the pool waits for its coin node, try again",
         }

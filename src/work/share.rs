@@ -30,6 +30,8 @@ pub struct Facts {
     pub authorised: bool,
     /// The header's time lies within its window.
     pub time_in_range: bool,
+    /// It is remembered, so that a repeat of it would be noticed.
+    pub remembered: bool,
     /// The difficulty that was in force when the job was sent to this connection.
     pub assigned: Difficulty,
     /// The job's network target.
@@ -63,6 +65,8 @@ pub fn judge(facts: &Facts, stratum_bits: u8) -> Outcome {
     } else if !candidate && !Target::for_share(facts.assigned, stratum_bits).is_met_by(&facts.pow) {
         // A block is work enough even where the chain is easier than the share target.
         Err(Reject::LowDifficulty)
+    } else if !candidate && !facts.remembered {
+        Err(Reject::Duplicate)
     } else {
         Ok(())
     };
@@ -103,6 +107,7 @@ mod tests {
             freshness: Freshness::Live,
             authorised: true,
             time_in_range: true,
+            remembered: true,
             assigned: Difficulty::new(1.0).unwrap(),
             network: Target(U256::from_u64(1).shift_left(100)),
         }
@@ -140,6 +145,10 @@ mod tests {
         // On a chain that is easier than the share target a block is good work.
         let easy = Facts { network: Target(U256::MAX), ..facts(U256::MAX) };
         assert_eq!(judge(&easy, 32).verdict, Ok(()));
+        // A block found when nothing further can be remembered is a block; a share is not counted.
+        assert_eq!(judge(&Facts { remembered: false, ..block }, 32).verdict, Ok(()));
+        let share = Facts { remembered: false, ..facts(share_target()) };
+        assert_eq!(judge(&share, 32).verdict, Err(Reject::Duplicate));
     }
 
     #[test]

@@ -40,14 +40,7 @@ pub struct Estimator {
 impl Estimator {
     /// Starts the exposure: the first job was sent at `now` with `difficulty`.
     pub fn new(difficulty: Difficulty, now: Duration) -> Self {
-        Self {
-            difficulty,
-            exposure: 0.0,
-            since: now,
-            shares: VecDeque::from([0.0]),
-            changed: now,
-            lowered: now,
-        }
+        Self { difficulty, exposure: 0.0, since: now, shares: VecDeque::from([0.0]), changed: now, lowered: now }
     }
 
     fn advance(&mut self, now: Duration) {

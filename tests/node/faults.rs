@@ -7,7 +7,7 @@ use mpos_stratum::node::nodes::Nodes;
 use mpos_stratum::node::rpc::{Call, Rpc};
 use serde_json::{Value, json};
 
-use crate::support::scripted_node::{ScriptedNode, Reply};
+use crate::support::scripted_node::{Reply, ScriptedNode};
 
 /// The error of one call that is answered so.
 async fn error_of(call: Call<'_>, reply: impl Fn() -> Reply + Send + Sync + 'static) -> RpcError {
@@ -41,7 +41,8 @@ async fn every_fault_has_its_error() {
 #[tokio::test]
 async fn a_stale_connection_is_replaced_once() {
     // Answers the first call of each connection and closes it at the second.
-    let node = ScriptedNode::start(|asked| if asked.before_here == 0 { Reply::Result(json!(1)) } else { Reply::Cut }).await;
+    let node =
+        ScriptedNode::start(|asked| if asked.before_here == 0 { Reply::Result(json!(1)) } else { Reply::Cut }).await;
     let rpc = Rpc::new(node.rpc_config());
     for _ in 0..3 {
         assert_eq!(rpc.call_as::<u32, _>(Call::new("x"), json!([])).await, Ok(1));

@@ -10,7 +10,7 @@ use mpos_stratum::node::poller::Poller;
 use mpos_stratum::node::tip::{NodeState, Source};
 use serde_json::{Value, json};
 
-use crate::support::scripted_node::{ScriptedNode, Reply};
+use crate::support::scripted_node::{Reply, ScriptedNode};
 use crate::{follow, rules, templates, wait_for, wait_for_tip};
 
 /// The hash of the fake chain's block at a height.

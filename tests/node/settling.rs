@@ -9,7 +9,7 @@ use mpos_stratum::node::submitter::settle;
 use mpos_stratum::node::verdict::{Unsettled, Verdict};
 use serde_json::json;
 
-use crate::support::scripted_node::{Asked, ScriptedNode, Reply};
+use crate::support::scripted_node::{Asked, Reply, ScriptedNode};
 use crate::{WAIT_MAX, solved};
 
 /// The block's hash as we compute it.

@@ -345,10 +345,15 @@ fn plain(method: &str, params: &Value, chain: &Chain) -> Outcome {
         "getnetworkinfo" => Ok(json!({"version": 210_000, "subversion": "/FakeNode:0/", "connections": 8})),
         "getmininginfo" => Ok(json!({"blocks": chain.height(), "difficulty": 1.0, "chain": "main", "warnings": ""})),
         "validateaddress" => {
-            // Any text is an address; its script is a P2PKH to some twenty bytes made of it.
-            let some_hash = sha256d(text(0).as_bytes());
-            let script = format!("76a914{}88ac", hex::encode(&some_hash[..20]));
-            Ok(json!({"isvalid": true, "address": text(0), "scriptPubKey": script, "isscript": false}))
+            // Every base58 address is taken for pay-to-public-key-hash: version byte, hash, checksum.
+            let decoded = bs58::decode(text(0)).into_vec().unwrap_or_default();
+            match decoded.get(1..21) {
+                None => Ok(json!({"isvalid": false})),
+                Some(hash) => {
+                    let script = format!("76a914{}88ac", hex::encode(hash));
+                    Ok(json!({"isvalid": true, "address": text(0), "scriptPubKey": script, "isscript": false}))
+                }
+            }
         }
         _ => Err((-32601, "Method not found".to_owned())),
     }

@@ -241,3 +241,31 @@ async fn a_torn_write_that_cannot_be_cleared_is_void_behind_the_next_segment() {
         assert_eq!(events, [accepted(1), accepted(2), accepted(3)]);
     }
 }
+
+#[test]
+fn after_a_failed_sync_shares_are_refused_until_the_same_bytes_are_on_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path(), &lazy());
+    append_shares(&ledger, 3);
+    // A pipe, which no system syncs, stands in for a disk that fails.
+    let (pipe, _writer) = std::io::pipe().unwrap();
+    let pipe = Arc::new(std::fs::File::from(std::os::fd::OwnedFd::from(pipe)));
+    let good = std::mem::replace(&mut lock(&ledger.shared.appender).place.file, pipe);
+    assert!(!sync::sync_once(&ledger.shared));
+    assert_eq!(*ledger.synced().borrow(), 0);
+    assert!(ledger.status().sync_failed.is_some());
+    assert!(matches!(ledger.append(&[accepted(4)]), Err(AppendError::Failed(_))));
+    {
+        let mut appender = lock(&ledger.shared.appender);
+        appender.closed.iter_mut().for_each(|region| region.file = Arc::clone(&good));
+        appender.place.file = good;
+    }
+    assert_eq!(appender_candidate(&ledger), 4, "a block is recorded all the same");
+    assert!(sync::sync_once(&ledger.shared));
+    assert_eq!((*ledger.synced().borrow(), ledger.status().sync_failed), (4, None));
+    append_shares(&ledger, 1);
+}
+
+fn appender_candidate(ledger: &Ledger) -> u64 {
+    ledger.append(&[candidate(4, T0)]).unwrap().first_seq
+}

@@ -14,11 +14,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::drainer::Pace;
 use super::error::AppendError;
 use super::handle::{Ledger, Receipt};
 use super::memory_sink::MemorySink;
 use super::open::Opened;
+use super::pace::Pace;
 use super::record::{CandidateFacts, Event, ShareRecord};
 use crate::clock::{Clock, ManualClock};
 use crate::config::{self, Durability};

@@ -38,12 +38,10 @@ pub enum Waiting {
         /// When it is judged with what is known; only candidates have such a moment.
         judge_by: Option<Duration>,
     },
-    /// The ledger; then these bytes answer it.
+    /// The ledger.
     Record {
-        /// The answer once it is written down.
-        answer: Vec<u8>,
-        /// The answer if it cannot be.
-        refusal: Vec<u8>,
+        /// The request's id.
+        id: Option<Id>,
         /// Whether the answer also waits for the disk.
         sync: SyncNeed,
         /// What to take back if it cannot be written down.
@@ -121,7 +119,9 @@ impl Answers {
 
     /// True if an authorisation of `name` is under way.
     pub fn authorising(&self, name: &str) -> bool {
-        self.waiting.iter().any(|waiting| matches!(waiting, Waiting::Authorisation { name: pending, .. } if **pending == *name))
+        self.waiting
+            .iter()
+            .any(|waiting| matches!(waiting, Waiting::Authorisation { name: pending, .. } if **pending == *name))
     }
 
     /// True if the foremost request waits for the disk.
@@ -129,16 +129,30 @@ impl Answers {
         matches!(self.waiting.front(), Some(Waiting::Sync { .. }))
     }
 
-    /// The earliest moment at which a request stops waiting by itself.
+    /// The earliest moment at which a request stops waiting by itself. What waits for the disk does
+    /// so only at the front: behind an unanswered request its moment changes nothing.
     pub fn deadline(&self) -> Option<Duration> {
-        self.waiting
-            .iter()
-            .filter_map(|waiting| match waiting {
-                Waiting::Name { judge_by, .. } => *judge_by,
-                Waiting::Sync { until, .. } => *until,
-                _ => None,
-            })
-            .min()
+        let disk = match self.waiting.front() {
+            Some(Waiting::Sync { until, .. }) => *until,
+            _ => None,
+        };
+        let name = |waiting: &Waiting| if let Waiting::Name { judge_by, .. } = waiting { *judge_by } else { None };
+        self.waiting.iter().filter_map(name).chain(disk).min()
+    }
+
+    /// The request added last, if it is not answered.
+    pub fn last_ticket(&self) -> Option<Ticket> {
+        (self.waiting.len() as u64).checked_sub(1).map(|behind| self.first + behind)
+    }
+
+    /// True if the request of `ticket` was answered.
+    pub fn is_answered(&self, ticket: Ticket) -> bool {
+        ticket < self.first
+    }
+
+    /// True if a submit was read whose worth is not known yet.
+    pub fn has_unjudged(&self) -> bool {
+        self.waiting.iter().any(|waiting| matches!(waiting, Waiting::Hash(_) | Waiting::Name { .. }))
     }
 
     /// How many requests wait.
@@ -183,5 +197,19 @@ mod tests {
         assert_eq!(answers.pop_ready(8, Duration::ZERO), None);
         assert_eq!(answers.deadline(), Some(second));
         assert!(answers.pop_ready(8, second).is_some());
+    }
+
+    #[test]
+    fn the_disk_s_moment_does_not_count_behind_an_unanswered_request() {
+        let mut answers = Answers::default();
+        let second = Duration::from_secs(1);
+        let ticket = answers.push(Waiting::Authorisation { id: None, name: "a.b".into() });
+        answers.push(Waiting::Sync { seq: 9, until: Some(second), answer: b"b".to_vec() });
+        assert_eq!(answers.deadline(), None, "the timer would fire without end");
+        *answers.get_mut(ticket).unwrap() = Waiting::Nothing(Vec::new());
+        assert!(!answers.is_answered(ticket));
+        answers.pop_ready(0, Duration::ZERO).unwrap();
+        assert!(answers.is_answered(ticket));
+        assert_eq!(answers.deadline(), Some(second));
     }
 }

@@ -23,14 +23,15 @@ impl Session {
             "mining.submit" => self.submit(now, request, board),
             "mining.subscribe" => self.subscribe(now, request, board),
             "mining.authorize" => self.authorize(request),
-            "mining.configure" => self.configure(request),
+            "mining.configure" => self.configure(now, request, board),
             "mining.suggest_difficulty" => {
-                self.suggest(request.param(0).number());
                 self.answer(request, reply::yes);
+                self.suggest(now, request.param(0).number(), board);
             }
             "mining.suggest_target" => {
-                self.suggest(request.param(0).text().and_then(|text| self.difficulty_of_target(text)));
                 self.answer(request, reply::yes);
+                let wish = request.param(0).text().and_then(|text| self.difficulty_of_target(text));
+                self.suggest(now, wish, board);
             }
             "mining.extranonce.subscribe" => self.answer(request, reply::yes),
             "mining.get_transactions" | "mining.get_txnhashes" => self.answer(request, |id| reply::result(id, "[]")),
@@ -63,15 +64,27 @@ impl Session {
             );
             reply::result(id, &pairs)
         });
-        // The answer must be the first line a miner sees after its question.
-        self.flush_ready(now.monotonic);
         self.told = None;
-        self.tell_difficulty();
+        self.flush_ready(now.monotonic);
         if self.jobs.is_empty() {
-            self.announce(now, board);
+            // The answer must be the first line a miner sees after its question, and an authorisation
+            // asked for before it may hold it back.
+            self.greeting = self.answers.last_ticket();
+            self.greet(now, board);
         } else {
+            self.tell_difficulty();
             self.repeat_work(now, board, true);
         }
+    }
+
+    /// Difficulty and work for a miner that has none, once its subscription is answered.
+    pub(super) fn greet(&mut self, now: Moment, board: &JobBoard) {
+        if !self.subscribed || self.greeting.is_some_and(|ticket| !self.answers.is_answered(ticket)) {
+            return;
+        }
+        self.greeting = None;
+        self.tell_difficulty();
+        self.announce(now, board);
     }
 
     /// `mining.authorize`: the directory decides; work goes on meanwhile.
@@ -94,10 +107,11 @@ impl Session {
     }
 
     /// `mining.configure` (BIP310): every extension asked about is answered.
-    fn configure(&mut self, request: &Request<'_>) {
+    fn configure(&mut self, now: Moment, request: &Request<'_>, board: &JobBoard) {
         let params: Value = request.raw_params.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default();
         let asked = params.get(0).and_then(Value::as_array).cloned().unwrap_or_default();
         let mut result = serde_json::Map::new();
+        let mut difficulty = self.difficulty;
         for extension in asked.iter().filter_map(Value::as_str) {
             let option = |name: &str| params.get(1).and_then(|options| options.get(format!("{extension}.{name}")));
             let answer = match extension {
@@ -110,7 +124,13 @@ impl Session {
                     result.insert("version-rolling.mask".to_owned(), Value::from(mask));
                     self.version_mask != 0
                 }
-                "minimum-difficulty" => self.accept_floor(option("value").and_then(Value::as_f64)),
+                "minimum-difficulty" => match self.accept_floor(option("value").and_then(Value::as_f64)) {
+                    Some(floor) => {
+                        difficulty = difficulty.max(floor);
+                        true
+                    }
+                    None => false,
+                },
                 "subscribe-extranonce" | "info" => true,
                 _ => false,
             };
@@ -118,31 +138,46 @@ impl Session {
         }
         let result = Value::Object(result).to_string();
         self.answer(request, |id| reply::result(id, &result));
+        self.change_difficulty(now, difficulty, board);
     }
 
     /// A miner's least difficulty: kept where difficulty is adjusted, else possible only if the
-    /// port's own is enough.
-    fn accept_floor(&mut self, value: Option<f64>) -> bool {
-        let Some(wanted) = value.and_then(Difficulty::new) else { return false };
-        let Some(vardiff) = &self.terms.port.vardiff else { return self.difficulty >= wanted };
-        if wanted > vardiff.max {
-            return false;
+    /// port's own is enough. `None`: refused.
+    fn accept_floor(&mut self, value: Option<f64>) -> Option<Difficulty> {
+        let wanted = value.and_then(Difficulty::new)?;
+        match &self.terms.port.vardiff {
+            None => (self.difficulty >= wanted).then_some(wanted),
+            Some(vardiff) if wanted > vardiff.max => None,
+            Some(_) => {
+                self.floor = Some(wanted);
+                Some(wanted)
+            }
         }
-        self.floor = Some(wanted);
-        self.difficulty = self.difficulty.max(wanted);
-        true
+    }
+
+    /// Sets a difficulty that the miner asked for. The evidence about its rate begins anew; a miner
+    /// that has work gets new work at once, since a difficulty is in force from the next job on.
+    fn change_difficulty(&mut self, now: Moment, wanted: Difficulty, board: &JobBoard) {
+        if wanted == self.difficulty {
+            return;
+        }
+        self.difficulty = wanted;
+        self.estimator = None;
+        // Simple miners take the next line for the answer to what they asked.
+        self.flush_ready(now.monotonic);
+        self.repeat_work(now, board, false);
     }
 
     /// A wish for a start difficulty: granted within the port's bounds while there is no evidence of
     /// the miner's own rate yet. On a port of fixed difficulty it is heard and nothing more.
-    fn suggest(&mut self, wish: Option<f64>) {
+    fn suggest(&mut self, now: Moment, wish: Option<f64>, board: &JobBoard) {
         let (Some(wish), Some(vardiff)) = (wish.and_then(Difficulty::new), &self.terms.port.vardiff) else { return };
         if self.estimator.as_ref().is_some_and(|estimator| estimator.has_evidence()) {
             return;
         }
         let floor = self.floor.unwrap_or(vardiff.min).max(vardiff.min);
-        self.difficulty = wish.min(vardiff.max).max(floor);
-        self.estimator = None;
+        let granted = wish.min(vardiff.max).max(floor);
+        self.change_difficulty(now, granted, board);
     }
 
     fn difficulty_of_target(&self, text: &str) -> Option<f64> {

@@ -1,6 +1,7 @@
 //! One miner's session: lines, time and answers go in, bytes and effects come out. No I/O, no
 //! clock, no task: everything it does can be replayed.
 
+mod allowance;
 pub mod answers;
 pub mod effects;
 mod methods;
@@ -15,6 +16,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::allowance::Allowance;
 use self::answers::{Answers, OUTSTANDING_MAX, Ticket, Waiting};
 use self::effects::{CloseReason, Effect, Moment, Peer, Terms};
 use self::pending::SentJob;
@@ -53,6 +55,8 @@ pub struct Session {
     /// Named by the miner in `mining.subscribe`; for logs, escaped.
     agent: Box<str>,
     subscribed: bool,
+    /// The first subscription whose answer is still held back by requests before it: work follows it.
+    greeting: Option<Ticket>,
     workers: Vec<Worker>,
     version_mask: u32,
     /// What the miner asked for by `minimum-difficulty`.
@@ -62,10 +66,13 @@ pub struct Session {
     told: Option<Difficulty>,
     jobs: VecDeque<SentJob>,
     duplicates: Duplicates,
+    refused_rows: Allowance,
     estimator: Option<Box<Estimator>>,
     answers: Answers,
     out: Outgoing,
     effects: Vec<Effect>,
+    /// The end was asked for: there are no deadlines of its own any more.
+    ended: bool,
     junk: u8,
     synced: u64,
     opened_at: Duration,
@@ -84,16 +91,19 @@ impl Session {
             extranonce1,
             agent: "".into(),
             subscribed: false,
+            greeting: None,
             workers: Vec::new(),
             version_mask: 0,
             floor: None,
             told: None,
             jobs: VecDeque::new(),
             duplicates: Duplicates::default(),
+            refused_rows: Allowance::new(now),
             estimator: None,
             answers: Answers::default(),
             out: Outgoing::default(),
             effects: Vec::new(),
+            ended: false,
             junk: 0,
             synced: 0,
             opened_at: now,
@@ -118,7 +128,7 @@ impl Session {
                 self.junk += 1;
                 self.answers.push(Waiting::Nothing(reply::not_a_request().to_vec()));
                 if self.junk >= JUNK_LINES_MAX {
-                    self.effects.push(Effect::Close(CloseReason::Junk));
+                    self.end(CloseReason::Junk);
                 }
             }
         }
@@ -127,7 +137,14 @@ impl Session {
 
     /// The line buffer gave up.
     pub fn on_line_too_long(&mut self) {
-        self.effects.push(Effect::Close(CloseReason::LineTooLong));
+        self.end(CloseReason::LineTooLong);
+    }
+
+    /// Asks for the end of the connection, once.
+    fn end(&mut self, reason: CloseReason) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.effects.push(Effect::Close(reason));
+        }
     }
 
     /// The directory answered.
@@ -148,8 +165,8 @@ impl Session {
         }
         self.judge_named(now);
         self.flush_ready(now.monotonic);
-        if refusal.is_none() && self.jobs.is_empty() {
-            self.announce(now, board);
+        if self.jobs.is_empty() {
+            self.greet(now, board);
         }
     }
 
@@ -173,30 +190,35 @@ impl Session {
     pub fn on_tick(&mut self, now: Moment, board: &JobBoard) {
         let port = &self.terms.port;
         if !self.subscribed && now.monotonic >= self.opened_at + port.subscribe_timeout {
-            self.effects.push(Effect::Close(CloseReason::NotSubscribed));
+            self.end(CloseReason::NotSubscribed);
         } else if now.monotonic >= self.heard_at + port.idle_timeout {
-            self.effects.push(Effect::Close(CloseReason::Idle));
+            self.end(CloseReason::Idle);
         }
         self.judge_overdue(now);
-        self.retarget(now, board);
-        self.keep_alive(now, board);
+        if !self.ended {
+            self.retarget(now, board);
+            self.keep_alive(now, board);
+        }
         self.flush_ready(now.monotonic);
     }
 
     /// When [`Session::on_tick`] has something to do at the latest.
     pub fn deadline(&self) -> Duration {
         let port = &self.terms.port;
-        let mut next = self.heard_at + port.idle_timeout;
-        if !self.subscribed {
-            next = next.min(self.opened_at + port.subscribe_timeout);
+        let answers = self.answers.deadline();
+        if self.ended {
+            return answers.unwrap_or(Duration::MAX);
         }
-        if !self.jobs.is_empty() {
+        let mut next = self.heard_at + port.idle_timeout;
+        if self.subscribed {
             next = next.min(self.work_sent_at + port.keepalive);
+        } else {
+            next = next.min(self.opened_at + port.subscribe_timeout);
         }
         if let Some(due) = self.retarget_due() {
             next = next.min(due);
         }
-        self.answers.deadline().map_or(next, |deadline| next.min(deadline))
+        answers.map_or(next, |deadline| next.min(deadline))
     }
 
     /// Moves answers that wait for nothing any more to the outgoing bytes, in order.
@@ -219,6 +241,11 @@ impl Session {
     /// Whether another line may be read: the number of unanswered requests is bounded.
     pub fn may_read(&self) -> bool {
         self.answers.len() < OUTSTANDING_MAX
+    }
+
+    /// Whether a submit was read whose worth is not known yet.
+    pub fn has_unjudged(&self) -> bool {
+        self.answers.has_unjudged()
     }
 
     /// Whether requests are still waiting for an answer.

@@ -46,4 +46,6 @@ pub struct PendingShare {
     pub freshness: Freshness,
     /// Whether the header's time is acceptable.
     pub time_in_range: bool,
+    /// Whether its key could be remembered.
+    pub remembered: bool,
 }

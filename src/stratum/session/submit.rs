@@ -10,17 +10,17 @@ use std::time::Duration;
 use super::Session;
 use super::answers::{SyncNeed, Ticket, Waiting};
 use super::effects::{Effect, Moment};
-use super::pending::PendingShare;
+use super::pending::{PendingShare, SentJob};
 use crate::bytes::Hash;
 use crate::coin::profile::BlockHash;
 use crate::pow::{Cost, Scratch, sha256d};
-use crate::stratum::desk::{HashedWork, JudgedShare};
+use crate::stratum::desk::{Candidate, HashedWork, JudgedShare};
 use crate::stratum::reply;
-use crate::stratum::request::Request;
+use crate::stratum::request::{Id, Request};
 use crate::work::board::JobBoard;
 use crate::work::duplicates::{Reserved, ShareKey};
 use crate::work::extranonce::Extranonce2;
-use crate::work::job::{JOB_ID_DIGITS, parse_job_id};
+use crate::work::job::parse_job_id;
 use crate::work::reject::Reject;
 use crate::work::share::{Facts, Freshness, Outcome, judge, rolled_version, time_in_range};
 
@@ -47,7 +47,7 @@ impl Session {
             Ok(share) => self.hash(now, share),
             Err(Refused { reject, recorded }) => {
                 if recorded {
-                    self.record_refused(name, job_id, reject);
+                    self.record_refused(now, name, job_id, reject);
                 }
                 self.refuse(request, reject);
             }
@@ -65,7 +65,9 @@ impl Session {
     ) -> Result<Box<PendingShare>, Refused> {
         let text = |index: usize| request.param(index).text();
         let key = parse_job_id(job_id.as_bytes());
-        let sent = key.and_then(|key| self.jobs.iter().rev().find(|sent| sent.key() == key));
+        // Work older than the previous tip's is unknown from the moment the tip moves, not only from
+        // the next job sent: what was submitted of it is forgotten with it.
+        let sent = key.and_then(|key| self.sent_job(key)).filter(|sent| sent.job.tip_seq + 1 >= board.tip_seq);
         let sent = sent.ok_or(Reject::UnknownJob)?.clone();
         let extranonce2 = text(2)
             .and_then(|hex| Extranonce2::from_hex(hex.as_bytes(), self.terms.port.extranonce2_bytes))
@@ -74,15 +76,18 @@ impl Session {
         let nonce = request.param(4).field_u32().ok_or(Reject::NonceForm)?;
         let bits = match request.params.len() {
             5 => None,
-            _ => text(5).map(|hex| crate::bytes::hex::decode_u32(hex.as_bytes()).ok_or(Reject::VersionBits)).transpose()?,
+            _ => text(5)
+                .map(|hex| crate::bytes::hex::decode_u32(hex.as_bytes()).ok_or(Reject::VersionBits))
+                .transpose()?,
         };
         let template = &sent.job.template;
         let version = rolled_version(template.version, self.version_mask, bits)?;
 
         self.duplicates.on_tip(board.tip_seq);
         let key = ShareKey::new(sent.key(), &extranonce2, time, nonce, version);
-        match self.duplicates.reserve(key) {
-            Reserved::New => {}
+        let reserved = self.duplicates.reserve(key);
+        match reserved {
+            Reserved::New | Reserved::Full => {}
             Reserved::Duplicate => return Err(Reject::Duplicate.into()),
             Reserved::DuplicateCandidate => return Err(Refused { reject: Reject::Duplicate, recorded: false }),
         }
@@ -99,6 +104,7 @@ impl Session {
             assembled: sent.job.assemble(&sent.announcement, self.extranonce1, &extranonce2, version, time, nonce),
             freshness,
             time_in_range: time_in_range(time, template.mintime, now.unix_secs),
+            remembered: reserved == Reserved::New,
             sent,
         }))
     }
@@ -174,30 +180,32 @@ impl Session {
             freshness: share.freshness,
             authorised: worker.is_some(),
             time_in_range: share.time_in_range,
+            remembered: share.remembered,
             assigned: share.sent.difficulty,
             network: share.sent.job.template.target,
         };
         let outcome = judge(&facts, self.terms.stratum_bits);
         if outcome.candidate {
             self.duplicates.mark_candidate(share.key);
+        } else if outcome.verdict.is_err() {
+            // Only what counts is remembered: worthless submits cost their sender no work and must
+            // not fill memory, and a repeat of one is refused for the same reason again.
+            self.duplicates.release(&share.key);
         }
-        let id = share.id.as_ref();
-        let refusal = |reject| id.map_or_else(Vec::new, |id| reply::reject(id, reject));
         let waiting = match outcome.verdict {
             Ok(()) => Waiting::Record {
-                answer: id.map_or_else(Vec::new, reply::yes),
-                refusal: refusal(Reject::NotRecorded),
+                id: share.id.clone(),
                 sync: self.sync_need(now, outcome.candidate),
                 key: share.key,
                 candidate: outcome.candidate,
             },
-            Err(reject) => Waiting::Nothing(refusal(reject)),
+            Err(reject) => Waiting::Nothing(answer_to(share.id.as_ref(), Err(reject))),
         };
         let recorded_for = outcome.verdict.is_ok().then_some(ticket);
         if let Some(slot) = self.answers.get_mut(ticket) {
             *slot = waiting;
         }
-        self.record(recorded_for, share, outcome, worker, pow);
+        self.record(now, recorded_for, share, outcome, worker, pow);
     }
 
     fn sync_need(&self, now: Moment, candidate: bool) -> SyncNeed {
@@ -213,6 +221,7 @@ impl Session {
     /// Hands a hashed share to the desk, if it is to become a row.
     fn record(
         &mut self,
+        now: Moment,
         ticket: Option<Ticket>,
         share: PendingShare,
         outcome: Outcome,
@@ -225,21 +234,23 @@ impl Session {
             None => return,
             known => known,
         };
-        let row_reason = outcome.verdict.err().map(Reject::row_reason);
-        if !outcome.candidate && row_reason == Some(None) {
+        if let (false, Err(reject)) = (outcome.candidate, outcome.verdict)
+            && (reject.row_reason().is_none() || !self.refused_rows.take(now.monotonic))
+        {
             return;
         }
-        let candidate_coinbase =
-            outcome.candidate.then(|| share.sent.announcement.coinbase(self.extranonce1, &share.extranonce2));
-        let work = HashedWork {
+        let candidate = outcome.candidate.then(|| Candidate {
             block_hash: match self.terms.block_hash {
                 BlockHash::Sha256d => sha256d(&share.assembled.header),
                 BlockHash::Pow => pow,
             },
+            coinbase: share.sent.announcement.coinbase(self.extranonce1, &share.extranonce2),
+        });
+        let work = HashedWork {
             header: share.assembled.header,
             coinbase_txid: share.assembled.coinbase_txid,
             share_difficulty: outcome.share_difficulty,
-            candidate_coinbase,
+            candidate,
             job: share.sent.job,
         };
         self.effects.push(Effect::Record {
@@ -255,20 +266,24 @@ impl Session {
         });
     }
 
+    fn sent_job(&self, key: (u32, u8)) -> Option<&SentJob> {
+        self.jobs.iter().rev().find(|sent| sent.key() == key)
+    }
+
     /// Hands a share that was refused before it was hashed to the desk, if its worker is known.
-    fn record_refused(&mut self, name: &str, job_id: &str, reject: Reject) {
+    fn record_refused(&mut self, now: Moment, name: &str, job_id: &str, reject: Reject) {
         let Some(worker) = self.credited(name).cloned() else { return };
-        if reject.row_reason().is_none() {
+        if reject.row_reason().is_none() || !self.refused_rows.take(now.monotonic) {
             return;
         }
-        let job = parse_job_id(job_id.get(..JOB_ID_DIGITS).unwrap_or_default().as_bytes()).unwrap_or_default();
+        let job = parse_job_id(job_id.as_bytes()).unwrap_or_default();
         self.effects.push(Effect::Record {
             ticket: None,
             share: Box::new(JudgedShare {
                 verdict: Err(reject),
                 worker: Some(worker),
                 remote: self.peer.address,
-                assigned: self.difficulty,
+                assigned: self.sent_job(job).map_or(self.difficulty, |sent| sent.difficulty),
                 job,
                 work: None,
             }),
@@ -278,29 +293,34 @@ impl Session {
     /// The desk has the share, under sequence number `seq`; `None`: it could not be written down.
     pub fn on_recorded(&mut self, now: Moment, ticket: Ticket, seq: Option<u64>) {
         let Some(waiting) = self.answers.get_mut(ticket) else { return };
-        let (next, released) = match (std::mem::replace(waiting, Waiting::Nothing(Vec::new())), seq) {
-            (Waiting::Record { answer, sync: SyncNeed::No, .. }, Some(_)) => (Waiting::Nothing(answer), None),
-            (Waiting::Record { answer, sync, .. }, Some(seq)) => {
-                let until = if let SyncNeed::Until(moment) = sync { Some(moment) } else { None };
-                (Waiting::Sync { seq, until, answer }, None)
-            }
-            // A candidate stays marked: it is on its way to the nodes although its row is not.
-            (Waiting::Record { refusal, key, candidate, .. }, None) => {
-                (Waiting::Nothing(refusal), (!candidate).then_some(key))
-            }
-            (other, _) => (other, None),
+        let (id, sync, key, candidate) = match std::mem::replace(waiting, Waiting::Nothing(Vec::new())) {
+            Waiting::Record { id, sync, key, candidate } => (id, sync, key, candidate),
+            other => return *waiting = other,
         };
-        *waiting = next;
-        match (seq, released) {
-            (Some(_), _) => {
-                if let Some(estimator) = &mut self.estimator {
-                    estimator.on_share(now.monotonic);
-                }
+        let answer = answer_to(id.as_ref(), seq.map(|_| ()).ok_or(Reject::NotRecorded));
+        *waiting = match (seq, sync) {
+            (Some(seq), SyncNeed::Yes) => Waiting::Sync { seq, until: None, answer },
+            (Some(seq), SyncNeed::Until(moment)) => Waiting::Sync { seq, until: Some(moment), answer },
+            (Some(_), SyncNeed::No) | (None, _) => Waiting::Nothing(answer),
+        };
+        if seq.is_some() {
+            if let Some(estimator) = &mut self.estimator {
+                estimator.on_share(now.monotonic);
             }
-            (None, Some(key)) => self.duplicates.release(&key),
-            (None, None) => {}
+        } else if !candidate {
+            // A candidate stays marked: it is on its way to the nodes although its row is not.
+            self.duplicates.release(&key);
         }
         self.flush_ready(now.monotonic);
+    }
+}
+
+/// The answer to a submit; nothing for one without an id.
+fn answer_to(id: Option<&Id>, verdict: Result<(), Reject>) -> Vec<u8> {
+    match (id, verdict) {
+        (None, _) => Vec::new(),
+        (Some(id), Ok(())) => reply::yes(id),
+        (Some(id), Err(reject)) => reply::reject(id, reject),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The session without a socket: lines in, bytes and effects out.
 
+mod limits;
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -202,7 +204,7 @@ fn an_accepted_share_is_a_row_in_the_stored_spelling() {
     assert_eq!(answers, [json!({"id":4,"result":true,"error":null})]);
     let row = &miner.rows[0];
     assert_eq!((row.worker.as_deref(), row.verdict), (Some("A.b"), Ok(())));
-    assert!(row.work.as_ref().unwrap().candidate_coinbase.is_none());
+    assert!(!row.is_candidate());
     // The same work in upper case, and once more as it was.
     let upper = r#"["a.b","0000000100","00000000","6553F100","00000001"]"#;
     assert_eq!(miner.code(upper), 22);
@@ -286,7 +288,14 @@ fn nonce(miner: &Miner, job_id: (u32, u8), wanted: bool) -> String {
     let sent = miner.session.jobs.iter().find(|sent| sent.key() == job_id).unwrap();
     let extranonce2 = crate::work::extranonce::Extranonce2::from_hex(b"00000000", 4).unwrap();
     let found = (0..100u32).find(|nonce| {
-        let made = sent.job.assemble(&sent.announcement, [0xaa, 0xbb, 0xcc, 0xdd], &extranonce2, 0x2000_0000, 0x6553_f100, *nonce);
+        let made = sent.job.assemble(
+            &sent.announcement,
+            [0xaa, 0xbb, 0xcc, 0xdd],
+            &extranonce2,
+            0x2000_0000,
+            0x6553_f100,
+            *nonce,
+        );
         sent.job.template.target.is_met_by(&crate::pow::sha256d(&made.header)) == wanted
     });
     format!("{:08x}", found.unwrap())
@@ -300,7 +309,7 @@ fn a_block_is_a_candidate_whoever_sends_it_and_however_late_but_once() {
     assert_eq!(miner.rows.len(), 1);
     // Credited to the worker authorised last, but not as accepted work.
     assert_eq!((miner.rows[0].worker.as_deref(), miner.rows[0].verdict), (Some("A.b"), Err(Reject::Unauthorized)));
-    assert!(miner.rows[0].work.as_ref().unwrap().candidate_coinbase.is_some());
+    assert!(miner.rows[0].is_candidate());
     assert_eq!(miner.submit(5, "a.b", "0000000100", &block)[0]["error"][0], 22);
     assert_eq!(miner.rows.len(), 1, "a repeated candidate is no second row");
 
@@ -310,7 +319,7 @@ fn a_block_is_a_candidate_whoever_sends_it_and_however_late_but_once() {
     let mut tries = (0..50u32).map(|step| format!("{:08x}", u32::from_str_radix(&late, 16).unwrap() + step));
     let candidate = tries.any(|nonce| {
         miner.submit(6, "a.b", "0000000100", &nonce);
-        miner.rows.last().unwrap().work.as_ref().is_some_and(|work| work.candidate_coinbase.is_some())
+        miner.rows.last().unwrap().is_candidate()
     });
     assert!(candidate && miner.rows[before..].iter().all(|row| row.verdict == Err(Reject::Stale)));
 }
@@ -401,7 +410,10 @@ fn configure_answers_every_extension_it_was_asked_about() {
     assert_eq!(result["version-rolling.mask"], "00c00000");
     // A fixed port below the wish cannot grant it.
     assert_eq!(result["minimum-difficulty"], false);
-    assert_eq!((&result["subscribe-extranonce"], &result["info"], &result["x"]), (&json!(true), &json!(true), &json!(false)));
+    assert_eq!(
+        (&result["subscribe-extranonce"], &result["info"], &result["x"]),
+        (&json!(true), &json!(true), &json!(false))
+    );
     assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001","00400000"]"#), 0);
     assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001","00800000"]"#), 0);
     assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001","01000000"]"#), 20);
@@ -483,14 +495,4 @@ fn vardiff_raises_a_fast_miner_at_once_with_work_of_its_own() {
     assert_eq!(lines[0]["method"], "mining.set_difficulty");
     assert!(lines[0]["params"][0].as_f64().unwrap() > 1e-11);
     assert_eq!((&lines[1]["params"][0], &lines[1]["params"][8]), (&json!("0000000101"), &json!(false)));
-}
-
-#[test]
-fn the_number_of_unanswered_requests_is_bounded() {
-    let mut miner = Miner::on(port(), HARD, Algorithm::Sha256d);
-    for id in 0..answers::OUTSTANDING_MAX {
-        assert!(miner.session.may_read());
-        miner.say(&format!(r#"{{"id":{id},"method":"mining.authorize","params":["a.b","x"]}}"#));
-    }
-    assert!(!miner.session.may_read());
 }

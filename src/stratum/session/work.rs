@@ -23,7 +23,7 @@ impl Session {
     /// The coin's work has changed.
     pub fn on_board(&mut self, now: Moment, board: &JobBoard) {
         let known = self.jobs.back().map(|sent| sent.job.serial);
-        if board.job.as_ref().map(|job| job.serial) != known {
+        if board.job.as_ref().map(|job| job.serial) != known && self.greeting.is_none() {
             self.announce(now, board);
         }
     }
@@ -50,7 +50,7 @@ impl Session {
     }
 
     fn send(&mut self, now: Moment, job: &Arc<Job>, variant: u8, clean: bool) {
-        // It was built with this size of extranonce when the job was made, so it can be built again.
+        // Jobs are made with the largest extranonce of the coin's ports, so this one fits as well.
         let Ok(announcement) = job.announcement(self.terms.port.extranonce2_bytes, variant) else { return };
         self.tell_difficulty();
         self.out.push_shared(if clean { &announcement.notify_clean } else { &announcement.notify });
@@ -79,11 +79,16 @@ impl Session {
             return;
         }
         self.retargeted_at = now.monotonic;
+        let Some(job) = &board.job else {
+            // Submits are refused meanwhile: that is not the miner's silence, and no evidence.
+            self.estimator = None;
+            return;
+        };
         let (Some(vardiff), Some(estimator)) = (&self.terms.port.vardiff, &mut self.estimator) else { return };
-        let network = board.job.as_ref().map(|job| job.template.target.difficulty(self.terms.stratum_bits));
+        let network = job.template.target.difficulty(self.terms.stratum_bits);
         let mut bounds = vardiff.clone();
         bounds.min = self.floor.map_or(bounds.min, |floor| floor.max(bounds.min));
-        if let Some(wanted) = estimator.retarget(now.monotonic, &bounds, network.and_then(Difficulty::new)) {
+        if let Some(wanted) = estimator.retarget(now.monotonic, &bounds, Difficulty::new(network)) {
             self.difficulty = wanted;
             self.repeat_work(now, board, false);
         }
@@ -94,11 +99,18 @@ impl Session {
         self.estimator.as_ref().map(|_| self.retargeted_at + RETARGET_INTERVAL)
     }
 
-    /// Breaks a long silence: miners give up on a pool that sends nothing for a minute.
+    /// Breaks a long silence: miners give up on a pool that sends nothing for a minute. Without work
+    /// to send (no node answers, or the miner is not authorised yet) the difficulty is said again.
     pub(super) fn keep_alive(&mut self, now: Moment, board: &JobBoard) {
-        if !self.jobs.is_empty() && now.monotonic >= self.work_sent_at + self.terms.port.keepalive {
-            self.work_sent_at = now.monotonic;
-            self.repeat_work(now, board, false);
+        if !self.subscribed || now.monotonic < self.work_sent_at + self.terms.port.keepalive {
+            return;
+        }
+        self.work_sent_at = now.monotonic;
+        let before = self.out.len();
+        self.repeat_work(now, board, false);
+        if self.out.len() == before && self.greeting.is_none() {
+            self.told = None;
+            self.tell_difficulty();
         }
     }
 }

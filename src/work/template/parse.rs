@@ -2,14 +2,13 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use super::{COINBASE_AUX_BYTES_MAX, HANDLE_BYTES_MAX, TRANSACTIONS_MAX, Template, TemplateError, TemplateTransaction};
-use crate::bytes::{Hash, display_hash, hex, parse_display_hash};
+use crate::bytes::sha256::sha256d;
+use crate::bytes::{Hash, hex, parse_display_hash};
+use crate::chain::merkle;
 use crate::difficulty::Target;
 
-/// What an output script that commits to the witnesses begins with (BIP141).
-const COMMITMENT_HEADER: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
 /// Bytes of a serialised transaction that are always there: version, two counts, lock time.
 const TRANSACTION_BYTES_MIN: usize = 10;
 
@@ -93,15 +92,6 @@ fn handle(field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Templat
 /// A time or height: a whole number of 32 bits.
 fn number(field: &str, raw: Option<&RawValue>) -> Result<u32, TemplateError> {
     required(field, raw)
-}
-
-/// Double SHA-256.
-fn sha256d(parts: &[&[u8]]) -> Hash {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
-    }
-    Sha256::digest(hasher.finalize()).into()
 }
 
 pub(super) fn template(json: &str, known_rules: &[String]) -> Result<Template, TemplateError> {
@@ -218,7 +208,7 @@ fn transaction(index: usize, raw: &RawValue) -> Result<TemplateTransaction, Temp
     if txid.is_none() && extended {
         return Err(fault(at(".txid"), "is missing, and the transaction has a witness"));
     }
-    let wtxid = wtxid.unwrap_or_else(|| sha256d(&[&data]));
+    let wtxid = wtxid.unwrap_or_else(|| sha256d(&data));
     Ok(TemplateTransaction { data, txid: txid.unwrap_or(wtxid), wtxid })
 }
 
@@ -239,29 +229,12 @@ fn witness_commitment(
     if !segwit && !witnesses {
         return Ok(None);
     }
-    let committed = script
-        .strip_prefix(&COMMITMENT_HEADER)
-        .and_then(|rest| rest.first_chunk::<32>())
-        .ok_or_else(|| fault(FIELD, "is not a witness commitment (6a24aa21a9ed and 32 bytes)"))?;
-    let expected = sha256d(&[&witness_root(transactions), &[0; 32]]);
-    if *committed != expected {
-        return Err(fault(FIELD, format!("does not commit to the transactions; expected {}", display_hash(&expected))));
+    let wtxids: Vec<Hash> = transactions.iter().map(|transaction| transaction.wtxid).collect();
+    let expected = merkle::witness_commitment(&wtxids);
+    // Further commitments may follow the 32 bytes of this one.
+    if !script.starts_with(&expected) {
+        let expected = hex::encode(&expected);
+        return Err(fault(FIELD, format!("does not commit to the transactions; expected {expected}")));
     }
     Ok(Some(script))
-}
-
-/// Root of the merkle tree over the witness hashes; the coinbase's place is 32 zero bytes.
-fn witness_root(transactions: &[TemplateTransaction]) -> Hash {
-    let mut level: Vec<Hash> = std::iter::once([0; 32]).chain(transactions.iter().map(|one| one.wtxid)).collect();
-    while level.len() > 1 {
-        level = level
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => sha256d(&[left, right]),
-                [single] => sha256d(&[single, single]),
-                _ => [0; 32],
-            })
-            .collect();
-    }
-    level.first().copied().unwrap_or([0; 32])
 }

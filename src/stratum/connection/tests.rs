@@ -1,0 +1,170 @@
+//! Connections over real sockets, with a desk that remembers.
+
+use std::sync::Mutex;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::coin::profile::BlockHash;
+use crate::config::{Port, Workers};
+use crate::difficulty::Difficulty;
+use crate::pow::Algorithm;
+use crate::stratum::desk::NotRecorded;
+use crate::work::job::tests::job;
+use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
+
+/// What nobody should ever have to wait for.
+const FOREVER: Duration = Duration::from_secs(60);
+
+/// Takes everything and never gets it onto the disk.
+struct SlowDisk {
+    synced: watch::Sender<u64>,
+    verdicts: Mutex<Vec<bool>>,
+}
+
+impl ShareDesk for SlowDisk {
+    fn record(&self, shares: Vec<JudgedShare>) -> Vec<Result<u64, NotRecorded>> {
+        let mut verdicts = self.verdicts.lock().unwrap();
+        verdicts.extend(shares.iter().map(|share| share.verdict.is_ok()));
+        shares.iter().map(|_| Ok(7)).collect()
+    }
+
+    fn synced(&self) -> watch::Receiver<u64> {
+        self.synced.subscribe()
+    }
+}
+
+/// Knows everybody, and tells who was asked for.
+struct Everybody(mpsc::Sender<String>);
+
+impl WorkerSource for Everybody {
+    async fn find(&mut self, name: &str) -> Result<Found, SourceError> {
+        let _ = self.0.send(name.to_owned()).await;
+        Ok(Found::Worker(StoredWorker { name: name.to_owned(), password: None, locked: 0 }))
+    }
+
+    async fn create(&mut self, _: &StoredAccount, _: &str, _: &str) -> Result<StoredWorker, SourceError> {
+        Err(SourceError("nobody is created here".to_owned()))
+    }
+}
+
+struct Pool {
+    client: BufReader<TcpStream>,
+    connection: JoinHandle<()>,
+    board: watch::Sender<Arc<JobBoard>>,
+    _stop: watch::Sender<bool>,
+    asked: mpsc::Receiver<String>,
+    desk: Arc<SlowDisk>,
+    hashers: Hashers,
+}
+
+async fn pool(algorithm: Algorithm) -> Pool {
+    let (board, board_seen) = watch::channel(Arc::new(JobBoard { tip_seq: 1, job: Some(job(1, 1, 0x1d00_ffff)) }));
+    let (stop, stop_seen) = watch::channel(false);
+    let (asks, asked) = mpsc::channel(16);
+    let desk = Arc::new(SlowDisk { synced: watch::channel(0).0, verdicts: Mutex::default() });
+    let seconds = Duration::from_secs;
+    let port = Port {
+        listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+        difficulty: Difficulty::new(1e-12).unwrap(),
+        vardiff: None,
+        extranonce2_bytes: 4,
+        connections_max: 10,
+        line_bytes_max: 8192,
+        subscribe_timeout: seconds(60),
+        idle_timeout: seconds(600),
+        write_timeout: seconds(60),
+        keepalive: seconds(60),
+    };
+    let terms = Terms {
+        port: Arc::new(port),
+        algorithm,
+        block_hash: BlockHash::Sha256d,
+        stratum_bits: 32,
+        version_mask: 0,
+        answers_wait_for_sync: true,
+    };
+    let workers = Workers {
+        check_password: false,
+        auto_create: false,
+        refuse_locked: true,
+        cache: seconds(60),
+        negative_cache: seconds(60),
+    };
+    let hashers = Hashers::start(1, 16).unwrap();
+    let context = PortContext {
+        coin: "test".into(),
+        terms: Arc::new(terms),
+        board: board_seen,
+        extranonces: Arc::new(Extranonces::starting_at(0)),
+        directory: Directory::start(Everybody(asks), workers),
+        hashers: hashers.clone(),
+        desk: desk.clone(),
+        clock: Arc::new(SystemClock::new()),
+        counters: Arc::default(),
+        stop: stop_seen,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, remote) = listener.accept().await.unwrap();
+    let connection = tokio::spawn(serve(stream, remote, context));
+    Pool { client: BufReader::new(client), connection, board, _stop: stop, asked, desk, hashers }
+}
+
+impl Pool {
+    async fn say(&mut self, line: &str) {
+        self.client.get_mut().write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    /// Reads until a line holds `text`.
+    async fn hear(&mut self, text: &str) {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert!(timeout(FOREVER, self.client.read_line(&mut line)).await.unwrap().unwrap() > 0, "no {text}");
+        }
+    }
+
+    async fn start_mining(&mut self) {
+        self.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#).await;
+        self.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#).await;
+        self.hear("mining.notify").await;
+    }
+}
+
+const SUBMIT: &str =
+    r#"{"id":3,"method":"mining.submit","params":["a.b","0000000100","00000000","6553f100","00000001"]}"#;
+
+#[tokio::test]
+async fn a_miner_that_hangs_up_while_the_disk_is_slow_leaves_nothing_behind() {
+    let mut pool = pool(Algorithm::Sha256d).await;
+    pool.start_mining().await;
+    pool.hear(r#""id":2"#).await;
+    pool.say(SUBMIT).await;
+    drop(pool.client);
+    timeout(FOREVER, pool.connection).await.unwrap().unwrap();
+    assert_eq!(*pool.desk.verdicts.lock().unwrap(), [true]);
+}
+
+#[tokio::test]
+async fn a_submit_at_a_hasher_is_carried_through_whatever_ends_the_connection() {
+    let mut pool = pool(Algorithm::Scrypt { log_n: 10, r: 1 }).await;
+    pool.start_mining().await;
+    // The hasher is busy for a while.
+    let (answer, _answers) = mpsc::channel(8);
+    for ticket in 0..8 {
+        let algorithm = Algorithm::Scrypt { log_n: 14, r: 8 };
+        let header = Box::new([0; 80]);
+        pool.hashers.submit(hashers::Request { algorithm, header, ticket, pin: 0, answer: answer.clone() }).await;
+    }
+    // Both lines are read together: once the second name is asked for, the submit was read.
+    pool.say(&format!("{SUBMIT}\n{}", r#"{"id":4,"method":"mining.authorize","params":["c.d","x"]}"#)).await;
+    while timeout(FOREVER, pool.asked.recv()).await.unwrap().unwrap() != "c.d" {}
+    drop(pool.board);
+    timeout(FOREVER, pool.connection).await.unwrap().unwrap();
+    assert_eq!(pool.desk.verdicts.lock().unwrap().len(), 1);
+}

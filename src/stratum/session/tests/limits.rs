@@ -1,0 +1,184 @@
+//! What must hold when something is late, full or gone.
+
+use super::*;
+use crate::work::duplicates::{DUPLICATES_MAX, Reserved, ShareKey};
+use crate::work::extranonce::Extranonce2;
+
+fn adjusting(start: f64) -> Port {
+    let vardiff = Vardiff {
+        min: Difficulty::new(1e-12).unwrap(),
+        max: Difficulty::new(1e6).unwrap(),
+        target: Duration::from_secs(15),
+        retarget: Duration::from_secs(90),
+        variance: 0.3,
+    };
+    Port { difficulty: Difficulty::new(start).unwrap(), vardiff: Some(vardiff), ..port() }
+}
+
+fn subscribed(port: Port) -> Miner {
+    let mut miner = Miner::on(port, HARD, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    miner
+}
+
+#[test]
+fn work_follows_the_subscription_s_answer_even_behind_a_slow_authorisation() {
+    let mut miner = Miner::on(port(), HARD, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.authorize","params":["a.b","x"]}"#);
+    assert!(miner.say(r#"{"id":2,"method":"mining.subscribe","params":[]}"#).is_empty());
+    assert!(miner.board(job(2, 2, HARD)).is_empty());
+    let lines = miner.answer(0, Answer::Unavailable);
+    assert_eq!((&lines[0]["id"], &lines[1]["id"]), (&json!(1), &json!(2)));
+    assert_eq!(lines[2]["method"], "mining.set_difficulty");
+    assert_eq!((&lines[3]["method"], &lines[3]["params"][0]), (&json!("mining.notify"), &json!("0000000200")));
+    assert_eq!(lines.len(), 4);
+}
+
+#[test]
+fn a_session_that_asked_for_its_end_has_no_deadline_that_is_over() {
+    let mut silent = Miner::on(port(), HARD, Algorithm::Sha256d);
+    silent.say(r#"{"id":1,"method":"mining.authorize","params":["a.b","x"]}"#);
+    silent.tick_at(15);
+    assert_eq!(silent.closed, Some(CloseReason::NotSubscribed));
+    assert!(silent.session.deadline() > silent.now);
+    let mut idle = Miner::ready(HARD);
+    idle.tick_at(600);
+    assert!(idle.session.deadline() > idle.now);
+    idle.closed = None;
+    idle.tick_at(601);
+    assert_eq!(idle.closed, None, "once is enough");
+}
+
+#[test]
+fn miners_hear_something_while_there_is_no_work() {
+    let mut miner = Miner::ready(HARD);
+    miner.board.job = None;
+    for secs in [50, 100] {
+        assert!(miner.session.deadline() <= Duration::from_secs(secs));
+        let lines = miner.tick_at(secs);
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["method"], "mining.set_difficulty");
+    }
+    // Nor does one wait in silence that has no work because it is not authorised.
+    let mut stranger = Miner::on(port(), HARD, Algorithm::Scrypt { log_n: 10, r: 1 });
+    stranger.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    assert_eq!(stranger.tick_at(50)[0]["method"], "mining.set_difficulty");
+}
+
+#[test]
+fn refused_shares_are_not_remembered_and_may_be_tried_again() {
+    let mut miner = Miner::ready(HARD);
+    let share = r#"["a.b","0000000100","00000000","6553f100","00000001"]"#;
+    let stranger = r#"["c.d","0000000100","00000000","6553f100","00000001"]"#;
+    assert_eq!(miner.code(stranger), 24);
+    let job = miner.board.job.take();
+    assert_eq!(miner.code(share), 20, "no work: try again");
+    miner.board.job = job;
+    assert_eq!(miner.code(share), 0);
+    assert_eq!(miner.code(share), 22);
+
+    let mut hard = Miner::on(Port { difficulty: Difficulty::new(1e6).unwrap(), ..port() }, HARD, Algorithm::Sha256d);
+    hard.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    hard.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
+    hard.grant(0, "a.b");
+    for _ in 0..2 {
+        assert_eq!(hard.code(share), 23);
+    }
+}
+
+#[test]
+fn a_block_is_found_although_no_further_share_can_be_remembered() {
+    let mut miner = Miner::ready(EASY);
+    let (block, share) = (nonce(&miner, (1, 0), true), nonce(&miner, (1, 0), false));
+    miner.session.duplicates.on_tip(1);
+    let extranonce2 = Extranonce2::from_hex(b"00000000", 4).unwrap();
+    for other in 0..DUPLICATES_MAX as u32 {
+        let key = ShareKey::new((9, 9), &extranonce2, 0, other, 0);
+        assert_eq!(miner.session.duplicates.reserve(key), Reserved::New);
+    }
+    assert_eq!(miner.submit(4, "a.b", "0000000100", &share)[0]["error"][0], 22);
+    assert_eq!(miner.submit(5, "a.b", "0000000100", &block)[0]["result"], true);
+    assert!(miner.rows[1].is_candidate());
+    assert_eq!(miner.submit(6, "a.b", "0000000100", &block)[0]["error"][0], 22);
+    assert_eq!(miner.rows.len(), 2);
+}
+
+#[test]
+fn work_of_the_tip_before_the_last_is_unknown_before_new_work_was_sent() {
+    let mut miner = Miner::ready(EASY);
+    let block = nonce(&miner, (1, 0), true);
+    assert_eq!(miner.submit(4, "a.b", "0000000100", &block)[0]["result"], true);
+    // The tip moved twice while the session slept: what it remembered of the first is gone.
+    for tip_seq in [2, 3] {
+        miner.board = JobBoard { tip_seq, job: Some(job(tip_seq as u32, tip_seq, EASY)) };
+        miner.submit(5, "a.b", "0000000199", "00000000");
+        miner.session.duplicates.on_tip(tip_seq);
+    }
+    assert_eq!(miner.submit(6, "a.b", "0000000100", &block)[0]["error"][0], 21);
+    assert!(miner.rows[1..].iter().all(|row| !row.is_candidate()), "one block, one candidate");
+}
+
+#[test]
+fn a_refused_share_names_the_difficulty_of_its_job() {
+    let mut miner = Miner::ready(HARD);
+    let share = r#"["a.b","0000000100","00000000","6553f100","00000001"]"#;
+    assert_eq!(miner.code(share), 0);
+    miner.session.difficulty = Difficulty::new(1e6).unwrap();
+    assert_eq!(miner.code(share), 22);
+    assert_eq!(miner.rows[1].assigned.get(), 1e-12);
+}
+
+#[test]
+fn a_difficulty_that_was_asked_for_comes_at_once_with_work_of_its_own() {
+    let mut miner = subscribed(adjusting(1024.0));
+    let lines = miner.say(r#"{"id":3,"method":"mining.suggest_difficulty","params":[16]}"#);
+    assert_eq!(lines[0]["result"], true);
+    assert_eq!((&lines[1]["method"], &lines[1]["params"][0]), (&json!("mining.set_difficulty"), &json!(16)));
+    assert_eq!((&lines[2]["params"][0], &lines[2]["params"][8]), (&json!("0000000101"), &json!(false)));
+    // The same wish again changes nothing.
+    assert_eq!(miner.say(r#"{"id":4,"method":"mining.suggest_difficulty","params":[16]}"#).len(), 1);
+    let line =
+        r#"{"id":5,"method":"mining.configure","params":[["minimum-difficulty"],{"minimum-difficulty.value":64}]}"#;
+    let lines = miner.say(line);
+    assert_eq!((&lines[0]["result"]["minimum-difficulty"], &lines[1]["params"][0]), (&json!(true), &json!(64)));
+    assert_eq!(lines[2]["params"][0], "0000000102");
+    let lines = miner.say(r#"{"id":6,"method":"mining.suggest_difficulty","params":[1]}"#);
+    assert_eq!(lines.len(), 1, "the floor holds");
+}
+
+#[test]
+fn an_outage_of_the_nodes_is_no_evidence_of_a_slow_miner() {
+    let mut miner = subscribed(adjusting(1024.0));
+    let work = miner.board.job.take();
+    for secs in (5..3600).step_by(5) {
+        miner.session.heard_at = Duration::from_secs(secs);
+        miner.tick_at(secs);
+    }
+    assert_eq!(miner.session.difficulty.get(), 1024.0);
+    miner.board.job = work;
+    let lines = miner.board(job(2, 1, HARD));
+    assert_eq!(lines[0]["method"], "mining.notify");
+}
+
+#[test]
+fn a_flood_of_refused_shares_is_answered_but_not_written_down() {
+    let mut miner = Miner::ready(HARD);
+    let share = r#"["a.b","0000000100","00000000","6553f100","00000001"]"#;
+    assert_eq!(miner.code(share), 0);
+    for _ in 0..600 {
+        assert_eq!(miner.code(share), 22);
+    }
+    assert_eq!(miner.rows.len(), 501);
+    assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000002"]"#), 0);
+    assert_eq!(miner.rows.last().unwrap().verdict, Ok(()));
+}
+
+#[test]
+fn the_number_of_unanswered_requests_is_bounded() {
+    let mut miner = Miner::on(port(), HARD, Algorithm::Sha256d);
+    for id in 0..answers::OUTSTANDING_MAX {
+        assert!(miner.session.may_read());
+        miner.say(&format!(r#"{{"id":{id},"method":"mining.authorize","params":["a.b","x"]}}"#));
+    }
+    assert!(!miner.session.may_read());
+}
