@@ -32,7 +32,7 @@ async fn names_are_escaped_and_secrets_are_nowhere() {
     // A second coin with wrong passwords everywhere: what is refused is logged, too.
     let mut denied = Coin { name: "denied", mpos: login(SECRETS[1], "logs_denied"), ..Coin::fake(&node, &db, "logs") };
     denied.nodes = denied.nodes.replace(fake_node::PASSWORD, SECRETS[2]);
-    denied.address.push('2');
+    denied.keys = "instance = 1".to_owned();
     let config = stage::configuration(&[&coin, &denied]);
     let config = config.replace("[daemon]\n", "[daemon]\nlog_level = \"trace\"\n");
     let daemon = Daemon::start(&config).unwrap();

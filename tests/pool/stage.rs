@@ -23,6 +23,9 @@ pub const SHA256D_EASY: f64 = 1.0 / 4_294_967_296.0;
 /// for the test miner, which counts bit by bit.
 pub const SHA256D_SOME: f64 = 1.0 / 268_435_456.0;
 
+/// Where coins of a fake node are paid to: the address of Bitcoin's first block.
+const FAKE_ADDRESS: &str = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa";
+
 /// A `[[coin]]` of the configuration. Tests change what they are about.
 pub struct Coin {
     pub name: &'static str,
@@ -71,7 +74,7 @@ impl Coin {
         Self {
             name: "bitcoin",
             preset: "bitcoin",
-            address: "an address that only the fake node knows".to_owned(),
+            address: FAKE_ADDRESS.to_owned(),
             keys: String::new(),
             nodes: String::new(),
             templates: "poll_ms = 100".to_owned(),

@@ -39,7 +39,7 @@ async fn tips_arrive(templates: &str, databases: [&str; 2]) {
 
 #[tokio::test]
 async fn long_polling_alone_brings_new_tips() {
-    // Twice the patience of any wait here: no poll can have brought them.
+    // Three times the patience of any wait here: no poll can have brought them.
     let poll = PATIENCE * 3;
     assert!(poll <= Duration::from_secs(60), "the most that can be configured");
     tips_arrive(&format!("poll_ms = {}\nlongpoll = true", poll.as_millis()), ["lp_ltc", "lp_btc"]).await;
