@@ -174,9 +174,11 @@ fn scrypt_of_the_litecoin_genesis_header() {
 fn call(url: &str, method: &str, params: &Value) -> std::io::Result<Value> {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://"))?;
     let body = json!({"id": 7, "method": method, "params": params}).to_string();
-    // "fake:node" in base64.
-    let head =
-        format!("POST / HTTP/1.1\r\nAuthorization: Basic ZmFrZTpub2Rl\r\nContent-Length: {}\r\n\r\n", body.len());
+    // "fake:fake-node-secret" in base64.
+    let head = format!(
+        "POST / HTTP/1.1\r\nAuthorization: Basic ZmFrZTpmYWtlLW5vZGUtc2VjcmV0\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all(format!("{head}{body}").as_bytes())?;
     let mut reader = BufReader::new(stream);
     let mut length = 0;
