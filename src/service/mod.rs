@@ -1,7 +1,7 @@
 //! The daemon put together: coins, ledgers, life.
 
 mod accounts;
-mod candidate;
+pub mod blocks;
 mod coin;
 mod desk;
 mod jobs;
