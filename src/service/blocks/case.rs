@@ -66,12 +66,6 @@ impl Case {
         self.unsaved.notify_one();
     }
 
-    /// Notes that the node has its own name for the block.
-    pub fn rename(&self, node_hash: String) {
-        let mut dossier = self.dossier();
-        dossier.node_hash = (node_hash != dossier.hash).then_some(node_hash);
-    }
-
     /// Writes the dossier; true if the disk took it.
     pub async fn save(self: &Arc<Self>) -> bool {
         let case = Arc::clone(self);
@@ -141,8 +135,8 @@ fn log(dossier: &Dossier, what: &What) {
             warn!(coin, height, hash, step = "decided", reason, "block refused by every node");
         }
         What::Undecided { words } => error!(coin, height, hash, step = "undecided", words, "block: still asking"),
-        What::Marked { seq, accepted, reason } => {
-            info!(coin, height, hash, step = "marked", seq, accepted, reason, "block");
+        What::Marked { seq, accepted, reason, node_hash } => {
+            info!(coin, height, hash, step = "marked", seq, accepted, reason, node_hash, "block");
         }
         What::Stored { seq } => info!(coin, height, hash, step = "stored", seq, "block"),
         What::Resumed => info!(coin, height, hash, step = "resumed", "block of the last run taken up"),

@@ -75,3 +75,85 @@ pub fn step(node: String, standing: &Standing) -> super::dossier::What {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::dossier::tests::dossier;
+    use super::super::dossier::{Step, What};
+    use super::*;
+
+    /// The dossier of block 0x11 after these verdicts.
+    fn after(verdicts: &[bool]) -> Dossier {
+        let mut dossier = dossier();
+        for &accepted in verdicts {
+            let what = What::Marked { seq: 9, accepted, reason: String::new(), node_hash: None };
+            dossier.add(Step { at_ms: 1, what });
+        }
+        dossier
+    }
+
+    fn in_chain(confirmations: u32) -> Standing {
+        Standing::InChain { node_hash: [0x11; 32], confirmations }
+    }
+
+    fn replaced(confirmations: u32) -> Standing {
+        Standing::Replaced { by: [0x22; 32], confirmations }
+    }
+
+    /// `accepted` and reason of the verdict that follows, and whether the dossier is closed.
+    fn judged(dossier: &Dossier, standing: &Standing) -> (Option<(bool, String)>, bool) {
+        let outcome = judge(dossier, standing, 5);
+        let verdict = outcome.verdict.map(|verdict| (verdict.accepted, verdict.reason));
+        (verdict, outcome.closed.is_some())
+    }
+
+    #[test]
+    fn a_verdict_follows_only_when_it_differs_from_the_last() {
+        let yes = || Some((true, String::new()));
+        let no = |reason: &str| Some((false, reason.to_owned()));
+        assert_eq!(judged(&after(&[]), &in_chain(1)), (yes(), false));
+        assert_eq!(judged(&after(&[]), &replaced(2)), (no("not in the best chain"), false));
+        assert_eq!(judged(&after(&[true]), &in_chain(1)), (None, false));
+        assert_eq!(judged(&after(&[true]), &replaced(2)), (no("orphaned"), false));
+        assert_eq!(judged(&after(&[false]), &replaced(4)), (None, false));
+        assert_eq!(judged(&after(&[false]), &in_chain(1)), (yes(), false));
+        assert_eq!(judged(&after(&[true, false]), &replaced(4)), (None, false));
+        assert_eq!(judged(&after(&[true, false]), &in_chain(4)), (yes(), false));
+    }
+
+    #[test]
+    fn two_blocks_that_are_level_decide_nothing() {
+        assert_eq!(judged(&after(&[true]), &replaced(1)), (None, false));
+        assert_eq!(judged(&after(&[]), &replaced(1)), (None, false));
+        // Where one confirmation is enough, it is enough for both.
+        assert!(judge(&after(&[true]), &replaced(1), 1).verdict.is_some());
+    }
+
+    #[test]
+    fn a_block_is_closed_when_it_or_the_other_one_is_buried() {
+        assert_eq!(judge(&after(&[true]), &in_chain(5), 5).closed, Some(Some(State::Confirmed)));
+        assert_eq!(judge(&after(&[true]), &in_chain(4), 5).closed, None);
+        assert_eq!(judge(&after(&[true, false]), &replaced(5), 5).closed, Some(None));
+        // The verdict comes first, also when nobody looked for long.
+        assert_eq!(judged(&after(&[true]), &replaced(9)), (Some((false, "orphaned".to_owned())), true));
+    }
+
+    #[test]
+    fn a_better_name_is_a_verdict_too() {
+        let theirs = Standing::InChain { node_hash: [0x33; 32], confirmations: 1 };
+        let verdict = judge(&after(&[true]), &theirs, 5).verdict.unwrap();
+        assert_eq!((verdict.accepted, verdict.node_hash), (true, [0x33; 32]));
+        let mut named = after(&[]);
+        let node_hash = Some(display_hash(&[0x33; 32]));
+        named.add(Step { at_ms: 1, what: What::Marked { seq: 9, accepted: true, reason: String::new(), node_hash } });
+        assert_eq!(judge(&named, &theirs, 5).verdict, None);
+    }
+
+    #[test]
+    fn looks_become_rarer_while_nothing_changes() {
+        let secs = |dossier: &Dossier, since: u64| pause(dossier, Duration::from_secs(since)).as_secs();
+        let (pending, settled) = (after(&[]), after(&[true]));
+        assert_eq!([0, 8, 40, 240, 100_000].map(|since| secs(&settled, since)), [2, 2, 10, 60, 600]);
+        assert_eq!([0, 40, 240, 100_000].map(|since| secs(&pending, since)), [2, 10, 30, 30]);
+    }
+}

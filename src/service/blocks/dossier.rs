@@ -173,6 +173,8 @@ pub enum What {
         accepted: bool,
         /// Why not; empty if accepted.
         reason: String,
+        /// The node's own name for the block, if it is accepted and that differs.
+        node_hash: Option<String>,
     },
     /// The database has this event of the ledger: the share's row, or a verdict in it.
     Stored {
@@ -300,7 +302,10 @@ impl Dossier {
                     self.spool
                 );
             }
-            What::Marked { accepted, .. } => {
+            What::Marked { accepted, node_hash, .. } => {
+                if *accepted {
+                    self.node_hash.clone_from(node_hash);
+                }
                 self.state = match (accepted, self.marked) {
                     (true, _) => State::Accepted,
                     (false, Some(true)) => State::Orphaned,
@@ -381,3 +386,6 @@ impl Dossier {
         })
     }
 }
+
+#[cfg(test)]
+pub mod tests;

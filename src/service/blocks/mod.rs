@@ -1,8 +1,9 @@
 //! Found blocks: from the candidate to its last confirmation.
 //!
 //! - `found` is a candidate as the desk hands it over.
-//! - `pursuer` has a task per block that is not closed: to the nodes, verdict into the ledger, looked
-//!   at again until it is buried.
+//! - `pursuer` has a task per block that is not closed: to the nodes, then verdict into the ledger,
+//!   then looked at again until it is buried.
+//! - `watch` is what it does after the verdict.
 //! - `course` decides what a look at the nodes means: pure functions.
 //! - `case` is one block in memory: its dossier, kept on disk as steps are added.
 //! - `dossier` is the file that is written about each block, with its reader.
@@ -17,6 +18,7 @@ pub mod dossier;
 mod found;
 mod pursuer;
 mod shelf;
+mod watch;
 
 pub use found::Found;
 pub use pursuer::{Pursuer, Settings};

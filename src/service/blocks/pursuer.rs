@@ -15,16 +15,14 @@ use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use super::case::Case;
-use super::course::{self, WATCH_MAX};
 use super::dossier::{Dossier, What};
 use super::found::Found;
-use super::shelf::{DOSSIERS_MAX, Shelf, write_file};
-use crate::bytes::{Hash, display_hash};
+use super::shelf::{Shelf, write_file};
+use crate::bytes::Hash;
 use crate::clock::Clock;
 use crate::ledger::handle::Ledger;
-use crate::ledger::record::{Entry, Event, ShareRecord, VerdictRecord};
+use crate::ledger::record::{Entry, Event, ShareRecord};
 use crate::node::nodes::Nodes;
-use crate::node::standing::standing;
 use crate::node::submitter::{SETTLE_MAX, Settling};
 use crate::node::verdict::{News, SolvedBlock, Verdict};
 
@@ -33,8 +31,6 @@ const RECORD_PAUSE: Duration = Duration::from_secs(1);
 /// Rounds of [`SETTLE_MAX`] for which a block without a clear answer is submitted: an hour in all.
 /// Then it is only looked for; a restart submits it again.
 const ROUNDS_MAX: u32 = 6;
-/// Most blocks that are looked at again at once. Beyond it a block is closed with its verdict.
-const WATCHED_MAX: usize = DOSSIERS_MAX;
 /// Row reason of a candidate whose miner was refused because nothing could be written down.
 const LATE_REASON: &str = "written down late";
 
@@ -58,8 +54,8 @@ pub struct Settings {
 
 /// Pursues the candidates of one coin.
 pub struct Pursuer {
-    settings: Settings,
-    shelf: Arc<Shelf>,
+    pub(super) settings: Settings,
+    pub(super) shelf: Arc<Shelf>,
     /// The blocks that have a task.
     open: Mutex<HashSet<Hash>>,
     /// True: the daemon stops, watching ends.
@@ -196,7 +192,7 @@ impl Pursuer {
         });
     }
 
-    fn open(&self) -> MutexGuard<'_, HashSet<Hash>> {
+    pub(super) fn open(&self) -> MutexGuard<'_, HashSet<Hash>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -249,7 +245,6 @@ impl Pursuer {
                         if verdict.accepted {
                             (self.settings.on_accepted)();
                         }
-                        note_name(case, &verdict);
                         let Verdict { accepted, reason, .. } = verdict.clone();
                         case.note(What::Decided { accepted, reason });
                         return Some((verdict, settling));
@@ -295,68 +290,8 @@ impl Pursuer {
         self.append(&Event::Share(share)).await
     }
 
-    /// Has a verdict on the ledger's disk.
-    async fn mark(&self, case: &Arc<Case>, candidate: u64, verdict: Verdict) {
-        let Some(written_hash) = case.dossier().own_hash() else { return };
-        note_name(case, &verdict);
-        let Verdict { accepted, node_hash, reason } = verdict;
-        let event =
-            Event::Verdict(VerdictRecord { candidate, written_hash, accepted, node_hash, reason: reason.clone() });
-        let seq = self.append(&event).await;
-        self.settings.ledger.sync_now();
-        self.settings.ledger.wait_synced(seq).await;
-        case.note(What::Marked { seq, accepted, reason });
-        // A node that has it in its best chain has its bytes; of a block that was refused they are all
-        // there is.
-        if accepted && case.save().await {
-            self.shelf.remove_bytes(&display_hash(&written_hash));
-        }
-    }
-
-    /// Looks at the block until it is buried.
-    async fn watch(&self, case: &Arc<Case>, candidate: u64) {
-        if self.open().len() > WATCHED_MAX {
-            case.note(What::Closed { because: "too many blocks are being watched".to_owned() });
-            return;
-        }
-        let Some(mut sought) = case.dossier().sought() else { return };
-        // One that was taken up again has waited long enough.
-        let mut is_first = case.dossier().steps.iter().any(|step| step.what == What::Resumed);
-        loop {
-            let since_change = Duration::from_millis(self.unix_ms().saturating_sub(case.dossier().changed_ms()));
-            if !std::mem::take(&mut is_first) {
-                let pause = course::pause(&case.dossier(), since_change);
-                sleep(pause).await;
-            }
-            let finding = standing(&self.settings.nodes, &sought).await;
-            let Some((node, place)) = finding.clear else {
-                note_unclear(case, &finding.unclear);
-                if self.unix_ms().saturating_sub(case.dossier().found_ms()) > millis(WATCH_MAX) {
-                    let (height, hash) = case.name();
-                    error!(coin = %self.settings.coin, height, hash, "no node knows the height of a block for {} days: its dossier is closed", WATCH_MAX.as_secs() / 86_400);
-                    case.note(What::Closed { because: "no node has a clear word".to_owned() });
-                    return;
-                }
-                continue;
-            };
-            case.note(course::step(node, &place));
-            let outcome = course::judge(&case.dossier(), &place, self.settings.confirmations);
-            if let Some(verdict) = outcome.verdict {
-                self.mark(case, candidate, verdict).await;
-                sought = case.dossier().sought().unwrap_or(sought);
-            }
-            if let Some(state) = outcome.closed {
-                let mut dossier = case.dossier();
-                dossier.state = state.unwrap_or(dossier.state);
-                drop(dossier);
-                case.note(What::Closed { because: format!("{} confirmations", self.settings.confirmations) });
-                return;
-            }
-        }
-    }
-
     /// Appends until the disk takes it.
-    async fn append(&self, event: &Event) -> u64 {
+    pub(super) async fn append(&self, event: &Event) -> u64 {
         loop {
             match self.settings.ledger.append(std::slice::from_ref(event)) {
                 Ok(receipt) => return receipt.last_seq,
@@ -403,30 +338,10 @@ fn note(case: &Arc<Case>, news: News) {
     }
 }
 
-/// Notes the node's own name for a block in its chain.
-fn note_name(case: &Arc<Case>, verdict: &Verdict) {
-    if verdict.accepted {
-        case.rename(display_hash(&verdict.node_hash));
-    }
-}
-
-/// Notes that nobody has a clear word, once.
-fn note_unclear(case: &Arc<Case>, unclear: &[(String, String)]) {
-    let is_news = !matches!(case.dossier().steps.last().map(|step| &step.what), Some(What::Unclear { .. }));
-    if is_news {
-        let words: Vec<String> = unclear.iter().map(|(node, words)| format!("{node}: {words}")).collect();
-        case.note(What::Unclear { words: words.join("; ") });
-    }
-}
-
 /// Notes what the nodes say that did not settle it.
 async fn hear_out(case: &Arc<Case>, settling: Option<Settling>) {
     let Some(mut settling) = settling else { return };
     while let Some(news) = settling.next().await {
         note(case, news);
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -111,3 +111,52 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     std::fs::rename(&unfinished, path)?;
     path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::dossier::tests::dossier;
+    use super::super::dossier::{Step, What};
+    use super::*;
+
+    /// Puts a dossier of this height on the shelf.
+    fn put(shelf: &Shelf, height: u32, is_closed: bool) -> PathBuf {
+        let mut dossier = Dossier { height, hash: format!("{height:064x}"), ..dossier() };
+        dossier.steps = vec![Step { at_ms: u64::from(height), what: What::Found }];
+        dossier.closed = is_closed;
+        let path = shelf.dossier_path(height, &dossier.hash);
+        std::fs::write(&path, dossier.text().unwrap()).unwrap();
+        path
+    }
+
+    fn count(dir: &Path) -> usize {
+        std::fs::read_dir(dir).unwrap().count()
+    }
+
+    #[test]
+    fn the_oldest_closed_dossiers_go_and_open_ones_never() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(dir.path().to_owned());
+        let open = put(&shelf, 1, false);
+        let closed: Vec<PathBuf> = (2..=1001).map(|height| put(&shelf, height, true)).collect();
+        std::fs::write(dir.path().join("0-damaged.json"), "{").unwrap();
+        assert_eq!(shelf.load().unwrap().iter().map(|dossier| dossier.height).collect::<Vec<_>>(), [1]);
+        assert_eq!(count(dir.path()), 1002, "reading removes nothing");
+        shelf.close(put(&shelf, 1002, true), 1);
+        assert!(open.exists() && !closed[0].exists() && !closed[1].exists() && closed[2].exists());
+        assert_eq!(count(dir.path()), DOSSIERS_MAX + 1, "with the damaged one, which nobody touches");
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        write_file(&path, b"first").unwrap();
+        write_file(&path, b"second").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+        assert_eq!(count(dir.path()), 1);
+        // The old one stays when the new one cannot be written.
+        std::fs::create_dir(dir.path().join("a.unfinished")).unwrap();
+        write_file(&path, b"third").unwrap_err();
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+    }
+}
