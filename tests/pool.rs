@@ -17,6 +17,8 @@ mod blocks;
 mod coins;
 #[path = "pool/dossiers.rs"]
 mod dossiers;
+#[path = "pool/finding.rs"]
+mod finding;
 #[path = "pool/flow.rs"]
 mod flow;
 #[path = "pool/junk.rs"]
@@ -25,6 +27,8 @@ mod junk;
 mod life;
 #[path = "pool/logs.rs"]
 mod logs;
+#[path = "pool/orphans.rs"]
+mod orphans;
 #[path = "pool/resume.rs"]
 mod resume;
 #[path = "pool/shares.rs"]

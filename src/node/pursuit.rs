@@ -17,6 +17,11 @@ use crate::bytes::Hash;
 
 /// How long one submission may take: a node validates a full block within it.
 const SUBMIT_MAX: Duration = Duration::from_secs(30);
+/// A node that has not answered a submission for so long is asked whether it has the block, and again
+/// after every such time: its answer may never come.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// What is told of a node that never answered but has the block.
+const UNANSWERED: &str = "no answer, but it has the block in its best chain";
 /// Waits between attempts; the last one repeats.
 const PAUSES: [Duration; 5] = [
     Duration::from_millis(100),
@@ -119,9 +124,25 @@ impl Pursuit {
         if !matches!(self.said, Said::Open(_)) {
             return None;
         }
-        let answer = self.submit().await;
+        let answer = tokio::select! {
+            answer = self.submit() => answer,
+            () = self.appears() => {
+                self.said = Said::Known;
+                return Some(UNANSWERED.into());
+            }
+        };
         self.said = meaning(&answer);
         Some(in_words(&answer))
+    }
+
+    /// Returns when the block is in the node's best chain.
+    async fn appears(&self) {
+        loop {
+            sleep(LOOK_INTERVAL).await;
+            if let Ok(Place::BestChain(_)) = self.node.rpc.place_of(&self.block.hash).await {
+                return;
+            }
+        }
     }
 
     /// Looks for the block, unless it was refused.
