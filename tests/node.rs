@@ -13,6 +13,8 @@ mod payout;
 mod real;
 #[path = "node/settling.rs"]
 mod settling;
+#[path = "node/standing.rs"]
+mod standing;
 mod support;
 
 use std::sync::Arc;
