@@ -58,6 +58,10 @@ pub async fn judge(conn: &mut Conn, spool: SpoolId, verdict: &VerdictRecord) -> 
         warn!(seq = verdict.candidate, "verdict on a candidate that the database does not know");
         return Ok(());
     };
+    if hash != display_hash(&verdict.written_hash) {
+        warn!(seq = verdict.candidate, hash, "verdict on another candidate than the database has under this number");
+        return Ok(());
+    }
     // After an earlier verdict the row may already have the node's name for the block.
     let names = if node_hash.is_empty() { [hash.clone(), hash.clone()] } else { [hash.clone(), node_hash] };
     let node_hash = if verdict.node_hash == [0; 32] { hash } else { display_hash(&verdict.node_hash) };

@@ -42,3 +42,12 @@ async fn later_verdicts_change_two_columns_and_only_of_their_row() {
         assert_eq!(block, [(word.to_owned(), "present".to_owned())], "after {seq}");
     }
 }
+
+#[tokio::test]
+async fn a_verdict_touches_no_other_block() {
+    let (db, mut sink) = database("other_block").await;
+    sink.attach(SPOOL, 0).await.unwrap();
+    sink.commit(&[entry(1, candidate([0x11; 32])), verdict(2, 1, [0x22; 32], true)], 0, 2).await.unwrap();
+    assert_eq!(db.rows("other_block").await[0].upstream_result.as_deref(), Some("N"));
+    assert_eq!(db.query::<String>("other_block", "SELECT verdict FROM mpos_stratum_block").await, ["pending"]);
+}

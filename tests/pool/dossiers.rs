@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use mpos_stratum::service::blocks::dossier::{Dossier, What};
 
+use rustix::process::Signal;
+
 use crate::stage::{self, Coin, PASSWORD, SHA256D_EASY};
 use crate::support::daemon::Daemon;
 use crate::support::fake_node::{FakeNode, Fault, SubmitAnswer};
@@ -97,9 +99,12 @@ impl Mine {
         self.daemon.take().unwrap().kill().unwrap();
     }
 
-    /// SIGTERM.
-    pub async fn stop(&mut self) {
-        assert!(self.daemon.take().unwrap().stop().await.unwrap().success());
+    /// SIGTERM; returns the log of the life that ended.
+    pub async fn stop(&mut self) -> Vec<String> {
+        let mut daemon = self.daemon.take().unwrap();
+        daemon.signal(Signal::TERM).unwrap();
+        assert!(daemon.wait_for_end().await.unwrap().success());
+        daemon.log()
     }
 
     /// Wakes a node that hangs or refuses, so that it takes blocks as it should.

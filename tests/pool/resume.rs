@@ -192,7 +192,8 @@ async fn a_stop_does_not_wait_for_confirmations_and_a_closed_block_is_left_alone
     let mut mine = Mine::start_at(&db, "r_closed", |coin| coin.keys = "confirmations = 3".to_owned()).await;
     let hash = mine.find().await;
     only_row(&db, mine.database, &hash, "Y").await;
-    mine.stop().await;
+    let log = mine.stop().await;
+    assert!(!log.iter().any(|line| line.contains("taken up at the next start")), "a watched block held up the stop");
     mine.node.new_tip();
     mine.node.new_tip();
     mine.restart();
@@ -207,4 +208,58 @@ async fn a_stop_does_not_wait_for_confirmations_and_a_closed_block_is_left_alone
     let (_miner, _) = Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
     mine.stop().await;
     assert_eq!(dossier_with(mine.home.path(), "nothing new", closed).await, dossier);
+}
+
+/// Kills a daemon with a block that no node has seen, and makes its spool and database forget the share.
+async fn forgotten_by_the_ledger(db: &MariaDb, database: &'static str) -> (Mine, String) {
+    let mut mine = Mine::start_at(db, database, |_| {}).await;
+    let (mut miner, share) = mine.miner().await;
+    mine.node.set_fault(Fault::Refuse);
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    let ready = |dossiers: &[Dossier]| dossiers.iter().any(|it| synced(it) && it.steps.iter().any(|s| kept(&s.what)));
+    dossiers_when(mine.home.path(), "the block on the disk", ready).await;
+    mine.kill();
+    let spool = std::fs::read_dir(mine.home.path().join("state/spool")).unwrap().next().unwrap().unwrap().path();
+    for entry in std::fs::read_dir(spool).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    for table in ["shares", "mpos_stratum_block", "mpos_stratum_cursor"] {
+        db.run_sql(database, &format!("DELETE FROM {table}")).await;
+    }
+    mine.wake_node();
+    (mine, share.block_hash())
+}
+
+#[tokio::test]
+async fn a_block_that_could_not_be_written_down_gets_its_row_from_its_dossier() {
+    let db = MariaDb::shared();
+    let (mut mine, hash) = forgotten_by_the_ledger(&db, "r_unrecorded").await;
+    // As a full disk leaves it: the dossier knows that the ledger has no record.
+    let [path] = block_files(mine.home.path(), "json").try_into().unwrap();
+    let mut dossier = Dossier::read(&path).unwrap();
+    dossier.seq = None;
+    dossier.steps.retain(|step| step.what == What::Found);
+    std::fs::write(&path, serde_json::to_vec(&dossier).unwrap()).unwrap();
+    mine.restart();
+    let row = only_row(&db, mine.database, &hash, "Y").await;
+    assert_eq!((row.username.as_str(), row.our_result.as_str()), ("alice.rig1", "N"));
+    assert_eq!(row.reason.as_deref(), Some("written down late"));
+    let ids: Vec<(u64, String, String)> = {
+        let dossier = dossier_with(mine.home.path(), "the verdict", |what| matches!(what, What::Marked { .. })).await;
+        db.query(mine.database, &dossier.share_id_query).await
+    };
+    assert_eq!(ids, [(row.id, "accepted".to_owned(), "present".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_block_of_another_spool_is_left_to_the_operator() {
+    let db = MariaDb::shared();
+    let (mut mine, _) = forgotten_by_the_ledger(&db, "r_spool").await;
+    mine.restart();
+    mine.daemon().wait_for_log("of another spool").await.unwrap();
+    let log = mine.stop().await;
+    assert!(!log.iter().any(|line| line.contains("step=\"resumed\"")), "{log:#?}");
 }

@@ -136,6 +136,13 @@ impl Pursuer {
             error!(coin = %self.settings.coin, height, hash, "a dossier's hash or header cannot be read: nobody looks after that block");
             return;
         };
+        // Its number means something else in this spool: a verdict under it would be another block's.
+        let spool = self.settings.ledger.spool().to_string();
+        if dossier.seq.is_some() && dossier.spool != spool {
+            error!(coin = %self.settings.coin, height, hash, written = dossier.spool, spool, "a block is of another spool than the one in use: nobody looks after it");
+            return;
+        }
+        let dossier = Dossier { spool, ..dossier };
         // Found by this life already: it has its task.
         if self.open().contains(&own) {
             return;
