@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::bytes::{Hash, display_hash, hex};
 use crate::chain::{block, coinbase};
 use crate::clock::Clock;
 use crate::ledger::handle::Ledger;
+use crate::ledger::late::Late;
 use crate::ledger::record::{Entry, Event, VerdictRecord};
 use crate::node::nodes::Nodes;
 use crate::node::submitter::{SETTLE_MAX, settle};
@@ -25,13 +26,9 @@ use crate::node::verdict::{SolvedBlock, Verdict};
 use crate::stratum::desk::{Candidate, HashedWork};
 use crate::work::job::Job;
 
-/// Pause between two tries to write down what the disk refused.
-const RECORD_PAUSE: Duration = Duration::from_secs(1);
 /// Rounds of [`SETTLE_MAX`] for which a block without a clear answer is pursued: an hour in all.
 /// Then it is left to the operator; a restart pursues it again.
 const ROUNDS_MAX: u32 = 6;
-/// Row reason of a candidate whose miner was refused because nothing could be written down.
-const LATE_REASON: &str = "written down late";
 
 /// A block candidate.
 pub struct Found {
@@ -39,21 +36,19 @@ pub struct Found {
     job: Arc<Job>,
     header: [u8; 80],
     coinbase: Vec<u8>,
-    /// Its number in the ledger; `None`: it could not be written down.
-    recorded: Option<u64>,
-    event: Event,
+    /// Its number in the ledger, or what waits for it.
+    written: Result<u64, Late>,
 }
 
 impl Found {
-    /// The candidate that `event` describes.
-    pub fn new(work: &HashedWork, block: &Candidate, recorded: Option<u64>, event: Event) -> Self {
+    /// The candidate that the ledger has as `written`.
+    pub fn new(work: &HashedWork, block: &Candidate, written: Result<u64, Late>) -> Self {
         Self {
             hash: block.block_hash,
             job: Arc::clone(&work.job),
             header: work.header,
             coinbase: block.coinbase.clone(),
-            recorded,
-            event,
+            written,
         }
     }
 
@@ -110,9 +105,9 @@ impl Pursuer {
                 work_id: template.work_id.clone(),
             };
             let keep = pursuer.keep(found.hash, template.height, hex);
-            let record = pursuer.record_late(found.recorded, &found.event);
+            let record = number(found.written);
             let (verdict, (), seq) = tokio::join!(pursuer.settle(block), keep, record);
-            if let Some(verdict) = verdict {
+            if let (Some(verdict), Some(seq)) = (verdict, seq) {
                 pursuer.write_down(found.hash, seq, verdict).await;
             }
         });
@@ -170,39 +165,15 @@ impl Pursuer {
         None
     }
 
-    /// Writes the candidate down if that failed when it was found; returns its number.
-    async fn record_late(&self, recorded: Option<u64>, event: &Event) -> u64 {
-        if let Some(seq) = recorded {
-            return seq;
-        }
-        let mut event = event.clone();
-        if let Event::Share(share) = &mut event {
-            // Its miner was told that it does not count; the row says the same.
-            share.accepted = false;
-            LATE_REASON.clone_into(&mut share.reason);
-        }
-        self.append(&event).await
-    }
-
     async fn write_down(&self, written_hash: Hash, candidate: u64, verdict: Verdict) {
         let Verdict { accepted, node_hash, reason, .. } = verdict;
         let event = Event::Verdict(VerdictRecord { candidate, written_hash, accepted, node_hash, reason });
-        let seq = self.append(&event).await;
+        let written = self.ledger.append_or_hold(&event).map(|receipt| receipt.last_seq);
+        let Some(seq) = number(written).await else { return };
         self.ledger.sync_now();
         self.ledger.wait_synced(seq).await;
         if let Err(error) = std::fs::remove_file(self.path(written_hash)) {
             warn!(coin = %self.coin, %error, "cannot remove the file of a settled block");
-        }
-    }
-
-    /// Appends until the disk takes it.
-    async fn append(&self, event: &Event) -> u64 {
-        loop {
-            match self.ledger.append(std::slice::from_ref(event)) {
-                Ok(receipt) => return receipt.last_seq,
-                Err(error) => warn!(coin = %self.coin, %error, "a block's record waits for the disk"),
-            }
-            sleep(RECORD_PAUSE).await;
         }
     }
 
@@ -230,6 +201,14 @@ impl Pursuer {
 
     fn path(&self, hash: Hash) -> PathBuf {
         self.dir.join(format!("{}.block", display_hash(&hash)))
+    }
+}
+
+/// An event's number, once the disk has taken it; `None`: it never will.
+async fn number(written: Result<u64, Late>) -> Option<u64> {
+    match written {
+        Ok(seq) => Some(seq),
+        Err(late) => late.written().await,
     }
 }
 
