@@ -15,7 +15,11 @@ mod support;
 mod account;
 #[path = "loss/crew.rs"]
 mod crew;
+#[path = "loss/disk.rs"]
+mod disk;
 #[path = "loss/kills.rs"]
 mod kills;
+#[path = "loss/pool.rs"]
+mod pool;
 #[path = "pool/stage.rs"]
 mod stage;

@@ -26,7 +26,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// The miners at work.
 pub struct Crew {
     goal: watch::Sender<Goal>,
-    answered: watch::Receiver<usize>,
+    accepted: watch::Receiver<usize>,
     hands: Vec<JoinHandle<Vec<Account>>>,
 }
 
@@ -57,14 +57,14 @@ impl Crew {
     /// So many miners, who wait for a port.
     pub fn new(miners: usize) -> Self {
         let (goal, goals) = watch::channel(Goal { port: None, stop: false });
-        let (progress, answered) = watch::channel(0);
+        let (progress, accepted) = watch::channel(0);
         let (progress, count) = (Arc::new(progress), Arc::new(AtomicUsize::new(0)));
         let hand = |number| {
             let hand =
-                Hand { number, goals: goals.clone(), progress: Arc::clone(&progress), answered: Arc::clone(&count) };
+                Hand { number, goals: goals.clone(), progress: Arc::clone(&progress), accepted: Arc::clone(&count) };
             tokio::spawn(hand.work())
         };
-        Self { goal, answered, hands: (0..miners).map(hand).collect() }
+        Self { goal, accepted, hands: (0..miners).map(hand).collect() }
     }
 
     /// Where the pool is now.
@@ -72,16 +72,16 @@ impl Crew {
         self.goal.send_modify(|goal| goal.port = Some(port));
     }
 
-    /// Waits until so many more shares are answered.
+    /// Waits until so many more shares are accepted.
     pub async fn go_on(&mut self, shares: usize) {
-        let goal = *self.answered.borrow() + shares;
-        let wait = self.answered.wait_for(|answered| *answered >= goal);
-        tokio::time::timeout(PATIENCE, wait).await.expect("shares are not answered").expect("every miner gave up");
+        let goal = *self.accepted.borrow() + shares;
+        let wait = self.accepted.wait_for(|accepted| *accepted >= goal);
+        tokio::time::timeout(PATIENCE, wait).await.expect("shares are not accepted").expect("every miner gave up");
     }
 
-    /// How many shares are answered.
-    pub fn answered(&self) -> usize {
-        *self.answered.borrow()
+    /// How many shares were accepted.
+    pub fn accepted(&self) -> usize {
+        *self.accepted.borrow()
     }
 
     /// Ends the work once everything under way is answered.
@@ -101,7 +101,7 @@ struct Hand {
     number: usize,
     goals: watch::Receiver<Goal>,
     progress: Arc<watch::Sender<usize>>,
-    answered: Arc<AtomicUsize>,
+    accepted: Arc<AtomicUsize>,
 }
 
 impl Hand {
@@ -160,9 +160,11 @@ impl Hand {
             assert_eq!(reply.id, json!(1_000_000 + share), "{}", reply.line);
             let answer = if reply.is_true() { Answer::Accepted } else { Answer::Refused(reply.text().to_owned()) };
             account.sent[share].answer = Some((answer, Instant::now(), unix_secs()));
-            let answered = self.answered.fetch_add(1, Ordering::Relaxed) + 1;
-            if answered.is_multiple_of(16) {
-                self.progress.send_if_modified(|known| std::mem::replace(known, answered.max(*known)) < answered);
+            if reply.is_true() {
+                let accepted = self.accepted.fetch_add(1, Ordering::Relaxed) + 1;
+                if accepted.is_multiple_of(16) {
+                    self.progress.send_if_modified(|known| std::mem::replace(known, accepted.max(*known)) < accepted);
+                }
             }
         }
     }
