@@ -5,6 +5,8 @@
 //! database confirmed) and `quarantine.jsonl` (rows it can never store).
 //!
 //! - `handle` appends: one write under a short mutex gives events their number and second.
+//! - `late` and `held` keep a candidate or verdict that the disk refuses in memory, ahead of
+//!   everything newer, until it is written.
 //! - `sync` is the thread that waits for the disk: fdatasync, a marker behind it, the segment
 //!   ahead, removal of old segments.
 //! - `drainer` reads what is synced and commits it to a `Sink`, whose own position decides after
@@ -24,7 +26,9 @@ mod envelope;
 pub mod error;
 mod group;
 pub mod handle;
+pub mod held;
 mod identity;
+pub mod late;
 pub mod memory_sink;
 pub mod open;
 pub mod pace;

@@ -3,6 +3,7 @@
 
 pub mod bcoin;
 pub mod daemon;
+pub mod disk;
 pub mod fake_node;
 pub mod litecoind;
 pub mod mariadb;

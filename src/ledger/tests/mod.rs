@@ -3,6 +3,7 @@
 mod append;
 mod drain;
 mod format;
+mod hold;
 mod recover;
 mod simulate;
 
