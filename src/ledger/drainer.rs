@@ -104,6 +104,11 @@ impl<S: Sink> Drainer<S> {
                     wait
                 }
             };
+            // A writer that waits for an operator is alive: nobody may take its table over.
+            let waits = matches!(trouble, DrainState::Held(_) | DrainState::Paused(_));
+            if waits && self.attached && self.sink.keep_alive().await.is_err() {
+                self.attached = false;
+            }
             self.tell(trouble);
             tokio::select! {
                 biased;

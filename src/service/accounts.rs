@@ -66,7 +66,7 @@ impl Books {
         }
         let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), host_name());
         let drainer = opened.ledger.drainer(sink).run(stop.clone());
-        self.drainers.spawn(async move { drop(drainer.await) });
+        self.drainers.spawn(async move { drainer.await.close().await });
         Ok(opened.ledger)
     }
 
