@@ -16,5 +16,9 @@ mod support;
 mod events;
 #[path = "faults/line.rs"]
 mod line;
+#[path = "faults/locks.rs"]
+mod locks;
 #[path = "faults/rig.rs"]
 mod rig;
+#[path = "faults/server.rs"]
+mod server;

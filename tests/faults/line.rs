@@ -117,3 +117,44 @@ async fn half_open_at_every_packet_of_a_batch() {
     sweep(&line, &mut rig, Fault::HalfOpen, &places).await;
     rig.check(&db, "half_open").await;
 }
+
+/// Nothing arrives any more and nobody is told: only our own patience ends it.
+#[tokio::test]
+async fn swallowed_in_the_middle_of_a_batch() {
+    let mut setup = Setup::default();
+    setup.limits.statement = Duration::from_millis(300);
+    let (db, line, mut rig, conversation) = learn("swallowed", setup).await;
+    let places = both_ways(|way| conversation.places_of_batch(way));
+    let some: Vec<_> = places.into_iter().rev().step_by(5).collect();
+    assert!(some.len() > 4, "{}", some.len());
+    sweep(&line, &mut rig, Fault::Swallow, &some).await;
+    rig.check(&db, "swallowed").await;
+}
+
+/// Every kind of trouble in turn while shares come in.
+#[tokio::test]
+async fn cut_refused_and_slow_under_load() {
+    let db = MariaDb::shared();
+    prepare(&db, "weather").await;
+    let line = FaultProxy::start(db.port()).await;
+    let mut rig = Rig::start(&mpos_at(line.port(), "weather"));
+    rig.mine();
+    for round in 0..30u64 {
+        match round % 5 {
+            0 => line.sever(),
+            1 => line.strike_after(Way::ToClient, 37 * round, Fault::Cut),
+            2 => {
+                line.refuse(true);
+                line.sever();
+                rig.trouble("refused").await;
+                rig.mined(20).await;
+            }
+            3 => line.delay(Duration::from_millis(10)),
+            _ => line.strike_after(Way::ToServer, 101 * round, Fault::HalfOpen),
+        }
+        rig.mined(20).await;
+        line.heal();
+        rig.drained(20).await;
+    }
+    rig.check(&db, "weather").await;
+}
