@@ -22,3 +22,5 @@ mod locks;
 mod rig;
 #[path = "faults/server.rs"]
 mod server;
+#[path = "faults/tables.rs"]
+mod tables;

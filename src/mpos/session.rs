@@ -52,7 +52,7 @@ impl Session {
             self.store_one_by_one(entries, undone).await?;
         }
         self.step("COMMIT").await?;
-        undone.clear();
+        undone.retain(|seq, _| *seq > new);
         Ok(())
     }
 

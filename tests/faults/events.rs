@@ -21,8 +21,8 @@ struct Inner {
     made: u64,
     /// Expected rows with their sequence number; ids are not known here.
     rows: Vec<(u64, ShareRow)>,
-    /// Candidates without a verdict: sequence number, hash and place in `rows`.
-    open: BTreeMap<u64, ([u8; 32], usize)>,
+    /// Candidates without a verdict: sequence number and hash.
+    open: BTreeMap<u64, [u8; 32]>,
 }
 
 /// A share to be appended.
@@ -117,16 +117,17 @@ impl Book {
     /// Appends the node's verdict on the oldest candidate that has none.
     pub fn append_verdict(&self, ledger: &Ledger, accepted: bool) -> Option<u64> {
         let mut inner = self.inner.lock().unwrap();
-        let (candidate, (hash, place)) = inner.open.pop_first()?;
+        let (candidate, hash) = inner.open.pop_first()?;
         let reason = if accepted { String::new() } else { "high-hash".to_owned() };
         let verdict =
             VerdictRecord { candidate, written_hash: hash, accepted, node_hash: hash, reason: reason.clone() };
         let receipt = ledger.append(&[Event::Verdict(verdict)]).unwrap();
-        let row = &mut inner.rows[place].1;
-        if accepted {
-            row.upstream_result = Some("Y".into());
-        } else {
-            row.reason = Some(reason);
+        if let Some((_, row)) = inner.rows.iter_mut().find(|(seq, _)| *seq == candidate) {
+            if accepted {
+                row.upstream_result = Some("Y".into());
+            } else {
+                row.reason = Some(reason);
+            }
         }
         Some(receipt.last_seq)
     }
@@ -148,7 +149,7 @@ impl Inner {
         let receipt = ledger.append(&events).unwrap();
         for (seq, share) in (receipt.first_seq..).zip(&shares) {
             if let Some(facts) = &share.candidate {
-                self.open.insert(seq, (facts.hash, self.rows.len()));
+                self.open.insert(seq, facts.hash);
             }
             self.rows.push((seq, row(share, receipt.time)));
         }
