@@ -18,9 +18,15 @@ mod events;
 mod line;
 #[path = "faults/locks.rs"]
 mod locks;
+#[path = "faults/lookups.rs"]
+mod lookups;
+#[path = "faults/promptness.rs"]
+mod promptness;
 #[path = "faults/rig.rs"]
 mod rig;
 #[path = "faults/server.rs"]
 mod server;
 #[path = "faults/tables.rs"]
 mod tables;
+#[path = "faults/writers.rs"]
+mod writers;

@@ -106,11 +106,11 @@ impl Book {
                 share(inner.made, *kind)
             })
             .collect();
-        inner.note(ledger, shares)
+        inner.note(ledger, &shares)
     }
 
     /// Appends shares made by the caller.
-    pub fn append_shares(&self, ledger: &Ledger, shares: Vec<ShareRecord>) -> u64 {
+    pub fn append_shares(&self, ledger: &Ledger, shares: &[ShareRecord]) -> u64 {
         self.inner.lock().unwrap().note(ledger, shares)
     }
 
@@ -144,10 +144,10 @@ impl Book {
 }
 
 impl Inner {
-    fn note(&mut self, ledger: &Ledger, shares: Vec<ShareRecord>) -> u64 {
+    fn note(&mut self, ledger: &Ledger, shares: &[ShareRecord]) -> u64 {
         let events: Vec<Event> = shares.iter().cloned().map(Event::Share).collect();
         let receipt = ledger.append(&events).unwrap();
-        for (seq, share) in (receipt.first_seq..).zip(&shares) {
+        for (seq, share) in (receipt.first_seq..).zip(shares) {
             if let Some(facts) = &share.candidate {
                 self.open.insert(seq, facts.hash);
             }

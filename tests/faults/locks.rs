@@ -34,7 +34,7 @@ async fn lock_tail(db: &MariaDb, database: &str) -> Conn {
 
 /// Acceptance check 10, shortened: the lock lasts longer than the writer waits for one.
 #[tokio::test]
-async fn the_tail_of_shares_locked_longer_than_a_lock_wait() {
+async fn acceptance_10_the_tail_of_shares_locked_longer_than_a_lock_wait() {
     let (db, mut rig) = mining("tail").await;
     let mut payout = lock_tail(&db, "tail").await;
     rig.trouble("1205").await;
@@ -128,7 +128,7 @@ async fn mpos_archives_and_deletes_beside_us() {
     for (archived, row) in archived.iter().zip(&rows) {
         assert_eq!((archived.0, &archived.1, archived.2), (row.id, &row.username, row.difficulty));
     }
-    same_rows(rows, &rig.book.expected());
+    same_rows(&rows, &rig.book.expected());
 }
 
 /// A connection of ours that the server still holds, with a batch that is stored but not committed: the

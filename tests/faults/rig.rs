@@ -203,7 +203,7 @@ impl Rig {
     /// Settles and compares the rows of `database` with everything acknowledged.
     pub async fn check(&mut self, db: &MariaDb, database: &str) {
         self.settle().await;
-        same_rows(db.rows(database).await, &self.book.expected());
+        same_rows(&db.rows(database).await, &self.book.expected());
     }
 
     /// Stops the drain in order; returns the spool's directory and what was acknowledged.
@@ -221,13 +221,11 @@ impl Rig {
 
 /// The rows are those expected: in order, each once, with ascending ids.
 #[track_caller]
-pub fn same_rows(stored: Vec<ShareRow>, expected: &[ShareRow]) {
+pub fn same_rows(stored: &[ShareRow], expected: &[ShareRow]) {
     assert!(stored.windows(2).all(|pair| pair[0].id < pair[1].id));
-    let mut place = 0;
-    for (is, should) in stored.iter().zip(expected) {
+    for (place, (is, should)) in stored.iter().zip(expected).enumerate() {
         let is = ShareRow { id: 0, ..is.clone() };
         assert_eq!(&is, should, "row {place} of {} stored and {} acknowledged", stored.len(), expected.len());
-        place += 1;
     }
     assert_eq!(stored.len(), expected.len(), "rows stored and acknowledged");
 }

@@ -41,7 +41,7 @@ async fn restarted_in_order_under_load() {
 
 /// Acceptance check 1, shortened: the server dies in the middle of batches, wherever it happens to be.
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_in_the_middle_of_batches_again_and_again() {
+async fn acceptance_1_killed_in_the_middle_of_batches_again_and_again() {
     const KILLS: u64 = 20;
     let (mut db, mut rig) = private().await;
     for round in 0..KILLS {

@@ -87,7 +87,7 @@ async fn rows_that_can_never_be_stored_are_set_aside_and_the_rest_flows() {
         rig.append(&[Kind::Accepted, Kind::Refused, Kind::Accepted, Kind::Accepted]);
         if group == 40 {
             // The same name as an earlier row.
-            rig.book.append_shares(&rig.ledger, vec![share(3, Kind::Accepted)]);
+            rig.book.append_shares(&rig.ledger, &[share(3, Kind::Accepted)]);
         }
     }
     rig.settle().await;
@@ -204,7 +204,7 @@ async fn without_transactions_an_answer_that_is_lost_doubles_one_row() {
     rig.settle().await;
     let mut expected = rig.book.expected();
     expected.push(expected[4].clone());
-    same_rows(db.rows("doubled").await, &expected);
+    same_rows(&db.rows("doubled").await, &expected);
 }
 
 /// A share as a miner would have sent it, but with a name that no column holds: cut, not refused.
@@ -227,7 +227,7 @@ async fn acceptance_9_names_of_every_kind_become_rows_that_mpos_credits() {
     ];
     for (name, _) in names {
         let record = ShareRecord { worker: name.into(), row_difficulty: 2.0, ..share(1, Kind::Accepted) };
-        rig.book.append_shares(&rig.ledger, vec![record]);
+        rig.book.append_shares(&rig.ledger, &[record]);
     }
     rig.settle().await;
     let stored: Vec<String> = db.rows("names").await.into_iter().map(|row| row.username).collect();
