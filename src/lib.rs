@@ -66,7 +66,9 @@
 //! | hash | hashers busy | this connection stops reading; nobody else notices |
 //! | append | disk full or failing, spool at its bound | the miner is refused; a candidate goes to the nodes even so |
 //! | drain | database away, lock, restart | rows wait in the spool; the writer attaches again and asks where it was |
+//! | drain | the server away for longer | the next one of `failover` goes on, for good, if it lacks nothing |
 //! | drain | a value the table cannot hold | that row goes to the quarantine file, the rest flows |
+//! | drain | ids gone back, a column gone, no transactions, another writer | nothing is written until it is mended |
 //! | submit | nodes silent | asked again for an hour, then looked for; bytes and dossier are in files for the next start |
 //! | chain | a block is orphaned, or comes back | `upstream_result` follows, by the row's id; MPOS's rounds are not touched |
 //! | tip | no node answers | the last job stays for `stale_after_secs`, then submits are refused with a reason |
@@ -112,8 +114,8 @@
 //!
 //! Start: configuration, ports bound, spools open, READY; a port listens from its coin's first job
 //! on. A database or node that is away is a state, never a failed start. Stop: ports closed, what
-//! was read is finished (hashed, written down, answered), spools synced; the drain goes on at the
-//! next start. A panic is a bug and ends the process; systemd starts it again, and the spool knows
+//! was read is finished (hashed, written down, answered), spools synced, the `shares` table given
+//! free for other writers; the drain goes on at the next start. A panic is a bug and ends the process; systemd starts it again, and the spool knows
 //! everything that was acknowledged.
 #![cfg_attr(
     test,

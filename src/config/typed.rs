@@ -162,6 +162,12 @@ pub struct Mpos {
     pub accounts_database: String,
     /// Schema that holds `pool_worker`; MPOS's `db.shared.workers`.
     pub workers_database: String,
+    /// Servers to go on with, in this order, when the one in use is away. The operator vouches that
+    /// each holds every transaction the one before it has committed.
+    pub failover: Vec<Endpoint>,
+    /// `allow_myisam = "at_least_once"`: write even if `shares` has no transactions. After a crash or
+    /// a broken connection rows may then be stored twice, though never lost.
+    pub allow_myisam: bool,
 }
 
 /// Where a database server listens.
@@ -171,6 +177,16 @@ pub enum Endpoint {
     Tcp(String, u16),
     /// Unix socket.
     Socket(PathBuf),
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Endpoint::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Endpoint::Socket(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// Who may mine.

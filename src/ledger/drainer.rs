@@ -104,6 +104,11 @@ impl<S: Sink> Drainer<S> {
                     wait
                 }
             };
+            // A writer that waits for an operator is alive: nobody may take its table over.
+            let waits = matches!(trouble, DrainState::Held(_) | DrainState::Paused(_));
+            if waits && self.attached && self.sink.keep_alive().await.is_err() {
+                self.attached = false;
+            }
             self.tell(trouble);
             tokio::select! {
                 biased;
@@ -141,8 +146,7 @@ impl<S: Sink> Drainer<S> {
                 return alive.map(|()| true).map_err(|error| self.trouble(error));
             }
         }
-        self.commit_front().await?;
-        Ok(true)
+        self.commit_front().await
     }
 
     /// Asks the sink where it stands and makes sure that the answer can be explained.
@@ -191,12 +195,13 @@ impl<S: Sink> Drainer<S> {
         Ok(())
     }
 
-    /// Commits the front of the line, or narrows down what is refused in it.
-    async fn commit_front(&mut self) -> Result<(), DrainState> {
+    /// Commits the front of the line, or narrows down what is refused in it; true if the sink has
+    /// stored something.
+    async fn commit_front(&mut self) -> Result<bool, DrainState> {
         let through = *self.ledger.shared.synced.borrow();
         let count = self.choose(through).await?;
         let old = self.cursor;
-        let Some(queue) = &mut self.queue else { return Ok(()) };
+        let Some(queue) = &mut self.queue else { return Ok(false) };
         let batch = queue.front(count);
         // Nothing to read below `through`: all of it is a gap that recovery has reported.
         let new = batch.last().map_or(through, |last| last.seq);
@@ -205,18 +210,18 @@ impl<S: Sink> Drainer<S> {
             Ok(()) => {
                 self.refused_in_a_row = 0;
                 self.stored(new);
-                Ok(())
+                Ok(true)
             }
             Err(SinkError::Refused(_)) if batch.len() > 1 => {
                 self.doubt = None;
                 self.suspect = Some(new);
-                Ok(())
+                Ok(false)
             }
             Err(SinkError::Refused(reason)) => {
                 self.suspect = Some(new);
                 match batch.first().cloned() {
-                    Some(poison) => self.poison(poison, reason).await,
-                    None => Ok(()),
+                    Some(poison) => self.poison(poison, reason).await.map(|()| true),
+                    None => Ok(false),
                 }
             }
             Err(error) => Err(self.trouble(error)),

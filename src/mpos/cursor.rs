@@ -186,6 +186,14 @@ pub async fn renew(conn: &mut Conn, spool: SpoolId, token: &Token) -> Result<(),
     one_row(conn, "renewed")
 }
 
+/// Ages the lease as if it had run out, so that another spool may take over at once.
+pub async fn release(conn: &mut Conn, spool: SpoolId, token: &Token) -> Result<(), Trouble> {
+    let sql = "UPDATE mpos_stratum_cursor SET lease_at = UTC_TIMESTAMP(3) - INTERVAL ? SECOND \
+               WHERE name = ? AND spool_id = ? AND token = ?";
+    conn.exec_drop(sql, (LEASE_SECS, CURSOR_NAME, spool.to_string(), &token.0)).await?;
+    one_row(conn, "given free")
+}
+
 fn one_row(conn: &Conn, what: &str) -> Result<(), Trouble> {
     match conn.affected_rows() {
         1 => Ok(()),

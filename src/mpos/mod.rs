@@ -3,8 +3,11 @@
 pub mod blocks;
 pub mod connect;
 pub mod cursor;
+pub mod hosts;
+pub mod limits;
 pub mod rows;
 pub mod schema_check;
+mod session;
 pub mod share_sink;
 pub mod trouble;
 pub mod worker_source;
