@@ -2,7 +2,8 @@
 //!
 //! A spool is a directory: `spool.id` (its identity), `lock`, segments named by their first
 //! sequence number, `next.seg` (the one allocated ahead), `confirmed` (the last position the
-//! database confirmed) and `quarantine.jsonl` (rows it can never store).
+//! database confirmed) and `quarantine.jsonl` (rows it can never store). The files of `decision` and `replay`
+//! are how commands speak to the daemon; `inspect` reads a spool from outside.
 //!
 //! - `handle` appends: one write under a short mutex gives events their number and second.
 //! - `sync` is the thread that waits for the disk: fdatasync, a marker behind it, the segment
@@ -19,13 +20,18 @@
 mod appender;
 mod codec;
 mod confirmed;
+mod decide;
+pub mod decision;
 pub mod drainer;
 mod envelope;
 pub mod error;
+pub mod files;
 mod group;
 pub mod handle;
 mod identity;
+pub mod inspect;
 pub mod memory_sink;
+pub mod mended;
 pub mod open;
 pub mod pace;
 pub mod quarantine;
@@ -33,6 +39,7 @@ mod queue;
 mod reader;
 pub mod record;
 pub mod recovery;
+pub mod replay;
 mod scan;
 mod segment;
 mod segments;
@@ -40,6 +47,7 @@ mod shared;
 pub mod sink;
 pub mod status;
 mod sync;
+pub mod verify;
 
 pub use drainer::Drainer;
 pub use handle::{Ledger, Receipt};

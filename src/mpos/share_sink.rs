@@ -19,8 +19,9 @@ use super::{blocks, rows, schema_check};
 use crate::bytes::hex;
 use crate::clock::Clock;
 use crate::config::Mpos;
+use crate::ledger::decision::Position;
 use crate::ledger::record::{Entry, Event, ShareRecord};
-use crate::ledger::sink::{Sink, SinkError, SpoolId};
+use crate::ledger::sink::{Settled, Sink, SinkError, SpoolId};
 
 /// How long a new connection waits for the end of the one it replaces, beyond that it relies on the
 /// lock of the cursor's row.
@@ -63,6 +64,15 @@ impl ShareSink {
         let position = cursor::attach(&mut conn, spool, confirmed, &token, &self.writer).await?;
         info!(%spool, position, connection = conn.id(), "writing shares");
         Ok((Session { conn, spool, token }, position))
+    }
+}
+
+impl ShareSink {
+    /// Connects, ends the predecessor and moves the cursor to where an operator wants it.
+    async fn try_settle(&self, spool: SpoolId, found: Option<&Position>, seq: u64) -> Result<Settled, Trouble> {
+        let mut conn = connect::open(&self.opts).await?;
+        end_predecessor(&mut conn, &lock_name(&self.database, spool)).await?;
+        cursor::settle(&mut conn, spool, found, seq, &Token::random()?, &self.writer).await
     }
 }
 
@@ -190,6 +200,16 @@ impl Sink for ShareSink {
                 self.session = Some(session);
                 Err(SinkError::Refused(text))
             }
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    async fn settle(&mut self, spool: SpoolId, found: Option<&Position>, seq: u64) -> Result<Settled, SinkError> {
+        self.session = None;
+        match limited(ATTACH_TIMEOUT, self.try_settle(spool, found, seq)).await {
+            Ok(settled) => Ok(settled),
+            // No row was sent.
+            Err(Trouble::Row(text)) => Err(SinkError::Unavailable(text)),
             Err(trouble) => Err(trouble.into()),
         }
     }
