@@ -1,6 +1,6 @@
 //! Lines of the quarantine as an operator hands them back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -191,6 +191,23 @@ pub fn read(path: &Path, wanted: impl Fn(u64) -> bool) -> io::Result<(BTreeMap<u
         }
     }
     Ok((lines, problems))
+}
+
+/// The numbers of all rows in a quarantine file; lines that cannot be read are left out.
+pub fn numbers(path: &Path) -> io::Result<BTreeSet<u64>> {
+    #[derive(Deserialize)]
+    struct Number {
+        seq: u64,
+    }
+    let mut reader = BufReader::new(File::open(path)?);
+    let (mut numbers, mut bytes) = (BTreeSet::new(), Vec::new());
+    loop {
+        bytes.clear();
+        if (&mut reader).take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes)? == 0 {
+            return Ok(numbers);
+        }
+        numbers.extend(serde_json::from_slice::<Number>(&bytes).map(|line| line.seq));
+    }
 }
 
 /// Mended lines beside what the daemon wrote, checked: the rows that can be replayed, or everything
