@@ -152,7 +152,7 @@ struct Open {
 
 impl Walk {
     /// The next thing; `None` at the end.
-    pub fn next(&mut self) -> io::Result<Option<Step>> {
+    pub fn step(&mut self) -> io::Result<Option<Step>> {
         loop {
             let Some(open) = &mut self.open else {
                 let Some(segment) = self.waiting.pop() else { return Ok(None) };
@@ -166,7 +166,7 @@ impl Walk {
                     Err(error) => return Err(error),
                 }
             };
-            match open.next()? {
+            match open.step()? {
                 Some(step) => return Ok(Some(step)),
                 None => self.open = None,
             }
@@ -197,7 +197,7 @@ impl Open {
         Ok((Self { segment, scan, expected, hole: None, held: None, torn_reads: 0, ended: false }, step))
     }
 
-    fn next(&mut self) -> io::Result<Option<Step>> {
+    fn step(&mut self) -> io::Result<Option<Step>> {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }

@@ -210,9 +210,12 @@ pub fn numbers(path: &Path) -> io::Result<BTreeSet<u64>> {
     }
 }
 
+/// Pairs of the original and the mended line, or everything that is wrong.
+pub type Checked = Result<Vec<(Line, Line)>, Vec<String>>;
+
 /// Mended lines beside what the daemon wrote, checked: the rows that can be replayed, or everything
 /// that is wrong.
-pub fn check(dir: &Path, mended: BTreeMap<u64, Line>) -> io::Result<Result<Vec<(Line, Line)>, Vec<String>>> {
+pub fn check(dir: &Path, mended: BTreeMap<u64, Line>) -> io::Result<Checked> {
     let mut originals: BTreeMap<u64, Line> = BTreeMap::new();
     let (lines, _) = match read(&dir.join(QUARANTINE_FILE), |seq| mended.contains_key(&seq)) {
         Ok(read) => read,

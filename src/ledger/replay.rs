@@ -190,7 +190,7 @@ pub(super) fn resolve(dir: &Path, memory: &mut Memory, synced: u64, now: u64) ->
     }
     let mut found: BTreeMap<u64, u64> = BTreeMap::new();
     let mut walk = files.walk(after + 1)?;
-    while let Some(step) = walk.next()? {
+    while let Some(step) = walk.step()? {
         match step {
             Step::Event(entry, _) if entry.seq > after => {
                 let row = memory.open.values().find(|begun| entry.seq > begun.after && begun.is(&entry.event));

@@ -85,7 +85,7 @@ impl Survey {
 pub fn survey(files: &SpoolFiles, from: u64, through: u64, confirmed: u64) -> io::Result<Survey> {
     let mut survey = Survey::default();
     let mut walk = files.walk(from)?;
-    while let Some(step) = walk.next()? {
+    while let Some(step) = walk.step()? {
         match step {
             Step::Segment(segment, _) if segment.first_seq > through => break,
             Step::Segment(segment, problem) => {

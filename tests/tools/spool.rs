@@ -166,7 +166,8 @@ async fn a_spool_must_be_named_where_there_are_several() {
     let config = rig.dir.path().join("mpos-stratum.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     let coin = text.split_once("[[coin]]").unwrap().1;
-    let other = coin.replace("name = \"bitcoin\"", "name = \"other\"").replace("tools_several", "tools_other");
+    let other =
+        coin.replace("name = \"bitcoin\"", "name = \"other\"\ninstance = 1").replace("tools_several", "tools_other");
     std::fs::write(&config, format!("{text}[[coin]]{other}")).unwrap();
     let dump = rig.run(&["spool", "dump"]).await;
     assert!(dump.code == 64 && dump.err.contains("bitcoin") && dump.err.contains("other"), "{dump:?}");

@@ -161,7 +161,7 @@ async fn only_in_spool(
     let mark = audit::mark(conn).await.map_err(view.database())?;
     let stored = mark.cursor.filter(|(writer, _)| *writer == spool).map_or(0, |(_, seq)| seq);
     let mut walk = view.files.walk(stored + 1).map_err(&unreadable)?;
-    while let Some(step) = walk.next().map_err(&unreadable)? {
+    while let Some(step) = walk.step().map_err(&unreadable)? {
         let Step::Event(entry, _) = step else { continue };
         let Event::Share(share) = &entry.event else { continue };
         let Some(facts) = share.candidate else { continue };

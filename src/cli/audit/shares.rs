@@ -31,7 +31,8 @@ struct Second {
 /// What is known beside events and rows.
 struct Context {
     stored: u64,
-    last_id: u64,
+    /// Highest share id ever given.
+    given_id: u64,
     paid_id: u64,
     quarantined: BTreeSet<u64>,
     replayed: BTreeMap<u64, u64>,
@@ -60,7 +61,7 @@ pub(super) async fn compare(view: &View, conn: &mut Conn, report: &mut Report) -
     };
     let mut context = Context {
         stored,
-        last_id: mark.last_id,
+        given_id: mark.given_id,
         paid_id: audit::paid_id(conn).await.map_err(&database)?,
         quarantined: quarantined(view)?,
         replayed: replay::replayed(view.files.dir()).map_err(view.unreadable())?,
@@ -72,7 +73,7 @@ pub(super) async fn compare(view: &View, conn: &mut Conn, report: &mut Report) -
     let (mut walk, since) = begin(view)?;
     let mut rows = Rows::since(conn, since, mark.last_id).await.map_err(&database)?;
     let mut second = Second::default();
-    while let Some(step) = walk.next().map_err(view.unreadable())? {
+    while let Some(step) = walk.step().map_err(view.unreadable())? {
         match step {
             Step::Event(entry, _) if entry.time < since => {}
             Step::Event(entry, _) if entry.seq > context.stored => {
@@ -116,7 +117,7 @@ fn begin(view: &View) -> Result<(Walk, u64), Exit> {
     let from = wanted.last().or(segments.first()).map_or(1, |segment| segment.first_seq);
     let mut first = view.files.walk(from).map_err(&unreadable)?;
     let mut since = view.since;
-    while let Some(step) = first.next().map_err(&unreadable)? {
+    while let Some(step) = first.step().map_err(&unreadable)? {
         if let Step::Event(entry, _) = step {
             // Older events of the same second may have been removed.
             since = since.max(if entry.seq == 1 { entry.time } else { entry.time + 1 });
@@ -159,7 +160,7 @@ impl Context {
         let there = rows.of_second(conn, second.time, &mut before).await?;
         before.iter().for_each(|row| self.extra(row, report));
         let Difference { missing, mut extra, matched_id } = compare_second(&second.shares, there);
-        let near = matched_id.or(rows.next_id()).unwrap_or(self.last_id);
+        let near = matched_id.or(rows.next_id()).unwrap_or(self.given_id);
         for at in missing {
             let (Some(&seq), Some(share)) = (second.seqs.get(at), second.shares.get(at)) else { continue };
             // A row of the same worker and second that has other values is this one, changed.

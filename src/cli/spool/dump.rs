@@ -63,7 +63,7 @@ fn dump(arguments: &Arguments, place: &Place, files: &SpoolFiles, mut out: impl 
         write_csv(&mut out, &serde_json::to_value(Line::default())?, true)?;
     }
     let mut walk = files.walk(arguments.from)?;
-    while let Some(step) = walk.next()? {
+    while let Some(step) = walk.step()? {
         match step {
             Step::Segment(segment, _) if segment.first_seq > arguments.to => break,
             Step::Event(entry, _) if entry.seq > arguments.to => break,

@@ -24,6 +24,8 @@ pub struct Mark {
     pub cursor: Option<(String, u64)>,
     /// Highest share id in `shares` and in the archive at that moment; 0 if both are empty.
     pub last_id: u64,
+    /// Highest share id that was ever given, also if its row is gone.
+    pub given_id: u64,
 }
 
 /// One of our block candidates, as our own table has it.
@@ -117,7 +119,12 @@ pub async fn mark(conn: &mut Conn) -> Result<Mark, Error> {
                (SELECT COALESCE(MAX(share_id), 0) FROM shares_archive)) AS UNSIGNED)";
     let last: Vec<u64> = read(conn, sql, Params::Empty).await?;
     conn.query_drop("COMMIT").await?;
-    Ok(Mark { cursor: cursor.into_iter().next(), last_id: last.first().copied().unwrap_or(0) })
+    let sql = "SELECT COALESCE(auto_increment, 1) FROM information_schema.tables \
+               WHERE table_schema = DATABASE() AND table_name = 'shares'";
+    let next: Vec<u64> = read(conn, sql, Params::Empty).await?;
+    let last_id = last.first().copied().unwrap_or(0);
+    let given_id = next.first().map_or(0, |next| next.saturating_sub(1)).max(last_id);
+    Ok(Mark { cursor: cursor.into_iter().next(), last_id, given_id })
 }
 
 /// The highest share id of a block that was paid: MPOS has archived or deleted everything up to it.
