@@ -59,6 +59,19 @@ pub async fn open(opts: &Opts, limits: &Limits) -> Result<Conn, Error> {
     .await
 }
 
+/// Opens a connection for a command that reads: to the first server of `mpos` that answers. The error
+/// is that of the last one.
+pub async fn open_any(mpos: &Mpos, limits: &Limits) -> Result<Conn, Error> {
+    let mut result = open(&opts(mpos, &mpos.endpoint), limits).await;
+    for endpoint in &mpos.failover {
+        if result.is_ok() {
+            break;
+        }
+        result = open(&opts(mpos, endpoint), limits).await;
+    }
+    result
+}
+
 /// What every session of ours is told first. The comments are read by one brand of server only:
 /// MariaDB knows a limit for idle transactions, MySQL 8 caches table statistics unless told not to.
 fn session_statements(lock_wait_secs: u32) -> [String; 2] {

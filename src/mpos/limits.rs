@@ -12,6 +12,9 @@ pub const IDLE_TRANSACTION_SECS: u32 = 10;
 /// The server ends a session that takes or sends nothing in the middle of a packet for so long.
 pub const NET_TIMEOUT_SECS: u32 = 10;
 
+/// Longest time one statement may take, unless the writer is told otherwise.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// The writer's times; tests shorten them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -41,7 +44,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            statement: Duration::from_secs(15),
+            statement: STATEMENT_TIMEOUT,
             attach: Duration::from_secs(30),
             lock_wait_secs: 8,
             predecessor_wait_secs: 2,

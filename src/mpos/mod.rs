@@ -1,5 +1,6 @@
 //! MPOS's database: the only room that speaks SQL.
 
+pub mod audit;
 pub mod blocks;
 pub mod connect;
 pub mod cursor;

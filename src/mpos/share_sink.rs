@@ -21,8 +21,9 @@ use super::trouble::Trouble;
 use crate::bytes::hex;
 use crate::clock::Clock;
 use crate::config::Mpos;
+use crate::ledger::decision::Position;
 use crate::ledger::record::Entry;
-use crate::ledger::sink::{Sink, SinkError, SpoolId};
+use crate::ledger::sink::{Settled, Sink, SinkError, SpoolId};
 
 /// The writer of one `shares` table.
 pub struct ShareSink {
@@ -114,6 +115,16 @@ impl ShareSink {
         info!(%spool, position, connection = conn.id(), server = host.name, "writing shares");
         Ok((Session::new(conn, spool, token, self.limits.clone(), checked), position))
     }
+
+    /// Connects, ends the predecessor and moves the cursor to where an operator wants it.
+    async fn try_settle(&self, spool: SpoolId, found: Option<&Position>, seq: u64) -> Result<Settled, Trouble> {
+        let Some(host) = self.hosts.current() else {
+            return Err(Trouble::NotNow("no database server is configured".into()));
+        };
+        let mut conn = connect::open(&host.opts, &self.limits).await?;
+        end_predecessor(&mut conn, &lock_name(&self.database, spool), self.limits.predecessor_wait_secs).await?;
+        cursor::settle(&mut conn, spool, found, seq, &Token::random()?, &self.writer).await
+    }
 }
 
 /// Name of the lock that the writer of this spool and schema holds. Locks belong to the whole server
@@ -184,6 +195,19 @@ impl Sink for ShareSink {
                 self.session = Some(session);
                 Err(SinkError::Refused(text))
             }
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    async fn settle(&mut self, spool: SpoolId, found: Option<&Position>, seq: u64) -> Result<Settled, SinkError> {
+        self.session = None;
+        match timed(self.limits.attach, self.try_settle(spool, found, seq)).await {
+            Ok(settled) => {
+                self.undone.clear();
+                Ok(settled)
+            }
+            // No row was sent.
+            Err(Trouble::Row(text)) => Err(SinkError::Unavailable(text)),
             Err(trouble) => Err(trouble.into()),
         }
     }

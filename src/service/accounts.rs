@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::{Coin, Config, Endpoint, Mpos, Workers};
 use crate::ledger::error::OpenError;
 use crate::ledger::handle::Ledger;
+use crate::ledger::replay;
 use crate::mpos::share_sink::ShareSink;
 use crate::mpos::worker_source::PoolWorkers;
 use crate::worker::directory::Directory;
@@ -67,6 +68,7 @@ impl Books {
         let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), host_name());
         let drainer = opened.ledger.drainer(sink).run(stop.clone());
         self.drainers.spawn(async move { drainer.await.close().await });
+        self.drainers.spawn(replay::attend(Arc::clone(&opened.ledger), stop.clone()));
         Ok(opened.ledger)
     }
 

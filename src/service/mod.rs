@@ -7,3 +7,5 @@ mod desk;
 mod jobs;
 pub mod run;
 mod supervisor;
+
+pub use accounts::spool_dir;
