@@ -8,6 +8,7 @@ pub mod codec;
 pub mod connection;
 pub mod counters;
 pub mod desk;
+pub mod guard;
 pub mod listener;
 pub mod outgoing;
 pub mod reply;

@@ -79,6 +79,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         idle_timeout: seconds(600),
         write_timeout: seconds(60),
         keepalive: seconds(60),
+        transport: crate::config::Transport::default(),
     };
     let terms = Terms {
         port: Arc::new(port),
