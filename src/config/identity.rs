@@ -48,8 +48,9 @@ pub fn load(files: &TlsFiles) -> Result<CertifiedKey, BadIdentity> {
     }
     let key = PrivateKeyDer::from_pem_slice(&key_bytes)
         .map_err(|error| wrong(true, format!("{} holds no private key: {error}", files.key.display()), KEY))?;
-    let key = ring::sign::any_supported_type(&key)
-        .map_err(|error| wrong(true, format!("{} holds a key that cannot be used: {error}", files.key.display()), KEY))?;
+    let key = ring::sign::any_supported_type(&key).map_err(|error| {
+        wrong(true, format!("{} holds a key that cannot be used: {error}", files.key.display()), KEY)
+    })?;
     let identity = CertifiedKey::new(chain, key);
     identity.keys_match().map_err(|error| {
         let (key, certificate) = (files.key.display(), files.certificate.display());

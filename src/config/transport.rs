@@ -178,9 +178,7 @@ mod tests {
 
     #[test]
     fn a_network_holds_what_begins_like_it() {
-        let holds = |network: &str, address: &str| {
-            Network::parse(network).unwrap().contains(address.parse().unwrap())
-        };
+        let holds = |network: &str, address: &str| Network::parse(network).unwrap().contains(address.parse().unwrap());
         assert!(holds("192.0.2.0/24", "192.0.2.255") && !holds("192.0.2.0/24", "192.0.3.0"));
         assert!(holds("192.0.2.0/24", "::ffff:192.0.2.1"), "mapped addresses are IPv4");
         assert!(holds("0.0.0.0/0", "8.8.8.8") && !holds("0.0.0.0/0", "2001:db8::1"));

@@ -3,6 +3,7 @@
 mod accounts;
 mod candidate;
 mod coin;
+mod descriptors;
 mod desk;
 mod jobs;
 pub mod run;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Daemon, Handshakes};
 use crate::config::problem::Source;
 use crate::config::section::Section;
 use crate::config::value::{nonempty, one_of, sized};
+use crate::config::{Daemon, Handshakes};
 
 const LEVELS: &[(&str, tracing::Level)] = &[
     ("error", tracing::Level::ERROR),

@@ -154,44 +154,17 @@ impl PortGuard {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             return Err(Refused::DaemonFull);
         }
-        Ok(Admission { guard: Arc::clone(self), counted: None })
+        Ok(Admission { guard: Arc::clone(self), limited: None })
     }
 
-    /// Whether an address is served whatever it did. Loopback is never banned: a tunnel or a forgotten
-    /// proxy on this machine speaks for many.
-    pub fn is_exempt(&self, address: IpAddr) -> bool {
+    /// Whether an address is served whatever it does.
+    fn is_exempt(&self, address: IpAddr) -> bool {
         self.limits.exempt.iter().any(|network| network.contains(address))
-    }
-
-    /// A connection of this address was closed. Misbehaviour counts towards a ban; true if it led to one.
-    pub fn on_close(&self, address: IpAddr, reason: CloseReason, now: Duration) -> bool {
-        let harmless = !reason.is_misbehaviour() || address.to_canonical().is_loopback() || self.is_exempt(address);
-        if harmless || !lock(&self.daemon.bans).note_close(Source::of(address), &self.limits, now) {
-            return false;
-        }
-        self.daemon.unsaved.store(true, Ordering::Relaxed);
-        info!(source = %Source::of(address), ban_secs = self.limits.ban.as_secs(), ?reason, "banned");
-        true
-    }
-
-    /// An authorisation of this address was refused.
-    pub fn on_refused_authorization(&self, address: IpAddr, now: Duration) {
-        if !self.is_exempt(address) {
-            lock(&self.daemon.failures).note(Source::of(address), &self.limits, now);
-        }
-    }
-
-    /// How long an authorisation of this address has to wait before anybody is asked.
-    pub fn authorization_delay(&self, address: IpAddr, now: Duration) -> Duration {
-        if self.is_exempt(address) {
-            return Duration::ZERO;
-        }
-        lock(&self.daemon.failures).delay(Source::of(address), now)
     }
 
     /// Whether an address is banned from every port.
     fn is_banned(&self, address: IpAddr, now: Duration) -> bool {
-        !address.is_loopback() && lock(&self.daemon.bans).is_banned(Source::of(address), now)
+        lock(&self.daemon.bans).is_banned(Source::of(address), now)
     }
 }
 
@@ -199,7 +172,8 @@ impl PortGuard {
 #[derive(Debug)]
 pub struct Admission {
     guard: Arc<PortGuard>,
-    counted: Option<Source>,
+    /// The address that is limited and counted; `None` if it is exempt, as a proxy itself is.
+    limited: Option<IpAddr>,
 }
 
 impl Admission {
@@ -227,13 +201,34 @@ impl Admission {
         }
         let delay = pace.take(limits.connections, now);
         tables.open.insert(source, open + 1);
-        self.counted = Some(source);
+        self.limited = Some(address);
         Ok(delay)
     }
 
-    /// The guard who let it in.
-    pub fn guard(&self) -> &PortGuard {
-        &self.guard
+    /// The connection was closed. Misbehaviour counts towards a ban of its address; true if it led to one.
+    /// Loopback is never banned: a tunnel or a forgotten proxy on this machine speaks for many.
+    pub fn on_close(&self, reason: CloseReason, now: Duration) -> bool {
+        let Some(address) = self.limited.filter(|address| !address.to_canonical().is_loopback()) else { return false };
+        let (source, limits, daemon) = (Source::of(address), &self.guard.limits, &self.guard.daemon);
+        if !reason.is_misbehaviour() || !lock(&daemon.bans).note_close(source, limits, now) {
+            return false;
+        }
+        daemon.unsaved.store(true, Ordering::Relaxed);
+        info!(%source, ban_secs = limits.ban.as_secs(), ?reason, "banned");
+        true
+    }
+
+    /// An authorisation was refused.
+    pub fn on_refused_authorization(&self, now: Duration) {
+        if let Some(address) = self.limited {
+            lock(&self.guard.daemon.failures).note(Source::of(address), &self.guard.limits, now);
+        }
+    }
+
+    /// How long an authorisation has to wait before anybody is asked, because others of its address failed.
+    pub fn authorization_delay(&self, now: Duration) -> Duration {
+        let delay = |address| lock(&self.guard.daemon.failures).delay(Source::of(address), now);
+        self.limited.map_or(Duration::ZERO, delay)
     }
 }
 
@@ -241,7 +236,7 @@ impl Drop for Admission {
     fn drop(&mut self) {
         self.guard.connections.fetch_sub(1, Ordering::Relaxed);
         self.guard.daemon.connections.fetch_sub(1, Ordering::Relaxed);
-        let Some(source) = self.counted else { return };
+        let Some(source) = self.limited.map(Source::of) else { return };
         let mut tables = lock(&self.guard.tables);
         if let Some(open) = tables.open.get_mut(&source) {
             *open -= 1;

@@ -61,7 +61,9 @@ mod tests {
     fn asking_takes_nothing() {
         let mut pace = Pace::default();
         let now = Duration::from_secs(1);
-        (0..5).for_each(|_| drop(pace.take(RATE, now)));
+        for _ in 0..5 {
+            pace.take(RATE, now);
+        }
         assert_eq!(pace.wait(RATE, now), Duration::from_millis(100));
         assert_eq!(pace.wait(RATE, now), Duration::from_millis(100));
         assert_eq!(pace.wait(RATE, now + Duration::from_millis(100)), Duration::ZERO);

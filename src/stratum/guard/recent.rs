@@ -41,21 +41,9 @@ impl<V: Default> Recent<V> {
         self.values.get(&source).map(|(_, value)| value)
     }
 
-    /// Forgets a source.
-    pub fn remove(&mut self, source: Source) {
-        if let Some((touched, _)) = self.values.remove(&source) {
-            self.order.remove(&touched);
-        }
-    }
-
     /// Everything, the longest untouched first.
     pub fn iter(&self) -> impl Iterator<Item = (Source, &V)> {
         self.order.values().filter_map(|source| Some((*source, self.get(*source)?)))
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.values.len()
     }
 }
 
@@ -85,10 +73,7 @@ mod tests {
         let mut recent = Recent::<u32>::new(100);
         for number in 0..10_000 {
             *recent.touch(source(number % 1000)) += 1;
-            if number % 7 == 0 {
-                recent.remove(source(number % 500));
-            }
-            assert!(recent.len() <= 100 && recent.order.len() == recent.values.len());
+            assert!(recent.values.len() <= 100 && recent.order.len() == recent.values.len());
         }
     }
 }

@@ -75,20 +75,28 @@ fn exempt_addresses_know_no_limits() {
         open.push(admission);
     }
     for _ in 0..10 {
-        assert!(!port.on_close(address("192.0.2.9"), CloseReason::InvalidShares, at(1)));
-        port.on_refused_authorization(address("192.0.2.9"), at(1));
+        assert!(!open[0].on_close(CloseReason::InvalidShares, at(1)));
+        open[0].on_refused_authorization(at(1));
     }
-    assert_eq!(port.authorization_delay(address("192.0.2.9"), at(1)), Duration::ZERO);
-    assert!(port.on_close(address("198.51.100.1"), CloseReason::InvalidShares, at(1)));
+    assert_eq!(open[0].authorization_delay(at(1)), Duration::ZERO);
+    open.clear();
+    assert!(close(&port, "198.51.100.1", CloseReason::InvalidShares, at(1)));
+}
+
+/// A connection of this address comes and is closed; true if that bans the address.
+fn close(port: &Arc<PortGuard>, text: &str, reason: CloseReason, now: Duration) -> bool {
+    let mut admission = port.enter().unwrap();
+    admission.admit(address(text), now).unwrap();
+    admission.on_close(reason, now)
 }
 
 #[test]
 fn loopback_is_never_banned_even_if_it_is_not_exempt() {
     let (_, port) = guard(&Limits { exempt: Vec::new(), ban_closes: 1, ..limits() });
     for text in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
-        assert!(!port.on_close(address(text), CloseReason::InvalidShares, at(1)));
+        assert!(!close(&port, text, CloseReason::InvalidShares, at(1)));
     }
-    assert!(!port.on_close(address("198.51.100.1"), CloseReason::Idle, at(1)), "only misbehaviour bans");
+    assert!(!close(&port, "198.51.100.1", CloseReason::Idle, at(1)), "only misbehaviour bans");
 }
 
 #[test]
@@ -97,10 +105,10 @@ fn bans_hold_on_every_port_and_survive_a_restart() {
     let (path, clock) = (folder.path().join("bans"), ManualClock::at(1_700_000_000));
     let (daemon, port) = guard(&limits());
     let now = clock.monotonic();
-    assert!(!port.on_close(address("2001:db8::1"), CloseReason::InvalidShares, now));
+    assert!(!close(&port, "2001:db8::1", CloseReason::InvalidShares, now));
     daemon.save(&path, &clock);
     assert!(!path.exists(), "nothing to save yet");
-    assert!(port.on_close(address("2001:db8::2"), CloseReason::InvalidShares, now));
+    assert!(close(&port, "2001:db8::2", CloseReason::InvalidShares, now));
     let other = PortGuard::new(&daemon, &limits(), 100);
     let admit = |port: &Arc<PortGuard>, clock: &ManualClock| {
         port.enter().unwrap().admit(address("2001:db8::3"), clock.monotonic())
@@ -122,7 +130,7 @@ fn bans_hold_on_every_port_and_survive_a_restart() {
     let (daemon, port) = guard(&Limits { ban_closes: 1, ..limits() });
     daemon.restore(&path, &clock);
     assert_eq!(admit(&port, &clock), Ok(Duration::ZERO));
-    assert!(port.on_close(address("2001:db8::2"), CloseReason::InvalidShares, clock.monotonic()));
+    assert!(close(&port, "2001:db8::2", CloseReason::InvalidShares, clock.monotonic()));
     daemon.save(&path, &clock);
     assert_eq!(saved::read(&path).unwrap().len(), 1);
 }
