@@ -116,11 +116,12 @@ pub async fn receive(tcp: TcpStream, entry: Entry, context: &PortContext) -> Res
 async fn received(tcp: TcpStream, entry: Entry, context: &PortContext) -> Result<Arrived, Turned> {
     let Entry { mut admission, mut address, from_proxy, mut delay } = entry;
     let (mut stream, mut first) = (Stream::Plain(tcp), Vec::new());
-    if let (Some(proxy), true) = (&context.terms.port.transport.proxy, from_proxy) {
-        if let Some(source) = proxied(&mut stream, &mut first, proxy).await? {
-            address = source;
-            delay = admission.admit(address, context.clock.monotonic()).map_err(Turned::Refused)?;
-        }
+    let proxy = context.terms.port.transport.proxy.as_ref().filter(|_| from_proxy);
+    if let Some(proxy) = proxy
+        && let Some(source) = proxied(&mut stream, &mut first, proxy).await?
+    {
+        address = source;
+        delay = admission.admit(address, context.clock.monotonic()).map_err(Turned::Refused)?;
     }
     if !delay.is_zero() {
         Counters::count(&context.counters.wire.delayed);
