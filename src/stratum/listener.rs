@@ -159,3 +159,35 @@ impl LogPace {
         may
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_sockets_inherit_what_the_port_was_given() {
+        for address in ["127.0.0.1:0", "[::]:0"] {
+            let bound = BoundPort::bind(address.parse().unwrap()).unwrap();
+            let listener = bound.socket.listen(BACKLOG).unwrap();
+            let loopback = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
+            let client = tokio::net::TcpStream::connect(loopback).await.unwrap();
+            let (socket, remote) = listener.accept().await.unwrap();
+            assert_eq!(remote.ip().to_canonical(), loopback.ip(), "`[::]` is IPv4 too");
+            assert!(sockopt::tcp_nodelay(&socket).unwrap() && sockopt::socket_keepalive(&socket).unwrap());
+            assert_eq!(sockopt::tcp_keepidle(&socket).unwrap(), KEEPALIVE_IDLE);
+            assert_eq!(sockopt::tcp_keepintvl(&socket).unwrap(), KEEPALIVE_INTERVAL);
+            assert_eq!(sockopt::tcp_keepcnt(&socket).unwrap(), KEEPALIVE_PROBES);
+            assert_eq!(sockopt::tcp_user_timeout(&socket).unwrap(), USER_TIMEOUT_MS);
+            // Linux says the doubled number.
+            assert_eq!(sockopt::socket_send_buffer_size(&socket).unwrap(), 2 * SEND_BUFFER_BYTES as usize);
+            drop(client);
+        }
+    }
+
+    #[test]
+    fn a_storm_is_one_line_in_the_log() {
+        let mut pace = LogPace::default();
+        let logged = (0..100).filter(|second| pace.may_log(Duration::from_secs(*second))).count();
+        assert_eq!(logged, 10);
+    }
+}
