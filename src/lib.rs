@@ -45,7 +45,8 @@
 //! ## The way of a share
 //!
 //! ```text
-//! TCP bytes -> LineBuffer -> Request -> Session::on_line -> Effects
+//! socket -> Guard -> proxy header, TLS -> Stream        counted and refused before there is a session
+//! bytes -> LineBuffer -> Request -> Session::on_line -> Effects
 //!    authorize -> Directory (cache, single flight, MySQL) -> Session::on_authorised
 //!    submit    -> fields valid, job known -> key reserved -> header -> hash (inline or Hashers)
 //!              -> judge() -> Outcome                         decided once, by one pure function
@@ -90,13 +91,17 @@
 //! | sequence, open segment | the ledger's appender, behind one short lock | `watch` of the synced number |
 //! | drain position | the cursor row in the database | the drainer asks for it |
 //! | found blocks until they are buried | a task each, with a dossier and the bytes in files | the ledger's verdicts, the dossiers |
+//! | connections by address, bans | [`stratum::guard::Guard`], behind short locks; bans also in the file `bans` | its answers |
+//! | certificates | [`stratum::wire::certificates::Certificates`]; SIGHUP reads them again | new handshakes |
 //!
 //! ## Tasks, threads, bounds
 //!
 //! | what | how many | bound | when it is reached |
 //! | --- | --- | --- | --- |
-//! | connection task | per socket, [`config::Port::connections_max`] | 64 unanswered requests, 64 KiB unsent | it stops reading; at 256 KiB or `write_timeout` unsent it is closed |
-//! | accept loop | per port | the kernel's backlog | beyond the port's limit: closed at once and counted |
+//! | connection task | per socket, [`config::Port::connections_max`], [`config::Daemon::connections_max`] | 64 unanswered requests, 64 KiB unsent, lines per second | it stops reading; at 256 KiB or `write_timeout` unsent it is closed; work not begun to be sent gives way to newer work |
+//! | accept loop | per port | the kernel's backlog | beyond a limit of port, daemon or address, or when banned: closed at once and counted |
+//! | TLS handshake | in the connection task, [`config::Handshakes`] | 256 | the oldest gives way |
+//! | tables by address | [`stratum::guard`] | 50,000 to 100,000 sources each | the longest unseen is forgotten |
 //! | hasher thread | cores - 1 | 256 shares each | the connection waits |
 //! | sync thread | per ledger | a flag | - |
 //! | drainer | per ledger | reads files | the spool grows to its bound |

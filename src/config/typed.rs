@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::problem::Problem;
 use super::secret::Secret;
+use super::transport::Transport;
 use crate::coin::profile::Profile;
 use crate::difficulty::Difficulty;
 
@@ -32,6 +33,19 @@ pub struct Daemon {
     pub hasher_threads: Option<usize>,
     /// Least severity that is logged.
     pub log_level: tracing::Level,
+    /// Most connections of all ports together; more are closed at once.
+    pub connections_max: usize,
+    /// TLS handshakes.
+    pub handshakes: Handshakes,
+}
+
+/// Bounds of TLS handshakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshakes {
+    /// Most at once, of all ports together; one more ends the oldest.
+    pub most: usize,
+    /// One that is not done by then is given up.
+    pub timeout: Duration,
 }
 
 /// One coin: its chain, its nodes, its ports and its MPOS.
@@ -126,10 +140,12 @@ pub struct Port {
     pub subscribe_timeout: Duration,
     /// A connection that sends nothing for so long is closed.
     pub idle_timeout: Duration,
-    /// A connection that takes nothing of what is sent to it for so long is closed.
+    /// A connection that leaves what is sent to it unread for so long is closed.
     pub write_timeout: Duration,
     /// Longest silence towards a miner: then its work is sent again.
     pub keepalive: Duration,
+    /// Encryption, proxies, limits per address.
+    pub transport: Transport,
 }
 
 /// Bounds and aim of difficulty adjustment.

@@ -1,7 +1,5 @@
 //! One coin assembled: its nodes, its work, its desk and its ports.
 
-use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,6 +20,7 @@ use crate::node::poller::Poller;
 use crate::pow::hashers::Hashers;
 use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
+use crate::stratum::gate::{Gate, House};
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::Terms;
 use crate::work::board::JobBoard;
@@ -31,8 +30,8 @@ use crate::worker::directory::Directory;
 /// How long candidates may hold up a stop.
 const CANDIDATE_GRACE: Duration = Duration::from_secs(2);
 
-/// A coin's ports, bound.
-pub type Ports = Vec<(Arc<Port>, BoundPort)>;
+/// A coin's ports, bound, each with its gate.
+pub type Ports = Vec<(Arc<Port>, BoundPort, Arc<Gate>)>;
 
 /// A running coin.
 pub struct CoinService {
@@ -99,7 +98,7 @@ impl CoinService {
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));
         let mut running = JoinSet::new();
-        for (port, bound) in ports {
+        for (port, bound, gate) in ports {
             let context = PortContext {
                 coin: Arc::clone(&name),
                 terms: Arc::new(terms(&coin, port)),
@@ -110,6 +109,7 @@ impl CoinService {
                 desk: desk.clone(),
                 clock: Arc::clone(&clock),
                 counters: Arc::clone(&counters),
+                gate,
                 stop: shared.stop.clone(),
             };
             running.spawn(serve(bound, context));
@@ -168,15 +168,17 @@ async fn serve(bound: BoundPort, context: PortContext) {
 /// Binds the ports of a coin.
 ///
 /// # Errors
-/// The first port that cannot be bound, by its address.
-pub fn bind(coin: &Coin) -> Result<Ports, (SocketAddr, io::Error)> {
-    coin.ports
-        .iter()
-        .map(|port| match BoundPort::bind(port.listen) {
-            Ok(bound) => Ok((Arc::clone(port), bound)),
-            Err(problem) => Err((port.listen, problem)),
-        })
-        .collect()
+/// The first port that cannot be bound, or whose certificate cannot be used.
+pub fn bind(coin: &Coin, house: &House) -> Result<Ports, String> {
+    let bind = |port: &Arc<Port>| {
+        let of = format!("coin {}: port {}", coin.name, port.listen);
+        let gate = Gate::new(port, house).map_err(|problem| format!("{of}: {problem}"))?;
+        let bound = BoundPort::bind(port.listen).map_err(|problem| {
+            format!("{of}: cannot listen there: {problem}; is another stratum server running there?")
+        })?;
+        Ok((Arc::clone(port), bound, gate))
+    };
+    coin.ports.iter().map(bind).collect()
 }
 
 /// The first bytes of a slice that is known to be long enough.

@@ -3,6 +3,7 @@
 mod accounts;
 pub mod blocks;
 mod coin;
+mod descriptors;
 mod desk;
 mod jobs;
 pub mod run;

@@ -52,6 +52,15 @@ pub enum CloseReason {
     NotSubscribed,
     /// Nothing was heard for too long.
     Idle,
+    /// Too many of its shares were invalid.
+    InvalidShares,
+}
+
+impl CloseReason {
+    /// Whether it counts towards a ban of the miner's address.
+    pub fn is_misbehaviour(self) -> bool {
+        matches!(self, Self::InvalidShares)
+    }
 }
 
 /// What a session needs to know of its coin and its port.

@@ -48,6 +48,7 @@ fn port() -> Port {
         idle_timeout: Duration::from_secs(600),
         write_timeout: Duration::from_secs(30),
         keepalive: Duration::from_secs(50),
+        transport: crate::config::Transport::default(),
     }
 }
 

@@ -53,7 +53,7 @@ impl Session {
         // Jobs are made with the largest extranonce of the coin's ports, so this one fits as well.
         let Ok(announcement) = job.announcement(self.terms.port.extranonce2_bytes, variant) else { return };
         self.tell_difficulty();
-        self.out.push_shared(if clean { &announcement.notify_clean } else { &announcement.notify });
+        self.out.push_work(&announcement.notify, &announcement.notify_clean, clean);
         self.jobs.retain(|sent| sent.job.tip_seq + 1 >= job.tip_seq);
         if self.jobs.len() >= JOBS_MAX {
             self.jobs.pop_front();
