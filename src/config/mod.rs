@@ -8,7 +8,7 @@
 //!
 //! | file | job |
 //! | --- | --- |
-//! | `typed` | what the rest of the daemon sees |
+//! | `typed`, `rules` | what the rest of the daemon sees |
 //! | `problem` | a mistake and its place, and the list of them |
 //! | `section` | a table seen through its layers |
 //! | `value` | a TOML value into a Rust value, with bounds |
@@ -18,6 +18,7 @@
 pub mod problem;
 mod read;
 mod relations;
+mod rules;
 pub mod secret;
 mod section;
 mod typed;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use problem::{ConfigError, Problem};
+pub use rules::{Rules, StartFrom};
 pub use typed::*;
 
 use problem::{Report, Source};

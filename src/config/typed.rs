@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::problem::Problem;
+use super::rules::Rules;
 use super::secret::Secret;
 use crate::coin::profile::Profile;
 use crate::difficulty::Difficulty;
@@ -53,6 +54,8 @@ pub struct Coin {
     pub instance: u16,
     /// Stored worker credited when a block candidate comes from nobody who is authorised.
     pub fallback_worker: String,
+    /// Whether the hash of every share goes into `solution`, not only that of block candidates.
+    pub emit_invalid_block_hashes: bool,
     /// Stratum ports.
     pub ports: Vec<Arc<Port>>,
     /// The MPOS database.
@@ -128,6 +131,8 @@ pub struct Port {
     pub write_timeout: Duration,
     /// Longest silence towards a miner: then its work is sent again.
     pub keepalive: Duration,
+    /// What is asked of its miners and granted to them.
+    pub rules: Rules,
 }
 
 /// Bounds and aim of difficulty adjustment.
@@ -143,6 +148,23 @@ pub struct Vardiff {
     pub retarget: Duration,
     /// Dead band: no change while the rate is within this share of the aim, 0..1.
     pub variance: f64,
+    /// Largest factor of one change, above 1; `None`: as far as the evidence goes.
+    pub max_jump: Option<f64>,
+    /// Whether the difficulty is only ever doubled or halved.
+    pub double_steps: bool,
+    /// Which difficulties are assigned.
+    pub grid: Grid,
+}
+
+/// Which difficulties vardiff assigns; it rounds down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grid {
+    /// Any of two digits.
+    Off,
+    /// Whole numbers, above 1.
+    Integer,
+    /// Powers of two.
+    PowerOfTwo,
 }
 
 /// An MPOS database.
@@ -184,6 +206,19 @@ pub struct Workers {
     pub cache: Duration,
     /// How long a negative answer is remembered.
     pub negative_cache: Duration,
+    /// What the column `pool_worker.difficulty` is for.
+    pub pool_worker_difficulty: ColumnUse,
+}
+
+/// What the column `pool_worker.difficulty` is for: one of the two, never both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnUse {
+    /// It shows the difficulty the worker has.
+    Write,
+    /// It says the difficulty the worker is to have; zero says nothing.
+    Read,
+    /// It is left alone.
+    Off,
 }
 
 /// When a miner's answer may be sent.

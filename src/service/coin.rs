@@ -23,7 +23,7 @@ use crate::pow::hashers::Hashers;
 use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
 use crate::stratum::listener::BoundPort;
-use crate::stratum::session::effects::Terms;
+use crate::stratum::session::effects::{CoinMemory, Terms};
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
 use crate::worker::directory::Directory;
@@ -94,14 +94,15 @@ impl CoinService {
             blocks.to_owned(),
             Box::new(move || kicked.kick()),
         ));
-        let counters = Arc::new(Counters::default());
+        let memory = CoinMemory::default();
+        let counters = Arc::clone(&memory.counters);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));
         let mut running = JoinSet::new();
         for (port, bound) in ports {
             let context = PortContext {
                 coin: Arc::clone(&name),
-                terms: Arc::new(terms(&coin, port)),
+                terms: Arc::new(terms(&coin, port, &memory)),
                 board: board.clone(),
                 extranonces: Arc::clone(&extranonces),
                 directory: directory.clone(),
@@ -146,7 +147,7 @@ impl CoinService {
     }
 }
 
-fn terms(coin: &Coin, port: Arc<Port>) -> Terms {
+fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
     Terms {
         port,
         algorithm: coin.profile.algorithm,
@@ -154,6 +155,8 @@ fn terms(coin: &Coin, port: Arc<Port>) -> Terms {
         stratum_bits: coin.profile.stratum_bits,
         version_mask: coin.profile.version_mask,
         answers_wait_for_sync: coin.ledger.durability == Durability::Power,
+        emit_invalid_block_hashes: coin.emit_invalid_block_hashes,
+        memory: memory.clone(),
     }
 }
 

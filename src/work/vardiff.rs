@@ -121,6 +121,7 @@ fn rounded(difficulty: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Grid;
 
     fn bounds() -> Vardiff {
         Vardiff {
@@ -129,6 +130,9 @@ mod tests {
             target: Duration::from_secs(15),
             retarget: Duration::from_secs(90),
             variance: 0.3,
+            max_jump: None,
+            double_steps: false,
+            grid: Grid::Off,
         }
     }
 

@@ -6,6 +6,7 @@ mod database;
 mod node;
 mod port;
 mod profile;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::profile::EXTRANONCE2_BYTES;
+use super::rules;
 use crate::coin::profile::Profile;
 use crate::config::problem::{Place, Report};
 use crate::config::section::Section;
@@ -73,6 +74,7 @@ fn read<'a>(
     let write_timeout = section.or("write_timeout_secs", "30", secs(1..=600));
     // Mining programs give a pool up after 60 to 120 s of silence.
     let keepalive = section.or("keepalive_secs", "50", secs(1..=55));
+    let rules = rules::read(&section);
     section.finish();
     Some(Port {
         listen: listen?,
@@ -85,6 +87,7 @@ fn read<'a>(
         idle_timeout: idle_timeout?,
         write_timeout: write_timeout?,
         keepalive: keepalive?,
+        rules: rules?,
     })
 }
 
@@ -106,8 +109,9 @@ fn read_vardiff(report: &Report, section: Section<'_>) -> Option<Vardiff> {
         );
         report.problem(&section.place("target_secs"), what, "choose 15 to 30");
     }
+    let steps = rules::steps(&section);
     section.finish();
-    Some(Vardiff { min: min?, max: max?, target: target?, retarget: retarget?, variance: variance? })
+    rules::vardiff((min, max), (target, retarget), variance, steps)
 }
 
 /// Warns if shares at the least difficulty of a port would be worth nothing on MPOS's pages.

@@ -7,10 +7,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::super::session::effects::CoinMemory;
 use super::*;
 use crate::clock::SystemClock;
 use crate::coin::profile::BlockHash;
-use crate::config::{Port, Workers};
+use crate::config::{ColumnUse, Port, Rules, Workers};
 use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
 use crate::stratum::desk::NotRecorded;
@@ -79,6 +80,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         idle_timeout: seconds(600),
         write_timeout: seconds(60),
         keepalive: seconds(60),
+        rules: Rules::default(),
     };
     let terms = Terms {
         port: Arc::new(port),
@@ -87,6 +89,8 @@ async fn pool(algorithm: Algorithm) -> Pool {
         stratum_bits: 32,
         version_mask: 0,
         answers_wait_for_sync: true,
+        emit_invalid_block_hashes: false,
+        memory: CoinMemory::default(),
     };
     let workers = Workers {
         check_password: false,
@@ -94,6 +98,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         refuse_locked: true,
         cache: seconds(60),
         negative_cache: seconds(60),
+        pool_worker_difficulty: ColumnUse::Off,
     };
     let hashers = Hashers::start(1, 16).unwrap();
     let context = PortContext {

@@ -9,7 +9,10 @@ use crate::coin::profile::BlockHash;
 use crate::config::Port;
 use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
+use crate::stratum::counters::Counters;
 use crate::stratum::desk::JudgedShare;
+use crate::work::bar::Bar;
+use crate::work::duplicates::KeyCount;
 
 /// Something to be done outside the session.
 #[derive(Debug)]
@@ -69,12 +72,30 @@ pub struct Terms {
     pub version_mask: u32,
     /// Whether every answer waits for the disk.
     pub answers_wait_for_sync: bool,
+    /// Whether every share's row gets its hash, not only a candidate's.
+    pub emit_invalid_block_hashes: bool,
+    /// What the sessions of the coin have in common.
+    pub memory: CoinMemory,
+}
+
+/// What the sessions of one coin remember and count together.
+#[derive(Debug, Clone, Default)]
+pub struct CoinMemory {
+    /// What they count.
+    pub counters: Arc<Counters>,
+    /// How many shares they remember.
+    pub keys: KeyCount,
 }
 
 impl Terms {
     /// The difficulty a connection starts with.
     pub fn start_difficulty(&self) -> Difficulty {
         self.port.difficulty
+    }
+
+    /// The bar of a difficulty on this port.
+    pub fn bar(&self, difficulty: Difficulty) -> Arc<Bar> {
+        Arc::new(Bar::new(difficulty, self.stratum_bits, self.port.rules.share_tolerance_ppm))
     }
 }
 

@@ -189,6 +189,7 @@ impl Session {
 
     /// Answers a submit that is refused.
     pub(super) fn refuse(&mut self, request: &Request<'_>, reject: Reject) {
+        self.terms.memory.counters.refused(reject);
         self.answer(request, |id| reply::reject(id, reject));
     }
 }

@@ -4,6 +4,7 @@
 mod allowance;
 pub mod answers;
 pub mod effects;
+mod judging;
 mod methods;
 pub mod pending;
 mod submit;
@@ -24,6 +25,7 @@ use super::outgoing::Outgoing;
 use super::reply;
 use super::request::Request;
 use crate::difficulty::Difficulty;
+use crate::work::bar::Bar;
 use crate::work::board::JobBoard;
 use crate::work::duplicates::Duplicates;
 use crate::work::extranonce::Extranonce1;
@@ -64,6 +66,13 @@ pub struct Session {
     difficulty: Difficulty,
     /// The difficulty the miner was told last.
     told: Option<Difficulty>,
+    /// The bar of the difficulty that was sent last, shared by the jobs sent with it.
+    bar: Arc<Bar>,
+    /// When a lower difficulty than the one before was sent last.
+    lowered_at: Option<Duration>,
+    /// The tip that was seen last, and since when.
+    tip_seq: u64,
+    tip_seen_at: Duration,
     jobs: VecDeque<SentJob>,
     duplicates: Duplicates,
     refused_rows: Allowance,
@@ -86,6 +95,11 @@ impl Session {
     pub fn new(terms: Arc<Terms>, peer: Peer, extranonce1: Extranonce1, now: Duration) -> Self {
         Self {
             difficulty: terms.start_difficulty(),
+            bar: terms.bar(terms.start_difficulty()),
+            lowered_at: None,
+            tip_seq: 0,
+            tip_seen_at: now,
+            duplicates: Duplicates::counted_by(terms.memory.keys.clone()),
             terms,
             peer,
             extranonce1,
@@ -97,7 +111,6 @@ impl Session {
             floor: None,
             told: None,
             jobs: VecDeque::new(),
-            duplicates: Duplicates::default(),
             refused_rows: Allowance::new(now),
             estimator: None,
             answers: Answers::default(),
@@ -116,6 +129,7 @@ impl Session {
     /// A line was read while `board` was the coin's work.
     pub fn on_line(&mut self, now: Moment, line: &[u8], board: &JobBoard) {
         self.heard_at = now.monotonic;
+        self.see_tip(now, board);
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
         }
@@ -133,6 +147,14 @@ impl Session {
             }
         }
         self.flush_ready(now.monotonic);
+    }
+
+    /// Notes when the tip moved, as far as this connection knows.
+    fn see_tip(&mut self, now: Moment, board: &JobBoard) {
+        if board.tip_seq != self.tip_seq {
+            self.tip_seq = board.tip_seq;
+            self.tip_seen_at = now.monotonic;
+        }
     }
 
     /// The line buffer gave up.

@@ -22,6 +22,7 @@ const RETARGET_INTERVAL: Duration = Duration::from_secs(5);
 impl Session {
     /// The coin's work has changed.
     pub fn on_board(&mut self, now: Moment, board: &JobBoard) {
+        self.see_tip(now, board);
         let known = self.jobs.back().map(|sent| sent.job.serial);
         if board.job.as_ref().map(|job| job.serial) != known && self.greeting.is_none() {
             self.announce(now, board);
@@ -53,12 +54,18 @@ impl Session {
         // Jobs are made with the largest extranonce of the coin's ports, so this one fits as well.
         let Ok(announcement) = job.announcement(self.terms.port.extranonce2_bytes, variant) else { return };
         self.tell_difficulty();
+        if self.bar.difficulty() != self.difficulty {
+            if self.difficulty < self.bar.difficulty() {
+                self.lowered_at = Some(now.monotonic);
+            }
+            self.bar = self.terms.bar(self.difficulty);
+        }
         self.out.push_shared(if clean { &announcement.notify_clean } else { &announcement.notify });
         self.jobs.retain(|sent| sent.job.tip_seq + 1 >= job.tip_seq);
         if self.jobs.len() >= JOBS_MAX {
             self.jobs.pop_front();
         }
-        self.jobs.push_back(SentJob { job: Arc::clone(job), announcement, difficulty: self.difficulty });
+        self.jobs.push_back(SentJob { job: Arc::clone(job), announcement, bar: Arc::clone(&self.bar) });
         self.work_sent_at = now.monotonic;
         if self.terms.port.vardiff.is_some() && self.estimator.is_none() {
             self.estimator = Some(Box::new(Estimator::new(self.difficulty, now.monotonic)));

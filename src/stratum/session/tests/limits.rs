@@ -5,14 +5,7 @@ use crate::work::duplicates::{DUPLICATES_MAX, Reserved, ShareKey};
 use crate::work::extranonce::Extranonce2;
 
 fn adjusting(start: f64) -> Port {
-    let vardiff = Vardiff {
-        min: Difficulty::new(1e-12).unwrap(),
-        max: Difficulty::new(1e6).unwrap(),
-        target: Duration::from_secs(15),
-        retarget: Duration::from_secs(90),
-        variance: 0.3,
-    };
-    Port { difficulty: Difficulty::new(start).unwrap(), vardiff: Some(vardiff), ..port() }
+    Port { difficulty: Difficulty::new(start).unwrap(), vardiff: Some(vardiff(1e6)), ..port() }
 }
 
 fn subscribed(port: Port) -> Miner {
@@ -96,7 +89,7 @@ fn a_block_is_found_although_no_further_share_can_be_remembered() {
         let key = ShareKey::new((9, 9), &extranonce2, 0, other, 0);
         assert_eq!(miner.session.duplicates.reserve(key), Reserved::New);
     }
-    assert_eq!(miner.submit(4, "a.b", "0000000100", &share)[0]["error"][0], 22);
+    assert_eq!(miner.submit(4, "a.b", "0000000100", &share)[0]["error"][0], 20);
     assert_eq!(miner.submit(5, "a.b", "0000000100", &block)[0]["result"], true);
     assert!(miner.rows[1].is_candidate());
     assert_eq!(miner.submit(6, "a.b", "0000000100", &block)[0]["error"][0], 22);
