@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint deps
+.PHONY: help demo test vardiff bench fmt lint deps
 
 # Ten thousand connections need ten thousand descriptors in the daemon and as many in the generator.
 RAISE_FILE_LIMIT := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
@@ -20,6 +20,9 @@ test: ## Formatting, lints and all tests, with real databases and coin daemons
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	@$(RAISE_FILE_LIMIT); set -x; cargo test --locked
+
+vardiff: ## The difficulty's simulation: how well it follows which miner, as a table with budgets
+	cargo test --locked --test vardiff -- --nocapture
 
 bench: ## Load on the whole daemon: ARGS="--quick" or ARGS="--only closed,tip"
 	@tests/setup/install.sh bench

@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod connect;
 pub mod cursor;
+pub mod pool_worker;
 pub mod rows;
 pub mod schema_check;
 pub mod share_sink;

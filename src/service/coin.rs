@@ -17,6 +17,7 @@ use super::jobs::JobMaker;
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
+use crate::mpos::pool_worker::PoolWorkerColumn;
 use crate::node::nodes::Nodes;
 use crate::node::poller::Poller;
 use crate::pow::hashers::Hashers;
@@ -26,6 +27,7 @@ use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
+use crate::worker::difficulties::Difficulties;
 use crate::worker::directory::Directory;
 
 /// How long candidates may hold up a stop.
@@ -94,7 +96,9 @@ impl CoinService {
             blocks.to_owned(),
             Box::new(move || kicked.kick()),
         ));
-        let memory = CoinMemory::default();
+        let column = PoolWorkerColumn::new(&coin.mpos);
+        let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
+        let memory = CoinMemory { stored, ..CoinMemory::default() };
         let counters = Arc::clone(&memory.counters);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));

@@ -83,6 +83,7 @@ pub async fn serve(mut stream: TcpStream, remote: SocketAddr, context: PortConte
     let (reader, writer) = stream.split();
     let end = connection.run(reader, &writer).await;
     connection.carry_through().await;
+    connection.session.on_end(connection.now());
     // A miner that has only stopped sending may still read.
     let _ = connection.write(&writer);
     Counters::uncount(&counters.connections);
@@ -227,7 +228,14 @@ impl Connection {
             match effect {
                 Effect::Authorise { ticket, name, password } => {
                     let directory = self.context.directory.clone();
-                    self.authorisations.spawn(async move { (ticket, directory.authorize(&name, &password).await) });
+                    let stored = self.context.terms.memory.stored.clone();
+                    self.authorisations.spawn(async move {
+                        let answer = directory.authorize(&name, &password).await;
+                        if let Answer::Granted(worker) = &answer {
+                            stored.learn(worker).await;
+                        }
+                        (ticket, answer)
+                    });
                 }
                 Effect::Hash { ticket, header } => headers.push((ticket, header)),
                 Effect::Record { ticket, share } => {

@@ -10,6 +10,7 @@ pub mod counters;
 pub mod desk;
 pub mod listener;
 pub mod outgoing;
+pub mod password;
 pub mod reply;
 pub mod request;
 pub mod session;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::pending::PendingShare;
 use crate::bytes::Hash;
+use crate::stratum::password::Wishes;
 use crate::stratum::request::Id;
 use crate::work::duplicates::ShareKey;
 
@@ -26,6 +27,10 @@ pub enum Waiting {
         id: Option<Id>,
         /// The name as the miner wrote it.
         name: Box<str>,
+        /// What the password says besides being one.
+        wishes: Wishes,
+        /// The password with the wishes in it, if it had any: it may be the stored one all the same.
+        whole: Option<String>,
     },
     /// A hasher.
     Hash(Box<PendingShare>),
@@ -170,10 +175,14 @@ impl Answers {
 mod tests {
     use super::*;
 
+    fn waiting_name() -> Waiting {
+        Waiting::Authorisation { id: None, name: "a.b".into(), wishes: Wishes::default(), whole: None }
+    }
+
     #[test]
     fn a_late_first_answer_holds_back_the_second() {
         let mut answers = Answers::default();
-        let first = answers.push(Waiting::Authorisation { id: None, name: "a.b".into() });
+        let first = answers.push(waiting_name());
         answers.push(Waiting::Nothing(b"2".to_vec()));
         assert_eq!(answers.pop_ready(0, Duration::ZERO), None);
         assert!(answers.authorising("a.b"));
@@ -203,7 +212,7 @@ mod tests {
     fn the_disk_s_moment_does_not_count_behind_an_unanswered_request() {
         let mut answers = Answers::default();
         let second = Duration::from_secs(1);
-        let ticket = answers.push(Waiting::Authorisation { id: None, name: "a.b".into() });
+        let ticket = answers.push(waiting_name());
         answers.push(Waiting::Sync { seq: 9, until: Some(second), answer: b"b".to_vec() });
         assert_eq!(answers.deadline(), None, "the timer would fire without end");
         *answers.get_mut(ticket).unwrap() = Waiting::Nothing(Vec::new());

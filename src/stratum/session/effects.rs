@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::Ticket;
+use super::remembered::Remembered;
 use crate::coin::profile::BlockHash;
 use crate::config::Port;
 use crate::difficulty::Difficulty;
@@ -13,6 +14,7 @@ use crate::stratum::counters::Counters;
 use crate::stratum::desk::JudgedShare;
 use crate::work::bar::Bar;
 use crate::work::duplicates::KeyCount;
+use crate::worker::difficulties::Difficulties;
 
 /// Something to be done outside the session.
 #[derive(Debug)]
@@ -85,6 +87,10 @@ pub struct CoinMemory {
     pub counters: Arc<Counters>,
     /// How many shares they remember.
     pub keys: KeyCount,
+    /// What difficulty suited whom.
+    pub remembered: Remembered,
+    /// The difficulty stored with a worker.
+    pub stored: Difficulties,
 }
 
 impl Terms {

@@ -20,6 +20,8 @@ use crate::work::share::{Facts, Freshness, Outcome, judge};
 
 /// How long the answer to a candidate waits for the disk.
 const CANDIDATE_SYNC_WAIT: Duration = Duration::from_secs(1);
+/// Least time between two looks at the difficulty of a miner whose shares come in a flood.
+const OVERDUE_GAP: Duration = Duration::from_secs(1);
 
 impl Session {
     /// The one judgement: its outcome makes the answer and the row.
@@ -175,6 +177,9 @@ impl Session {
         if seq.is_some() {
             if let Some(estimator) = &mut self.estimator {
                 estimator.on_share(now.monotonic);
+                let vardiff = self.terms.port.vardiff.as_ref();
+                let due = now.monotonic >= self.retargeted_at + OVERDUE_GAP;
+                self.overdue = due && vardiff.is_some_and(|vardiff| estimator.is_due(now.monotonic, vardiff));
             }
         } else if !candidate {
             // A candidate stays marked: it is on its way to the nodes although its row is not.

@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use super::answers::Waiting;
 use super::effects::{Effect, Moment};
+use super::start::Source;
 use super::{AGENT_BYTES_MAX, Session};
 use crate::bytes::hex;
 use crate::difficulty::{Difficulty, Target};
+use crate::stratum::password::{self, Wishes};
 use crate::stratum::reply;
 use crate::stratum::request::{Id, Request};
 use crate::work::board::JobBoard;
@@ -66,6 +68,7 @@ impl Session {
         });
         self.told = None;
         self.flush_ready(now.monotonic);
+        self.propose_for_agent(now, board);
         if self.jobs.is_empty() {
             // The answer must be the first line a miner sees after its question, and an authorisation
             // asked for before it may hold it back.
@@ -94,9 +97,11 @@ impl Session {
         match name {
             Some(name) if fits(name) && fits(password) => {
                 let name = name.trim_matches(' ');
-                let waiting = Waiting::Authorisation { id: request.id.clone(), name: name.into() };
+                let (proper, wishes) = password::split(password);
+                let whole = (wishes != Wishes::default()).then(|| password.to_owned());
+                let waiting = Waiting::Authorisation { id: request.id.clone(), name: name.into(), wishes, whole };
                 let ticket = self.answers.push(waiting);
-                let (name, password) = (name.to_owned(), password.to_owned());
+                let (name, password) = (name.to_owned(), proper.into_owned());
                 self.effects.push(Effect::Authorise { ticket, name, password });
             }
             Some(_) => self.answer(request, |id| reply::unauthorized(id, "Worker name or password is too long")),
@@ -155,29 +160,22 @@ impl Session {
         }
     }
 
-    /// Sets a difficulty that the miner asked for. The evidence about its rate begins anew; a miner
-    /// that has work gets new work at once, since a difficulty is in force from the next job on.
-    fn change_difficulty(&mut self, now: Moment, wanted: Difficulty, board: &JobBoard) {
-        if wanted == self.difficulty {
-            return;
+    /// Sets a difficulty that was asked for or decided. A miner that has work gets new work, since a
+    /// difficulty is in force from the next job on.
+    pub(super) fn change_difficulty(&mut self, now: Moment, wanted: Difficulty, board: &JobBoard) {
+        if wanted != self.difficulty {
+            // Simple miners take the next line for the answer to what they asked.
+            self.flush_ready(now.monotonic);
+            self.apply_difficulty(now, wanted, board);
         }
-        self.difficulty = wanted;
+        // The evidence about its rate begins anew, if the miner's rate is to count at all.
         self.estimator = None;
-        // Simple miners take the next line for the answer to what they asked.
-        self.flush_ready(now.monotonic);
-        self.repeat_work(now, board, false);
+        self.start_estimator(now);
     }
 
-    /// A wish for a start difficulty: granted within the port's bounds while there is no evidence of
-    /// the miner's own rate yet. On a port of fixed difficulty it is heard and nothing more.
+    /// A wish for a start difficulty.
     fn suggest(&mut self, now: Moment, wish: Option<f64>, board: &JobBoard) {
-        let (Some(wish), Some(vardiff)) = (wish.and_then(Difficulty::new), &self.terms.port.vardiff) else { return };
-        if self.estimator.as_ref().is_some_and(|estimator| estimator.has_evidence()) {
-            return;
-        }
-        let floor = self.floor.unwrap_or(vardiff.min).max(vardiff.min);
-        let granted = wish.min(vardiff.max).max(floor);
-        self.change_difficulty(now, granted, board);
+        self.propose(now, (Source::Suggested, false), wish.and_then(Difficulty::new), board);
     }
 
     fn difficulty_of_target(&self, text: &str) -> Option<f64> {

@@ -7,6 +7,8 @@ pub mod effects;
 mod judging;
 mod methods;
 pub mod pending;
+pub mod remembered;
+mod start;
 mod submit;
 mod work;
 
@@ -21,7 +23,9 @@ use self::allowance::Allowance;
 use self::answers::{Answers, OUTSTANDING_MAX, Ticket, Waiting};
 use self::effects::{CloseReason, Effect, Moment, Peer, Terms};
 use self::pending::SentJob;
+use self::start::Start;
 use super::outgoing::Outgoing;
+use super::password::Wishes;
 use super::reply;
 use super::request::Request;
 use crate::difficulty::Difficulty;
@@ -30,7 +34,7 @@ use crate::work::board::JobBoard;
 use crate::work::duplicates::Duplicates;
 use crate::work::extranonce::Extranonce1;
 use crate::work::vardiff::Estimator;
-use crate::worker::directory::Answer;
+use crate::worker::directory::{Answer, Denial};
 
 /// Most workers one connection may authorise; further ones are refused.
 pub const WORKERS_MAX: usize = 256;
@@ -73,7 +77,12 @@ pub struct Session {
     /// The tip that was seen last, and since when.
     tip_seq: u64,
     tip_seen_at: Duration,
+    /// Whether the coin had work when that was looked at last.
+    has_work: bool,
+    /// The estimator wants to be asked before its turn.
+    overdue: bool,
     jobs: VecDeque<SentJob>,
+    start: Start,
     duplicates: Duplicates,
     refused_rows: Allowance,
     estimator: Option<Box<Estimator>>,
@@ -99,6 +108,9 @@ impl Session {
             lowered_at: None,
             tip_seq: 0,
             tip_seen_at: now,
+            has_work: true,
+            overdue: false,
+            start: Start::PORT,
             duplicates: Duplicates::counted_by(terms.memory.keys.clone()),
             terms,
             peer,
@@ -129,7 +141,7 @@ impl Session {
     /// A line was read while `board` was the coin's work.
     pub fn on_line(&mut self, now: Moment, line: &[u8], board: &JobBoard) {
         self.heard_at = now.monotonic;
-        self.see_tip(now, board);
+        self.see(now, board);
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
         }
@@ -149,14 +161,6 @@ impl Session {
         self.flush_ready(now.monotonic);
     }
 
-    /// Notes when the tip moved, as far as this connection knows.
-    fn see_tip(&mut self, now: Moment, board: &JobBoard) {
-        if board.tip_seq != self.tip_seq {
-            self.tip_seq = board.tip_seq;
-            self.tip_seen_at = now.monotonic;
-        }
-    }
-
     /// The line buffer gave up.
     pub fn on_line_too_long(&mut self) {
         self.end(CloseReason::LineTooLong);
@@ -171,8 +175,17 @@ impl Session {
 
     /// The directory answered.
     pub fn on_authorised(&mut self, now: Moment, ticket: Ticket, answer: Answer, board: &JobBoard) {
-        let Some(Waiting::Authorisation { id, name }) = self.answers.get_mut(ticket) else { return };
-        let (id, name) = (id.take(), std::mem::take(name));
+        let Some(Waiting::Authorisation { id, name, wishes, whole }) = self.answers.get_mut(ticket) else { return };
+        if answer == Answer::Denied(Denial::WrongPassword)
+            && let Some(password) = whole.take()
+        {
+            // What looked like a wish may be part of the password.
+            *wishes = Wishes::default();
+            let name = name.to_string();
+            return self.effects.push(Effect::Authorise { ticket, name, password });
+        }
+        let (id, name, wishes) = (id.take(), std::mem::take(name), *wishes);
+        let granted = matches!(answer, Answer::Granted(_));
         let refusal = match answer {
             Answer::Granted(credited) => self.grant(name, credited).err(),
             Answer::Denied(denial) => Some(methods::denial_text(&denial)),
@@ -187,9 +200,19 @@ impl Session {
         }
         self.judge_named(now);
         self.flush_ready(now.monotonic);
+        if granted {
+            self.propose_for_worker(now, wishes, board);
+            self.start_estimator(now);
+            self.note_difficulty();
+        }
         if self.jobs.is_empty() {
             self.greet(now, board);
         }
+    }
+
+    /// The connection is over.
+    pub fn on_end(&mut self, now: Moment) {
+        self.remember_difficulty(now);
     }
 
     fn grant(&mut self, submitted: Box<str>, credited: Arc<str>) -> Result<(), &'static str> {
@@ -217,6 +240,7 @@ impl Session {
             self.end(CloseReason::Idle);
         }
         self.judge_overdue(now);
+        self.see(now, board);
         if !self.ended {
             self.retarget(now, board);
             self.keep_alive(now, board);

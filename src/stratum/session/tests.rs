@@ -3,6 +3,7 @@
 mod judging;
 mod limits;
 mod stage;
+mod start;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -356,5 +357,5 @@ fn vardiff_raises_a_fast_miner_at_once_with_work_of_its_own() {
     let lines = miner.tick_at(6);
     assert_eq!(lines[0]["method"], "mining.set_difficulty");
     assert!(lines[0]["params"][0].as_f64().unwrap() > 1e-11);
-    assert_eq!((&lines[1]["params"][0], &lines[1]["params"][8]), (&json!("0000000101"), &json!(false)));
+    assert_eq!((&lines[1]["params"][0], &lines[1]["params"][8]), (&json!("0000000101"), &json!(true)));
 }

@@ -16,13 +16,15 @@ use crate::work::vardiff::Estimator;
 /// Jobs remembered per connection, with the difficulty they were sent with. A share for an older
 /// one is refused as unknown.
 const JOBS_MAX: usize = 16;
-/// How often the difficulty of a connection is looked at without a share.
+/// An increase of the difficulty by this factor ends the work before it.
+const CLEAN_RATIO: f64 = 4.0;
+/// How often the difficulty of a connection is looked at without a flood of shares.
 const RETARGET_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Session {
     /// The coin's work has changed.
     pub fn on_board(&mut self, now: Moment, board: &JobBoard) {
-        self.see_tip(now, board);
+        self.see(now, board);
         let known = self.jobs.back().map(|sent| sent.job.serial);
         if board.job.as_ref().map(|job| job.serial) != known && self.greeting.is_none() {
             self.announce(now, board);
@@ -67,8 +69,30 @@ impl Session {
         }
         self.jobs.push_back(SentJob { job: Arc::clone(job), announcement, bar: Arc::clone(&self.bar) });
         self.work_sent_at = now.monotonic;
-        if self.terms.port.vardiff.is_some() && self.estimator.is_none() {
+        self.start_estimator(now);
+    }
+
+    /// Starts to measure the miner once it has work and a name whose shares count.
+    pub(super) fn start_estimator(&mut self, now: Moment) {
+        let measured = self.terms.port.vardiff.is_some() && !self.start.is_fixed();
+        if measured && self.estimator.is_none() && !self.workers.is_empty() && !self.jobs.is_empty() {
             self.estimator = Some(Box::new(Estimator::new(self.difficulty, now.monotonic)));
+            self.retargeted_at = now.monotonic;
+        }
+    }
+
+    /// Notes when the tip moved, as far as this connection knows, and whether there is work: without it
+    /// submits are refused, and the miner's silence is no evidence.
+    pub(super) fn see(&mut self, now: Moment, board: &JobBoard) {
+        if board.tip_seq != self.tip_seq {
+            self.tip_seq = board.tip_seq;
+            self.tip_seen_at = now.monotonic;
+        }
+        if self.has_work != board.job.is_some() {
+            self.has_work = board.job.is_some();
+            if let Some(estimator) = &mut self.estimator {
+                if self.has_work { estimator.resume(now.monotonic) } else { estimator.pause(now.monotonic) }
+            }
         }
     }
 
@@ -86,24 +110,38 @@ impl Session {
             return;
         }
         self.retargeted_at = now.monotonic;
-        let Some(job) = &board.job else {
-            // Submits are refused meanwhile: that is not the miner's silence, and no evidence.
-            self.estimator = None;
-            return;
-        };
+        self.overdue = false;
+        let network = self.network_difficulty(board);
         let (Some(vardiff), Some(estimator)) = (&self.terms.port.vardiff, &mut self.estimator) else { return };
-        let network = job.template.target.difficulty(self.terms.stratum_bits);
         let mut bounds = vardiff.clone();
         bounds.min = self.floor.map_or(bounds.min, |floor| floor.max(bounds.min));
-        if let Some(wanted) = estimator.retarget(now.monotonic, &bounds, Difficulty::new(network)) {
-            self.difficulty = wanted;
-            self.repeat_work(now, board, false);
+        if let Some(wanted) = estimator.retarget(now.monotonic, &bounds, network) {
+            self.apply_difficulty(now, wanted, board);
         }
+    }
+
+    /// Sets the difficulty. It comes at once, with work of its own, unless the port has it wait for the
+    /// next job. After a large increase old work is not worth finishing: most of its shares would be
+    /// worth too little.
+    pub(super) fn apply_difficulty(&mut self, now: Moment, wanted: Difficulty, board: &JobBoard) {
+        let clean = wanted.get() >= self.difficulty.get() * CLEAN_RATIO;
+        self.difficulty = wanted;
+        self.note_difficulty();
+        if !self.terms.port.rules.apply_at_next_job {
+            self.repeat_work(now, board, clean);
+        }
+    }
+
+    /// The network's difficulty, which no share needs to exceed.
+    pub(super) fn network_difficulty(&self, board: &JobBoard) -> Option<Difficulty> {
+        let target = board.job.as_ref()?.template.target;
+        Difficulty::new(target.difficulty(self.terms.stratum_bits))
     }
 
     /// When the difficulty is to be looked at next.
     pub(super) fn retarget_due(&self) -> Option<Duration> {
-        self.estimator.as_ref().map(|_| self.retargeted_at + RETARGET_INTERVAL)
+        let interval = if self.overdue { Duration::ZERO } else { RETARGET_INTERVAL };
+        self.estimator.as_ref().map(|_| self.retargeted_at + interval)
     }
 
     /// Breaks a long silence: miners give up on a pool that sends nothing for a minute. Without work

@@ -123,7 +123,8 @@ fn a_refused_share_names_the_difficulty_of_its_job() {
 
 #[test]
 fn a_difficulty_that_was_asked_for_comes_at_once_with_work_of_its_own() {
-    let mut miner = subscribed(adjusting(1024.0));
+    let mut miner = Miner::on(adjusting(1024.0), 0x1900_ffff, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
     let lines = miner.say(r#"{"id":3,"method":"mining.suggest_difficulty","params":[16]}"#);
     assert_eq!(lines[0]["result"], true);
     assert_eq!((&lines[1]["method"], &lines[1]["params"][0]), (&json!("mining.set_difficulty"), &json!(16)));
