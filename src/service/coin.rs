@@ -25,6 +25,7 @@ use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
+use crate::stratum::session::parked::Parked;
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
 use crate::worker::difficulties::Difficulties;
@@ -75,13 +76,14 @@ impl CoinService {
         accounts: Accounts,
         shared: &Shared,
         blocks: &Path,
-        random: [u8; 12],
+        random: [u8; 44],
     ) -> Self {
         let name: Arc<str> = coin.name.as_str().into();
         let nodes = Nodes::new(&coin.nodes);
         let clock = Arc::clone(&shared.clock);
         let poller = Arc::new(Poller::start(&nodes, &coin.templates, &coin.profile.template_rules, Arc::clone(&clock)));
         let (first, rest) = random.split_at(8);
+        let (rest, secret) = rest.split_at(4);
         let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first));
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
@@ -98,7 +100,7 @@ impl CoinService {
         ));
         let column = PoolWorkerColumn::new(&coin.mpos);
         let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
-        let memory = CoinMemory { stored, ..CoinMemory::default() };
+        let memory = CoinMemory { stored, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
         let counters = Arc::clone(&memory.counters);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));

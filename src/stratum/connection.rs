@@ -124,14 +124,15 @@ struct Connection {
 impl Connection {
     fn new(context: PortContext, peer: Peer) -> Self {
         let now = context.clock.monotonic();
-        let extranonce1 = context.extranonces.next();
+        let extranonce1 = context.extranonces.lease();
+        let pin = u64::from(u32::from_be_bytes(extranonce1.bytes()));
         Self {
             session: Session::new(Arc::clone(&context.terms), peer, extranonce1, now),
             lines: LineBuffer::new(context.terms.port.line_bytes_max),
             drained: true,
             authorisations: JoinSet::new(),
             hashes: None,
-            pin: u64::from(u32::from_be_bytes(extranonce1)),
+            pin,
             closing: None,
             stuck_since: None,
             context,
@@ -184,7 +185,10 @@ impl Connection {
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_tick(self.now(), &snapshot);
                 }
-                () = &mut stop, if self.closing.is_none() => self.close(End::Stop),
+                () = &mut stop, if self.closing.is_none() => {
+                    self.session.on_stop();
+                    self.close(End::Stop);
+                }
             }
             if may_read && !self.drained {
                 self.read_lines(&board);

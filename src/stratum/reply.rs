@@ -46,6 +46,22 @@ pub fn set_difficulty(difficulty: Difficulty) -> Vec<u8> {
     format!("{{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":[{difficulty}]}}\n").into_bytes()
 }
 
+/// Asks whether the miner is there; for programs that answer.
+pub fn ping(number: u64) -> Vec<u8> {
+    format!("{{\"id\":\"ping-{number}\",\"method\":\"mining.ping\",\"params\":[]}}\n").into_bytes()
+}
+
+/// Asks the miner to connect again after `wait_secs`: to a host and port, or where it is.
+pub fn reconnect(to: Option<&(String, u16)>, wait_secs: u64) -> Vec<u8> {
+    let params = to.map_or_else(String::new, |(host, port)| format!("\"{host}\",{port},{wait_secs}"));
+    format!("{{\"id\":null,\"method\":\"client.reconnect\",\"params\":[{params}]}}\n").into_bytes()
+}
+
+/// What a browser or a load balancer is told.
+pub fn http() -> &'static [u8] {
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 21\r\nConnection: close\r\n\r\nmining server online\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,6 +32,13 @@ pub enum Waiting {
         /// The password with the wishes in it, if it had any: it may be the stored one all the same.
         whole: Option<String>,
     },
+    /// The coin's work: a subscription is answered when there is some, or refused at `until`.
+    Work {
+        /// The request's id.
+        id: Option<Id>,
+        /// Then it is refused.
+        until: Duration,
+    },
     /// A hasher.
     Hash(Box<PendingShare>),
     /// The authorisation of its name, which is still under way; judged at the latest at `judge_by`.
@@ -141,7 +148,11 @@ impl Answers {
             Some(Waiting::Sync { until, .. }) => *until,
             _ => None,
         };
-        let name = |waiting: &Waiting| if let Waiting::Name { judge_by, .. } = waiting { *judge_by } else { None };
+        let name = |waiting: &Waiting| match waiting {
+            Waiting::Name { judge_by, .. } => *judge_by,
+            Waiting::Work { until, .. } => Some(*until),
+            _ => None,
+        };
         self.waiting.iter().filter_map(name).chain(disk).min()
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::Ticket;
+use super::parked::Parked;
 use super::remembered::Remembered;
 use crate::coin::profile::BlockHash;
 use crate::config::Port;
@@ -55,8 +56,16 @@ pub enum CloseReason {
     LineTooLong,
     /// No `mining.subscribe` in time.
     NotSubscribed,
-    /// Nothing was heard for too long.
+    /// No share counted for too long.
     Idle,
+    /// No worker was authorised in time.
+    NotAuthorised,
+    /// Too many submits were bad.
+    BadShares,
+    /// It is an HTTP client, and was answered.
+    Http,
+    /// It took up the session of another worker.
+    OtherWorker,
 }
 
 /// What a session needs to know of its coin and its port.
@@ -87,6 +96,8 @@ pub struct CoinMemory {
     pub counters: Arc<Counters>,
     /// How many shares they remember.
     pub keys: KeyCount,
+    /// Sessions that may be taken up again.
+    pub parked: Parked,
     /// What difficulty suited whom.
     pub remembered: Remembered,
     /// The difficulty stored with a worker.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Session;
 use super::answers::{SyncNeed, Ticket, Waiting};
-use super::effects::{Effect, Moment};
+use super::effects::{CloseReason, Effect, Moment};
 use super::pending::PendingShare;
 use crate::bytes::Hash;
 use crate::coin::profile::BlockHash;
@@ -40,6 +40,7 @@ impl Session {
         };
         let outcome = judge(&facts, self.terms.stratum_bits);
         self.take_note(&share, outcome);
+        self.note_submit(now, outcome.verdict.or(if outcome.candidate { Ok(()) } else { outcome.verdict }));
         if outcome.candidate {
             self.duplicates.mark_candidate(share.key);
         } else if outcome.verdict.is_err() {
@@ -77,6 +78,21 @@ impl Session {
                 ];
                 notes.into_iter().filter(|(is, _)| *is).for_each(|(_, counter)| Counters::count(counter));
             }
+        }
+    }
+
+    /// A share counted.
+    fn note_activity(&mut self, now: Moment) {
+        let gap = now.monotonic.saturating_sub(self.active_at);
+        self.share_gap = Some(self.share_gap.map_or(gap, |mean| (mean * 7 + gap) / 8));
+        self.active_at = now.monotonic;
+    }
+
+    /// Holds a submit for or against the miner.
+    pub(super) fn note_submit(&mut self, now: Moment, verdict: Result<(), Reject>) {
+        let bad = verdict.is_err_and(Reject::is_fault);
+        if self.conduct.submitted(bad, now.monotonic, &self.terms.port.rules) {
+            self.end(CloseReason::BadShares);
         }
     }
 
@@ -118,7 +134,7 @@ impl Session {
             });
         let candidate = block_hash.filter(|_| outcome.candidate).map(|block_hash| Candidate {
             block_hash,
-            coinbase: share.sent.announcement.coinbase(self.extranonce1, &share.extranonce2),
+            coinbase: share.sent.announcement.coinbase(self.extranonce1.bytes(), &share.extranonce2),
         });
         let work = HashedWork {
             header: share.assembled.header,
@@ -175,6 +191,7 @@ impl Session {
             (Some(_), SyncNeed::No) | (None, _) => Waiting::Nothing(answer),
         };
         if seq.is_some() {
+            self.note_activity(now);
             if let Some(estimator) = &mut self.estimator {
                 estimator.on_share(now.monotonic);
                 let vardiff = self.terms.port.vardiff.as_ref();

@@ -3,13 +3,16 @@
 
 mod allowance;
 pub mod answers;
+mod conduct;
 pub mod effects;
 mod judging;
 mod methods;
+pub mod parked;
 pub mod pending;
 pub mod remembered;
 mod start;
 mod submit;
+mod subscription;
 mod work;
 
 #[cfg(test)]
@@ -21,7 +24,9 @@ use std::time::Duration;
 
 use self::allowance::Allowance;
 use self::answers::{Answers, OUTSTANDING_MAX, Ticket, Waiting};
+use self::conduct::Conduct;
 use self::effects::{CloseReason, Effect, Moment, Peer, Terms};
+use self::parked::SessionId;
 use self::pending::SentJob;
 use self::start::Start;
 use super::outgoing::Outgoing;
@@ -32,7 +37,7 @@ use crate::difficulty::Difficulty;
 use crate::work::bar::Bar;
 use crate::work::board::JobBoard;
 use crate::work::duplicates::Duplicates;
-use crate::work::extranonce::Extranonce1;
+use crate::work::extranonce::Lease;
 use crate::work::vardiff::Estimator;
 use crate::worker::directory::{Answer, Denial};
 
@@ -40,6 +45,11 @@ use crate::worker::directory::{Answer, Denial};
 pub const WORKERS_MAX: usize = 256;
 /// Lines in a row that are no requests; at this many the connection is closed.
 pub const JUNK_LINES_MAX: u8 = 3;
+/// How the first line of an HTTP client begins.
+const HTTP_METHODS: [&[u8]; 4] = [b"GET ", b"HEAD ", b"POST ", b"OPTIONS "];
+/// A miner is given up if no share counts for so many times its usual gap, if that is longer than the
+/// port's limit: at the least difficulty of a port a small miner is silent for long.
+const IDLE_GAPS: u32 = 20;
 /// Bytes of a user agent that are kept.
 const AGENT_BYTES_MAX: usize = 64;
 
@@ -57,12 +67,17 @@ struct Worker {
 pub struct Session {
     terms: Arc<Terms>,
     peer: Peer,
-    extranonce1: Extranonce1,
+    extranonce1: Arc<Lease>,
+    id: SessionId,
+    /// Only one of these workers may take up the session that the connection has resumed.
+    bound_to: Option<Box<[Arc<str>]>>,
     /// Named by the miner in `mining.subscribe`; for logs, escaped.
     agent: Box<str>,
     subscribed: bool,
     /// The first subscription whose answer is still held back by requests before it: work follows it.
     greeting: Option<Ticket>,
+    /// Work was sent on this connection.
+    served: bool,
     workers: Vec<Worker>,
     version_mask: u32,
     /// What the miner asked for by `minimum-difficulty`.
@@ -94,14 +109,22 @@ pub struct Session {
     junk: u8,
     synced: u64,
     opened_at: Duration,
-    heard_at: Duration,
+    /// When the miner last did what it is here for: a share that counted, or a worker's login.
+    active_at: Duration,
+    /// The running mean of the time between shares that counted.
+    share_gap: Option<Duration>,
+    /// Without an authorised worker the connection ends then.
+    authorize_by: Duration,
+    conduct: Conduct,
+    /// How often it was asked whether it is there.
+    pings: u64,
     work_sent_at: Duration,
     retargeted_at: Duration,
 }
 
 impl Session {
     /// A new connection.
-    pub fn new(terms: Arc<Terms>, peer: Peer, extranonce1: Extranonce1, now: Duration) -> Self {
+    pub fn new(terms: Arc<Terms>, peer: Peer, extranonce1: Lease, now: Duration) -> Self {
         Self {
             difficulty: terms.start_difficulty(),
             bar: terms.bar(terms.start_difficulty()),
@@ -112,12 +135,19 @@ impl Session {
             overdue: false,
             start: Start::PORT,
             duplicates: Duplicates::counted_by(terms.memory.keys.clone()),
+            id: terms.memory.parked.issue(),
             terms,
             peer,
-            extranonce1,
+            extranonce1: Arc::new(extranonce1),
+            bound_to: None,
             agent: "".into(),
             subscribed: false,
             greeting: None,
+            served: false,
+            authorize_by: Duration::MAX,
+            share_gap: None,
+            pings: 0,
+            conduct: Conduct::new(now),
             workers: Vec::new(),
             version_mask: 0,
             floor: None,
@@ -132,7 +162,7 @@ impl Session {
             junk: 0,
             synced: 0,
             opened_at: now,
-            heard_at: now,
+            active_at: now,
             work_sent_at: now,
             retargeted_at: now,
         }
@@ -140,10 +170,13 @@ impl Session {
 
     /// A line was read while `board` was the coin's work.
     pub fn on_line(&mut self, now: Moment, line: &[u8], board: &JobBoard) {
-        self.heard_at = now.monotonic;
         self.see(now, board);
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
+        }
+        if self.junk == 0 && !self.subscribed && HTTP_METHODS.iter().any(|method| line.starts_with(method)) {
+            self.out.push(reply::http());
+            return self.end(CloseReason::Http);
         }
         match Request::parse(line) {
             Ok(request) => {
@@ -185,11 +218,17 @@ impl Session {
             return self.effects.push(Effect::Authorise { ticket, name, password });
         }
         let (id, name, wishes) = (id.take(), std::mem::take(name), *wishes);
-        let granted = matches!(answer, Answer::Granted(_));
         let refusal = match answer {
-            Answer::Granted(credited) => self.grant(name, credited).err(),
-            Answer::Denied(denial) => Some(methods::denial_text(&denial)),
-            Answer::Unavailable => Some("Worker cannot be checked now, try again"),
+            Answer::Granted(credited) => self.grant(now, name, credited).err(),
+            Answer::Denied(denial) => {
+                self.conduct.login_failed(now.monotonic);
+                Some(methods::denial_text(&denial))
+            }
+            Answer::Unavailable => {
+                // Not its fault: it gets the time again.
+                self.authorize_by = self.authorize_by.max(now.monotonic + self.terms.port.rules.authorize_timeout);
+                Some("Worker cannot be checked now, try again")
+            }
         };
         let bytes = id.map_or_else(Vec::new, |id| match refusal {
             None => reply::yes(&id),
@@ -200,12 +239,12 @@ impl Session {
         }
         self.judge_named(now);
         self.flush_ready(now.monotonic);
-        if granted {
+        if refusal.is_none() {
             self.propose_for_worker(now, wishes, board);
             self.start_estimator(now);
             self.note_difficulty();
         }
-        if self.jobs.is_empty() {
+        if !self.served {
             self.greet(now, board);
         }
     }
@@ -213,15 +252,23 @@ impl Session {
     /// The connection is over.
     pub fn on_end(&mut self, now: Moment) {
         self.remember_difficulty(now);
+        self.park(now);
     }
 
-    fn grant(&mut self, submitted: Box<str>, credited: Arc<str>) -> Result<(), &'static str> {
+    fn grant(&mut self, now: Moment, submitted: Box<str>, credited: Arc<str>) -> Result<(), &'static str> {
+        if self.bound_to.take().is_some_and(|workers| !workers.contains(&credited)) {
+            // It is lost to both: whoever named it should not have known it.
+            self.subscribed = false;
+            self.end(CloseReason::OtherWorker);
+            return Err("The session belongs to another worker: connect again");
+        }
         self.workers.retain(|worker| worker.submitted != submitted);
         if self.workers.len() >= WORKERS_MAX {
             return Err("Too many workers on this connection");
         }
         // The list is in the order of authorisation: the last is credited with a nameless candidate.
         self.workers.push(Worker { submitted, credited });
+        self.active_at = now.monotonic;
         Ok(())
     }
 
@@ -233,12 +280,10 @@ impl Session {
 
     /// Time has passed: deadlines, keep-alive, difficulty.
     pub fn on_tick(&mut self, now: Moment, board: &JobBoard) {
-        let port = &self.terms.port;
-        if !self.subscribed && now.monotonic >= self.opened_at + port.subscribe_timeout {
-            self.end(CloseReason::NotSubscribed);
-        } else if now.monotonic >= self.heard_at + port.idle_timeout {
-            self.end(CloseReason::Idle);
+        if let Some((_, reason)) = self.own_deadline().filter(|(at, _)| now.monotonic >= *at) {
+            self.end(reason);
         }
+        self.settle_subscription(now, board);
         self.judge_overdue(now);
         self.see(now, board);
         if !self.ended {
@@ -250,21 +295,36 @@ impl Session {
 
     /// When [`Session::on_tick`] has something to do at the latest.
     pub fn deadline(&self) -> Duration {
-        let port = &self.terms.port;
         let answers = self.answers.deadline();
         if self.ended {
             return answers.unwrap_or(Duration::MAX);
         }
-        let mut next = self.heard_at + port.idle_timeout;
+        let mut next = self.own_deadline().map_or(Duration::MAX, |(at, _)| at);
         if self.subscribed {
-            next = next.min(self.work_sent_at + port.keepalive);
-        } else {
-            next = next.min(self.opened_at + port.subscribe_timeout);
+            next = next.min(self.work_sent_at + self.terms.port.keepalive);
         }
         if let Some(due) = self.retarget_due() {
             next = next.min(due);
         }
         answers.map_or(next, |deadline| next.min(deadline))
+    }
+
+    /// When the session ends by itself, and why.
+    fn own_deadline(&self) -> Option<(Duration, CloseReason)> {
+        let port = &self.terms.port;
+        if !self.subscribed {
+            return Some((self.opened_at + port.subscribe_timeout, CloseReason::NotSubscribed));
+        }
+        if self.workers.is_empty() {
+            return Some((self.authorize_by, CloseReason::NotAuthorised));
+        }
+        let gap = self.share_gap.unwrap_or_default().max(self.estimated_gap());
+        // Without work nothing can count.
+        self.has_work.then(|| (self.active_at + port.idle_timeout.max(gap * IDLE_GAPS), CloseReason::Idle))
+    }
+
+    fn estimated_gap(&self) -> Duration {
+        self.estimator.as_ref().and_then(|estimator| estimator.expected_gap()).unwrap_or_default()
     }
 
     /// Moves answers that wait for nothing any more to the outgoing bytes, in order.

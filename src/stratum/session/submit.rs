@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::Session;
 use super::answers::{Ticket, Waiting};
 use super::effects::{Effect, Moment};
+use super::methods::worker_name;
 use super::pending::{PendingShare, SentJob};
 use crate::bytes::Hash;
 use crate::pow::{Cost, Scratch};
@@ -30,22 +31,22 @@ impl Session {
     /// A share is submitted.
     pub(super) fn submit(&mut self, now: Moment, request: &Request<'_>, board: &JobBoard) {
         if !self.subscribed {
-            return self.refuse(request, Reject::NotSubscribed);
+            return self.refuse(now, request, Reject::NotSubscribed);
         }
         let (Some(name), Some(job_id)) = (request.param(0).text(), request.param(1).text()) else {
-            return self.refuse(request, Reject::Parameters);
+            return self.refuse(now, request, Reject::Parameters);
         };
         if request.params.len() < 5 {
-            return self.refuse(request, Reject::Parameters);
+            return self.refuse(now, request, Reject::Parameters);
         }
-        let name = name.trim_matches(' ');
+        let name = &*worker_name(name);
         match self.assemble(now, request, name, job_id, board) {
             Ok(share) => self.hash(now, share),
             Err(Refused { reject, recorded }) => {
                 if recorded {
                     self.record_refused(now, name, job_id, reject);
                 }
-                self.refuse(request, reject);
+                self.refuse(now, request, reject);
             }
         }
     }
@@ -101,7 +102,7 @@ impl Session {
             extranonce2,
             assembled: sent.job.assemble(
                 &sent.announcement,
-                self.extranonce1,
+                self.extranonce1.bytes(),
                 &extranonce2,
                 version.number,
                 time,

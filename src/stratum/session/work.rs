@@ -16,6 +16,12 @@ use crate::work::vardiff::Estimator;
 /// Jobs remembered per connection, with the difficulty they were sent with. A share for an older
 /// one is refused as unknown.
 const JOBS_MAX: usize = 16;
+/// How the programs call themselves that answer a ping.
+const CGMINER_FAMILY: [&str; 3] = ["cgminer", "bmminer", "sgminer"];
+/// Programs that do not follow when they are told to connect again: services and proxies for many.
+const NOT_TO_BE_SENT_AWAY: [&str; 3] = ["nicehash", "proxy", "/3."];
+/// How long a miner is asked to wait before it connects again.
+const RECONNECT_WAIT_SECS: u64 = 5;
 /// An increase of the difficulty by this factor ends the work before it.
 const CLEAN_RATIO: f64 = 4.0;
 /// How often the difficulty of a connection is looked at without a flood of shares.
@@ -25,29 +31,41 @@ impl Session {
     /// The coin's work has changed.
     pub fn on_board(&mut self, now: Moment, board: &JobBoard) {
         self.see(now, board);
+        self.settle_subscription(now, board);
         let known = self.jobs.back().map(|sent| sent.job.serial);
         if board.job.as_ref().map(|job| job.serial) != known && self.greeting.is_none() {
             self.announce(now, board);
         }
     }
 
-    /// Sends the present job, if the miner is ready for it.
-    pub(super) fn announce(&mut self, now: Moment, board: &JobBoard) {
+    /// Whether the miner may have work.
+    fn may_have_work(&self) -> bool {
         // A memory-hard share is expensive to check: no work for strangers.
-        let trusted = self.terms.algorithm.cost() == Cost::Inline || !self.workers.is_empty();
-        let (true, true, Some(job)) = (self.subscribed, trusted, &board.job) else { return };
-        let new_tip = self.jobs.back().is_none_or(|sent| sent.job.tip_seq != job.tip_seq);
-        self.send(now, job, 0, new_tip);
+        let for_strangers = self.terms.algorithm.cost() == Cost::Inline && self.terms.port.rules.jobs_before_auth;
+        self.subscribed && (for_strangers || !self.workers.is_empty())
     }
 
-    /// Sends the present job again, as its next variant: with an id and a coinbase of its own.
+    /// Sends the present job, if the miner is ready for it.
+    pub(super) fn announce(&mut self, now: Moment, board: &JobBoard) {
+        let Some(job) = &board.job else { return };
+        let new_tip = self.jobs.back().is_none_or(|sent| sent.job.tip_seq != job.tip_seq);
+        self.repeat_work(now, board, new_tip || !self.served);
+    }
+
+    /// Sends the present job; if it was sent before, as its next variant: with an id and a coinbase of
+    /// its own.
     pub(super) fn repeat_work(&mut self, now: Moment, board: &JobBoard, clean: bool) {
-        let (Some(job), Some(last)) = (&board.job, self.jobs.back()) else { return };
-        if job.serial != last.job.serial {
-            return self.announce(now, board);
-        }
-        // After the last of 256 variants the miner has to wait for the next template.
-        let Some(variant) = last.announcement.variant.checked_add(1) else { return };
+        let (true, Some(job)) = (self.may_have_work(), &board.job) else { return };
+        let last = self.jobs.back();
+        let clean = clean || last.is_some_and(|sent| sent.job.tip_seq != job.tip_seq);
+        let variant = match last.filter(|sent| sent.job.serial == job.serial) {
+            None => 0,
+            Some(sent) => match sent.announcement.variant.checked_add(1) {
+                Some(variant) => variant,
+                // After the last of 256 variants the miner has to wait for the next template.
+                None => return,
+            },
+        };
         let job = Arc::clone(job);
         self.send(now, &job, variant, clean);
     }
@@ -69,6 +87,7 @@ impl Session {
         }
         self.jobs.push_back(SentJob { job: Arc::clone(job), announcement, bar: Arc::clone(&self.bar) });
         self.work_sent_at = now.monotonic;
+        self.served = true;
         self.start_estimator(now);
     }
 
@@ -90,6 +109,7 @@ impl Session {
         }
         if self.has_work != board.job.is_some() {
             self.has_work = board.job.is_some();
+            self.active_at = now.monotonic;
             if let Some(estimator) = &mut self.estimator {
                 if self.has_work { estimator.resume(now.monotonic) } else { estimator.pause(now.monotonic) }
             }
@@ -154,8 +174,23 @@ impl Session {
         let before = self.out.len();
         self.repeat_work(now, board, false);
         if self.out.len() == before && self.greeting.is_none() {
-            self.told = None;
-            self.tell_difficulty();
+            if CGMINER_FAMILY.iter().any(|name| self.agent.to_lowercase().starts_with(name)) {
+                self.pings += 1;
+                self.out.push(&reply::ping(self.pings));
+            } else {
+                self.told = None;
+                self.tell_difficulty();
+            }
+        }
+    }
+
+    /// The daemon stops.
+    pub fn on_stop(&mut self) {
+        let rules = &self.terms.port.rules;
+        let agent = self.agent.to_lowercase();
+        let knows = self.subscribed && !NOT_TO_BE_SENT_AWAY.iter().any(|name| agent.contains(name));
+        if rules.reconnect_on_stop && knows && self.answers.is_empty() {
+            self.out.push(&reply::reconnect(rules.advertise.as_ref(), RECONNECT_WAIT_SECS));
         }
     }
 }

@@ -145,7 +145,7 @@ fn an_outage_of_the_nodes_is_no_evidence_of_a_slow_miner() {
     let mut miner = subscribed(adjusting(1024.0));
     let work = miner.board.job.take();
     for secs in (5..3600).step_by(5) {
-        miner.session.heard_at = Duration::from_secs(secs);
+        miner.session.active_at = Duration::from_secs(secs);
         miner.tick_at(secs);
     }
     assert_eq!(miner.session.difficulty.get(), 1024.0);

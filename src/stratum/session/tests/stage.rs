@@ -1,6 +1,7 @@
 //! A miner without a socket, and the port it is on.
 
 use super::*;
+use crate::work::extranonce::Extranonces;
 
 pub(super) struct Miner {
     pub(super) session: Session,
@@ -57,7 +58,7 @@ impl Miner {
         };
         let peer = Peer { address: Ipv4Addr::LOCALHOST.into() };
         Self {
-            session: Session::new(Arc::new(terms), peer, [0xaa, 0xbb, 0xcc, 0xdd], Duration::ZERO),
+            session: Session::new(Arc::new(terms), peer, extranonces().lease(), Duration::ZERO),
             board: JobBoard { tip_seq: 1, job: Some(job(1, 1, bits)) },
             now: Duration::ZERO,
             seq: 0,
@@ -151,4 +152,9 @@ impl Miner {
         self.session.on_board(self.moment(), &self.board);
         self.settle()
     }
+}
+
+/// The first extranonce is the one that the tests know.
+pub(super) fn extranonces() -> Arc<Extranonces> {
+    Arc::new(Extranonces::starting_at(0xaabb_ccdd))
 }

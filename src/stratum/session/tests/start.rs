@@ -65,7 +65,7 @@ fn every_source_can_be_switched_off() {
 #[test]
 fn d_is_also_the_floor_and_fd_stays() {
     let mut miner = after_log_in(adjusting(), "cg", None, "d=256");
-    miner.session.heard_at = Duration::from_secs(100_000);
+    miner.session.active_at = Duration::from_secs(100_000);
     for secs in (0..3600).step_by(5) {
         miner.tick_at(secs);
     }
