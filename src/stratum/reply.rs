@@ -57,11 +57,6 @@ pub fn reconnect(to: Option<&(String, u16)>, wait_secs: u64) -> Vec<u8> {
     format!("{{\"id\":null,\"method\":\"client.reconnect\",\"params\":[{params}]}}\n").into_bytes()
 }
 
-/// What a browser or a load balancer is told.
-pub fn http() -> &'static [u8] {
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 21\r\nConnection: close\r\n\r\nmining server online\n"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{FakeStage, PASSWORD};
+use crate::stage::{FakeStage, PASSWORD, SHA256D_SOME};
 use crate::support::miner::{Algorithm, Miner, Wanted};
 
 /// A client: its opening lines, and whether it sends them without waiting for answers.
@@ -82,7 +82,7 @@ fn clients() -> Vec<Client> {
             "rental proxy",
             false,
             vec![subscribe(1, json!([])), {
-                call(2, "mining.authorize", json!(["alice.rig1", format!("{PASSWORD},d=4096")]))
+                call(2, "mining.authorize", json!(["alice.rig1", format!("{PASSWORD},d={}", 2.0 * SHA256D_SOME)]))
             }],
         ),
         client(
@@ -148,6 +148,9 @@ async fn w24_b33_every_client_of_the_matrix_gets_its_share_accepted() {
         // The last subscription counts: the work that follows a renewed one is read with what it said.
         miner.subscribe_with(json!([client.name])).await.unwrap();
         let job = miner.wait_for_job_where("work", |job| !job.extranonce1.is_empty()).await.unwrap();
+        // Who rents a rig can say its difficulty in the password only.
+        let times = if client.name == "rental proxy" { 2.0 } else { 1.0 };
+        assert_eq!(job.difficulty, times * SHA256D_SOME, "{}", client.name);
         let share = miner.mine(&job, Wanted::Share).unwrap();
         let reply = miner.submit("alice.rig1", &share).await.unwrap();
         assert!(reply.is_true(), "{}: {}", client.name, reply.line);

@@ -1,8 +1,6 @@
 //! What miners may not do.
 
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::stage::{FakeStage, PASSWORD};
 use crate::support::miner::{Algorithm, Miner, Wanted};
@@ -83,14 +81,4 @@ async fn failing_logins_are_slowed_down_and_strange_questions_end() {
         assert_eq!(miner.request("mining.unheard_of", json!([])).await.unwrap().code(), Some(-3));
     }
     miner.wait_for_close().await.unwrap();
-}
-
-#[tokio::test]
-async fn an_http_probe_is_answered_and_closed() {
-    let stage = FakeStage::start("protocol_http").await;
-    let mut socket = TcpStream::connect(stage.port).await.unwrap();
-    socket.write_all(b"GET / HTTP/1.1\r\nHost: pool\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nmining server online\n"));
 }

@@ -60,12 +60,17 @@ pub enum CloseReason {
     Idle,
     /// No worker was authorised in time.
     NotAuthorised,
-    /// Too many submits were bad.
-    BadShares,
-    /// It is an HTTP client, and was answered.
-    Http,
     /// It took up the session of another worker.
     OtherWorker,
+    /// Too many of its shares were invalid.
+    InvalidShares,
+}
+
+impl CloseReason {
+    /// Whether it counts towards a ban of the miner's address.
+    pub fn is_misbehaviour(self) -> bool {
+        matches!(self, Self::InvalidShares)
+    }
 }
 
 /// What a session needs to know of its coin and its port.

@@ -92,7 +92,7 @@ impl Session {
     pub(super) fn note_submit(&mut self, now: Moment, verdict: Result<(), Reject>) {
         let bad = verdict.is_err_and(Reject::is_fault);
         if self.conduct.submitted(bad, now.monotonic, &self.terms.port.rules) {
-            self.end(CloseReason::BadShares);
+            self.end(CloseReason::InvalidShares);
         }
     }
 

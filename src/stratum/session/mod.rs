@@ -45,8 +45,6 @@ use crate::worker::directory::{Answer, Denial};
 pub const WORKERS_MAX: usize = 256;
 /// Lines in a row that are no requests; at this many the connection is closed.
 pub const JUNK_LINES_MAX: u8 = 3;
-/// How the first line of an HTTP client begins.
-const HTTP_METHODS: [&[u8]; 4] = [b"GET ", b"HEAD ", b"POST ", b"OPTIONS "];
 /// A miner is given up if no share counts for so many times its usual gap, if that is longer than the
 /// port's limit: at the least difficulty of a port a small miner is silent for long.
 const IDLE_GAPS: u32 = 20;
@@ -173,10 +171,6 @@ impl Session {
         self.see(now, board);
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
-        }
-        if self.junk == 0 && !self.subscribed && HTTP_METHODS.iter().any(|method| line.starts_with(method)) {
-            self.out.push(reply::http());
-            return self.end(CloseReason::Http);
         }
         match Request::parse(line) {
             Ok(request) => {
