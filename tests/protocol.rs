@@ -5,8 +5,9 @@
     clippy::expect_used,
     clippy::cast_possible_truncation,
     clippy::float_cmp,
+    clippy::needless_pass_by_value,
     missing_docs,
-    reason = "tests may end at the first surprise; difficulties are compared exactly on purpose"
+    reason = "tests may end at the first surprise; difficulties are compared exactly on purpose; JSON is written where it is passed"
 )]
 
 mod support;
@@ -17,8 +18,16 @@ mod clients;
 mod conduct;
 #[path = "protocol/messages.rs"]
 mod messages;
+#[path = "protocol/rentals.rs"]
+mod rentals;
 #[path = "protocol/resume.rs"]
 mod resume;
+#[path = "protocol/rights.rs"]
+mod rights;
+#[path = "protocol/shares.rs"]
+mod shares;
 #[path = "pool/stage.rs"]
 #[allow(dead_code, reason = "the stage is the pool tests' own; this crate uses a part of it")]
 mod stage;
+#[path = "protocol/talk.rs"]
+mod talk;

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use problem::{ConfigError, Problem};
-pub use rules::{Rules, StartFrom};
+pub use rules::{AgentDifficulty, Rules, StartFrom};
 pub use typed::*;
 
 use problem::{Report, Source};

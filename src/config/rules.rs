@@ -15,8 +15,8 @@ pub struct Rules {
     pub race_window: Duration,
     /// Which wishes and memories may set the difficulty a connection starts with.
     pub start_from: StartFrom,
-    /// Start difficulties of mining programs: a part of the name in lower case, and the difficulty.
-    pub agent_difficulties: Vec<(String, Difficulty)>,
+    /// Difficulties of mining programs.
+    pub agent_difficulties: Vec<AgentDifficulty>,
     /// Whether a changed difficulty waits for the next job instead of coming with one of its own.
     pub apply_at_next_job: bool,
     /// Whether a subscribed miner gets work before it is authorised.
@@ -35,6 +35,21 @@ pub struct Rules {
     pub reconnect_on_stop: bool,
     /// Where to: host and port; `None`: where they were.
     pub advertise: Option<(String, u16)>,
+    /// What miners whose program shows messages are shown when they log in.
+    pub message: Option<String>,
+    /// Whether they are asked for their version.
+    pub ask_version: bool,
+}
+
+/// What suits a mining program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentDifficulty {
+    /// A part of the program's name, in lower case.
+    pub agent: String,
+    /// The difficulty it starts with.
+    pub difficulty: Difficulty,
+    /// Whether that is the least it ever gets, too, as rental services demand.
+    pub least: bool,
 }
 
 /// Which wishes and memories may set the start difficulty. Their order is fixed: a source stands
@@ -71,6 +86,8 @@ impl Default for Rules {
             resume_window: Duration::from_secs(600),
             reconnect_on_stop: false,
             advertise: None,
+            message: None,
+            ask_version: false,
         }
     }
 }

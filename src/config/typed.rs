@@ -206,6 +206,8 @@ pub struct Workers {
     pub cache: Duration,
     /// How long a negative answer is remembered.
     pub negative_cache: Duration,
+    /// How often workers that mine are looked up again; what is remembered is not asked for.
+    pub recheck: Duration,
     /// What the column `pool_worker.difficulty` is for.
     pub pool_worker_difficulty: ColumnUse,
 }

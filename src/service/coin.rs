@@ -162,6 +162,7 @@ fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
         version_mask: coin.profile.version_mask,
         answers_wait_for_sync: coin.ledger.durability == Durability::Power,
         emit_invalid_block_hashes: coin.emit_invalid_block_hashes,
+        recheck: coin.workers.recheck,
         memory: memory.clone(),
     }
 }

@@ -23,6 +23,8 @@ pub struct Counters {
     pub late: AtomicU64,
     /// Shares credited at a difficulty that was lowered after their job was sent.
     pub raced: AtomicU64,
+    /// Workers that lost their right to mine while they did.
+    pub withdrawn: AtomicU64,
     /// Refused submits by their reason, in the order of [`Reject`].
     pub refusals: [AtomicU64; REJECTS],
 }

@@ -88,6 +88,8 @@ pub struct Request<'a> {
     pub params: Vec<Param<'a>>,
     /// The parameters as they came, for the one method with nested ones.
     pub raw_params: Option<&'a str>,
+    /// What an answer to something we asked says.
+    pub result: Option<&'a str>,
 }
 
 /// Why a line is no request.
@@ -107,6 +109,8 @@ struct Envelope<'a> {
     method: Param<'a>,
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
 }
 
 impl<'a> Request<'a> {
@@ -143,7 +147,7 @@ impl<'a> Request<'a> {
                 param => vec![param],
             },
         };
-        Ok(Self { id, method, params, raw_params })
+        Ok(Self { id, method, params, raw_params, result: envelope.result.map(RawValue::get) })
     }
 
     /// A parameter by position; [`Param::Missing`] beyond the last.

@@ -121,6 +121,7 @@ async fn the_directory_in_front_of_the_real_tables() {
         refuse_locked: true,
         cache: Duration::from_secs(60),
         negative_cache: Duration::from_secs(10),
+        recheck: Duration::from_secs(600),
         pool_worker_difficulty: ColumnUse::Off,
     };
     let directory = Directory::start(PoolWorkers::new(&db.mpos("directory")), policy);

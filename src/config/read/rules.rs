@@ -6,11 +6,13 @@ use toml::de::DeValue;
 
 use crate::config::section::Section;
 use crate::config::value::{Wrong, boolean, difficulty, integer, list, number, one_of, secs, sized, text, wrong};
-use crate::config::{Grid, Rules, StartFrom, Vardiff};
+use crate::config::{AgentDifficulty, Grid, Rules, StartFrom, Vardiff};
 use crate::difficulty::Difficulty;
 
 /// Longest part of a mining program's name; no more of the name is kept.
 const AGENT_BYTES_MAX: usize = 64;
+/// Longest message: what mining programs show of one.
+const MESSAGE_BYTES_MAX: usize = 200;
 /// Most tolerance: what the predecessors allowed for scrypt at the worst.
 const TOLERANCE_PERCENT_MAX: f64 = 10.0;
 
@@ -34,6 +36,8 @@ pub(super) fn read(section: &Section<'_>) -> Option<Rules> {
     let resume_window = section.or("resume_window_secs", "600", secs(0..=3600));
     let reconnect_on_stop = section.or("reconnect_on_stop", "false", boolean);
     let advertise = section.optional("advertise", host_and_port);
+    let message = section.optional("message", message);
+    let ask_version = section.or("ask_version", "false", boolean);
     Some(Rules {
         share_tolerance_ppm: share_tolerance_ppm?,
         stale_grace: stale_grace?,
@@ -49,6 +53,8 @@ pub(super) fn read(section: &Section<'_>) -> Option<Rules> {
         resume_window: resume_window?,
         reconnect_on_stop: reconnect_on_stop?,
         advertise,
+        message,
+        ask_version: ask_version?,
     })
 }
 
@@ -110,11 +116,13 @@ fn start_from(value: &DeValue<'_>) -> Result<StartFrom, Wrong> {
     })
 }
 
-fn agent_difficulty(value: &DeValue<'_>) -> Result<(String, Difficulty), Wrong> {
-    const REMEDY: &str = "write { agent = \"NiceHash\", difficulty = 500000 }";
-    let Some(table) = value.as_table().filter(|table| table.len() == 2) else {
-        return wrong("has an item that is no pair of agent and difficulty", REMEDY);
-    };
+fn agent_difficulty(value: &DeValue<'_>) -> Result<AgentDifficulty, Wrong> {
+    const REMEDY: &str = "write { agent = \"NiceHash\", difficulty = 500000, least = true }";
+    let Some(table) = value.as_table() else { return wrong("has an item that is no table", REMEDY) };
+    let known = ["agent", "difficulty", "least"];
+    if table.iter().any(|(key, _)| !known.contains(&&**key.get_ref())) {
+        return wrong("has an item with other keys than agent, difficulty and least", REMEDY);
+    }
     let (Some(agent), Some(start)) = (table.get("agent"), table.get("difficulty")) else {
         return wrong("has an item without agent or difficulty", REMEDY);
     };
@@ -122,7 +130,18 @@ fn agent_difficulty(value: &DeValue<'_>) -> Result<(String, Difficulty), Wrong> 
     if agent.is_empty() || agent.len() > AGENT_BYTES_MAX {
         return wrong("has an item whose agent is empty or too long", REMEDY);
     }
-    Ok((agent, difficulty(start.get_ref())?))
+    let least = table.get("least").map_or(Ok(false), |least| boolean(least.get_ref()))?;
+    Ok(AgentDifficulty { agent, difficulty: difficulty(start.get_ref())?, least })
+}
+
+fn message(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let text = text(value)?;
+    let plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+    if text.is_empty() || text.len() > MESSAGE_BYTES_MAX || !text.bytes().all(plain) {
+        let remedy = format!("use up to {MESSAGE_BYTES_MAX} printable ASCII characters, no quotes or backslashes");
+        return wrong("cannot be shown by mining programs", remedy);
+    }
+    Ok(text)
 }
 
 fn host_and_port(value: &DeValue<'_>) -> Result<(String, u16), Wrong> {

@@ -90,6 +90,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         version_mask: 0,
         answers_wait_for_sync: true,
         emit_invalid_block_hashes: false,
+        recheck: Duration::from_secs(600),
         memory: CoinMemory::default(),
     };
     let workers = Workers {
@@ -98,6 +99,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         refuse_locked: true,
         cache: seconds(60),
         negative_cache: seconds(60),
+        recheck: Duration::from_secs(600),
         pool_worker_difficulty: ColumnUse::Off,
     };
     let hashers = Hashers::start(1, 16).unwrap();

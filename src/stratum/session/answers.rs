@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::pending::PendingShare;
 use crate::bytes::Hash;
+use crate::config::secret::Secret;
 use crate::stratum::password::Wishes;
 use crate::stratum::request::Id;
 use crate::work::duplicates::ShareKey;
@@ -27,6 +28,8 @@ pub enum Waiting {
         id: Option<Id>,
         /// The name as the miner wrote it.
         name: Box<str>,
+        /// The password without the wishes in it.
+        password: Secret,
         /// What the password says besides being one.
         wishes: Wishes,
         /// The password with the wishes in it, if it had any: it may be the stored one all the same.
@@ -187,7 +190,8 @@ mod tests {
     use super::*;
 
     fn waiting_name() -> Waiting {
-        Waiting::Authorisation { id: None, name: "a.b".into(), wishes: Wishes::default(), whole: None }
+        let (name, password) = ("a.b".into(), Secret::new(""));
+        Waiting::Authorisation { id: None, name, password, wishes: Wishes::default(), whole: None }
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct Terms {
     pub answers_wait_for_sync: bool,
     /// Whether every share's row gets its hash, not only a candidate's.
     pub emit_invalid_block_hashes: bool,
+    /// How often workers that mine are looked up again.
+    pub recheck: Duration,
     /// What the sessions of the coin have in common.
     pub memory: CoinMemory,
 }

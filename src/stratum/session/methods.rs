@@ -9,6 +9,7 @@ use super::answers::Waiting;
 use super::effects::{CloseReason, Effect, Moment};
 use super::start::Source;
 use crate::bytes::hex;
+use crate::config::secret::Secret;
 use crate::difficulty::{Difficulty, Target};
 use crate::stratum::password::{self, Wishes};
 use crate::stratum::reply;
@@ -41,8 +42,7 @@ impl Session {
             "mining.get_transactions" | "mining.get_txnhashes" => self.answer(request, |id| reply::result(id, "[]")),
             "mining.multi_version" => self.answer(request, |id| reply::result(id, "false")),
             "mining.ping" => self.answer(request, |id| reply::result(id, "\"pong\"")),
-            // An answer to something we might have asked; we ask nothing that needs one.
-            "" => {}
+            "" => self.take_answer(request),
             // As an early ckpool had it: the number is part of the method.
             method if method.starts_with("mining.suggest_difficulty(") => {
                 self.answer(request, reply::yes);
@@ -77,9 +77,11 @@ impl Session {
                 let name = &*worker_name(name);
                 let (proper, wishes) = password::split(password);
                 let whole = (wishes != Wishes::default()).then(|| password.to_owned());
-                let waiting = Waiting::Authorisation { id: request.id.clone(), name: name.into(), wishes, whole };
+                let (id, password) = (request.id.clone(), proper.into_owned());
+                let used = Secret::new(password.clone());
+                let waiting = Waiting::Authorisation { id, name: name.into(), password: used, wishes, whole };
                 let ticket = self.answers.push(waiting);
-                let (name, password) = (name.to_owned(), proper.into_owned());
+                let name = name.to_owned();
                 self.effects.push(Effect::Authorise { ticket, name, password });
             }
             Some(_) => self.answer(request, |id| reply::unauthorized(id, "Worker name or password is too long")),
@@ -107,7 +109,7 @@ impl Session {
                     result.insert("version-rolling.mask".to_owned(), Value::from(mask));
                     self.version_mask != 0
                 }
-                "minimum-difficulty" => match self.accept_floor(option("value").and_then(Value::as_f64)) {
+                "minimum-difficulty" => match self.accept_floor(option("value").and_then(number)) {
                     Some(floor) => {
                         difficulty = difficulty.max(floor);
                         true
@@ -132,7 +134,7 @@ impl Session {
             None => (self.difficulty >= wanted).then_some(wanted),
             Some(vardiff) if wanted > vardiff.max => None,
             Some(_) => {
-                self.floor = Some(wanted);
+                self.raise_floor(wanted);
                 Some(wanted)
             }
         }
@@ -169,6 +171,11 @@ impl Session {
         self.terms.memory.counters.refused(reject);
         self.answer(request, |id| reply::reject(id, reject));
     }
+}
+
+/// A number, also where it was sent as a string.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 /// A worker's name as it is meant: some firmware writes it as in a URL, some adds blanks.

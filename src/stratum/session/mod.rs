@@ -3,12 +3,14 @@
 
 mod allowance;
 pub mod answers;
+mod calls;
 mod conduct;
 pub mod effects;
 mod judging;
 mod methods;
 pub mod parked;
 pub mod pending;
+mod rechecks;
 pub mod remembered;
 mod start;
 mod submit;
@@ -28,11 +30,13 @@ use self::conduct::Conduct;
 use self::effects::{CloseReason, Effect, Moment, Peer, Terms};
 use self::parked::SessionId;
 use self::pending::SentJob;
+use self::rechecks::Rechecks;
 use self::start::Start;
 use super::outgoing::Outgoing;
 use super::password::Wishes;
 use super::reply;
 use super::request::Request;
+use crate::config::secret::Secret;
 use crate::difficulty::Difficulty;
 use crate::work::bar::Bar;
 use crate::work::board::JobBoard;
@@ -58,6 +62,8 @@ struct Worker {
     submitted: Box<str>,
     /// The name that is credited.
     credited: Arc<str>,
+    /// What it was authorised with.
+    password: Secret,
 }
 
 /// The state of one connection.
@@ -71,12 +77,17 @@ pub struct Session {
     bound_to: Option<Box<[Arc<str>]>>,
     /// Named by the miner in `mining.subscribe`; for logs, escaped.
     agent: Box<str>,
+    /// What it answered when it was asked who it is; for logs, escaped.
+    version: Box<str>,
+    /// It was greeted, and asked.
+    welcomed: bool,
     subscribed: bool,
     /// The first subscription whose answer is still held back by requests before it: work follows it.
     greeting: Option<Ticket>,
     /// Work was sent on this connection.
     served: bool,
     workers: Vec<Worker>,
+    rechecks: Rechecks,
     version_mask: u32,
     /// What the miner asked for by `minimum-difficulty`.
     floor: Option<Difficulty>,
@@ -139,6 +150,8 @@ impl Session {
             extranonce1: Arc::new(extranonce1),
             bound_to: None,
             agent: "".into(),
+            version: "".into(),
+            welcomed: false,
             subscribed: false,
             greeting: None,
             served: false,
@@ -147,6 +160,7 @@ impl Session {
             pings: 0,
             conduct: Conduct::new(now),
             workers: Vec::new(),
+            rechecks: Rechecks::new(now),
             version_mask: 0,
             floor: None,
             told: None,
@@ -202,18 +216,25 @@ impl Session {
 
     /// The directory answered.
     pub fn on_authorised(&mut self, now: Moment, ticket: Ticket, answer: Answer, board: &JobBoard) {
-        let Some(Waiting::Authorisation { id, name, wishes, whole }) = self.answers.get_mut(ticket) else { return };
+        if self.on_rechecked(now, ticket, &answer) {
+            return;
+        }
+        let Some(Waiting::Authorisation { id, name, password: used, wishes, whole }) = self.answers.get_mut(ticket)
+        else {
+            return;
+        };
         if answer == Answer::Denied(Denial::WrongPassword)
             && let Some(password) = whole.take()
         {
             // What looked like a wish may be part of the password.
             *wishes = Wishes::default();
+            *used = Secret::new(password.clone());
             let name = name.to_string();
             return self.effects.push(Effect::Authorise { ticket, name, password });
         }
-        let (id, name, wishes) = (id.take(), std::mem::take(name), *wishes);
+        let (id, name, password, wishes) = (id.take(), std::mem::take(name), used.clone(), *wishes);
         let refusal = match answer {
-            Answer::Granted(credited) => self.grant(now, name, credited).err(),
+            Answer::Granted(credited) => self.grant(now, Worker { submitted: name, credited, password }).err(),
             Answer::Denied(denial) => {
                 self.conduct.login_failed(now.monotonic);
                 Some(methods::denial_text(&denial))
@@ -241,6 +262,9 @@ impl Session {
         if !self.served {
             self.greet(now, board);
         }
+        if !self.workers.is_empty() {
+            self.welcome();
+        }
     }
 
     /// The connection is over.
@@ -249,19 +273,20 @@ impl Session {
         self.park(now);
     }
 
-    fn grant(&mut self, now: Moment, submitted: Box<str>, credited: Arc<str>) -> Result<(), &'static str> {
-        if self.bound_to.take().is_some_and(|workers| !workers.contains(&credited)) {
+    fn grant(&mut self, now: Moment, granted: Worker) -> Result<(), &'static str> {
+        if self.bound_to.take().is_some_and(|workers| !workers.contains(&granted.credited)) {
             // It is lost to both: whoever named it should not have known it.
             self.subscribed = false;
             self.end(CloseReason::OtherWorker);
             return Err("The session belongs to another worker: connect again");
         }
-        self.workers.retain(|worker| worker.submitted != submitted);
+        self.start_rechecks(now.monotonic);
+        self.workers.retain(|worker| worker.submitted != granted.submitted);
         if self.workers.len() >= WORKERS_MAX {
             return Err("Too many workers on this connection");
         }
         // The list is in the order of authorisation: the last is credited with a nameless candidate.
-        self.workers.push(Worker { submitted, credited });
+        self.workers.push(granted);
         self.active_at = now.monotonic;
         Ok(())
     }
@@ -281,6 +306,7 @@ impl Session {
         self.judge_overdue(now);
         self.see(now, board);
         if !self.ended {
+            self.recheck(now);
             self.retarget(now, board);
             self.keep_alive(now, board);
         }
@@ -297,7 +323,7 @@ impl Session {
         if self.subscribed {
             next = next.min(self.work_sent_at + self.terms.port.keepalive);
         }
-        if let Some(due) = self.retarget_due() {
+        for due in [self.retarget_due(), self.recheck_due()].into_iter().flatten() {
             next = next.min(due);
         }
         answers.map_or(next, |deadline| next.min(deadline))
@@ -360,7 +386,7 @@ impl Session {
 
     /// The miner's software, as it named itself.
     pub fn agent(&self) -> &str {
-        &self.agent
+        if self.version.is_empty() { &self.agent } else { &self.version }
     }
 
     /// The worker authorised last, for logs.

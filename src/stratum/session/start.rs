@@ -116,9 +116,18 @@ impl Session {
     pub(super) fn propose_for_agent(&mut self, now: Moment, board: &JobBoard) {
         let agent = self.agent.to_lowercase();
         let listed = self.terms.port.rules.agent_difficulties.iter();
-        let best = listed.filter(|(name, _)| agent.contains(name)).max_by_key(|(name, _)| name.len());
-        let difficulty = best.map(|(_, difficulty)| *difficulty);
-        self.propose(now, (Source::Agent, false), difficulty, board);
+        let best = listed.filter(|listed| agent.contains(&listed.agent)).max_by_key(|listed| listed.agent.len());
+        let best = best.map(|listed| (listed.difficulty, listed.least));
+        self.propose(now, (Source::Agent, false), best.map(|(difficulty, _)| difficulty), board);
+        let vardiff = self.terms.port.vardiff.as_ref().filter(|_| self.terms.port.rules.start_from.agent);
+        if let (Some((least, true)), Some(vardiff)) = (best, vardiff) {
+            self.raise_floor(least.min(vardiff.max));
+        }
+    }
+
+    /// Sets the least difficulty of the connection, unless it has a higher one.
+    pub(super) fn raise_floor(&mut self, floor: Difficulty) {
+        self.floor = Some(self.floor.map_or(floor, |present| present.max(floor)));
     }
 
     /// The difficulty at which so many hashes a second are one share per aim.

@@ -16,12 +16,6 @@ use crate::work::vardiff::Estimator;
 /// Jobs remembered per connection, with the difficulty they were sent with. A share for an older
 /// one is refused as unknown.
 const JOBS_MAX: usize = 16;
-/// How the programs call themselves that answer a ping.
-const CGMINER_FAMILY: [&str; 3] = ["cgminer", "bmminer", "sgminer"];
-/// Programs that do not follow when they are told to connect again: services and proxies for many.
-const NOT_TO_BE_SENT_AWAY: [&str; 3] = ["nicehash", "proxy", "/3."];
-/// How long a miner is asked to wait before it connects again.
-const RECONNECT_WAIT_SECS: u64 = 5;
 /// An increase of the difficulty by this factor ends the work before it.
 const CLEAN_RATIO: f64 = 4.0;
 /// How often the difficulty of a connection is looked at without a flood of shares.
@@ -173,24 +167,9 @@ impl Session {
         self.work_sent_at = now.monotonic;
         let before = self.out.len();
         self.repeat_work(now, board, false);
-        if self.out.len() == before && self.greeting.is_none() {
-            if CGMINER_FAMILY.iter().any(|name| self.agent.to_lowercase().starts_with(name)) {
-                self.pings += 1;
-                self.out.push(&reply::ping(self.pings));
-            } else {
-                self.told = None;
-                self.tell_difficulty();
-            }
-        }
-    }
-
-    /// The daemon stops.
-    pub fn on_stop(&mut self) {
-        let rules = &self.terms.port.rules;
-        let agent = self.agent.to_lowercase();
-        let knows = self.subscribed && !NOT_TO_BE_SENT_AWAY.iter().any(|name| agent.contains(name));
-        if rules.reconnect_on_stop && knows && self.answers.is_empty() {
-            self.out.push(&reply::reconnect(rules.advertise.as_ref(), RECONNECT_WAIT_SECS));
+        if self.out.len() == before && self.greeting.is_none() && !self.ping() {
+            self.told = None;
+            self.tell_difficulty();
         }
     }
 }

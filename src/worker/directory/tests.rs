@@ -87,6 +87,7 @@ fn policy() -> Workers {
         refuse_locked: true,
         cache: Duration::from_secs(60),
         negative_cache: Duration::from_secs(10),
+        recheck: Duration::from_secs(600),
         pool_worker_difficulty: ColumnUse::Off,
     }
 }

@@ -54,6 +54,7 @@ impl Miner {
             version_mask: 0x1fff_e000,
             answers_wait_for_sync: false,
             emit_invalid_block_hashes: false,
+            recheck: Duration::from_secs(600),
             memory: CoinMemory::default(),
         };
         let peer = Peer { address: Ipv4Addr::LOCALHOST.into() };

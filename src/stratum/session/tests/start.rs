@@ -1,7 +1,7 @@
 //! Who may say what difficulty a connection starts with.
 
 use super::*;
-use crate::config::StartFrom;
+use crate::config::{AgentDifficulty, StartFrom};
 use crate::stratum::session::start::Source;
 
 /// A chain on which no share of these tests is a block, and far above every difficulty here.
@@ -9,8 +9,12 @@ const VERY_HARD: u32 = 0x1900_ffff;
 
 fn adjusting() -> Port {
     let vardiff = Vardiff { min: worth(16.0), max: worth(65536.0), ..vardiff(1e6) };
-    let rules = Rules { agent_difficulties: vec![("hash".into(), worth(512.0))], ..Rules::default() };
+    let rules = Rules { agent_difficulties: vec![listed("hash", 512.0, false)], ..Rules::default() };
     Port { difficulty: worth(1024.0), vardiff: Some(vardiff), rules, ..port() }
+}
+
+fn listed(agent: &str, difficulty: f64, least: bool) -> AgentDifficulty {
+    AgentDifficulty { agent: agent.to_owned(), difficulty: worth(difficulty), least }
 }
 
 fn worth(value: f64) -> Difficulty {
