@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill-loop bench fmt lint deps
+.PHONY: help demo test kill-loop vardiff bench fmt lint deps
 
 # Ten thousand connections need ten thousand descriptors in the daemon and as many in the generator.
 RAISE_FILE_LIMIT := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
@@ -24,6 +24,9 @@ test: ## Formatting, lints and all tests, with real databases and coin daemons
 kill-loop: ## Kills of daemon and database at random, under load: KILLS=120 SEED=1; two loops, one for each durability
 	@tests/setup/install.sh test
 	@export KILLS="$${KILLS:-120}" SEED="$${SEED:-$$RANDOM}"; set -x; cargo test --release --locked --test loss kills -- --test-threads 1
+
+vardiff: ## The difficulty's simulation: how well it follows which miner, as a table with budgets
+	cargo test --locked --test vardiff -- --nocapture
 
 bench: ## Load on the whole daemon: ARGS="--quick" or ARGS="--only closed,tip"
 	@tests/setup/install.sh bench

@@ -8,7 +8,7 @@
 //!
 //! | file | job |
 //! | --- | --- |
-//! | `typed`, `transport` | what the rest of the daemon sees |
+//! | `typed`, `rules`, `transport` | what the rest of the daemon sees |
 //! | `identity` | a certificate and its key from their files |
 //! | `problem` | a mistake and its place, and the list of them |
 //! | `section` | a table seen through its layers |
@@ -20,6 +20,7 @@ pub mod identity;
 pub mod problem;
 mod read;
 mod relations;
+mod rules;
 pub mod secret;
 mod section;
 mod transport;
@@ -30,6 +31,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use problem::{ConfigError, Problem};
+pub use rules::{AgentDifficulty, Rules, StartFrom};
 pub use transport::{Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport};
 pub use typed::*;
 

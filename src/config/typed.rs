@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::problem::Problem;
+use super::rules::Rules;
 use super::secret::Secret;
 use super::transport::Transport;
 use crate::coin::profile::Profile;
@@ -69,6 +70,8 @@ pub struct Coin {
     pub fallback_worker: String,
     /// So many confirmations end the watch over a found block.
     pub confirmations: u32,
+    /// Whether the hash of every share goes into `solution`, not only that of block candidates.
+    pub emit_invalid_block_hashes: bool,
     /// Stratum ports.
     pub ports: Vec<Arc<Port>>,
     /// The MPOS database.
@@ -146,6 +149,8 @@ pub struct Port {
     pub keepalive: Duration,
     /// Encryption, proxies, limits per address.
     pub transport: Transport,
+    /// What is asked of its miners and granted to them.
+    pub rules: Rules,
 }
 
 /// Bounds and aim of difficulty adjustment.
@@ -161,6 +166,23 @@ pub struct Vardiff {
     pub retarget: Duration,
     /// Dead band: no change while the rate is within this share of the aim, 0..1.
     pub variance: f64,
+    /// Largest factor of one change, above 1; `None`: as far as the evidence goes.
+    pub max_jump: Option<f64>,
+    /// Whether the difficulty is only ever doubled or halved.
+    pub double_steps: bool,
+    /// Which difficulties are assigned.
+    pub grid: Grid,
+}
+
+/// Which difficulties vardiff assigns; it rounds down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grid {
+    /// Any of two digits.
+    Off,
+    /// Whole numbers, above 1.
+    Integer,
+    /// Powers of two.
+    PowerOfTwo,
 }
 
 /// An MPOS database.
@@ -218,6 +240,21 @@ pub struct Workers {
     pub cache: Duration,
     /// How long a negative answer is remembered.
     pub negative_cache: Duration,
+    /// How often workers that mine are looked up again; what is remembered is not asked for.
+    pub recheck: Duration,
+    /// What the column `pool_worker.difficulty` is for.
+    pub pool_worker_difficulty: ColumnUse,
+}
+
+/// What the column `pool_worker.difficulty` is for: one of the two, never both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnUse {
+    /// It shows the difficulty the worker has.
+    Write,
+    /// It says the difficulty the worker is to have; zero says nothing.
+    Read,
+    /// It is left alone.
+    Off,
 }
 
 /// When a miner's answer may be sent.

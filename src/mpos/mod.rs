@@ -6,6 +6,7 @@ pub mod connect;
 pub mod cursor;
 pub mod hosts;
 pub mod limits;
+pub mod pool_worker;
 pub mod rows;
 pub mod schema_check;
 mod session;

@@ -15,6 +15,7 @@ use super::jobs::JobMaker;
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
+use crate::mpos::pool_worker::PoolWorkerColumn;
 use crate::node::nodes::Nodes;
 use crate::node::poller::Poller;
 use crate::pow::hashers::Hashers;
@@ -22,9 +23,11 @@ use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
 use crate::stratum::gate::{Gate, House};
 use crate::stratum::listener::BoundPort;
-use crate::stratum::session::effects::Terms;
+use crate::stratum::session::effects::{CoinMemory, Terms};
+use crate::stratum::session::parked::Parked;
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
+use crate::worker::difficulties::Difficulties;
 use crate::worker::directory::Directory;
 
 /// How long candidates may hold up a stop.
@@ -72,13 +75,14 @@ impl CoinService {
         accounts: Accounts,
         shared: &Shared,
         blocks: &Path,
-        random: [u8; 12],
+        random: [u8; 44],
     ) -> Self {
         let name: Arc<str> = coin.name.as_str().into();
         let nodes = Nodes::new(&coin.nodes);
         let clock = Arc::clone(&shared.clock);
         let poller = Arc::new(Poller::start(&nodes, &coin.templates, &coin.profile.template_rules, Arc::clone(&clock)));
         let (first, rest) = random.split_at(8);
+        let (rest, secret) = rest.split_at(4);
         let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first));
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
@@ -94,14 +98,17 @@ impl CoinService {
             confirmations: coin.confirmations,
             on_accepted: Box::new(move || kicked.kick()),
         }));
-        let counters = Arc::new(Counters::default());
+        let column = PoolWorkerColumn::new(&coin.mpos);
+        let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
+        let memory = CoinMemory { stored, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
+        let counters = Arc::clone(&memory.counters);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));
         let mut running = JoinSet::new();
         for (port, bound, gate) in ports {
             let context = PortContext {
                 coin: Arc::clone(&name),
-                terms: Arc::new(terms(&coin, port)),
+                terms: Arc::new(terms(&coin, port, &memory)),
                 board: board.clone(),
                 extranonces: Arc::clone(&extranonces),
                 directory: directory.clone(),
@@ -147,7 +154,7 @@ impl CoinService {
     }
 }
 
-fn terms(coin: &Coin, port: Arc<Port>) -> Terms {
+fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
     Terms {
         port,
         algorithm: coin.profile.algorithm,
@@ -155,6 +162,9 @@ fn terms(coin: &Coin, port: Arc<Port>) -> Terms {
         stratum_bits: coin.profile.stratum_bits,
         version_mask: coin.profile.version_mask,
         answers_wait_for_sync: coin.ledger.durability == Durability::Power,
+        emit_invalid_block_hashes: coin.emit_invalid_block_hashes,
+        recheck: coin.workers.recheck,
+        memory: memory.clone(),
     }
 }
 

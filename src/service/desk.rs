@@ -72,7 +72,7 @@ impl Desk {
             reward: template.map_or(0, |template| template.coinbase_value),
             job: job_id(serial, variant),
             header: work.map_or_else(Vec::new, |work| work.header.to_vec()),
-            solution: candidate.map(|facts| facts.hash),
+            solution: candidate.map(|facts| facts.hash).or(work.and_then(|work| work.block_hash)),
             candidate,
         }
     }

@@ -148,8 +148,8 @@ fn blocks_dir(spool: &Path, coin: &Coin) -> Result<PathBuf, String> {
     Ok(dir)
 }
 
-fn random() -> Result<[u8; 12], String> {
-    let mut bytes = [0; 12];
+fn random() -> Result<[u8; 44], String> {
+    let mut bytes = [0; 44];
     getrandom::fill(&mut bytes).map_err(|problem| format!("the system gives no random numbers: {problem}"))?;
     Ok(bytes)
 }

@@ -100,6 +100,7 @@ async fn talk(arrived: Arrived, remote: SocketAddr, opened_at: Duration, context
     drop(first);
     let end = connection.run(&mut stream).await;
     connection.carry_through().await;
+    connection.session.on_end(connection.now());
     // A miner that has only stopped sending may still read.
     let _ = connection.write(&mut stream);
     stream.say_goodbye();
@@ -151,14 +152,15 @@ struct Connection {
 
 impl Connection {
     fn new(context: PortContext, peer: Peer, admission: Admission, opened_at: Duration) -> Self {
-        let extranonce1 = context.extranonces.next();
+        let extranonce1 = context.extranonces.lease();
+        let pin = u64::from(u32::from_be_bytes(extranonce1.bytes()));
         Self {
             session: Session::new(Arc::clone(&context.terms), peer, extranonce1, opened_at),
             lines: LineBuffer::new(context.terms.port.line_bytes_max),
             drained: true,
             authorisations: JoinSet::new(),
             hashes: None,
-            pin: u64::from(u32::from_be_bytes(extranonce1)),
+            pin,
             closing: None,
             backlog: Backlog::default(),
             pace: Pace::default(),
@@ -216,7 +218,10 @@ impl Connection {
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_tick(self.now(), &snapshot);
                 }
-                () = &mut stop, if self.closing.is_none() => self.close(End::Stop),
+                () = &mut stop, if self.closing.is_none() => {
+                    self.session.on_stop();
+                    self.close(End::Stop);
+                }
             }
             if may_read && !self.drained {
                 self.read_lines(&board);
@@ -276,6 +281,7 @@ impl Connection {
             match effect {
                 Effect::Authorise { ticket, name, password } => {
                     let directory = self.context.directory.clone();
+                    let stored = self.context.terms.memory.stored.clone();
                     let delay = self.admission.authorization_delay(self.now().monotonic);
                     if !delay.is_zero() {
                         Counters::count(&self.context.counters.wire.delayed_authorizations);
@@ -284,7 +290,11 @@ impl Connection {
                         if !delay.is_zero() {
                             sleep(delay).await;
                         }
-                        (ticket, directory.authorize(&name, &password).await)
+                        let answer = directory.authorize(&name, &password).await;
+                        if let Answer::Granted(worker) = &answer {
+                            stored.learn(worker).await;
+                        }
+                        (ticket, answer)
                     });
                 }
                 Effect::Hash { ticket, header } => headers.push((ticket, header)),

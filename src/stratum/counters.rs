@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guard::Refused;
+use crate::work::reject::{REJECTS, Reject};
 
 /// Counters of one coin.
 #[derive(Debug, Default)]
@@ -17,6 +18,16 @@ pub struct Counters {
     pub rejected: AtomicU64,
     /// Block candidates.
     pub candidates: AtomicU64,
+    /// Shares that count only because of the tolerance.
+    pub tolerated: AtomicU64,
+    /// Shares of the previous tip that count because of the stale grace.
+    pub late: AtomicU64,
+    /// Shares credited at a difficulty that was lowered after their job was sent.
+    pub raced: AtomicU64,
+    /// Workers that lost their right to mine while they did.
+    pub withdrawn: AtomicU64,
+    /// Refused submits by their reason, in the order of [`Reject`].
+    pub refusals: [AtomicU64; REJECTS],
     /// What happens below the session.
     pub wire: WireCounters,
 }
@@ -64,6 +75,13 @@ impl Counters {
     /// Adds one.
     pub fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a refused submit.
+    pub fn refused(&self, reject: Reject) {
+        if let Some(counter) = self.refusals.get(reject as usize) {
+            Self::count(counter);
+        }
     }
 
     /// Takes one off.

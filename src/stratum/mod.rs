@@ -16,6 +16,7 @@ pub mod gate;
 pub mod guard;
 pub mod listener;
 pub mod outgoing;
+pub mod password;
 pub mod reply;
 pub mod request;
 pub mod session;

@@ -1,6 +1,6 @@
 //! Workers and accounts as MPOS stores them.
 
-use mpos_stratum::config::{Mpos, Workers};
+use mpos_stratum::config::{ColumnUse, Mpos, Workers};
 use mpos_stratum::mpos::worker_source::PoolWorkers;
 use mpos_stratum::worker::directory::{Answer, Denial, Directory};
 use mpos_stratum::worker::source::{Found, StoredAccount, StoredWorker, WorkerSource};
@@ -121,6 +121,8 @@ async fn the_directory_in_front_of_the_real_tables() {
         refuse_locked: true,
         cache: Duration::from_secs(60),
         negative_cache: Duration::from_secs(10),
+        recheck: Duration::from_secs(600),
+        pool_worker_difficulty: ColumnUse::Off,
     };
     let directory = Directory::start(PoolWorkers::new(&db.mpos("directory")), policy);
     for (name, password, answer) in [

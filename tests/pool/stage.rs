@@ -195,7 +195,9 @@ pub fn unix_secs() -> u64 {
 
 /// A daemon at a fake node of sha256d, with a database of its own on the shared server.
 pub struct FakeStage {
-    _daemon: Daemon,
+    /// Ends with the stage.
+    #[allow(dead_code, reason = "most tests only keep it alive")]
+    pub daemon: Daemon,
     pub node: FakeNode,
     pub db: Arc<MariaDb>,
     pub database: &'static str,
@@ -217,7 +219,7 @@ impl FakeStage {
         change(&mut coin);
         let daemon = Daemon::start(&configuration(&[&coin])).unwrap();
         let port = daemon.port(coin.name).await.unwrap();
-        Self { _daemon: daemon, node, db, database, port }
+        Self { daemon, node, db, database, port }
     }
 
     /// A miner that is logged in, and its first job.

@@ -46,6 +46,7 @@ pub(super) fn read<'a>(
     let example = "fallback_worker = \"pool.fallback\"";
     let fallback_worker = section.required("fallback_worker", example, fallback_worker);
     let confirmations = section.or("confirmations", "120", sized(1..=10_000));
+    let emit_invalid_block_hashes = section.or("emit_invalid_block_hashes", "false", boolean);
     let chain = section.optional("chain", nonempty);
     let nodes = node::read_all(report, &section);
     let templates = templates(report, section.table("templates"));
@@ -73,6 +74,7 @@ pub(super) fn read<'a>(
             instance: instance?,
             fallback_worker: fallback_worker?,
             confirmations: confirmations?,
+            emit_invalid_block_hashes: emit_invalid_block_hashes?,
             ports: ports?.into_iter().map(Arc::new).collect(),
             mpos: mpos?,
             workers: workers?,

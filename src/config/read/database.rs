@@ -12,7 +12,7 @@ use crate::config::section::Section;
 use crate::config::value::{
     Wrong, boolean, hours, list, mebibytes, millis, nonempty, one_of, secs, sized, text, wrong,
 };
-use crate::config::{Durability, Endpoint, Ledger, Mpos, Workers};
+use crate::config::{ColumnUse, Durability, Endpoint, Ledger, Mpos, Workers};
 
 /// Longest name of a database in MySQL, in characters.
 const DATABASE_CHARS_MAX: usize = 64;
@@ -20,6 +20,8 @@ const DATABASE_CHARS_MAX: usize = 64;
 /// What `allow_myisam` may say: the word is the promise that is left.
 const MYISAM: &[(&str, bool)] = &[("at_least_once", true)];
 
+const COLUMN_USES: &[(&str, ColumnUse)] =
+    &[("write", ColumnUse::Write), ("read", ColumnUse::Read), ("off", ColumnUse::Off)];
 const DURABILITIES: &[(&str, Durability)] = &[("process", Durability::Process), ("power", Durability::Power)];
 
 pub(super) fn mpos(section: Section<'_>) -> Option<Mpos> {
@@ -92,6 +94,8 @@ pub(super) fn workers(section: Section<'_>) -> Option<Workers> {
     let refuse_locked = section.or("refuse_locked", "true", boolean);
     let cache = section.or("cache_secs", "60", secs(1..=86_400));
     let negative_cache = section.or("negative_cache_secs", "10", secs(1..=3600));
+    let recheck = section.or("recheck_secs", "600", secs(1..=86_400));
+    let pool_worker_difficulty = section.or("pool_worker_difficulty", "\"write\"", one_of(COLUMN_USES));
     section.finish();
     Some(Workers {
         check_password: check_password?,
@@ -99,6 +103,8 @@ pub(super) fn workers(section: Section<'_>) -> Option<Workers> {
         refuse_locked: refuse_locked?,
         cache: cache?,
         negative_cache: negative_cache?,
+        recheck: recheck?,
+        pool_worker_difficulty: pool_worker_difficulty?,
     })
 }
 

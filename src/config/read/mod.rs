@@ -6,6 +6,7 @@ mod database;
 mod node;
 mod port;
 mod profile;
+mod rules;
 mod transport;
 
 use std::collections::BTreeMap;

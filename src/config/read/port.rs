@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::profile::EXTRANONCE2_BYTES;
+use super::rules;
 use super::transport::{self, SharedFiles};
 use crate::coin::profile::Profile;
 use crate::config::problem::{Place, Report};
@@ -77,6 +78,7 @@ fn read<'a>(
     // Mining programs give a pool up after 60 to 120 s of silence.
     let keepalive = section.or("keepalive_secs", "50", secs(1..=55));
     let transport = transport::read(&section, tls_files);
+    let rules = rules::read(&section);
     section.finish();
     Some(Port {
         listen: listen?,
@@ -90,6 +92,7 @@ fn read<'a>(
         write_timeout: write_timeout?,
         keepalive: keepalive?,
         transport: transport?,
+        rules: rules?,
     })
 }
 
@@ -111,8 +114,9 @@ fn read_vardiff(report: &Report, section: Section<'_>) -> Option<Vardiff> {
         );
         report.problem(&section.place("target_secs"), what, "choose 15 to 30");
     }
+    let steps = rules::steps(&section);
     section.finish();
-    Some(Vardiff { min: min?, max: max?, target: target?, retarget: retarget?, variance: variance? })
+    rules::vardiff((min, max), (target, retarget), variance, steps)
 }
 
 /// Warns if shares at the least difficulty of a port would be worth nothing on MPOS's pages.

@@ -7,10 +7,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::super::session::effects::CoinMemory;
 use super::*;
 use crate::clock::SystemClock;
 use crate::coin::profile::BlockHash;
-use crate::config::{Port, Workers};
+use crate::config::{ColumnUse, Port, Rules, Workers};
 use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
 use crate::stratum::desk::NotRecorded;
@@ -83,6 +84,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         write_timeout: seconds(60),
         keepalive: seconds(60),
         transport: crate::config::Transport::default(),
+        rules: Rules::default(),
     };
     let bounds = crate::config::Handshakes { most: 1, timeout: seconds(5) };
     let house = House { guard: Guard::new(10), certificates: Default::default(), handshakes: Handshakes::new(bounds) };
@@ -94,6 +96,9 @@ async fn pool(algorithm: Algorithm) -> Pool {
         stratum_bits: 32,
         version_mask: 0,
         answers_wait_for_sync: true,
+        emit_invalid_block_hashes: false,
+        recheck: Duration::from_secs(600),
+        memory: CoinMemory::default(),
     };
     let workers = Workers {
         check_password: false,
@@ -101,6 +106,8 @@ async fn pool(algorithm: Algorithm) -> Pool {
         refuse_locked: true,
         cache: seconds(60),
         negative_cache: seconds(60),
+        recheck: Duration::from_secs(600),
+        pool_worker_difficulty: ColumnUse::Off,
     };
     let hashers = Hashers::start(1, 16).unwrap();
     let context = PortContext {

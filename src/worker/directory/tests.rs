@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use super::*;
+use crate::config::ColumnUse;
 use crate::worker::source::{StoredAccount, WorkerSource};
 
 /// What a [`FakeSource`] holds and how it behaves; shared with the test.
@@ -86,6 +87,8 @@ fn policy() -> Workers {
         refuse_locked: true,
         cache: Duration::from_secs(60),
         negative_cache: Duration::from_secs(10),
+        recheck: Duration::from_secs(600),
+        pool_worker_difficulty: ColumnUse::Off,
     }
 }
 
