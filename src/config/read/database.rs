@@ -51,6 +51,8 @@ pub(super) fn workers(section: Section<'_>) -> Option<Workers> {
     let refuse_locked = section.or("refuse_locked", "true", boolean);
     let cache = section.or("cache_secs", "60", secs(1..=86_400));
     let negative_cache = section.or("negative_cache_secs", "10", secs(1..=3600));
+    let remember = section.or("remember_hours", "168", hours(1..=8760));
+    let recheck = section.or("recheck_secs", "600", secs(10..=86_400));
     section.finish();
     Some(Workers {
         check_password: check_password?,
@@ -58,6 +60,8 @@ pub(super) fn workers(section: Section<'_>) -> Option<Workers> {
         refuse_locked: refuse_locked?,
         cache: cache?,
         negative_cache: negative_cache?,
+        remember: remember?,
+        recheck: recheck?,
     })
 }
 

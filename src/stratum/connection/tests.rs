@@ -15,6 +15,7 @@ use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
 use crate::stratum::desk::NotRecorded;
 use crate::work::job::tests::job;
+use crate::worker::memory::Memory;
 use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
 
 /// What nobody should ever have to wait for.
@@ -44,7 +45,7 @@ struct Everybody(mpsc::Sender<String>);
 impl WorkerSource for Everybody {
     async fn find(&mut self, name: &str) -> Result<Found, SourceError> {
         let _ = self.0.send(name.to_owned()).await;
-        Ok(Found::Worker(StoredWorker { name: name.to_owned(), password: None, locked: 0 }))
+        Ok(Found::Worker(StoredWorker { name: name.to_owned(), password: None, locked: 0, folds_case: true }))
     }
 
     async fn create(&mut self, _: &StoredAccount, _: &str, _: &str) -> Result<StoredWorker, SourceError> {
@@ -94,6 +95,8 @@ async fn pool(algorithm: Algorithm) -> Pool {
         refuse_locked: true,
         cache: seconds(60),
         negative_cache: seconds(60),
+        remember: seconds(60),
+        recheck: seconds(60),
     };
     let hashers = Hashers::start(1, 16).unwrap();
     let context = PortContext {
@@ -101,7 +104,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         terms: Arc::new(terms),
         board: board_seen,
         extranonces: Arc::new(Extranonces::starting_at(0)),
-        directory: Directory::start(Everybody(asks), workers),
+        directory: Directory::start(Everybody(asks), workers, Memory::of_this_run()),
         hashers: hashers.clone(),
         desk: desk.clone(),
         clock: Arc::new(SystemClock::new()),
