@@ -154,6 +154,7 @@ fn terms(coin: &Coin, port: Arc<Port>) -> Terms {
         stratum_bits: coin.profile.stratum_bits,
         version_mask: coin.profile.version_mask,
         answers_wait_for_sync: coin.ledger.durability == Durability::Power,
+        recheck: coin.workers.recheck,
     }
 }
 

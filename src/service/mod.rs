@@ -1,9 +1,9 @@
 //! The daemon put together: coins, ledgers, life.
 
 mod accounts;
-mod candidate;
+pub mod candidate;
 mod coin;
-mod desk;
+pub mod desk;
 mod jobs;
 pub mod run;
 mod supervisor;

@@ -18,7 +18,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::codec::LineBuffer;
 use super::counters::Counters;
@@ -103,13 +103,22 @@ enum End {
     Stop,
 }
 
+/// Who waits for an answer of the directory.
+enum Asker {
+    /// A request.
+    Request(Ticket),
+    /// Nobody: the worker of this name was authorised before.
+    Recheck(Box<str>),
+}
+
 struct Connection {
     context: PortContext,
     session: Session,
     lines: LineBuffer,
     /// The bytes read hold no further line.
     drained: bool,
-    authorisations: JoinSet<(Ticket, Answer)>,
+    /// Questions to the directory.
+    authorisations: JoinSet<(Asker, Answer)>,
     /// Made at the first memory-hard share.
     hashes: Option<HashAnswers>,
     /// The hasher thread of this connection.
@@ -173,9 +182,9 @@ impl Connection {
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_board(self.now(), &snapshot);
                 }
-                Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
+                Some(Ok((asker, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
                     let snapshot = Arc::clone(&board.borrow());
-                    self.session.on_authorised(self.now(), ticket, answer, &snapshot);
+                    self.hand_over(asker, answer, &snapshot);
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
                 _ = synced.changed(), if self.session.waits_for_sync() => {}
@@ -227,7 +236,15 @@ impl Connection {
             match effect {
                 Effect::Authorise { ticket, name, password } => {
                     let directory = self.context.directory.clone();
-                    self.authorisations.spawn(async move { (ticket, directory.authorize(&name, &password).await) });
+                    self.authorisations
+                        .spawn(async move { (Asker::Request(ticket), directory.authorize(&name, &password).await) });
+                }
+                Effect::Recheck { name } => {
+                    let directory = self.context.directory.clone();
+                    self.authorisations.spawn(async move {
+                        let answer = directory.recheck(&name).await;
+                        (Asker::Recheck(name), answer)
+                    });
                 }
                 Effect::Hash { ticket, header } => headers.push((ticket, header)),
                 Effect::Record { ticket, share } => {
@@ -242,6 +259,18 @@ impl Connection {
         }
         for (ticket, header) in headers {
             self.have_hashed(ticket, header).await;
+        }
+    }
+
+    fn hand_over(&mut self, asker: Asker, answer: Answer, board: &JobBoard) {
+        match asker {
+            Asker::Request(ticket) => self.session.on_authorised(self.now(), ticket, answer, board),
+            Asker::Recheck(name) => {
+                if let Answer::Denied(denial) = &answer {
+                    info!(coin = %self.context.coin, worker = ?name, %denial, "a worker may no longer mine");
+                }
+                self.session.on_rechecked(&name, answer);
+            }
         }
     }
 
@@ -285,8 +314,8 @@ impl Connection {
             }
             let snapshot = Arc::clone(&self.context.board.borrow());
             tokio::select! {
-                Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
-                    self.session.on_authorised(self.now(), ticket, answer, &snapshot);
+                Some(Ok((asker, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
+                    self.hand_over(asker, answer, &snapshot);
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
                 // A candidate does not wait for its name.

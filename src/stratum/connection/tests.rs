@@ -88,6 +88,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         stratum_bits: 32,
         version_mask: 0,
         answers_wait_for_sync: true,
+        recheck: Duration::from_secs(600),
     };
     let workers = Workers {
         check_password: false,

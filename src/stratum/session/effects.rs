@@ -23,6 +23,12 @@ pub enum Effect {
         /// The password as the miner wrote it.
         password: String,
     },
+    /// Ask the directory whether a worker that was authorised may go on; the answer comes back by
+    /// [`super::Session::on_rechecked`].
+    Recheck {
+        /// The name as the miner wrote it.
+        name: Box<str>,
+    },
     /// Ask a hasher; the answer comes back by [`super::Session::on_hash`].
     Hash {
         /// The waiting request.
@@ -52,6 +58,9 @@ pub enum CloseReason {
     NotSubscribed,
     /// Nothing was heard for too long.
     Idle,
+    /// The last of its workers was deleted, or its account locked: when the miner comes back it is
+    /// told so.
+    NoWorker,
 }
 
 /// What a session needs to know of its coin and its port.
@@ -69,6 +78,8 @@ pub struct Terms {
     pub version_mask: u32,
     /// Whether every answer waits for the disk.
     pub answers_wait_for_sync: bool,
+    /// How often authorised workers are looked up again.
+    pub recheck: Duration,
 }
 
 impl Terms {

@@ -6,6 +6,7 @@ pub mod answers;
 pub mod effects;
 mod methods;
 pub mod pending;
+mod recheck;
 mod submit;
 mod work;
 
@@ -44,6 +45,8 @@ struct Worker {
     submitted: Box<str>,
     /// The name that is credited.
     credited: Arc<str>,
+    /// When it is looked up again.
+    recheck_at: Duration,
 }
 
 /// The state of one connection.
@@ -152,7 +155,7 @@ impl Session {
         let Some(Waiting::Authorisation { id, name }) = self.answers.get_mut(ticket) else { return };
         let (id, name) = (id.take(), std::mem::take(name));
         let refusal = match answer {
-            Answer::Granted(credited) => self.grant(name, credited).err(),
+            Answer::Granted(credited) => self.grant(now, name, credited).err(),
             Answer::Denied(denial) => Some(methods::denial_text(&denial)),
             Answer::Unavailable => Some("Worker cannot be checked now, try again"),
         };
@@ -170,13 +173,14 @@ impl Session {
         }
     }
 
-    fn grant(&mut self, submitted: Box<str>, credited: Arc<str>) -> Result<(), &'static str> {
+    fn grant(&mut self, now: Moment, submitted: Box<str>, credited: Arc<str>) -> Result<(), &'static str> {
         self.workers.retain(|worker| worker.submitted != submitted);
         if self.workers.len() >= WORKERS_MAX {
             return Err("Too many workers on this connection");
         }
         // The list is in the order of authorisation: the last is credited with a nameless candidate.
-        self.workers.push(Worker { submitted, credited });
+        let recheck_at = now.monotonic + self.recheck_pause();
+        self.workers.push(Worker { submitted, credited, recheck_at });
         Ok(())
     }
 
@@ -198,6 +202,7 @@ impl Session {
         if !self.ended {
             self.retarget(now, board);
             self.keep_alive(now, board);
+            self.recheck(now);
         }
         self.flush_ready(now.monotonic);
     }
@@ -215,7 +220,7 @@ impl Session {
         } else {
             next = next.min(self.opened_at + port.subscribe_timeout);
         }
-        if let Some(due) = self.retarget_due() {
+        for due in [self.retarget_due(), self.recheck_due()].into_iter().flatten() {
             next = next.min(due);
         }
         answers.map_or(next, |deadline| next.min(deadline))

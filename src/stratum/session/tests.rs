@@ -1,6 +1,7 @@
 //! The session without a socket: lines in, bytes and effects out.
 
 mod limits;
+mod rechecks;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ struct Miner {
     rows: Vec<JudgedShare>,
     authorisations: Vec<(Ticket, String, String)>,
     hashes: Vec<(Ticket, [u8; 80])>,
+    rechecks: Vec<Box<str>>,
     closed: Option<CloseReason>,
 }
 
@@ -60,6 +62,7 @@ impl Miner {
             stratum_bits: 32,
             version_mask: 0x1fff_e000,
             answers_wait_for_sync: false,
+            recheck: Duration::from_secs(600),
         };
         let peer = Peer { address: Ipv4Addr::LOCALHOST.into() };
         Self {
@@ -70,6 +73,7 @@ impl Miner {
             rows: Vec::new(),
             authorisations: Vec::new(),
             hashes: Vec::new(),
+            rechecks: Vec::new(),
             closed: None,
         }
     }
@@ -99,6 +103,7 @@ impl Miner {
             for effect in effects {
                 match effect {
                     Effect::Authorise { ticket, name, password } => self.authorisations.push((ticket, name, password)),
+                    Effect::Recheck { name } => self.rechecks.push(name),
                     Effect::Hash { ticket, header } => self.hashes.push((ticket, header)),
                     Effect::Record { ticket, share } => {
                         self.seq += 1;
