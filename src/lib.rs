@@ -52,7 +52,8 @@
 //! Outcome -> JudgedShare -> Desk -> Ledger::append (one write) -> answer to the miner
 //!         -> sync thread -> drainer -> one transaction in MySQL  one ordered writer per table
 //! candidate -> appended by itself -> submitblock to every node   beside an immediate sync and drain
-//! verdict -> Ledger::append -> UPDATE of the candidate's row
+//! verdict -> Ledger::append -> UPDATE of the candidate's row; the nodes are asked again until it is
+//!         buried, and a change (orphaned, back, late) is a further verdict; a dossier has every step
 //! node tip -> Template -> Job, its notify line ready -> watch<JobBoard> -> the same bytes to all
 //! ```
 //!
@@ -66,7 +67,8 @@
 //! | append | disk full or failing, spool at its bound | the miner is refused; a candidate goes to the nodes even so |
 //! | drain | database away, lock, restart | rows wait in the spool; the writer attaches again and asks where it was |
 //! | drain | a value the table cannot hold | that row goes to the quarantine file, the rest flows |
-//! | submit | nodes silent | asked again for an hour; the block's bytes are in a file for the next start |
+//! | submit | nodes silent | asked again for an hour, then looked for; bytes and dossier are in files for the next start |
+//! | chain | a block is orphaned, or comes back | `upstream_result` follows, by the row's id; MPOS's rounds are not touched |
 //! | tip | no node answers | the last job stays for `stale_after_secs`, then submits are refused with a reason |
 //!
 //! A block candidate is a share whose hash meets the network target, whatever else is wrong with
@@ -85,7 +87,7 @@
 //! | known workers | one directory task per place where workers are stored, with a copy in a file | message and reply |
 //! | sequence, open segment | the ledger's appender, behind one short lock | `watch` of the synced number |
 //! | drain position | the cursor row in the database | the drainer asks for it |
-//! | candidates in flight | a task each, a file each | the ledger's verdicts |
+//! | found blocks until they are buried | a task each, with a dossier and the bytes in files | the ledger's verdicts, the dossiers |
 //!
 //! ## Tasks, threads, bounds
 //!
@@ -100,6 +102,8 @@
 //! | remembered workers | per worker store | 65,536, and `remember_hours` while the database is away | the one learnt longest ago is forgotten |
 //! | poller, long poll | per node | `watch` | the newest wins |
 //! | jobs per connection | 16 | older ones are unknown | |
+//! | found blocks being watched | a task each | 1,000 a coin | closed with the verdict they have | |
+//! | dossiers kept | 1,000 a coin | the oldest closed ones go | |
 //! | duplicate keys per connection | 250,000 a tip, two tips | hashed for the sake of blocks, else refused | |
 //! | rows of refused shares per connection | 500, then one a second | refused without a row | |
 //!

@@ -257,6 +257,7 @@ fn values_that_cannot_be_used() {
     one_mistake(&coin("coinbase_text = \"müll\""), &["coinbase_text", "printable ASCII"]);
     one_mistake(&coin(&format!("coinbase_text = \"{}\"", "x".repeat(33))), &["coinbase_text", "up to 32"]);
     one_mistake(&coin("instance = 65536"), &["instance = 65536", "0 to 65535"]);
+    one_mistake(&coin("confirmations = 0"), &["confirmations = 0", "1 to 10000"]);
     one_mistake(&coin("templates = { refresh_secs = 60, stale_after_secs = 60 }"), &["stale_after_secs", "too old"]);
     one_mistake(&coin("ledger = { segment_mib = 64, spool_mib_max = 100 }"), &["spool_mib_max = 100", "four times"]);
     one_mistake(&coin("ledger = { durability = \"best\" }"), &["\"process\", \"power\""]);

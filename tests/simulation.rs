@@ -54,9 +54,11 @@ fn every_acknowledged_share_becomes_its_row_and_every_block_reaches_the_node() {
     let live = || {
         let mut seed = next.fetch_add(1, Ordering::Relaxed);
         while seed < first + count && failed.lock().unwrap().is_empty() {
+            eprintln!("begin {seed}");
             if catch_unwind(AssertUnwindSafe(|| World::new(seed).run())).is_err() {
                 failed.lock().unwrap().push(seed);
             }
+            eprintln!("end {seed}");
             seed = next.fetch_add(1, Ordering::Relaxed);
         }
     };

@@ -53,6 +53,8 @@ pub struct Coin {
     pub instance: u16,
     /// Stored worker credited when a block candidate comes from nobody who is authorised.
     pub fallback_worker: String,
+    /// So many confirmations end the watch over a found block.
+    pub confirmations: u32,
     /// Stratum ports.
     pub ports: Vec<Arc<Port>>,
     /// The MPOS database.

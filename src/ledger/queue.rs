@@ -48,8 +48,8 @@ impl Queue {
         let mut result = Ok(());
         let mut is_asked = false;
         while !is_asked && self.entries.len() < rows && !self.reaches(through) {
-            // What was read ahead may be less, or all that there was then: then this is asked for too.
-            is_asked = matches!(self.reading, Reading::Idle(_));
+            // What was read ahead may be less, or an error that is no more: then this is asked for too.
+            is_asked = !matches!(self.reading, Reading::Busy(_));
             self.begin(through, rows - self.entries.len());
             result = self.finish().await;
         }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::error;
 
-use super::candidate::Pursuer;
+use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
 use super::jobs::JobMaker;
 use crate::clock::Clock;
@@ -65,7 +65,7 @@ pub struct Accounts {
 }
 
 impl CoinService {
-    /// Starts the coin on its bound ports; `blocks` is the folder for blocks in flight, `random`
+    /// Starts the coin on its bound ports; `blocks` is the folder for what is kept about blocks, `random`
     /// separates this life of the daemon from earlier ones.
     pub fn start(
         coin: Arc<Coin>,
@@ -86,14 +86,15 @@ impl CoinService {
 
         let kicked = Arc::clone(&poller);
         let Accounts { ledger, directory } = accounts;
-        let pursuer = Arc::new(Pursuer::new(
-            Arc::clone(&name),
+        let pursuer = Arc::new(Pursuer::new(Settings {
+            coin: Arc::clone(&name),
             nodes,
-            Arc::clone(&ledger),
-            Arc::clone(&clock),
-            blocks.to_owned(),
-            Box::new(move || kicked.kick()),
-        ));
+            ledger: Arc::clone(&ledger),
+            clock: Arc::clone(&clock),
+            dir: blocks.to_owned(),
+            confirmations: coin.confirmations,
+            on_accepted: Box::new(move || kicked.kick()),
+        }));
         let counters = Arc::new(Counters::default());
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));

@@ -1,7 +1,7 @@
 //! The daemon put together: coins, ledgers, life.
 
 mod accounts;
-pub mod candidate;
+pub mod blocks;
 mod coin;
 pub mod desk;
 mod jobs;

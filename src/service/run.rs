@@ -132,7 +132,7 @@ fn hasher_threads(config: &Config) -> usize {
     })
 }
 
-/// The folder for the bytes of a coin's blocks in flight, made if it is not there.
+/// The folder for a coin's dossiers and blocks in flight, made if it is not there.
 fn blocks_dir(spool: &Path, coin: &Coin) -> Result<PathBuf, String> {
     let dir = spool.join("blocks");
     std::fs::create_dir_all(&dir)

@@ -7,7 +7,7 @@ use mysql_async::Value;
 use super::support::mariadb::ShareRow;
 use super::*;
 
-fn row(id: u64) -> ShareRow {
+pub fn row(id: u64) -> ShareRow {
     ShareRow {
         id,
         rem_host: "192.0.2.7".into(),

@@ -8,10 +8,11 @@ use std::time::Duration;
 use mpos_stratum::clock::{Clock, ManualClock};
 use mpos_stratum::config::{self, Coin, Durability, Workers};
 use mpos_stratum::ledger::Ledger;
+use mpos_stratum::ledger::error::OpenError;
 use mpos_stratum::ledger::memory_sink::MemorySink;
 use mpos_stratum::ledger::pace::Pace;
 use mpos_stratum::node::nodes::Nodes;
-use mpos_stratum::service::candidate::Pursuer;
+use mpos_stratum::service::blocks::{Pursuer, Settings};
 use mpos_stratum::service::desk::Desk;
 use mpos_stratum::stratum::desk::{JudgedShare, NotRecorded, ShareDesk};
 use mpos_stratum::worker::directory::{Answer, Directory, SOURCE_REST};
@@ -45,7 +46,7 @@ impl Home {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let node = runtime.block_on(Node::start());
         Self {
-            dir: tempfile::tempdir().unwrap(),
+            dir: folder(),
             clock: Arc::new(ManualClock::at(T0)),
             sink: MemorySink::new(),
             store: Arc::default(),
@@ -53,10 +54,10 @@ impl Home {
             ledger: config::Ledger {
                 durability: *dice.pick(&[Durability::Process, Durability::Process, Durability::Power]),
                 sync_interval: Duration::from_millis(2),
-                segment_bytes: 32 * 1024,
-                spool_bytes_max: *dice.pick(&[64 << 10, 128 << 10, 1 << 20]),
+                segment_bytes: 64 << 10,
+                spool_bytes_max: *dice.pick(&[128 << 10, 256 << 10, 2 << 20]),
                 keep_drained: Duration::from_secs(600),
-                drained_bytes_max: 96 << 10,
+                drained_bytes_max: 192 << 10,
                 batch_rows_max: 1 + dice.index(60),
             },
             coin: coin(),
@@ -85,6 +86,12 @@ impl Home {
         let segments = files.filter(|file| file.file_name().to_string_lossy().ends_with(".seg"));
         segments.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
     }
+}
+
+/// In memory where there is such a place: what is asked here is what was written, and when, not how
+/// long a disk takes.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 fn coin() -> Arc<Coin> {
@@ -130,7 +137,13 @@ impl Pool {
     pub fn open(home: &Home) -> Self {
         std::fs::create_dir_all(home.blocks()).unwrap();
         let clock = Arc::clone(&home.clock) as Arc<dyn Clock>;
-        let opened = Ledger::open(&home.spool(), &home.ledger, Arc::clone(&clock)).unwrap();
+        let opened = loop {
+            match Ledger::open(&home.spool(), &home.ledger, Arc::clone(&clock)) {
+                // The last life is letting go of it.
+                Err(OpenError::InUse { .. }) => std::thread::yield_now(),
+                opened => break opened.unwrap(),
+            }
+        };
         assert!(opened.recovered.damage.is_empty() && opened.recovered.gaps.is_empty(), "{:?}", opened.recovered);
         let ledger = opened.ledger;
         let stillness = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -139,8 +152,15 @@ impl Pool {
         let directory = stillness.block_on(async { Directory::start(source, policy(), memory) });
         let _runtime = home.runtime.enter();
         let nodes = Nodes::new(&[home.node.scripted.rpc_config()]);
-        let (name, on_accepted) = (home.coin.name.as_str().into(), Box::new(|| ()));
-        let pursuer = Arc::new(Pursuer::new(name, nodes, Arc::clone(&ledger), clock, home.blocks(), on_accepted));
+        let pursuer = Arc::new(Pursuer::new(Settings {
+            coin: home.coin.name.as_str().into(),
+            nodes,
+            ledger: Arc::clone(&ledger),
+            clock,
+            dir: home.blocks(),
+            confirmations: home.coin.confirmations,
+            on_accepted: Box::new(|| ()),
+        }));
         pursuer.resume(ledger.unsettled_candidates());
         let desk = Arc::new(Desk::new(&home.coin, Arc::clone(&ledger), Arc::clone(&pursuer)));
         Self { ledger, desk, pursuer, directory, stillness, drainer: None }

@@ -43,6 +43,7 @@ pub(super) fn read<'a>(
     let instance = section.or("instance", "0", sized(0..=u64::from(u16::MAX)));
     let example = "fallback_worker = \"pool.fallback\"";
     let fallback_worker = section.required("fallback_worker", example, fallback_worker);
+    let confirmations = section.or("confirmations", "120", sized(1..=10_000));
     let chain = section.optional("chain", nonempty);
     let nodes = node::read_all(report, &section);
     let templates = templates(report, section.table("templates"));
@@ -69,6 +70,7 @@ pub(super) fn read<'a>(
             coinbase_text: coinbase_text?,
             instance: instance?,
             fallback_worker: fallback_worker?,
+            confirmations: confirmations?,
             ports: ports?.into_iter().map(Arc::new).collect(),
             mpos: mpos?,
             workers: workers?,
