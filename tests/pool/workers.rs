@@ -258,3 +258,58 @@ async fn remembered_workers_are_in_a_file_that_tells_no_password_and_may_be_dama
     daemon.wait_for_log("file of remembered workers is not used").await.unwrap();
     assert_eq!(ask_at(daemon.port("bitcoin").await.unwrap(), "alice.rig1", PASSWORD).await, TRY_AGAIN);
 }
+
+#[tokio::test]
+async fn workers_that_are_deleted_renamed_or_locked_while_they_mine() {
+    let stage = FakeStage::start_with("leaving", |coin| {
+        coin.workers = "cache_secs = 1\nrecheck_secs = 10".to_owned();
+    })
+    .await;
+    let (mut miner, _) = stage.miner("alice.rig1").await;
+    assert!(miner.authorize("Bob.Garage", PASSWORD).await.unwrap().is_true());
+    let (mut lonely, _) = stage.miner("pool.fallback").await;
+    for (miner, worker) in [(&mut miner, "alice.rig1"), (&mut lonely, "pool.fallback")] {
+        share(miner, worker).await;
+    }
+    for sql in [
+        "DELETE FROM pool_worker WHERE username = 'alice.rig1'",
+        "UPDATE pool_worker SET username = 'BOB.GARAGE' WHERE username = 'Bob.Garage'",
+        "UPDATE accounts SET is_locked = 2 WHERE username = 'pool'",
+    ] {
+        stage.db.run_sql("leaving", sql).await;
+    }
+    let lonely_leaves = async {
+        while let Ok(job) = lonely.wait_for_job().await
+            && let Ok(share) = lonely.mine(&job, Wanted::Share)
+            && lonely.submit("pool.fallback", &share).await.is_ok()
+        {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let alice_is_gone = async {
+        let job = miner.wait_for_job().await.unwrap();
+        loop {
+            let work = miner.mine(&job, Wanted::Share).unwrap();
+            let reply = miner.submit("alice.rig1", &work).await.unwrap();
+            if !reply.is_true() {
+                return reply;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let both = async { tokio::join!(alice_is_gone, lonely_leaves).0 };
+    let reply = tokio::time::timeout(PATIENCE, both).await.expect("nobody was looked up again");
+    assert_eq!((reply.code(), reply.text()), (Some(24), "Unauthorized worker"));
+    assert_eq!(ask(&stage, "pool.fallback", PASSWORD).await, "Account is locked");
+    // The other one goes on, under its new name as soon as that is seen.
+    let renamed = async {
+        loop {
+            share(&mut miner, "Bob.Garage").await;
+            if stage.db.rows("leaving").await.iter().any(|row| facts(row) == good("BOB.GARAGE", SHA256D_SOME)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, renamed).await.expect("credited under its old name");
+}

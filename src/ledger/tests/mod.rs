@@ -3,6 +3,7 @@
 mod append;
 mod drain;
 mod format;
+mod queue;
 mod recover;
 mod simulate;
 
