@@ -1,6 +1,7 @@
 //! The coin's node: takes every block and counts how often each came.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -17,15 +18,26 @@ pub struct Node {
     /// Where it listens.
     pub scripted: ScriptedNode,
     submissions: Submissions,
+    away: Arc<AtomicBool>,
 }
 
 impl Node {
     /// Starts one.
     pub async fn start() -> Self {
         let submissions = Submissions::default();
-        let seen = Arc::clone(&submissions);
-        let scripted = ScriptedNode::start(move |asked| answer(asked, &seen)).await;
-        Self { scripted, submissions }
+        let away = Arc::new(AtomicBool::new(false));
+        let (seen, is_away) = (Arc::clone(&submissions), Arc::clone(&away));
+        let scripted = ScriptedNode::start(move |asked| match is_away.load(Ordering::SeqCst) {
+            true => Reply::Error(-28, "Loading block index..."),
+            false => answer(asked, &seen),
+        })
+        .await;
+        Self { scripted, submissions, away }
+    }
+
+    /// Lets it know nothing and take nothing for a while.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
     }
 
     /// What it was handed so far.

@@ -374,6 +374,14 @@ impl World {
     }
 
     fn kill(&mut self) {
+        // Often while blocks wait for the node: the next life has to go on with them.
+        if self.dice.one_in(2) {
+            self.home.node.set_away(true);
+            for _ in 0..8 {
+                self.submit();
+            }
+            std::thread::sleep(Duration::from_millis(self.dice.roll(10)));
+        }
         self.lose_all();
         self.pool.take().unwrap().kill(&self.home);
         // Blocks of which the kill left neither the submission nor what the next life goes on with.
@@ -388,6 +396,7 @@ impl World {
             let is_left = files.contains(&hash) && submit.fate == Fate::Acknowledged;
             submit.excused |= !is_left && !submissions.contains_key(&hash);
         }
+        self.home.node.set_away(false);
         self.end_life();
         // Its file may be from before.
         self.known.clear();
