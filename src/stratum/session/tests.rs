@@ -478,26 +478,3 @@ fn silence_is_broken_with_new_work_and_ends_with_the_connection() {
     silent.tick_at(15);
     assert_eq!(silent.closed, Some(CloseReason::NotSubscribed));
 }
-
-#[test]
-fn vardiff_raises_a_fast_miner_at_once_with_work_of_its_own() {
-    let vardiff = Vardiff {
-        min: Difficulty::new(1e-12).unwrap(),
-        max: Difficulty::new(1e-6).unwrap(),
-        target: Duration::from_secs(15),
-        retarget: Duration::from_secs(90),
-        variance: 0.3,
-    };
-    let mut miner = Miner::on(Port { vardiff: Some(vardiff), ..port() }, HARD, Algorithm::Sha256d);
-    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
-    miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
-    miner.grant(0, "a.b");
-    for nonce in 0..60 {
-        miner.now = Duration::from_millis(100 * nonce);
-        miner.submit(3, "a.b", "0000000100", &format!("{nonce:08x}"));
-    }
-    let lines = miner.tick_at(6);
-    assert_eq!(lines[0]["method"], "mining.set_difficulty");
-    assert!(lines[0]["params"][0].as_f64().unwrap() > 1e-11);
-    assert_eq!((&lines[1]["params"][0], &lines[1]["params"][8]), (&json!("0000000101"), &json!(false)));
-}
