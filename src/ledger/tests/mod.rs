@@ -5,6 +5,7 @@ mod decide;
 mod drain;
 mod format;
 mod hold;
+mod queue;
 mod recover;
 mod replay;
 mod simulate;

@@ -43,10 +43,12 @@ impl Session {
         idle.then(|| self.rechecks.last + self.terms.recheck)
     }
 
-    /// The connection has its first worker: the time counts from here.
+    /// The connection has its first worker: the time counts from here, up to a quarter of it less, so
+    /// that sessions that began together after a restart do not all ask together.
     pub(super) fn start_rechecks(&mut self, now: Duration) {
         if self.workers.is_empty() {
-            self.rechecks.last = now;
+            let [.., low] = self.extranonce1.bytes();
+            self.rechecks.last = now.saturating_sub(self.terms.recheck / 1024 * u32::from(low));
         }
     }
 
@@ -61,7 +63,7 @@ impl Session {
             self.rechecks.next += 1;
             self.rechecks.asked.push((ticket, worker.submitted.clone()));
             let password = worker.password.reveal().to_owned();
-            self.effects.push(Effect::Authorise { ticket, name, password });
+            self.effects.push(Effect::Authorise { ticket, name, password, again: true });
         }
     }
 
