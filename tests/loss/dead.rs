@@ -15,6 +15,8 @@ use crate::support::miner::{Algorithm, Miner};
 const MINERS: usize = 4;
 /// What a miner is told while nobody can look its worker up.
 const TRY_AGAIN: &str = "Worker cannot be checked now, try again";
+/// What the log says when a database has not answered for as long as a statement may take.
+const GIVEN_UP: &str = "drain unavailable";
 
 /// A database of the coin's own, with the workers of a crew.
 async fn database() -> MariaDb {
@@ -53,6 +55,13 @@ async fn a_database_that_answers_nothing_hurts_no_other() {
     ours.go_on(2000).await;
     let at = Instant::now();
     frozen.freeze();
+    // Rows of the healthy one are there while the other is still being waited for.
+    its.go_on(200).await;
+    ours.go_on(200).await;
+    let told = ours.accepted();
+    let rows = stage::rows_when(&healthy, "pool", "rows", |rows| rows.len() >= told).await;
+    let given_up = daemon.log().into_iter().find(|line| line.contains(GIVEN_UP));
+    assert_eq!(given_up, None, "{} rows came only when the other database was given up", rows.len());
     its.go_on(2000).await;
     ours.go_on(2000).await;
     // Who is new at the dead one is asked to wait, at the other let in.
@@ -73,6 +82,7 @@ async fn a_database_that_answers_nothing_hurts_no_other() {
     let told = format!("answers of the other coin, number, median, 99th: before {before:?}, during {during:?}\n");
     let _ = std::io::stderr().write_all(told.as_bytes());
 
+    daemon.wait_for_log(GIVEN_UP).await.unwrap();
     frozen.thaw();
     let accounts = its.stop().await;
     let sent = accounts.iter().map(|account| account.sent.len()).sum();
