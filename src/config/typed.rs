@@ -95,6 +95,34 @@ pub struct Node {
     pub login: NodeLogin,
     /// How long one call may take.
     pub timeout: Duration,
+    /// Its other connections and TLS.
+    pub ways: NodeWays,
+}
+
+/// Ways to a node beside plain RPC; without any, there are none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeWays {
+    /// HTTPS: the PEM file of the certificates that may vouch for the node.
+    pub tls_ca: Option<PathBuf>,
+    /// Its peer-to-peer port.
+    pub peer: Option<PeerWay>,
+    /// Host and port on which it publishes new blocks by ZMQ.
+    pub zmq: Option<(String, u16)>,
+}
+
+/// How to be a peer of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerWay {
+    /// Host name or address.
+    pub host: String,
+    /// Peer-to-peer port.
+    pub port: u16,
+    /// The four bytes every message of the coin's network begins with.
+    pub magic: [u8; 4],
+    /// The protocol version we claim to speak.
+    pub version: u32,
+    /// Whether solved blocks are sent there too, beside `submitblock`.
+    pub push_blocks: bool,
 }
 
 /// How to log in to a node.

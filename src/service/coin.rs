@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
 use crate::mpos::pool_worker::PoolWorkerColumn;
+use crate::node::chain::Chain;
 use crate::node::nodes::Nodes;
 use crate::node::poller::Poller;
 use crate::pow::hashers::Hashers;
@@ -80,7 +81,12 @@ impl CoinService {
         let name: Arc<str> = coin.name.as_str().into();
         let nodes = Nodes::new(&coin.nodes);
         let clock = Arc::clone(&shared.clock);
-        let poller = Arc::new(Poller::start(&nodes, &coin.templates, &coin.profile.template_rules, Arc::clone(&clock)));
+        let chain = Arc::new(Chain {
+            rules: coin.profile.template_rules.clone(),
+            algorithm: coin.profile.algorithm,
+            block_hash: coin.profile.block_hash,
+        });
+        let poller = Arc::new(Poller::start(&nodes, &coin.templates, &chain, Arc::clone(&clock)));
         let (first, rest) = random.split_at(8);
         let (rest, secret) = rest.split_at(4);
         let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first));

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mpos_stratum::config::secret::Secret;
-use mpos_stratum::config::{Node, NodeLogin};
+use mpos_stratum::config::{Node, NodeLogin, NodeWays};
 use mpos_stratum::node::rpc::{Call, Rpc};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -56,7 +56,14 @@ impl Daemon {
         arguments.push(format!("-rpcport={port}"));
         arguments.extend_from_slice(more);
         let login = login.unwrap_or_else(|| NodeLogin::Cookie(dir.path().join("regtest/.cookie")));
-        let node = Node { name: name.into(), host: "127.0.0.1".into(), port, login, timeout: Duration::from_secs(20) };
+        let node = Node {
+            name: name.into(),
+            host: "127.0.0.1".into(),
+            port,
+            login,
+            timeout: Duration::from_secs(20),
+            ways: NodeWays::default(),
+        };
         Self { child: None, dir, arguments, rpc: Rpc::new(node.clone()), node }
     }
 
