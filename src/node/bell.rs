@@ -31,7 +31,8 @@ pub struct Bell {
 }
 
 impl Bell {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    /// A bell that nobody hears yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
         let rings = watch::channel(Ring { count: 0, source: Source::Kick, tip: None, at: Duration::ZERO }).0;
         Self { clock, rings, tally: Mutex::default() }
     }
@@ -49,6 +50,12 @@ impl Bell {
     /// How often each source in use was first, and by how much.
     pub fn counts(&self) -> Vec<(Source, Count)> {
         self.tally().counts()
+    }
+
+    /// A node builds on the tip: whoever told of it is credited.
+    pub fn confirm(&self, tip: Hash) {
+        let now = self.clock.monotonic();
+        self.tally().confirmed(tip, now);
     }
 
     pub(super) fn listen(&self) -> watch::Receiver<Ring> {

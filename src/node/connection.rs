@@ -59,7 +59,11 @@ impl Connection {
         stream.set_nodelay(true).map_err(broken)?;
         let (sender, driver) = match &node.ways.tls_ca {
             None => drive(stream).await?,
-            Some(ca) => drive(tls::connect(stream, &node.host, ca).await.map_err(Fault::Broken)?).await?,
+            // Rare and large: its state is kept out of every call's.
+            Some(ca) => {
+                Box::pin(async { drive(tls::connect(stream, &node.host, ca).await.map_err(Fault::Broken)?).await })
+                    .await?
+            }
         };
         Ok(Self { sender, driver, authorization, host })
     }

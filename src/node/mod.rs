@@ -16,6 +16,7 @@ pub mod error;
 mod longpoll;
 pub mod lookup;
 pub mod nodes;
+pub mod overview;
 pub mod payout;
 mod peer;
 pub mod poller;

@@ -187,7 +187,7 @@ impl Publisher {
             }
             let new_tip = work.template.as_ref().is_none_or(|old| old.previous != latest.template.previous);
             if new_tip {
-                self.count(work, latest.template.previous, now);
+                self.count(work, latest.template.previous);
                 work.tip_seq += 1;
             } else if !self.worth_publishing(board, work, &latest, now) {
                 // A template just like the published one shows that this is still good.
@@ -214,11 +214,10 @@ impl Publisher {
     }
 
     /// The tip counts for those who told of it; what was there at the start is no news.
-    fn count(&self, work: &Work, tip: Hash, now: Duration) {
-        let mut tally = self.bell.tally();
+    fn count(&self, work: &Work, tip: Hash) {
         match work.template {
-            None => tally.known(tip),
-            Some(_) => tally.confirmed(tip, now),
+            None => self.bell.tally().known(tip),
+            Some(_) => self.bell.confirm(tip),
         }
     }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::bcoin::{Bcoin, SEGWIT_HEIGHT};
 use crate::support::litecoind::{Litecoin, MWEB_HEIGHT};
-use crate::{WAIT_MAX, follow, rules, settle, solved, templates, wait_for, wait_for_tip};
+use crate::{WAIT_MAX, chain, follow, settle, solved, templates, wait_for, wait_for_tip};
 
 /// Polls so rare that they cannot bring the news in a test.
 const NEVER: Duration = Duration::from_secs(3600);

@@ -70,6 +70,9 @@ struct Talk {
     their_version: u32,
 }
 
+/// A message's command and payload.
+type Owned = (Vec<u8>, Vec<u8>);
+
 /// What a step of the talk brought.
 enum Step {
     Came,
@@ -206,7 +209,7 @@ impl Talk {
     }
 
     /// Takes a complete message off what came.
-    fn next_message(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, String> {
+    fn next_message(&mut self) -> Result<Option<Owned>, String> {
         let parsed = wire::parse(self.way.magic, &self.bytes).map_err(|error| error.to_string())?;
         let Some((Message { command, payload }, used)) = parsed else { return Ok(None) };
         let message = (command.to_vec(), payload.to_vec());

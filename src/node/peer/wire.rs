@@ -112,7 +112,7 @@ pub(super) fn announced(payload: &[u8]) -> Option<Hash> {
         let kind = u32::from_le_bytes(*kind) & !INV_WITNESS;
         matches!(kind, INV_BLOCK | INV_COMPACT).then(|| hash.try_into().ok()).flatten()
     };
-    entries.filter_map(block).last()
+    entries.rev().find_map(block)
 }
 
 /// The last header of a `headers`. Where headers have something behind them (merged mining), only one
