@@ -13,9 +13,13 @@ mod payout;
 mod real;
 #[path = "node/settling.rs"]
 mod settling;
+#[path = "node/sides.rs"]
+mod sides;
 #[path = "node/standing.rs"]
 mod standing;
 mod support;
+#[path = "node/tips.rs"]
+mod tips;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,12 +14,12 @@ use crate::support::scripted_node::{Reply, ScriptedNode};
 use crate::{chain, follow, templates, wait_for, wait_for_tip};
 
 /// The hash of the fake chain's block at a height.
-fn hash_at(height: u32) -> String {
+pub fn hash_at(height: u32) -> String {
     format!("{height:064x}")
 }
 
 /// A template on the fake chain's block at a height.
-fn template_on(height: u32) -> Value {
+pub fn template_on(height: u32) -> Value {
     json!({
         "version": 4, "previousblockhash": hash_at(height), "transactions": [], "coinbaseaux": {},
         "coinbasevalue": 50, "target": format!("7fffff{}", "0".repeat(58)), "bits": "207fffff",
