@@ -206,6 +206,10 @@ impl Agreement {
         if matches!(case.charge, Some(Charge::Unproven(_) | Charge::Refused(..))) {
             return self.review(index, other, now).await;
         }
+        if self.publisher.is_better(index, judge) {
+            // It has overtaken: from now on it is the measure.
+            return self.clear(index);
+        }
         let lasts = case.since.is_some_and(|since| now.saturating_sub(since) >= DIFFER_MAX);
         if case.charge.is_none() && !lasts {
             return;

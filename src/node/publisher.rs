@@ -136,6 +136,11 @@ impl Publisher {
         self.board.lock().unwrap_or_else(PoisonError::into_inner).work(tip).is_some()
     }
 
+    /// Whether the first node's tip is better than the second's, set aside or not.
+    pub(super) fn is_better(&self, one: usize, two: usize) -> bool {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner).is_better(one, two)
+    }
+
     /// By node: the tip of its last template and the height of that tip; `None` while it is not ready.
     pub(super) fn tips(&self) -> Vec<Option<(Hash, u32)>> {
         let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);

@@ -128,10 +128,16 @@ pub struct Litecoin {
 impl Litecoin {
     /// Starts both and waits until they know each other.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with more on the first one's command line.
+    pub async fn start_with(more: &[String]) -> Self {
         let login = NodeLogin::Password { user: "pool".into(), password: Secret::new("pool-secret") };
         let p2p_port = free_port();
         let p2p = format!("127.0.0.1:{p2p_port}");
         let own = ["-rpcuser=pool".into(), "-rpcpassword=pool-secret".into(), format!("-bind={p2p}")];
+        let own = [&own[..], more].concat();
         let peers = ["-disablewallet".into(), "-listen=0".into(), format!("-connect={p2p}")];
         let mut this =
             Self { main: Daemon::new("main", Some(login), &own), peer: Daemon::new("peer", None, &peers), p2p_port };
