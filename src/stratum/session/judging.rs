@@ -20,6 +20,8 @@ use crate::work::share::{Facts, Freshness, Outcome, judge};
 
 /// How long the answer to a candidate waits for the disk.
 const CANDIDATE_SYNC_WAIT: Duration = Duration::from_secs(1);
+/// A header's time so far ahead of our clock is counted.
+const AHEAD_SECS: u64 = 600;
 /// Least time between two looks at the difficulty of a miner whose shares come in a flood.
 const OVERDUE_GAP: Duration = Duration::from_secs(1);
 
@@ -39,7 +41,7 @@ impl Session {
             network: share.sent.job.template.target,
         };
         let outcome = judge(&facts, self.terms.stratum_bits);
-        self.take_note(&share, outcome);
+        self.take_note(now, &share, outcome);
         self.note_submit(now, outcome.verdict.or(if outcome.candidate { Ok(()) } else { outcome.verdict }));
         if outcome.candidate {
             self.duplicates.mark_candidate(share.key);
@@ -65,7 +67,7 @@ impl Session {
     }
 
     /// Counts what came of a hashed submit.
-    fn take_note(&mut self, share: &PendingShare, outcome: Outcome) {
+    fn take_note(&mut self, now: Moment, share: &PendingShare, outcome: Outcome) {
         let counters = &self.terms.memory.counters;
         match outcome.verdict {
             Err(reject) => counters.refused(reject),
@@ -75,6 +77,7 @@ impl Session {
                     (outcome.tolerated, &counters.tolerated),
                     (share.freshness == Freshness::Late, &counters.late),
                     (lowered, &counters.raced),
+                    (u64::from(share.key.time) > now.unix_secs + AHEAD_SECS, &counters.ahead),
                 ];
                 notes.into_iter().filter(|(is, _)| *is).for_each(|(_, counter)| Counters::count(counter));
             }
