@@ -45,14 +45,16 @@
 //! ## The way of a share
 //!
 //! ```text
-//! TCP bytes -> LineBuffer -> Request -> Session::on_line -> Effects
+//! socket -> Guard -> proxy header, TLS -> Stream        counted and refused before there is a session
+//! bytes -> LineBuffer -> Request -> Session::on_line -> Effects
 //!    authorize -> Directory (cache, single flight, MySQL) -> Session::on_authorised
 //!    submit    -> fields valid, job known -> key reserved -> header -> hash (inline or Hashers)
 //!              -> judge() -> Outcome                         decided once, by one pure function
 //! Outcome -> JudgedShare -> Desk -> Ledger::append (one write) -> answer to the miner
 //!         -> sync thread -> drainer -> one transaction in MySQL  one ordered writer per table
 //! candidate -> appended by itself -> submitblock to every node   beside an immediate sync and drain
-//! verdict -> Ledger::append -> UPDATE of the candidate's row
+//! verdict -> Ledger::append -> UPDATE of the candidate's row; the nodes are asked again until it is
+//!         buried, and a change (orphaned, back, late) is a further verdict; a dossier has every step
 //! node tip -> Template -> Job, its notify line ready -> watch<JobBoard> -> the same bytes to all
 //! ```
 //!
@@ -65,8 +67,11 @@
 //! | hash | hashers busy | this connection stops reading; nobody else notices |
 //! | append | disk full or failing, spool at its bound | the miner is refused; a candidate goes to the nodes even so |
 //! | drain | database away, lock, restart | rows wait in the spool; the writer attaches again and asks where it was |
+//! | drain | the server away for longer | the next one of `failover` goes on, for good, if it lacks nothing |
 //! | drain | a value the table cannot hold | that row goes to the quarantine file, the rest flows |
-//! | submit | nodes silent | asked again for an hour; the block's bytes are in a file for the next start |
+//! | drain | ids gone back, a column gone, no transactions, another writer | nothing is written until it is mended |
+//! | submit | nodes silent | asked again for an hour, then looked for; bytes and dossier are in files for the next start |
+//! | chain | a block is orphaned, or comes back | `upstream_result` follows, by the row's id; MPOS's rounds are not touched |
 //! | tip | no node answers | the last job stays for `stale_after_secs`, then submits are refused with a reason |
 //!
 //! A block candidate is a share whose hash meets the network target, whatever else is wrong with
@@ -85,20 +90,26 @@
 //! | known workers | one directory task per place where workers are stored | message and reply |
 //! | sequence, open segment | the ledger's appender, behind one short lock | `watch` of the synced number |
 //! | drain position | the cursor row in the database | the drainer asks for it |
-//! | candidates in flight | a task each, a file each | the ledger's verdicts |
+//! | found blocks until they are buried | a task each, with a dossier and the bytes in files | the ledger's verdicts, the dossiers |
+//! | connections by address, bans | [`stratum::guard::Guard`], behind short locks; bans also in the file `bans` | its answers |
+//! | certificates | [`stratum::wire::certificates::Certificates`]; SIGHUP reads them again | new handshakes |
 //!
 //! ## Tasks, threads, bounds
 //!
 //! | what | how many | bound | when it is reached |
 //! | --- | --- | --- | --- |
-//! | connection task | per socket, [`config::Port::connections_max`] | 64 unanswered requests, 64 KiB unsent | it stops reading; at 256 KiB or `write_timeout` unsent it is closed |
-//! | accept loop | per port | the kernel's backlog | beyond the port's limit: closed at once and counted |
+//! | connection task | per socket, [`config::Port::connections_max`], [`config::Daemon::connections_max`] | 64 unanswered requests, 64 KiB unsent, lines per second | it stops reading; at 256 KiB or `write_timeout` unsent it is closed; work not begun to be sent gives way to newer work |
+//! | accept loop | per port | the kernel's backlog | beyond a limit of port, daemon or address, or when banned: closed at once and counted |
+//! | TLS handshake | in the connection task, [`config::Handshakes`] | 256 | the oldest gives way |
+//! | tables by address | [`stratum::guard`] | 50,000 to 100,000 sources each | the longest unseen is forgotten |
 //! | hasher thread | cores - 1 | 256 shares each | the connection waits |
 //! | sync thread | per ledger | a flag | - |
 //! | drainer | per ledger | reads files | the spool grows to its bound |
 //! | directory | per worker store | a bounded queue | "try again" to the miner, no strike |
 //! | poller, long poll | per node | `watch` | the newest wins |
 //! | jobs per connection | 16 | older ones are unknown | |
+//! | found blocks being watched | a task each | 1,000 a coin | closed with the verdict they have | |
+//! | dossiers kept | 1,000 a coin | the oldest closed ones go | |
 //! | duplicate keys per connection | 250,000 a tip, two tips | hashed for the sake of blocks, else refused | |
 //! | rows of refused shares per connection | 500, then one a second | refused without a row | |
 //!
@@ -108,8 +119,8 @@
 //!
 //! Start: configuration, ports bound, spools open, READY; a port listens from its coin's first job
 //! on. A database or node that is away is a state, never a failed start. Stop: ports closed, what
-//! was read is finished (hashed, written down, answered), spools synced; the drain goes on at the
-//! next start. A panic is a bug and ends the process; systemd starts it again, and the spool knows
+//! was read is finished (hashed, written down, answered), spools synced, the `shares` table given
+//! free for other writers; the drain goes on at the next start. A panic is a bug and ends the process; systemd starts it again, and the spool knows
 //! everything that was acknowledged.
 #![cfg_attr(
     test,

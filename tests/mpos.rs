@@ -20,6 +20,8 @@ mod doubt;
 mod guards;
 #[path = "mpos/shares.rs"]
 mod shares;
+#[path = "mpos/verdicts.rs"]
+mod verdicts;
 #[path = "mpos/workers.rs"]
 mod workers;
 

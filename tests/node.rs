@@ -13,6 +13,8 @@ mod payout;
 mod real;
 #[path = "node/settling.rs"]
 mod settling;
+#[path = "node/standing.rs"]
+mod standing;
 mod support;
 
 use std::sync::Arc;
@@ -22,8 +24,9 @@ use mpos_stratum::clock::SystemClock;
 use mpos_stratum::config::{Node, Templates};
 use mpos_stratum::node::nodes::Nodes;
 use mpos_stratum::node::poller::Poller;
+use mpos_stratum::node::submitter::Settling;
 use mpos_stratum::node::tip::Work;
-use mpos_stratum::node::verdict::SolvedBlock;
+use mpos_stratum::node::verdict::{News, SolvedBlock, Unsettled, Verdict};
 use mpos_stratum::work::template::Template;
 use tokio::sync::watch;
 
@@ -67,4 +70,26 @@ fn solved(hash: &str, height: u64, hex: &str) -> SolvedBlock {
         hex: hex.into(),
         work_id: None,
     }
+}
+
+/// What became of a submission, and every answer before that with its node.
+struct Settled {
+    outcome: Result<Verdict, Unsettled>,
+    answers: Vec<(String, String)>,
+}
+
+/// Submits a block and waits for the decision; what is under way then goes on beside the test.
+async fn settle(nodes: &Nodes, block: SolvedBlock, total: Duration) -> Settled {
+    let mut settling = Settling::start(nodes, block, total);
+    let mut answers = Vec::new();
+    let outcome = loop {
+        match settling.next().await.expect("no news is a decision") {
+            News::Submitted { .. } => (),
+            News::Answered { node, words } => answers.push((node, words)),
+            News::Decided(verdict) => break Ok(verdict),
+            News::Open(unsettled) => break Err(unsettled),
+        }
+    };
+    tokio::spawn(async move { while settling.next().await.is_some() {} });
+    Settled { outcome, answers }
 }

@@ -15,6 +15,10 @@ mod support;
 mod blocks;
 #[path = "pool/coins.rs"]
 mod coins;
+#[path = "pool/dossiers.rs"]
+mod dossiers;
+#[path = "pool/finding.rs"]
+mod finding;
 #[path = "pool/flow.rs"]
 mod flow;
 #[path = "pool/junk.rs"]
@@ -23,6 +27,10 @@ mod junk;
 mod life;
 #[path = "pool/logs.rs"]
 mod logs;
+#[path = "pool/orphans.rs"]
+mod orphans;
+#[path = "pool/resume.rs"]
+mod resume;
 #[path = "pool/shares.rs"]
 mod shares;
 #[path = "pool/stage.rs"]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::problem::Problem;
 use super::rules::Rules;
 use super::secret::Secret;
+use super::transport::Transport;
 use crate::coin::profile::Profile;
 use crate::difficulty::Difficulty;
 
@@ -33,6 +34,19 @@ pub struct Daemon {
     pub hasher_threads: Option<usize>,
     /// Least severity that is logged.
     pub log_level: tracing::Level,
+    /// Most connections of all ports together; more are closed at once.
+    pub connections_max: usize,
+    /// TLS handshakes.
+    pub handshakes: Handshakes,
+}
+
+/// Bounds of TLS handshakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshakes {
+    /// Most at once, of all ports together; one more ends the oldest.
+    pub most: usize,
+    /// One that is not done by then is given up.
+    pub timeout: Duration,
 }
 
 /// One coin: its chain, its nodes, its ports and its MPOS.
@@ -54,6 +68,8 @@ pub struct Coin {
     pub instance: u16,
     /// Stored worker credited when a block candidate comes from nobody who is authorised.
     pub fallback_worker: String,
+    /// So many confirmations end the watch over a found block.
+    pub confirmations: u32,
     /// Whether the hash of every share goes into `solution`, not only that of block candidates.
     pub emit_invalid_block_hashes: bool,
     /// Stratum ports.
@@ -127,10 +143,12 @@ pub struct Port {
     pub subscribe_timeout: Duration,
     /// A connection that sends nothing for so long is closed.
     pub idle_timeout: Duration,
-    /// A connection that takes nothing of what is sent to it for so long is closed.
+    /// A connection that leaves what is sent to it unread for so long is closed.
     pub write_timeout: Duration,
     /// Longest silence towards a miner: then its work is sent again.
     pub keepalive: Duration,
+    /// Encryption, proxies, limits per address.
+    pub transport: Transport,
     /// What is asked of its miners and granted to them.
     pub rules: Rules,
 }
@@ -182,6 +200,12 @@ pub struct Mpos {
     pub accounts_database: String,
     /// Schema that holds `pool_worker`; MPOS's `db.shared.workers`.
     pub workers_database: String,
+    /// Servers to go on with, in this order, when the one in use is away. The operator vouches that
+    /// each holds every transaction the one before it has committed.
+    pub failover: Vec<Endpoint>,
+    /// `allow_myisam = "at_least_once"`: write even if `shares` has no transactions. After a crash or
+    /// a broken connection rows may then be stored twice, though never lost.
+    pub allow_myisam: bool,
 }
 
 /// Where a database server listens.
@@ -191,6 +215,16 @@ pub enum Endpoint {
     Tcp(String, u16),
     /// Unix socket.
     Socket(PathBuf),
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Endpoint::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Endpoint::Socket(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// Who may mine.

@@ -42,28 +42,38 @@ pub async fn record(
     conn.exec_drop(sql, values).await.map_err(Trouble::of_row)
 }
 
-/// Stores what the node said about a candidate. That its row is not there any more is no error:
-/// MPOS archives and deletes rows, and swaps the contents of two when it found blocks out of order.
+/// Stores what the node said about a candidate: the first verdict, or a later one that corrects it
+/// because the block lost its place in the chain or got one. Later ones touch `upstream_result` and
+/// `solution` only. That the row is not there any more is no error: MPOS archives and deletes rows, and
+/// swaps the contents of two when it found blocks out of order.
 pub async fn judge(conn: &mut Conn, spool: SpoolId, verdict: &VerdictRecord) -> Result<(), Trouble> {
     let spool = spool.to_string();
-    let block: Option<(u64, String, String)> = ask_first(
+    let block: Option<(u64, String, String, String)> = ask_first(
         conn,
-        "SELECT share_id, hash, node_hash FROM mpos_stratum_block WHERE spool_id = ? AND seq = ?",
+        "SELECT share_id, hash, node_hash, verdict FROM mpos_stratum_block WHERE spool_id = ? AND seq = ?",
         (&spool, verdict.candidate),
     )
     .await?;
-    let Some((share_id, hash, node_hash)) = block else {
+    let Some((share_id, hash, node_hash, last)) = block else {
         warn!(seq = verdict.candidate, "verdict on a candidate that the database does not know");
         return Ok(());
     };
+    if hash != display_hash(&verdict.written_hash) {
+        warn!(seq = verdict.candidate, hash, "verdict on another candidate than the database has under this number");
+        return Ok(());
+    }
     // After an earlier verdict the row may already have the node's name for the block.
     let names = if node_hash.is_empty() { [hash.clone(), hash.clone()] } else { [hash.clone(), node_hash] };
     let node_hash = if verdict.node_hash == [0; 32] { hash } else { display_hash(&verdict.node_hash) };
-    let update = Update { verdict, names: &names, node_hash: &node_hash };
+    let update = Update { verdict, names: &names, node_hash: &node_hash, is_first: last == "pending" };
     let found = update.find_row(conn, &spool, share_id).await?;
     let sql = "UPDATE mpos_stratum_block SET verdict = ?, verdict_at = UTC_TIMESTAMP(3), reason = ?, share_row = ?, \
                node_hash = IF(?, ?, node_hash) WHERE spool_id = ? AND seq = ?";
-    let word = if verdict.accepted { "accepted" } else { "rejected" };
+    let word = match (verdict.accepted, last.as_str()) {
+        (true, _) => "accepted",
+        (false, "accepted" | "orphaned") => "orphaned",
+        (false, _) => "rejected",
+    };
     let reason = rows::reason(&verdict.reason);
     let values = (word, reason, found, verdict.accepted, &node_hash, &spool, verdict.candidate);
     conn.exec_drop(sql, values).await.map_err(Trouble::of_row)
@@ -75,6 +85,8 @@ struct Update<'a> {
     /// What `solution` of the row may be now.
     names: &'a [String; 2],
     node_hash: &'a str,
+    /// There was no verdict before.
+    is_first: bool,
 }
 
 impl Update<'_> {
@@ -106,6 +118,9 @@ impl Update<'_> {
         if self.verdict.accepted {
             let sql = "UPDATE shares SET upstream_result = 'Y', solution = ? WHERE id = ? AND solution IN (?, ?)";
             conn.exec_drop(sql, (self.node_hash, share_id, written, renamed)).await.map_err(Trouble::of_row)?;
+        } else if !self.is_first {
+            let sql = "UPDATE shares SET upstream_result = 'N' WHERE id = ? AND solution IN (?, ?)";
+            conn.exec_drop(sql, (share_id, written, renamed)).await.map_err(Trouble::of_row)?;
         } else {
             let sql = "UPDATE shares SET reason = ? WHERE id = ? AND solution IN (?, ?)";
             let reason = rows::reason(&self.verdict.reason);

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, Opts};
+use mysql_async::{Conn, DriverError, Error};
 
-use super::connect::{self, ask_first, quoted, within};
+use super::connect::{self, Host, ask_first, quoted, within};
+use super::limits::Limits;
 use crate::config::Mpos;
 use crate::worker::difficulties::DifficultyStore;
 use crate::worker::source::SourceError;
@@ -16,7 +17,10 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The column, with a connection of its own.
 pub struct PoolWorkerColumn {
-    opts: Opts,
+    /// The one in use is first. After any failure the next one is tried: it may be away, or take no
+    /// writes.
+    hosts: Vec<Host>,
+    limits: Limits,
     conn: Option<Conn>,
     write: String,
     read: String,
@@ -27,7 +31,8 @@ impl PoolWorkerColumn {
     pub fn new(mpos: &Mpos) -> Self {
         let workers = quoted(&mpos.workers_database);
         Self {
-            opts: connect::opts(mpos),
+            hosts: connect::hosts(mpos),
+            limits: Limits::default(),
             conn: None,
             // The name is the stored one; where the unique key is missing, all rows of it are the worker.
             write: format!("UPDATE {workers}.pool_worker SET difficulty = ? WHERE username = ?"),
@@ -57,20 +62,32 @@ impl PoolWorkerColumn {
         {
             return Ok(conn);
         }
-        connect::open(&self.opts).await
+        match self.hosts.first() {
+            Some(host) => connect::open(&host.opts, &self.limits).await,
+            None => Err(Error::Driver(DriverError::ConnectionClosed)),
+        }
+    }
+
+    /// What became of a statement, for the caller.
+    fn done<T>(&mut self, result: Result<T, Error>) -> Result<T, SourceError> {
+        result.map_err(|error| {
+            self.conn = None;
+            if !self.hosts.is_empty() {
+                self.hosts.rotate_left(1);
+            }
+            SourceError(error.to_string())
+        })
     }
 }
 
 impl DifficultyStore for PoolWorkerColumn {
     async fn write(&mut self, worker: &str, difficulty: f64) -> Result<(), SourceError> {
-        within(STATEMENT_TIMEOUT, self.write_on(worker, difficulty)).await.map_err(|error| text(&error))
+        let result = within(STATEMENT_TIMEOUT, self.write_on(worker, difficulty)).await;
+        self.done(result)
     }
 
     async fn read(&mut self, worker: &str) -> Result<Option<f64>, SourceError> {
-        within(STATEMENT_TIMEOUT, self.read_on(worker)).await.map_err(|error| text(&error))
+        let result = within(STATEMENT_TIMEOUT, self.read_on(worker)).await;
+        self.done(result)
     }
-}
-
-fn text(error: &Error) -> SourceError {
-    SourceError(error.to_string())
 }

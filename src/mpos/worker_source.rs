@@ -4,21 +4,31 @@
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, Opts};
+use mysql_async::{Conn, DriverError, Error};
 
-use super::connect::{self, ask, ask_first, quoted, within};
+use super::connect::{self, Host, ask, ask_first, quoted, within};
+use super::limits::Limits;
 use crate::config::Mpos;
 use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
 
 /// Longest time for one look-up, connecting again included.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// Longest time for one server to take a connection: less than [`LOOKUP_TIMEOUT`], so that the next
+/// one is still asked.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Error number of a row whose key exists already.
 const DUPLICATE_KEY: u16 = 1062;
 
+/// Error numbers of a server that takes no writes.
+const READ_ONLY: [u16; 2] = [1290, 1836];
+
 /// Looks workers up in `pool_worker` and `accounts`, with a connection of its own.
 pub struct PoolWorkers {
-    opts: Opts,
+    /// Any of them will do for reading; the one that answered last is first.
+    hosts: Vec<Host>,
+    limits: Limits,
     conn: Option<Conn>,
     find_worker: String,
     find_account: String,
@@ -31,7 +41,8 @@ impl PoolWorkers {
         let workers = quoted(&mpos.workers_database);
         let accounts = quoted(&mpos.accounts_database);
         Self {
-            opts: connect::opts(mpos),
+            hosts: connect::hosts(mpos),
+            limits: Limits { connect: CONNECT_TIMEOUT, ..Limits::default() },
             conn: None,
             // More than one only where the unique key is missing; then the exact spelling goes first.
             find_worker: format!("SELECT username, password FROM {workers}.pool_worker WHERE username = ? LIMIT 8"),
@@ -50,8 +61,29 @@ impl PoolWorkers {
                 result => return result,
             }
         }
-        let conn = connect::open(&self.opts).await?;
+        let conn = self.connect().await?;
         self.look_up_on(conn, name).await
+    }
+
+    /// Connects to the server that answered last, else to the next one: the look-up after a failed one
+    /// begins there.
+    async fn connect(&mut self) -> Result<Conn, Error> {
+        let mut result = Err(Error::Driver(DriverError::ConnectionClosed));
+        for _ in 0..self.hosts.len() {
+            let Some(host) = self.hosts.first() else { break };
+            result = connect::open(&host.opts, &self.limits).await;
+            if result.is_ok() {
+                break;
+            }
+            self.next_host();
+        }
+        result
+    }
+
+    fn next_host(&mut self) {
+        if !self.hosts.is_empty() {
+            self.hosts.rotate_left(1);
+        }
     }
 
     /// Finds a worker; the connection is kept only if it is in order.
@@ -81,7 +113,7 @@ impl PoolWorkers {
     async fn insert(&mut self, account: &StoredAccount, name: &str, password: &str) -> Result<(), Error> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => connect::open(&self.opts).await?,
+            None => self.connect().await?,
         };
         let result = conn.exec_drop(self.create_worker.as_str(), (account.id, name, password)).await;
         if !matches!(&result, Err(error) if error.is_fatal()) {
@@ -89,6 +121,12 @@ impl PoolWorkers {
         }
         match result {
             Err(Error::Server(error)) if error.code == DUPLICATE_KEY => Ok(()),
+            // A replica gives answers but takes nothing: the next try goes to another server.
+            Err(Error::Server(error)) if READ_ONLY.contains(&error.code) => {
+                self.conn = None;
+                self.next_host();
+                Err(Error::Server(error))
+            }
             other => other,
         }
     }

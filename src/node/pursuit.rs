@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::error::RpcError;
@@ -17,6 +17,11 @@ use crate::bytes::Hash;
 
 /// How long one submission may take: a node validates a full block within it.
 const SUBMIT_MAX: Duration = Duration::from_secs(30);
+/// A node that has not answered a submission for so long is asked whether it has the block, and again
+/// after every such time: its answer may never come.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// What is told of a node that never answered but has the block.
+const UNANSWERED: &str = "no answer, but it has the block in its best chain";
 /// Waits between attempts; the last one repeats.
 const PAUSES: [Duration; 5] = [
     Duration::from_millis(100),
@@ -33,6 +38,8 @@ const ROOT_DIGITS: std::ops::Range<usize> = 72..136;
 /// What a pursuit tells, any number of answers and at the end one of the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Report {
+    /// The block is being submitted for the first time.
+    Submitted,
     /// The node's words.
     Answer(String),
     /// It is in the node's best chain, under this hash.
@@ -56,26 +63,36 @@ enum Said {
     Refused(String),
 }
 
-/// Pursues until there is a clear word, `total` is over or nobody listens any more.
+/// Pursues until there is a clear word, `total` is over, or `decided` says that another node has
+/// settled it; a submission that is under way then is carried through and its answer reported.
 pub(super) async fn pursue(
     index: usize,
     node: Arc<Node>,
     block: Arc<SolvedBlock>,
     total: Duration,
     reports: mpsc::Sender<(usize, Report)>,
+    mut decided: watch::Receiver<bool>,
 ) {
     let until = Instant::now() + total;
-    let mut pursuit = Pursuit { node, block, said: Said::Open(None), side_chain: false, confirms: 0, told: None };
+    // The sender outlives every pursuit; if not, nobody listens any more.
+    let mut elsewhere = async move || drop(decided.wait_for(|&decided| decided).await);
+    let mut pursuit = Pursuit { node, block, said: Said::Open(None), side_chain: false, confirms: 0 };
     let mut pauses = PAUSES.iter();
     let mut pause = Duration::ZERO;
+    if reports.send((index, Report::Submitted)).await.is_err() {
+        return;
+    }
     let last = loop {
-        let step = pursuit.step().await;
-        if let Some(words) = pursuit.told.take()
+        if let Some(words) = pursuit.submit_if_open().await
             && reports.send((index, Report::Answer(words))).await.is_err()
         {
             return;
         }
-        if let Some(report) = step {
+        let found = tokio::select! {
+            found = pursuit.look() => found,
+            () = elsewhere() => return,
+        };
+        if let Some(report) = found {
             break report;
         }
         pause = pauses.next().copied().unwrap_or(pause);
@@ -84,11 +101,11 @@ pub(super) async fn pursue(
         }
         tokio::select! {
             () = sleep(pause) => (),
-            () = reports.closed() => return,
+            () = elsewhere() => return,
         }
     };
-    // Nobody listening means that another node has settled it.
-    let _settled_elsewhere = reports.send((index, last)).await;
+    // Nobody listening means that the block was given up.
+    let _given_up = reports.send((index, last)).await;
 }
 
 struct Pursuit {
@@ -99,25 +116,44 @@ struct Pursuit {
     side_chain: bool,
     /// Attempts to find a block that was taken.
     confirms: u32,
-    /// New words to report.
-    told: Option<String>,
 }
 
 impl Pursuit {
-    /// Submits if that is open, and looks for the block.
-    async fn step(&mut self) -> Option<Report> {
-        if matches!(self.said, Said::Open(_)) {
-            let answer = self.submit().await;
-            self.told = Some(in_words(&answer));
-            self.said = meaning(&answer);
-            if let Said::Refused(reason) = &self.said {
-                return Some(Report::Refused(reason.clone()));
+    /// Submits while the case is open; returns the answer in words.
+    async fn submit_if_open(&mut self) -> Option<String> {
+        if !matches!(self.said, Said::Open(_)) {
+            return None;
+        }
+        let answer = tokio::select! {
+            answer = self.submit() => answer,
+            () = self.appears() => {
+                self.said = Said::Known;
+                return Some(UNANSWERED.into());
             }
+        };
+        self.said = meaning(&answer);
+        Some(in_words(&answer))
+    }
+
+    /// Returns when the block is in the node's best chain.
+    async fn appears(&self) {
+        loop {
+            sleep(LOOK_INTERVAL).await;
+            if let Ok(Place::BestChain(_)) = self.node.rpc.place_of(&self.block.hash).await {
+                return;
+            }
+        }
+    }
+
+    /// Looks for the block, unless it was refused.
+    async fn look(&mut self) -> Option<Report> {
+        if let Said::Refused(reason) = &self.said {
+            return Some(Report::Refused(reason.clone()));
         }
         let place = self.node.rpc.place_of(&self.block.hash).await;
         self.side_chain = matches!(place, Ok(Place::SideChain));
         match place {
-            Ok(Place::BestChain) => return Some(Report::Accepted(self.block.hash)),
+            Ok(Place::BestChain(_)) => return Some(Report::Accepted(self.block.hash)),
             Ok(Place::SideChain) => return None,
             Ok(Place::Unknown) if self.said == Said::Taken => {
                 if let Some(hash) = self.name_on_node().await {

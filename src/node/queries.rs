@@ -15,8 +15,8 @@ const CAPABILITIES: [&str; 4] = ["coinbasevalue", "coinbase/append", "longpoll",
 /// Where a node has a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In its best chain.
-    BestChain,
+    /// In its best chain, with so many confirmations; the tip has one. Zero: the node does not say.
+    BestChain(u32),
     /// Known, but not in the best chain.
     SideChain,
     /// The node does not know it.
@@ -86,12 +86,14 @@ impl Rpc {
         match header {
             // Some nodes (bcoin) count confirmations by height alone, also beside their best chain: the
             // block at that height has the last word.
-            Ok(BlockHeader { confirmations: 0.., height: Some(height) }) => {
+            Ok(BlockHeader { confirmations: confirmations @ 0.., height: Some(height) }) => {
                 let there: String = self.call_as(Call::new("getblockhash").own_connection(), json!([height])).await?;
                 let is_ours = self.hash("getblockhash", &there)? == *hash;
-                Ok(if is_ours { Place::BestChain } else { Place::SideChain })
+                Ok(if is_ours { Place::BestChain(counted(confirmations)) } else { Place::SideChain })
             }
-            Ok(BlockHeader { confirmations: 0.., height: None }) => Ok(Place::BestChain),
+            Ok(BlockHeader { confirmations: confirmations @ 0.., height: None }) => {
+                Ok(Place::BestChain(counted(confirmations)))
+            }
             Ok(_) => Ok(Place::SideChain),
             Err(error) if error.is_not_found() => Ok(Place::Unknown),
             Err(error) => Err(error),
@@ -112,4 +114,9 @@ impl Rpc {
         parse_display_hash(text)
             .ok_or_else(|| self.bad_answer(method, "the hash in it is not 64 hexadecimal digits".into()))
     }
+}
+
+/// Confirmations as a number that is never too large for its type.
+fn counted(confirmations: i64) -> u32 {
+    u32::try_from(confirmations).unwrap_or(u32::MAX)
 }

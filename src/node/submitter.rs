@@ -7,83 +7,110 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::nodes::Nodes;
 use super::pursuit::{Report, pursue};
-use super::verdict::{NodeAnswer, SolvedBlock, Unsettled, Verdict, reason};
+use super::verdict::{News, SolvedBlock, Unsettled, Verdict, reason};
 use crate::bytes::display_hash;
-use crate::clock::Clock;
 
 /// How long the nodes are asked about a block. Then it stays unsettled: long enough for a daemon to
 /// be restarted.
 pub const SETTLE_MAX: Duration = Duration::from_secs(600);
 /// Reports that may wait to be read; a pursuit waits when there are more.
 const REPORTS_MAX: usize = 16;
-/// Most answers kept in a verdict; later ones are only logged.
-const ANSWERS_MAX: usize = 64;
 
-/// Submits `block` and returns what the nodes made of it, within about `total` (normally
-/// [`SETTLE_MAX`]). Submissions that are under way when it is settled are carried through. Dropping
-/// the future gives the block up.
-pub async fn settle(
-    nodes: &Nodes,
-    block: SolvedBlock,
-    clock: &dyn Clock,
-    total: Duration,
-) -> Result<Verdict, Unsettled> {
-    let block = Arc::new(block);
-    let (sender, mut reports) = mpsc::channel(REPORTS_MAX);
-    let mut pursuits = JoinSet::new();
-    for (index, node) in nodes.all().iter().enumerate() {
-        pursuits.spawn(pursue(index, Arc::clone(node), Arc::clone(&block), total, sender.clone()));
+/// A block on its way to all nodes.
+pub struct Settling {
+    block: Arc<SolvedBlock>,
+    told: Vec<Told>,
+    reports: mpsc::Receiver<(usize, Report)>,
+    /// True: a node has it in its best chain.
+    decided: watch::Sender<bool>,
+    /// All was told.
+    over: bool,
+    _pursuits: JoinSet<()>,
+}
+
+/// What a node has told so far.
+struct Told {
+    node: String,
+    answer: Option<String>,
+    refusal: Option<String>,
+}
+
+impl Settling {
+    /// Starts to submit `block`. News end within about `total` (normally [`SETTLE_MAX`]). Dropping it
+    /// gives the block up.
+    pub fn start(nodes: &Nodes, block: SolvedBlock, total: Duration) -> Self {
+        let block = Arc::new(block);
+        let (sender, reports) = mpsc::channel(REPORTS_MAX);
+        let decided = watch::Sender::new(false);
+        let mut pursuits = JoinSet::new();
+        for (index, node) in nodes.all().iter().enumerate() {
+            let (node, block) = (Arc::clone(node), Arc::clone(&block));
+            pursuits.spawn(pursue(index, node, block, total, sender.clone(), decided.subscribe()));
+        }
+        let told = |name: &str| Told { node: name.to_owned(), answer: None, refusal: None };
+        let told = nodes.all().iter().map(|node| told(node.name())).collect();
+        Self { block, told, reports, decided, over: false, _pursuits: pursuits }
     }
-    drop(sender);
-    let name = |index: usize| nodes.all().get(index).map_or_else(String::new, |node| node.name().to_owned());
-    let mut answers: Vec<NodeAnswer> = Vec::new();
-    let mut refusals: Vec<Option<String>> = vec![None; nodes.all().len()];
-    // Ends when every pursuit has: each drops its sender.
-    while let Some((index, report)) = reports.recv().await {
-        let node = name(index);
+
+    /// The next news; `None` when nothing can follow any more. Safe to drop and call again.
+    pub async fn next(&mut self) -> Option<News> {
+        // Ends when every pursuit has: each drops its sender.
+        while let Some((index, report)) = self.reports.recv().await {
+            if let Some(news) = self.news(index, report) {
+                return Some(news);
+            }
+        }
+        if std::mem::replace(&mut self.over, true) || *self.decided.borrow() {
+            return None;
+        }
+        Some(self.conclusion())
+    }
+
+    fn news(&mut self, index: usize, report: Report) -> Option<News> {
+        let told = self.told.get_mut(index)?;
+        let node = told.node.clone();
+        let (hash, height) = (display_hash(&self.block.hash), self.block.height);
         match report {
-            Report::Answer(answer) => {
-                tracing::info!(
-                    node,
-                    answer,
-                    block = display_hash(&block.hash),
-                    height = block.height,
-                    "block submitted"
-                );
-                let told = answers.iter().rev().find(|told| told.node == node);
-                if answers.len() < ANSWERS_MAX && told.is_none_or(|told| told.answer != answer) {
-                    answers.push(NodeAnswer { node, answer, at: clock.monotonic() });
+            Report::Submitted => Some(News::Submitted { node }),
+            Report::Answer(words) => {
+                // A node that stays away would fill every log and file.
+                if told.answer.as_ref() == Some(&words) {
+                    return None;
                 }
+                told.answer = Some(words.clone());
+                Some(News::Answered { node, words })
             }
             Report::Accepted(node_hash) => {
-                pursuits.detach_all();
-                tracing::info!(
-                    node,
-                    block = display_hash(&node_hash),
-                    height = block.height,
-                    "block is in the best chain"
-                );
-                return Ok(Verdict { accepted: true, node_hash, reason: String::new(), answers });
+                let is_first = !self.decided.send_replace(true);
+                is_first.then(|| News::Decided(Verdict { accepted: true, node_hash, reason: String::new() }))
             }
             Report::Refused(words) => {
-                tracing::error!(node, words, block = display_hash(&block.hash), height = block.height, "block refused");
-                if let Some(slot) = refusals.get_mut(index) {
-                    *slot = Some(words);
-                }
+                tracing::error!(node, words, block = hash, height, "block refused");
+                told.refusal = Some(words);
+                None
             }
-            Report::Silent => tracing::error!(node, block = display_hash(&block.hash), "no word about the block"),
+            Report::Silent => {
+                tracing::error!(node, block = hash, height, "no word about the block");
+                None
+            }
         }
     }
-    let refused = refusals.iter().flatten().next().map(|words| reason(words));
-    let silent: Vec<String> =
-        refusals.iter().enumerate().filter(|(_, words)| words.is_none()).map(|(index, _)| name(index)).collect();
-    match refused {
-        Some(reason) if silent.is_empty() => Ok(Verdict { accepted: false, node_hash: block.hash, reason, answers }),
-        refused => Err(Unsettled { silent, refused, answers }),
+
+    /// What follows from no node having it in its best chain.
+    fn conclusion(&self) -> News {
+        let refused = self.told.iter().find_map(|told| told.refusal.as_deref()).map(reason);
+        let silent: Vec<String> =
+            self.told.iter().filter(|told| told.refusal.is_none()).map(|told| told.node.clone()).collect();
+        match refused {
+            Some(reason) if silent.is_empty() => {
+                News::Decided(Verdict { accepted: false, node_hash: self.block.hash, reason })
+            }
+            refused => News::Open(Unsettled { silent, refused }),
+        }
     }
 }

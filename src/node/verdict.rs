@@ -1,12 +1,11 @@
 //! A solved block on its way to the nodes, and what they said.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::bytes::Hash;
 
 /// Longest reason in a verdict, in bytes of ASCII: the width of MPOS's `shares.reason`. Longer words
-/// are cut there; the whole answer stays in [`NodeAnswer::answer`].
+/// are cut there; the whole answer is in [`News::Answered`].
 pub const REASON_BYTES_MAX: usize = 50;
 
 /// A block to be submitted.
@@ -22,17 +21,6 @@ pub struct SolvedBlock {
     pub work_id: Option<String>,
 }
 
-/// What one node said, in its own words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeAnswer {
-    /// Which node.
-    pub node: String,
-    /// Its answer, or why there is none.
-    pub answer: String,
-    /// When, on [`crate::clock::Clock::monotonic`].
-    pub at: Duration,
-}
-
 /// The fate of a block, as far as the nodes know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -43,8 +31,6 @@ pub struct Verdict {
     /// Why it was refused: the words of the most preferred node, at most [`REASON_BYTES_MAX`] bytes
     /// of ASCII. Empty when accepted.
     pub reason: String,
-    /// All answers in order of arrival.
-    pub answers: Vec<NodeAnswer>,
 }
 
 /// No verdict: some node never gave an answer that settles it. The block may still be in the chain.
@@ -55,8 +41,27 @@ pub struct Unsettled {
     pub silent: Vec<String>,
     /// The refusal of the most preferred node that refused.
     pub refused: Option<String>,
-    /// All answers in order of arrival.
-    pub answers: Vec<NodeAnswer>,
+}
+
+/// What happens while a block is submitted, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// The block is on its way to a node for the first time.
+    Submitted {
+        /// Which node.
+        node: String,
+    },
+    /// A node answered a submission, or failed to, in other words than the time before.
+    Answered {
+        /// Which node.
+        node: String,
+        /// Its own words, or why there are none.
+        words: String,
+    },
+    /// The case is decided. At most once; answers of other nodes may still follow.
+    Decided(Verdict),
+    /// Time is up without a decision: the last news.
+    Open(Unsettled),
 }
 
 fn unanswered(silent: &[String], refused: &Option<String>) -> String {

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::{Coin, Config, Endpoint, Mpos, Workers};
 use crate::ledger::error::OpenError;
 use crate::ledger::handle::Ledger;
+use crate::ledger::replay;
 use crate::mpos::share_sink::ShareSink;
 use crate::mpos::worker_source::PoolWorkers;
 use crate::worker::directory::Directory;
@@ -66,7 +67,8 @@ impl Books {
         }
         let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), host_name());
         let drainer = opened.ledger.drainer(sink).run(stop.clone());
-        self.drainers.spawn(async move { drop(drainer.await) });
+        self.drainers.spawn(async move { drainer.await.close().await });
+        self.drainers.spawn(replay::attend(Arc::clone(&opened.ledger), stop.clone()));
         Ok(opened.ledger)
     }
 
@@ -113,22 +115,55 @@ impl Books {
 }
 
 /// Where the spool of a `shares` table lives: its name for people, a checksum of the server for
-/// equal names on two servers.
+/// equal names on two servers. The spool stays the same when another of the table's servers is put
+/// first: it holds what the database has not got yet.
 pub fn spool_dir(state_dir: &Path, mpos: &Mpos) -> PathBuf {
-    let server = match &mpos.endpoint {
+    let first = spool_dir_of(state_dir, &mpos.endpoint, &mpos.database);
+    let others = mpos.failover.iter().map(|endpoint| spool_dir_of(state_dir, endpoint, &mpos.database));
+    std::iter::once(first.clone()).chain(others).find(|dir| dir.exists()).unwrap_or(first)
+}
+
+fn spool_dir_of(state_dir: &Path, endpoint: &Endpoint, database: &str) -> PathBuf {
+    let server = match endpoint {
         Endpoint::Tcp(host, port) => format!("{host}:{port}"),
         Endpoint::Socket(path) => path.display().to_string(),
     };
-    let plain: String = mpos
-        .database
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' })
-        .collect();
-    let tag = crc32c::crc32c(format!("{server}/{}", mpos.database).as_bytes());
+    let plain: String =
+        database.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect();
+    let tag = crc32c::crc32c(format!("{server}/{database}").as_bytes());
     state_dir.join("spool").join(format!("{plain}-{tag:08x}"))
 }
 
 /// The machine's name, for the operator who finds it in the cursor row.
 fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::secret::Secret;
+
+    #[test]
+    fn the_spool_stays_when_another_server_is_put_first() {
+        let server = |name: &str| Endpoint::Tcp(name.into(), 3306);
+        let mpos = |first: &str, failover: &[&str]| Mpos {
+            endpoint: server(first),
+            user: "u".into(),
+            password: Secret::new(""),
+            database: "pool".into(),
+            accounts_database: "pool".into(),
+            workers_database: "pool".into(),
+            failover: failover.iter().map(|name| server(name)).collect(),
+            allow_myisam: false,
+        };
+        let state = tempfile::tempdir().unwrap();
+        let dir = |mpos: &Mpos| spool_dir(state.path(), mpos);
+        let old = dir(&mpos("a", &["b"]));
+        assert_eq!(old, dir(&mpos("a", &[])));
+        assert_ne!(old, dir(&mpos("b", &["a"])), "there is none yet");
+        std::fs::create_dir_all(&old).unwrap();
+        assert_eq!(old, dir(&mpos("b", &["a"])));
+        assert_ne!(old, dir(&mpos("b", &[])), "another server with a database of that name");
+    }
 }

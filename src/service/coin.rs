@@ -1,7 +1,5 @@
 //! One coin assembled: its nodes, its work, its desk and its ports.
 
-use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::error;
 
-use super::candidate::Pursuer;
+use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
 use super::jobs::JobMaker;
 use crate::clock::Clock;
@@ -23,6 +21,7 @@ use crate::node::poller::Poller;
 use crate::pow::hashers::Hashers;
 use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
+use crate::stratum::gate::{Gate, House};
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
 use crate::stratum::session::parked::Parked;
@@ -34,8 +33,8 @@ use crate::worker::directory::Directory;
 /// How long candidates may hold up a stop.
 const CANDIDATE_GRACE: Duration = Duration::from_secs(2);
 
-/// A coin's ports, bound.
-pub type Ports = Vec<(Arc<Port>, BoundPort)>;
+/// A coin's ports, bound, each with its gate.
+pub type Ports = Vec<(Arc<Port>, BoundPort, Arc<Gate>)>;
 
 /// A running coin.
 pub struct CoinService {
@@ -68,7 +67,7 @@ pub struct Accounts {
 }
 
 impl CoinService {
-    /// Starts the coin on its bound ports; `blocks` is the folder for blocks in flight, `random`
+    /// Starts the coin on its bound ports; `blocks` is the folder for what is kept about blocks, `random`
     /// separates this life of the daemon from earlier ones.
     pub fn start(
         coin: Arc<Coin>,
@@ -90,14 +89,15 @@ impl CoinService {
 
         let kicked = Arc::clone(&poller);
         let Accounts { ledger, directory } = accounts;
-        let pursuer = Arc::new(Pursuer::new(
-            Arc::clone(&name),
+        let pursuer = Arc::new(Pursuer::new(Settings {
+            coin: Arc::clone(&name),
             nodes,
-            Arc::clone(&ledger),
-            Arc::clone(&clock),
-            blocks.to_owned(),
-            Box::new(move || kicked.kick()),
-        ));
+            ledger: Arc::clone(&ledger),
+            clock: Arc::clone(&clock),
+            dir: blocks.to_owned(),
+            confirmations: coin.confirmations,
+            on_accepted: Box::new(move || kicked.kick()),
+        }));
         let column = PoolWorkerColumn::new(&coin.mpos);
         let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
         let memory = CoinMemory { stored, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
@@ -105,7 +105,7 @@ impl CoinService {
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));
         let mut running = JoinSet::new();
-        for (port, bound) in ports {
+        for (port, bound, gate) in ports {
             let context = PortContext {
                 coin: Arc::clone(&name),
                 terms: Arc::new(terms(&coin, port, &memory)),
@@ -116,6 +116,7 @@ impl CoinService {
                 desk: desk.clone(),
                 clock: Arc::clone(&clock),
                 counters: Arc::clone(&counters),
+                gate,
                 stop: shared.stop.clone(),
             };
             running.spawn(serve(bound, context));
@@ -177,15 +178,17 @@ async fn serve(bound: BoundPort, context: PortContext) {
 /// Binds the ports of a coin.
 ///
 /// # Errors
-/// The first port that cannot be bound, by its address.
-pub fn bind(coin: &Coin) -> Result<Ports, (SocketAddr, io::Error)> {
-    coin.ports
-        .iter()
-        .map(|port| match BoundPort::bind(port.listen) {
-            Ok(bound) => Ok((Arc::clone(port), bound)),
-            Err(problem) => Err((port.listen, problem)),
-        })
-        .collect()
+/// The first port that cannot be bound, or whose certificate cannot be used.
+pub fn bind(coin: &Coin, house: &House) -> Result<Ports, String> {
+    let bind = |port: &Arc<Port>| {
+        let of = format!("coin {}: port {}", coin.name, port.listen);
+        let gate = Gate::new(port, house).map_err(|problem| format!("{of}: {problem}"))?;
+        let bound = BoundPort::bind(port.listen).map_err(|problem| {
+            format!("{of}: cannot listen there: {problem}; is another stratum server running there?")
+        })?;
+        Ok((Arc::clone(port), bound, gate))
+    };
+    coin.ports.iter().map(bind).collect()
 }
 
 /// The first bytes of a slice that is known to be long enough.

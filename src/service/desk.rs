@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::candidate::{Found, Pursuer};
+use super::blocks::{Found, Pursuer};
 use crate::bytes::display_hash;
 use crate::coin::profile::Profile;
 use crate::config::Coin;
@@ -46,7 +46,7 @@ impl Desk {
     }
 
     /// The row and audit record of a share.
-    fn event(&self, share: &JudgedShare) -> Event {
+    fn share(&self, share: &JudgedShare) -> ShareRecord {
         let work = share.work.as_ref();
         let template = work.map(|work| &work.job.template);
         let assigned = share.assigned.get();
@@ -59,7 +59,7 @@ impl Desk {
             })
         };
         let candidate = work.and_then(facts);
-        Event::Share(ShareRecord {
+        ShareRecord {
             worker: share.worker.clone().unwrap_or_else(|| Arc::clone(&self.fallback_worker)),
             remote: share.remote,
             accepted: share.verdict.is_ok(),
@@ -74,18 +74,20 @@ impl Desk {
             header: work.map_or_else(Vec::new, |work| work.header.to_vec()),
             solution: candidate.map(|facts| facts.hash).or(work.and_then(|work| work.block_hash)),
             candidate,
-        })
+        }
     }
 
-    /// Writes a candidate down and sends its block to the nodes, written down or not.
+    /// Writes a candidate down and sends its block to the nodes, written down or waiting for the disk.
     fn candidate(&self, share: &JudgedShare, work: &HashedWork, block: &Candidate) -> Result<u64, NotRecorded> {
-        let event = self.event(share);
-        let receipt = self.ledger.append(std::slice::from_ref(&event));
+        let found_ms = self.pursuer.unix_ms();
+        let record = self.share(share);
+        let written = self.ledger.append_or_hold(&Event::Share(record.clone())).map(|receipt| receipt.last_seq);
         let (hash, height) = (display_hash(&block.block_hash), work.job.template.height);
-        let recorded = receipt.as_ref().ok().map(|receipt| receipt.last_seq);
+        let recorded = written.as_ref().ok();
         info!(coin = %self.coin, height, hash, worker = ?share.worker, seq = recorded, refused = ?share.verdict.err(), "block candidate");
-        self.pursuer.pursue(Found::new(work, block, recorded, event));
-        receipt.map(|receipt| receipt.last_seq).map_err(|error| self.not_recorded(&error))
+        let answer = written.as_ref().map(|&seq| seq).map_err(|late| self.not_recorded(late.error()));
+        self.pursuer.pursue(Found::new(work, block, written, record, found_ms));
+        answer
     }
 
     /// Writes down the events gathered so far, all or none.
@@ -114,7 +116,7 @@ impl ShareDesk for Desk {
         for share in &shares {
             let candidate = share.work.as_ref().and_then(|work| Some((work, work.candidate.as_ref()?)));
             match candidate {
-                None => events.push(self.event(share)),
+                None => events.push(Event::Share(self.share(share))),
                 // A candidate is an append of its own: its number names it for good.
                 Some((work, block)) => {
                     self.gathered(&mut events, &mut results);

@@ -1,9 +1,12 @@
 //! The daemon put together: coins, ledgers, life.
 
 mod accounts;
-mod candidate;
+pub mod blocks;
 mod coin;
+mod descriptors;
 mod desk;
 mod jobs;
 pub mod run;
 mod supervisor;
+
+pub use accounts::spool_dir;

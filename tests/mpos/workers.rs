@@ -139,3 +139,30 @@ async fn the_directory_in_front_of_the_real_tables() {
         db.query("directory", "SELECT account_id, username, password FROM pool_worker WHERE id > 2").await;
     assert_eq!(rows, [(alice, "Alice.new".into(), "pw".into())]);
 }
+
+/// Reading goes on at whichever declared server answers; a new worker goes where it can be stored.
+#[tokio::test]
+async fn another_server_is_asked_when_one_is_away() {
+    let (first, mut second) = (MariaDb::start(), MariaDb::start());
+    for db in [&first, &second] {
+        db.create_database("pool").await;
+        let id = db.add_account("pool", "Alice", 0).await;
+        db.add_worker("pool", id, "Alice.Rig", Some("x")).await;
+    }
+    let failover = vec![second.mpos("pool").endpoint];
+    let mut source = PoolWorkers::new(&Mpos { failover, ..first.mpos("pool") });
+    let found = Ok(worker("Alice.Rig", Some("x"), 0));
+    assert_eq!(source.find("alice.rig").await, found);
+    let asked = async |db: &MariaDb| {
+        let sql = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = 'pool' AND id <> CONNECTION_ID()";
+        db.query::<u64>("pool", sql).await[0]
+    };
+    assert_eq!((asked(&first).await, asked(&second).await), (1, 0));
+    drop(first);
+    assert_eq!(source.find("alice.rig").await, found);
+    assert_eq!(asked(&second).await, 1);
+    second.kill();
+    assert!(source.find("alice.rig").await.is_err());
+    second.restart();
+    assert_eq!(source.find("alice.rig").await, found);
+}

@@ -10,14 +10,13 @@ use mpos_stratum::config::secret::Secret;
 use mpos_stratum::node::nodes::Nodes;
 use mpos_stratum::node::poller::Poller;
 use mpos_stratum::node::rpc::{Call, Rpc};
-use mpos_stratum::node::submitter::settle;
 use mpos_stratum::node::tip::{NodeState, Source};
 use mpos_stratum::work::template::Template;
 use serde_json::{Value, json};
 
 use crate::support::bcoin::{Bcoin, SEGWIT_HEIGHT};
 use crate::support::litecoind::{Litecoin, MWEB_HEIGHT};
-use crate::{WAIT_MAX, follow, rules, solved, templates, wait_for, wait_for_tip};
+use crate::{WAIT_MAX, follow, rules, settle, solved, templates, wait_for, wait_for_tip};
 
 /// Polls so rare that they cannot bring the news in a test.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -201,7 +200,6 @@ async fn a_cookie_is_read_again_after_a_restart() {
 #[tokio::test]
 async fn nodes_judge_blocks() {
     let (litecoin, bcoin) = tokio::join!(Litecoin::start_at(3), Bcoin::start());
-    let clock = SystemClock::new();
     bcoin.generate(3).await;
     for (node, verbosity) in [(litecoin.rpc_config(), json!(0)), (bcoin.rpc_config(), json!(false))] {
         let (name, nodes) = (node.name.clone(), Nodes::new(std::slice::from_ref(&node)));
@@ -210,18 +208,19 @@ async fn nodes_judge_blocks() {
         let hex: String = rpc.call_as(Call::new("getblock"), json!([hash, verbosity])).await.unwrap();
 
         // A block the node already has: known, and in its best chain.
-        let verdict = settle(&nodes, solved(&hash, 3, &hex), &clock, WAIT_MAX).await.unwrap();
+        let settled = settle(&nodes, solved(&hash, 3, &hex), WAIT_MAX).await;
+        let verdict = settled.outcome.unwrap();
         assert!(verdict.accepted && verdict.reason.is_empty(), "{name}: {verdict:?}");
         assert_eq!(display_hash(&verdict.node_hash), hash);
-        assert!(verdict.answers[0].answer.contains("duplicate"), "{name}: {verdict:?}");
+        assert!(settled.answers[0].1.contains("duplicate"), "{name}: {:?}", settled.answers);
 
         // Garbage, and a block whose merkle root is not its transactions'.
         let other = "11".repeat(32);
-        let verdict = settle(&nodes, solved(&other, 3, "00"), &clock, WAIT_MAX).await.unwrap();
+        let verdict = settle(&nodes, solved(&other, 3, "00"), WAIT_MAX).await.outcome.unwrap();
         assert!(!verdict.accepted && !verdict.reason.is_empty(), "{name}: {verdict:?}");
         let mut broken = hex.clone();
         broken.replace_range(72..136, &other);
-        let verdict = settle(&nodes, solved(&other, 3, &broken), &clock, WAIT_MAX).await.unwrap();
+        let verdict = settle(&nodes, solved(&other, 3, &broken), WAIT_MAX).await.outcome.unwrap();
         assert!(!verdict.accepted && !verdict.reason.is_empty(), "{name}: {verdict:?}");
     }
 }
@@ -234,7 +233,7 @@ async fn a_block_new_to_every_node_is_taken() {
     let hex = maker.rpc("getblock", json!([hash, 0])).await;
     let nodes = Nodes::new(&[takers.main.rpc_config(), takers.peer.rpc_config()]);
     let block = solved(&hash, 1, hex.as_str().unwrap());
-    let verdict = settle(&nodes, block, &SystemClock::new(), WAIT_MAX).await.unwrap();
+    let verdict = settle(&nodes, block, WAIT_MAX).await.outcome.unwrap();
     assert!(verdict.accepted, "{verdict:?}");
     // The first word settles it; the submission to the other node is carried through.
     for node in [&takers.main, &takers.peer] {
@@ -247,7 +246,7 @@ async fn a_block_new_to_every_node_is_taken() {
     maker.generate(3).await;
     let nodes = Nodes::new(&[maker.rpc_config()]);
     let block = solved(&side[0], 2, hex.as_str().unwrap());
-    let verdict = settle(&nodes, block, &SystemClock::new(), Duration::from_millis(300)).await.unwrap();
+    let verdict = settle(&nodes, block, Duration::from_millis(300)).await.outcome.unwrap();
     assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "not in the best chain"), "{verdict:?}");
 }
 
@@ -260,10 +259,10 @@ async fn a_block_beside_the_best_chain_of_bcoin_is_refused_in_the_end() {
     other.generate(3).await;
     let block = solved(&hash, 1, hex.as_str().unwrap());
     let nodes = Nodes::new(&[other.rpc_config()]);
-    let verdict = settle(&nodes, block.clone(), &SystemClock::new(), Duration::from_millis(300)).await.unwrap();
+    let verdict = settle(&nodes, block.clone(), Duration::from_millis(300)).await.outcome.unwrap();
     assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "not in the best chain"), "{verdict:?}");
     let header = other.rpc("getblockheader", json!([hash])).await;
     assert!(header["confirmations"].as_i64().unwrap() > 0, "{header}");
-    let verdict = settle(&Nodes::new(&[maker.rpc_config()]), block, &SystemClock::new(), WAIT_MAX).await.unwrap();
+    let verdict = settle(&Nodes::new(&[maker.rpc_config()]), block, WAIT_MAX).await.outcome.unwrap();
     assert!(verdict.accepted, "{verdict:?}");
 }

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use mpos_stratum::bytes::display_hash;
-use mpos_stratum::clock::SystemClock;
 use mpos_stratum::node::nodes::Nodes;
-use mpos_stratum::node::submitter::settle;
 use mpos_stratum::node::verdict::{Unsettled, Verdict};
 use serde_json::json;
 
 use crate::support::scripted_node::{Asked, Reply, ScriptedNode};
-use crate::{WAIT_MAX, solved};
+use crate::{WAIT_MAX, settle, solved};
 
 /// The block's hash as we compute it.
 const OURS: &str = "00000000000000000000000000000000000000000000000000000000000000aa";
@@ -24,7 +22,7 @@ fn block_hex() -> String {
 
 async fn settle_on(nodes: &[&ScriptedNode], total: Duration) -> Result<Verdict, Unsettled> {
     let nodes: Vec<_> = nodes.iter().map(|node| node.rpc_config()).collect();
-    settle(&Nodes::new(&nodes), solved(OURS, 7, &block_hex()), &SystemClock::new(), total).await
+    settle(&Nodes::new(&nodes), solved(OURS, 7, &block_hex()), total).await.outcome
 }
 
 /// A node that has never heard of the block, whatever it says to submissions.
@@ -50,10 +48,11 @@ async fn a_broken_submission_is_repeated_and_found() {
         _ => found(1),
     })
     .await;
-    let verdict = settle_on(&[&node], WAIT_MAX).await.unwrap();
-    assert!(verdict.accepted);
-    assert_eq!(verdict.answers.len(), 2, "{verdict:?}");
-    assert_eq!(verdict.answers[1].answer, "duplicate");
+    let nodes = Nodes::new(&[node.rpc_config()]);
+    let settled = settle(&nodes, solved(OURS, 7, &block_hex()), WAIT_MAX).await;
+    assert!(settled.outcome.unwrap().accepted);
+    assert_eq!(settled.answers.len(), 2, "{:?}", settled.answers);
+    assert_eq!(settled.answers[1].1, "duplicate");
 }
 
 #[tokio::test]
@@ -156,5 +155,5 @@ async fn an_old_node_gets_it_by_getblocktemplate_and_shows_it_by_getblock() {
     let mut block = solved(OURS, 7, &block_hex());
     block.work_id = Some("w1".into());
     let nodes = Nodes::new(&[node.rpc_config()]);
-    assert!(settle(&nodes, block, &SystemClock::new(), WAIT_MAX).await.unwrap().accepted);
+    assert!(settle(&nodes, block, WAIT_MAX).await.outcome.unwrap().accepted);
 }

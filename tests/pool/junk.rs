@@ -56,7 +56,7 @@ async fn three_lines_that_are_no_requests_close_the_connection() {
     let deep = format!("{{\"id\":1,\"method\":\"mining.submit\",\"params\":{}", "[".repeat(8000));
     let deep_object = "{\"a\":".repeat(1500);
     let lines: [&[u8]; 12] = [
-        b"GET / HTTP/1.1",
+        b"BREW / HTTP/1.1",
         b"{",
         b"[]",
         b"null",

@@ -43,6 +43,8 @@ pub struct Coin {
     pub mpos: String,
     /// Keys of `[coin.workers]`.
     pub workers: String,
+    /// Keys of `[coin.ledger]`.
+    pub ledger: String,
 }
 
 impl Coin {
@@ -81,16 +83,17 @@ impl Coin {
             ports: vec![port(SHA256D_EASY)],
             mpos: format!("socket = \"{socket}\"\nuser = \"root\"\npassword = \"\"\ndatabase = \"{database}\""),
             workers: String::new(),
+            ledger: String::new(),
         }
     }
 
     fn toml(&self) -> String {
-        let Self { name, preset, address, keys, nodes, templates, ports, mpos, workers } = self;
+        let Self { name, preset, address, keys, nodes, templates, ports, mpos, workers, ledger } = self;
         let ports: String = ports.iter().map(|port| format!("[[coin.port]]\n{port}\n")).collect();
         format!(
             "[[coin]]\nname = \"{name}\"\npreset = \"{preset}\"\npayout_address = \"{address}\"\n\
              fallback_worker = \"pool.fallback\"\n{keys}\n{nodes}\n[coin.templates]\n{templates}\n{ports}\n\
-             [coin.mpos]\n{mpos}\n[coin.workers]\n{workers}\n"
+             [coin.mpos]\n{mpos}\n[coin.workers]\n{workers}\n[coin.ledger]\n{ledger}\n"
         )
     }
 }

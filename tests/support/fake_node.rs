@@ -54,6 +54,10 @@ pub enum SubmitAnswer {
     Accept,
     /// It becomes the tip, and the connection breaks before the answer.
     AcceptAndHangUp,
+    /// It becomes the tip, and the answer does not come until this is changed; other calls are served.
+    AcceptAndHang,
+    /// It becomes the tip, and the whole node hangs ([`Fault::Hang`]) before the answer.
+    AcceptAndFreeze,
     /// The answer is this text, e.g. "high-hash"; nothing else happens.
     Refuse(&'static str),
 }
@@ -179,6 +183,20 @@ impl FakeNode {
     /// Sets what happens to the next submitted blocks.
     pub fn set_submit_answer(&self, answer: SubmitAnswer) {
         self.shared.state().submit_answer = answer;
+        self.shared.changed.notify_all();
+    }
+
+    /// The last submitted block becomes the tip although it was refused: another pool had it, too.
+    pub fn adopt(&self) {
+        let mut state = self.shared.state();
+        let block = state.submissions.last().map(|submission| submission.block.clone()).unwrap_or_default();
+        state.chain.extend(&block);
+        self.shared.changed.notify_all();
+    }
+
+    /// Blocks handed in from now on are named by their proof of work instead of sha256d.
+    pub fn name_by_proof_of_work(&self) {
+        self.shared.state().chain.by_proof_of_work = true;
     }
 
     /// Begins or ends misbehaving.
@@ -384,18 +402,28 @@ fn submit(params: &Value, shared: &Shared) -> Option<Outcome> {
         return Some(Err((-22, "Block decode failed".to_owned())));
     };
     let mut state = shared.state();
-    let hash = sha256d(&block[..80]);
-    state.submissions.push(Submission { block, at: Instant::now() });
+    state.submissions.push(Submission { block: block.clone(), at: Instant::now() });
     if let SubmitAnswer::Refuse(reason) = state.submit_answer {
         return Some(Ok(json!(reason)));
     }
-    state.chain.extend(hash);
-    shared.changed.notify_all();
-    if state.submit_answer == SubmitAnswer::AcceptAndHangUp {
-        // Waiting tests look at the state while they hold the counter, so never the other way round.
-        drop(state);
-        shared.called.send_modify(|calls| *calls += 1);
-        return None;
+    if !state.chain.extend(&block) {
+        return Some(Ok(json!("duplicate")));
     }
-    Some(Ok(Value::Null))
+    let answer = state.submit_answer.clone();
+    if answer == SubmitAnswer::AcceptAndFreeze {
+        state.fault = Fault::Hang;
+    }
+    shared.changed.notify_all();
+    // Waiting tests look at the state while they hold the counter, so never the other way round.
+    drop(state);
+    shared.called.send_modify(|calls| *calls += 1);
+    match answer {
+        SubmitAnswer::AcceptAndHangUp => None,
+        SubmitAnswer::AcceptAndHang => {
+            let hanging = |state: &mut State| state.submit_answer == SubmitAnswer::AcceptAndHang && !state.stopping;
+            drop(shared.changed.wait_while(shared.state(), hanging));
+            None
+        }
+        _ => Some(Ok(Value::Null)),
+    }
 }

@@ -160,6 +160,8 @@ impl MariaDb {
             database: database.into(),
             accounts_database: database.into(),
             workers_database: database.into(),
+            failover: Vec::new(),
+            allow_myisam: false,
         }
     }
 

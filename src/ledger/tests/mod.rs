@@ -1,9 +1,12 @@
 //! Tests of the ledger as a whole.
 
 mod append;
+mod decide;
 mod drain;
 mod format;
+mod hold;
 mod recover;
+mod replay;
 mod simulate;
 
 use std::net::Ipv4Addr;

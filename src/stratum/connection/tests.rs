@@ -15,6 +15,9 @@ use crate::config::{ColumnUse, Port, Rules, Workers};
 use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
 use crate::stratum::desk::NotRecorded;
+use crate::stratum::gate::House;
+use crate::stratum::guard::Guard;
+use crate::stratum::wire::handshakes::Handshakes;
 use crate::work::job::tests::job;
 use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
 
@@ -80,8 +83,12 @@ async fn pool(algorithm: Algorithm) -> Pool {
         idle_timeout: seconds(600),
         write_timeout: seconds(60),
         keepalive: seconds(60),
+        transport: crate::config::Transport::default(),
         rules: Rules::default(),
     };
+    let bounds = crate::config::Handshakes { most: 1, timeout: seconds(5) };
+    let house = House { guard: Guard::new(10), certificates: Default::default(), handshakes: Handshakes::new(bounds) };
+    let gate = Gate::new(&port, &house).unwrap();
     let terms = Terms {
         port: Arc::new(port),
         algorithm,
@@ -113,12 +120,14 @@ async fn pool(algorithm: Algorithm) -> Pool {
         desk: desk.clone(),
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
+        gate,
         stop: stop_seen,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, remote) = listener.accept().await.unwrap();
-    let connection = tokio::spawn(serve(stream, remote, context));
+    let entry = arrival::let_in(&context, remote.ip()).unwrap();
+    let connection = tokio::spawn(serve(stream, remote, entry, context));
     Pool { client: BufReader::new(client), connection, board, _stop: stop, asked, desk, hashers }
 }
 

@@ -65,9 +65,15 @@ impl Session {
         }
     }
 
+    /// Whether a ticket names a look-up of a worker that mines already, rather than a login: the miner did
+    /// not ask for it, and its outcome is not his fault.
+    pub fn looked_up_again(ticket: Ticket) -> bool {
+        ticket >= FIRST_TICKET
+    }
+
     /// The directory has looked a worker up once more. False: that was asked for by a request.
     pub(super) fn on_rechecked(&mut self, now: Moment, ticket: Ticket, answer: &Answer) -> bool {
-        if ticket < FIRST_TICKET {
+        if !Self::looked_up_again(ticket) {
             return false;
         }
         let Some(name) = self.rechecks.take(ticket) else { return true };

@@ -74,7 +74,7 @@ impl Session {
             }
             self.bar = self.terms.bar(self.difficulty);
         }
-        self.out.push_shared(if clean { &announcement.notify_clean } else { &announcement.notify });
+        self.out.push_work(&announcement.notify, &announcement.notify_clean, clean);
         self.jobs.retain(|sent| sent.job.tip_seq + 1 >= job.tip_seq);
         if self.jobs.len() >= JOBS_MAX {
             self.jobs.pop_front();

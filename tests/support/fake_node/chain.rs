@@ -1,5 +1,6 @@
 //! The make-believe chain of the fake node, and the block templates on top of it.
 
+use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -20,7 +21,11 @@ pub struct Chain {
     pub bits: u32,
     /// How many dummy transactions a template carries.
     pub transactions: usize,
+    /// Whether blocks that are handed in are named by their proof of work.
+    pub by_proof_of_work: bool,
     best: Vec<[u8; 32]>,
+    /// Merkle roots of the blocks that were handed in.
+    roots: HashMap<String, String>,
     orphans: Vec<[u8; 32]>,
     made: u64,
 }
@@ -32,7 +37,16 @@ impl Chain {
             Algorithm::Sha256d => 0x1d00_ffff,
             Algorithm::Scrypt => 0x1a00_ffff,
         };
-        let mut chain = Self { algorithm, bits, transactions: 0, best: Vec::new(), orphans: Vec::new(), made: 0 };
+        let mut chain = Self {
+            algorithm,
+            bits,
+            transactions: 0,
+            by_proof_of_work: false,
+            best: Vec::new(),
+            roots: HashMap::new(),
+            orphans: Vec::new(),
+            made: 0,
+        };
         for _ in 0..=100 {
             chain.extend_by_stranger();
         }
@@ -48,9 +62,16 @@ impl Chain {
         self.best.push(hash);
     }
 
-    /// A submitted block becomes the tip.
-    pub fn extend(&mut self, hash: [u8; 32]) {
-        self.best.push(hash);
+    /// A submitted block becomes the tip; false if it is known already.
+    pub fn extend(&mut self, block: &[u8]) -> bool {
+        let header = block.get(..80).unwrap_or_default();
+        let hash = if self.by_proof_of_work { self.algorithm.proof_of_work(header) } else { sha256d(header) };
+        let root: [u8; 32] = header.get(36..68).and_then(|root| root.try_into().ok()).unwrap_or_default();
+        let is_new = self.roots.insert(display(&hash), display(&root)).is_none();
+        if is_new {
+            self.best.push(hash);
+        }
+        is_new
     }
 
     /// The newest `depth` blocks lose against a branch that is one block longer.
@@ -85,7 +106,7 @@ impl Chain {
             None => (position(&self.orphans).map(|_| self.height())?, json!(-1)),
         };
         Some(json!({
-            "hash": hash, "confirmations": confirmations, "height": height, "version": 0x2000_0000,
+            "hash": hash, "merkleroot": self.roots.get(hash).map_or(hash, String::as_str), "confirmations": confirmations, "height": height, "version": 0x2000_0000,
             "time": now_secs(), "mediantime": now_secs(), "bits": format!("{:08x}", self.bits),
             "previousblockhash": height.checked_sub(1).and_then(|below| self.hash_at(below)),
         }))

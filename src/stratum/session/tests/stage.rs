@@ -27,6 +27,7 @@ pub(super) fn port() -> Port {
         write_timeout: Duration::from_secs(30),
         keepalive: Duration::from_secs(50),
         rules: Rules::default(),
+        transport: crate::config::Transport::default(),
     }
 }
 

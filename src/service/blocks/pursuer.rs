@@ -1,0 +1,349 @@
+//! A task per block that is not closed.
+//!
+//! The block goes to the nodes the moment it is found. Beside that its bytes and its dossier are put
+//! into files, so that a daemon that is killed meanwhile goes on when it starts. When a verdict is in
+//! the ledger, the block is looked at from time to time until it is buried: a block may lose its place
+//! in the chain and get it back, and one that was refused may turn up in it.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+
+use super::case::Case;
+use super::dossier::{Dossier, What};
+use super::found::Found;
+use super::shelf::{Shelf, write_file};
+use crate::bytes::Hash;
+use crate::clock::Clock;
+use crate::ledger::handle::Ledger;
+use crate::ledger::late::Late;
+use crate::ledger::record::{Entry, Event, ShareRecord};
+use crate::node::nodes::Nodes;
+use crate::node::submitter::{SETTLE_MAX, Settling};
+use crate::node::verdict::{News, SolvedBlock, Verdict};
+
+/// Rounds of [`SETTLE_MAX`] for which a block without a clear answer is submitted: an hour in all.
+/// Then it is only looked for; a restart submits it again.
+const ROUNDS_MAX: u32 = 6;
+
+/// What a pursuer works with.
+pub struct Settings {
+    /// Name of the coin.
+    pub coin: Arc<str>,
+    /// Its nodes.
+    pub nodes: Nodes,
+    /// Where its shares and verdicts go.
+    pub ledger: Arc<Ledger>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Folder of the dossiers and of the bytes of blocks in flight.
+    pub dir: std::path::PathBuf,
+    /// So many confirmations end the watch over a block.
+    pub confirmations: u32,
+    /// Told when a block of ours was accepted: the tip has moved.
+    pub on_accepted: Box<dyn Fn() + Send + Sync>,
+}
+
+/// Pursues the candidates of one coin.
+pub struct Pursuer {
+    pub(super) settings: Settings,
+    pub(super) shelf: Arc<Shelf>,
+    /// The blocks that have a task.
+    open: Mutex<HashSet<Hash>>,
+    /// True: the daemon stops, watching ends.
+    stopping: watch::Sender<bool>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Pursuer {
+    /// A pursuer without blocks.
+    pub fn new(settings: Settings) -> Self {
+        let shelf = Arc::new(Shelf::new(settings.dir.clone()));
+        Self { settings, shelf, open: Mutex::default(), stopping: watch::Sender::new(false), tasks: Mutex::default() }
+    }
+
+    /// The present millisecond, Unix time.
+    pub fn unix_ms(&self) -> u64 {
+        self.settings.clock.unix_ms()
+    }
+
+    /// Takes a candidate up; returns at once.
+    pub fn pursue(self: &Arc<Self>, found: Found) {
+        let Some(case) = self.case(&found.share) else { return };
+        case.note_at(found.found_ms, What::Found);
+        if let Some(seq) = found.seq() {
+            case.note(What::Recorded { seq });
+        }
+        self.take_up(case, move |pursuer, case| async move {
+            let (block, share, late) = found.into_parts();
+            let keep = pursuer.keep(&case, Arc::clone(&block.hex));
+            pursuer.carry_on(&case, Some(block), keep, pursuer.record(&case, share, late)).await;
+        });
+    }
+
+    /// Takes up again what the last run of the daemon left open: the dossiers that are not closed,
+    /// and `candidates`, those of the ledger without a verdict.
+    pub fn resume(self: &Arc<Self>, candidates: &[Entry]) {
+        let (pursuer, candidates) = (Arc::clone(self), candidates.to_vec());
+        self.spawn(async move {
+            let shelf = Arc::clone(&pursuer.shelf);
+            let mut open = match tokio::task::spawn_blocking(move || shelf.load()).await {
+                Ok(Ok(open)) => open,
+                failed => {
+                    error!(coin = %pursuer.settings.coin, dir = %pursuer.settings.dir.display(), failed = ?failed.map(drop), "the dossiers of blocks cannot be read: blocks of the last run may stay alone");
+                    Vec::new()
+                }
+            };
+            for entry in &candidates {
+                let Event::Share(share) = &entry.event else { continue };
+                pursuer.add_recorded(&mut open, share, entry);
+            }
+            for dossier in open {
+                pursuer.resume_one(dossier);
+            }
+        });
+    }
+
+    /// Makes sure that a candidate of the ledger is among the open dossiers, with its number.
+    fn add_recorded(&self, open: &mut Vec<Dossier>, share: &ShareRecord, entry: &Entry) {
+        let Some(mut dossier) = self.dossier(share) else { return };
+        let recorded = What::Recorded { seq: entry.seq };
+        match open.iter_mut().find(|open| open.hash == dossier.hash) {
+            Some(open) if open.seq.is_some() => (),
+            Some(open) => open.add(super::dossier::Step { at_ms: self.unix_ms(), what: recorded }),
+            // Closed, so the ledger's verdict is older than what it keeps, or there never was one.
+            None if self.shelf.is_closed(&dossier) => (),
+            None => {
+                let at_ms = entry.time.saturating_mul(1000);
+                dossier.add(super::dossier::Step { at_ms, what: What::Found });
+                dossier.add(super::dossier::Step { at_ms, what: recorded });
+                open.push(dossier);
+            }
+        }
+    }
+
+    fn resume_one(self: &Arc<Self>, dossier: Dossier) {
+        let (height, hash) = (dossier.height, dossier.hash.clone());
+        let (Some(share), Some(own)) = (dossier.record(), dossier.own_hash()) else {
+            error!(coin = %self.settings.coin, height, hash, "a dossier's hash or header cannot be read: nobody looks after that block");
+            return;
+        };
+        // Its number means something else in this spool: a verdict under it would be another block's.
+        let spool = self.settings.ledger.spool().to_string();
+        if dossier.seq.is_some() && dossier.spool != spool {
+            error!(coin = %self.settings.coin, height, hash, written = dossier.spool, spool, "a block is of another spool than the one in use: nobody looks after it");
+            return;
+        }
+        let dossier = Dossier { spool, ..dossier };
+        // Found by this life already: it has its task.
+        if self.open().contains(&own) {
+            return;
+        }
+        let case = Arc::new(Case::new(dossier, Arc::clone(&self.shelf), Arc::clone(&self.settings.clock)));
+        case.note(What::Resumed);
+        self.take_up(case, move |pursuer, case| async move {
+            let is_pending = case.dossier().marked.is_none();
+            let block = if is_pending { pursuer.kept(&case, own).await } else { None };
+            pursuer.carry_on(&case, block, async {}, pursuer.record(&case, share, None)).await;
+        });
+    }
+
+    /// Waits for the candidates in flight, but not longer than `grace`: the files remember them.
+    pub async fn finish(&self, grace: Duration) {
+        self.stopping.send_replace(true);
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if timeout(grace, all).await.is_err() {
+            info!(coin = %self.settings.coin, "block candidates without a verdict are taken up at the next start");
+        }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// A task for a case, with its file attended to.
+    fn take_up<W>(self: &Arc<Self>, case: Arc<Case>, work: impl FnOnce(Arc<Self>, Arc<Case>) -> W + Send + 'static)
+    where
+        W: Future<Output = ()> + Send,
+    {
+        let pursuer = Arc::clone(self);
+        let own = case.dossier().own_hash();
+        self.open().extend(own);
+        self.spawn(async move {
+            let work = async {
+                work(Arc::clone(&pursuer), Arc::clone(&case)).await;
+                case.end();
+            };
+            tokio::join!(work, case.attend(pursuer.settings.ledger.drained()));
+            let (height, hash) = case.name();
+            let open = {
+                let mut open = pursuer.open();
+                own.map(|own| open.remove(&own));
+                open.len()
+            };
+            if case.dossier().closed {
+                pursuer.shelf.remove_bytes(&hash);
+                pursuer.shelf.close(pursuer.shelf.dossier_path(height, &hash), open);
+            }
+        });
+    }
+
+    pub(super) fn open(&self) -> MutexGuard<'_, HashSet<Hash>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dossier(&self, share: &ShareRecord) -> Option<Dossier> {
+        Dossier::of(&self.settings.coin, self.settings.ledger.spool().to_string(), share)
+    }
+
+    fn case(&self, share: &ShareRecord) -> Option<Arc<Case>> {
+        let dossier = self.dossier(share)?;
+        Some(Arc::new(Case::new(dossier, Arc::clone(&self.shelf), Arc::clone(&self.settings.clock))))
+    }
+
+    /// The way of a block from wherever it stands to its end.
+    async fn carry_on(
+        &self,
+        case: &Arc<Case>,
+        block: Option<SolvedBlock>,
+        keep: impl Future<Output = ()>,
+        record: impl Future<Output = Option<u64>>,
+    ) {
+        let is_pending = case.dossier().marked.is_none();
+        // Takes the block along: its bytes are not held while it is watched.
+        let settle = async move {
+            match block {
+                Some(block) if is_pending => self.settle(case, block).await,
+                _ => None,
+            }
+        };
+        let (settled, (), seq) = tokio::join!(settle, keep, record);
+        // Without a number nothing can be said about it in the ledger; the log has what it was.
+        let Some(seq) = seq else { return };
+        let mut late = None;
+        if let Some((verdict, settling)) = settled {
+            self.mark(case, seq, verdict).await;
+            late = Some(settling);
+        }
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            ((), ()) = async { tokio::join!(self.watch(case, seq), hear_out(case, late)) } => (),
+            // The sender is ours.
+            _ = stopping.wait_for(|&stopping| stopping) => (),
+        }
+    }
+
+    /// Asks the nodes until one of them settles it; what others still say can then be heard.
+    async fn settle(&self, case: &Arc<Case>, block: SolvedBlock) -> Option<(Verdict, Settling)> {
+        for _ in 0..ROUNDS_MAX {
+            let mut settling = Settling::start(&self.settings.nodes, block.clone(), SETTLE_MAX);
+            while let Some(news) = settling.next().await {
+                match news {
+                    News::Decided(verdict) => {
+                        if verdict.accepted {
+                            (self.settings.on_accepted)();
+                        }
+                        let Verdict { accepted, reason, .. } = verdict.clone();
+                        case.note(What::Decided { accepted, reason });
+                        return Some((verdict, settling));
+                    }
+                    news => note(case, news),
+                }
+            }
+        }
+        let (height, hash) = case.name();
+        let file = self.shelf.bytes_path(&hash);
+        error!(coin = %self.settings.coin, height, hash, file = %file.display(), "no node gave a clear answer on a block: submit the file's contents by hand, or restart the daemon once a node answers");
+        None
+    }
+
+    /// Has the candidate in the ledger and on the disk; returns its number. `None`: that cannot be had,
+    /// at least not by this life of the daemon.
+    async fn record(&self, case: &Arc<Case>, share: ShareRecord, late: Option<Late>) -> Option<u64> {
+        let (recorded, is_synced) = {
+            let dossier = case.dossier();
+            (dossier.seq, dossier.steps.iter().any(|step| step.what == What::Synced))
+        };
+        let seq = match (recorded, late) {
+            (Some(seq), _) => seq,
+            (None, late) => {
+                let share = share.late();
+                let seq = match late {
+                    Some(late) => late.written().await?,
+                    None => self.append(&Event::Share(share.clone())).await?,
+                };
+                let mut dossier = case.dossier();
+                dossier.share.accepted = share.accepted;
+                dossier.share.reason = share.reason;
+                drop(dossier);
+                case.note(What::Recorded { seq });
+                seq
+            }
+        };
+        if !is_synced {
+            self.settings.ledger.wait_synced(seq).await;
+            case.note(What::Synced);
+        }
+        Some(seq)
+    }
+
+    /// Appends an event, however long the disk refuses it; `None`: the ledger is closed.
+    pub(super) async fn append(&self, event: &Event) -> Option<u64> {
+        match self.settings.ledger.append_or_hold(event) {
+            Ok(receipt) => Some(receipt.last_seq),
+            Err(late) => late.written().await,
+        }
+    }
+
+    /// Puts the block's bytes into its file.
+    async fn keep(&self, case: &Arc<Case>, hex: Arc<str>) {
+        let (height, hash) = case.name();
+        let path = self.shelf.bytes_path(&hash);
+        match tokio::task::spawn_blocking(move || write_file(&path, hex.as_bytes())).await {
+            Ok(Ok(())) => case.note(What::BytesKept),
+            failed => {
+                error!(coin = %self.settings.coin, height, hash, ?failed, "cannot keep a block's bytes: it would not survive a crash before the nodes have it");
+            }
+        }
+    }
+
+    /// The block of a candidate of the last run.
+    async fn kept(&self, case: &Arc<Case>, own: Hash) -> Option<SolvedBlock> {
+        let (height, hash) = case.name();
+        let path = self.shelf.bytes_path(&hash);
+        let file = path.display().to_string();
+        match tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await {
+            Ok(Ok(hex)) => Some(SolvedBlock { hash: own, height, hex: hex.into(), work_id: None }),
+            failed => {
+                warn!(coin = %self.settings.coin, height, hash, file, ?failed, "a candidate of the last run has no verdict and its bytes are gone: the nodes are asked for it by its hash");
+                None
+            }
+        }
+    }
+}
+
+/// Notes what happens while a block is submitted.
+fn note(case: &Arc<Case>, news: News) {
+    match news {
+        News::Submitted { node } => case.note(What::Submitted { node }),
+        News::Answered { node, words } => case.note(What::Answered { node, words }),
+        News::Open(unsettled) => case.note(What::Undecided { words: unsettled.to_string() }),
+        News::Decided(_) => (),
+    }
+}
+
+/// Notes what the nodes say that did not settle it.
+async fn hear_out(case: &Arc<Case>, settling: Option<Settling>) {
+    let Some(mut settling) = settling else { return };
+    while let Some(news) = settling.next().await {
+        note(case, news);
+    }
+}

@@ -1,0 +1,53 @@
+//! Verdicts that correct earlier ones: two columns of one row, found by its id.
+
+use mpos_stratum::ledger::record::{Entry, Event};
+use mpos_stratum::ledger::sink::Sink;
+
+use crate::shares::row;
+use crate::support::mariadb::ShareRow;
+use crate::{SPOOL, candidate, database, display, entry, verdict};
+
+#[tokio::test]
+async fn later_verdicts_change_two_columns_and_only_of_their_row() {
+    let (db, mut sink) = database("corrected").await;
+    sink.attach(SPOOL, 0).await.unwrap();
+    sink.commit(&[entry(1, candidate([0x11; 32])), entry(2, candidate([0x22; 32]))], 0, 2).await.unwrap();
+    let finder = |id: u64, hash: u8, upstream: &str, reason: &str| ShareRow {
+        username: "Bob.finder".into(),
+        solution: display(hash),
+        upstream_result: Some(upstream.into()),
+        reason: Some(reason.into()),
+        ..row(id)
+    };
+    // Seq 1: accepted, orphaned, back. Seq 2: refused, then in the chain under another name, orphaned.
+    let mut renamed = verdict(6, 2, [0x22; 32], true);
+    if let Event::Verdict(record) = &mut renamed.event {
+        record.node_hash = [0x99; 32];
+    }
+    let steps: [(Entry, [ShareRow; 2], &str); 6] = [
+        (verdict(3, 1, [0x11; 32], true), [finder(1, 0x11, "Y", ""), finder(2, 0x22, "N", "")], "accepted"),
+        (verdict(4, 1, [0x11; 32], false), [finder(1, 0x11, "N", ""), finder(2, 0x22, "N", "")], "orphaned"),
+        (verdict(5, 2, [0x22; 32], false), [finder(1, 0x11, "N", ""), finder(2, 0x22, "N", "high-hash")], "rejected"),
+        (renamed, [finder(1, 0x11, "N", ""), finder(2, 0x99, "Y", "high-hash")], "accepted"),
+        (verdict(7, 2, [0x22; 32], false), [finder(1, 0x11, "N", ""), finder(2, 0x99, "N", "high-hash")], "orphaned"),
+        (verdict(8, 1, [0x11; 32], true), [finder(1, 0x11, "Y", ""), finder(2, 0x99, "N", "high-hash")], "accepted"),
+    ];
+    for (entry, rows, word) in steps {
+        let Event::Verdict(record) = &entry.event else { unreachable!("all are verdicts") };
+        let (seq, candidate) = (entry.seq, record.candidate);
+        sink.commit(&[entry], seq - 1, seq).await.unwrap();
+        assert_eq!(db.rows("corrected").await, rows, "after {seq}");
+        let sql = format!("SELECT verdict, share_row FROM mpos_stratum_block WHERE seq = {candidate}");
+        let block: Vec<(String, String)> = db.query("corrected", &sql).await;
+        assert_eq!(block, [(word.to_owned(), "present".to_owned())], "after {seq}");
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_touches_no_other_block() {
+    let (db, mut sink) = database("other_block").await;
+    sink.attach(SPOOL, 0).await.unwrap();
+    sink.commit(&[entry(1, candidate([0x11; 32])), verdict(2, 1, [0x22; 32], true)], 0, 2).await.unwrap();
+    assert_eq!(db.rows("other_block").await[0].upstream_result.as_deref(), Some("N"));
+    assert_eq!(db.query::<String>("other_block", "SELECT verdict FROM mpos_stratum_block").await, ["pending"]);
+}
