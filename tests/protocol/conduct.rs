@@ -85,15 +85,16 @@ async fn failing_logins_are_slowed_down_and_strange_questions_end() {
 
 #[tokio::test]
 async fn who_never_subscribes_and_who_never_works_is_let_go() {
-    let keys = "\nsubscribe_timeout_secs = 1\nidle_timeout_secs = 2";
+    let keys = "\nsubscribe_timeout_secs = 1\nidle_timeout_secs = 2\ninvalid_percent_max = 100";
     let stage = FakeStage::start_with("protocol_idle", |coin| coin.ports[0] += keys).await;
     let mut silent = Miner::connect(stage.port, Algorithm::Sha256d).await.unwrap();
     // Talk is no work, nor are submits that do not count.
     let (mut zombie, job) = stage.miner("alice.rig1").await;
     let (mut honest, work) = stage.miner("alice.rig2").await;
     silent.wait_for_close().await.unwrap();
-    let mut alive = true;
+    let (mut alive, started) = (true, std::time::Instant::now());
     while alive {
+        assert!(started.elapsed() < crate::support::miner::PATIENCE, "the zombie stays");
         let weak = zombie.mine(&job, Wanted::BelowShare).unwrap();
         alive = zombie.submit("alice.rig1", &weak).await.is_ok();
         alive &= zombie.request("mining.ping", json!([])).await.is_ok();
