@@ -63,7 +63,7 @@
 //! | step | failure | consequence |
 //! | --- | --- | --- |
 //! | line | too long, not JSON | error answer, after three in a row (or one oversized) the connection is closed |
-//! | name | database away | remembered workers go on; unknown ones are told to try again |
+//! | name | database away | remembered workers go on, also after a restart; unknown ones are told to try again |
 //! | hash | hashers busy | this connection stops reading; nobody else notices |
 //! | append | disk full or failing, spool at its bound | the miner is refused; a candidate goes to the nodes even so |
 //! | drain | database away, lock, restart | rows wait in the spool; the writer attaches again and asks where it was |
@@ -87,7 +87,7 @@
 //! | jobs | the coin's job maker in [`service`] | `watch` of an immutable [`work::board::JobBoard`] |
 //! | announcements of a job | the job: built once per size and variant by whoever asks first | shared bytes |
 //! | extranonce1 | one counter per coin | the session |
-//! | known workers | one directory task per place where workers are stored | message and reply |
+//! | known workers | one directory task per place where workers are stored, with a copy in a file | message and reply |
 //! | sequence, open segment | the ledger's appender, behind one short lock | `watch` of the synced number |
 //! | drain position | the cursor row in the database | the drainer asks for it |
 //! | found blocks until they are buried | a task each, with a dossier and the bytes in files | the ledger's verdicts, the dossiers |
@@ -106,6 +106,7 @@
 //! | sync thread | per ledger | a flag | - |
 //! | drainer | per ledger | reads files | the spool grows to its bound |
 //! | directory | per worker store | a bounded queue | "try again" to the miner, no strike |
+//! | remembered workers | per worker store | 65,536, and `remember_hours` while the database is away | the one learnt longest ago is forgotten |
 //! | poller, long poll | per node | `watch` | the newest wins |
 //! | jobs per connection | 16 | older ones are unknown | |
 //! | found blocks being watched | a task each | 1,000 a coin | closed with the verdict they have | |

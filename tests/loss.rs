@@ -15,11 +15,15 @@ mod support;
 mod account;
 #[path = "loss/crew.rs"]
 mod crew;
+#[path = "loss/dead.rs"]
+mod dead;
 #[path = "loss/disk.rs"]
 mod disk;
 #[path = "loss/kills.rs"]
 mod kills;
 #[path = "loss/pool.rs"]
 mod pool;
+#[path = "loss/spool.rs"]
+mod spool;
 #[path = "pool/stage.rs"]
 mod stage;

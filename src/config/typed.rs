@@ -236,11 +236,13 @@ pub struct Workers {
     pub auto_create: bool,
     /// Whether accounts locked by an administrator (`is_locked = 2`) are refused.
     pub refuse_locked: bool,
-    /// How long a positive answer is remembered.
+    /// How long a positive answer is remembered without asking again.
     pub cache: Duration,
     /// How long a negative answer is remembered.
     pub negative_cache: Duration,
-    /// How often workers that mine are looked up again; what is remembered is not asked for.
+    /// How long a worker is known after the database last confirmed it, while it is away.
+    pub remember: Duration,
+    /// How often workers of open connections are looked up again; what is remembered is not asked for.
     pub recheck: Duration,
     /// What the column `pool_worker.difficulty` is for.
     pub pool_worker_difficulty: ColumnUse,

@@ -44,8 +44,12 @@ impl PoolWorkers {
             hosts: connect::hosts(mpos),
             limits: Limits { connect: CONNECT_TIMEOUT, ..Limits::default() },
             conn: None,
-            // More than one only where the unique key is missing; then the exact spelling goes first.
-            find_worker: format!("SELECT username, password FROM {workers}.pool_worker WHERE username = ? LIMIT 8"),
+            // More than one only where the unique key is missing; then the exact spelling goes first. The last
+            // column tells whether the table's own comparison takes capital and small letters for the same.
+            find_worker: format!(
+                "SELECT username, password, LOWER(username) = UPPER(username) FROM {workers}.pool_worker \
+                 WHERE username = ? LIMIT 8"
+            ),
             find_account: format!("SELECT id, username, is_locked FROM {accounts}.accounts WHERE username = ? LIMIT 1"),
             create_worker: format!(
                 "INSERT INTO {workers}.pool_worker (account_id, username, password) VALUES (?, ?, ?)"
@@ -94,18 +98,22 @@ impl PoolWorkers {
     }
 
     async fn find_in(&self, conn: &mut Conn, name: &str) -> Result<Found, Error> {
-        let workers: Vec<(String, Option<String>)> = ask(conn, &self.find_worker, (name,)).await?;
-        let exact = workers.iter().position(|(stored, _)| stored == name).unwrap_or(0);
+        type Row = (String, Option<String>, bool);
+        let workers: Vec<Row> = ask(conn, &self.find_worker, (name,)).await?;
+        let is_only = workers.len() == 1;
+        let exact = workers.iter().position(|(stored, ..)| stored == name).unwrap_or(0);
         let worker = workers.into_iter().nth(exact);
         // MPOS credits the text before the first dot of the stored name, whatever `account_id` says.
-        let credited = worker.as_ref().map_or(name, |(stored, _)| stored.as_str());
+        let credited = worker.as_ref().map_or(name, |(stored, ..)| stored.as_str());
         let account = credited.split('.').next().unwrap_or_default().to_owned();
         let account: Option<(i64, String, i64)> = ask_first(conn, &self.find_account, (account,)).await?;
         let Some((id, account_name, locked)) = account else { return Ok(Found::Nothing) };
         // MPOS knows 0, 1 and 2; anything else counts as MPOS counts it: not 2, so not locked out.
         let locked = u8::try_from(locked).unwrap_or(1);
         Ok(match worker {
-            Some((name, password)) => Found::Worker(StoredWorker { name, password, locked }),
+            Some((name, password, folds)) => {
+                Found::Worker(StoredWorker { name, password, locked, folds_case: folds && is_only })
+            }
             None => Found::OnlyAccount(StoredAccount { id, name: account_name, locked }),
         })
     }

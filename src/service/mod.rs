@@ -4,7 +4,7 @@ mod accounts;
 pub mod blocks;
 mod coin;
 mod descriptors;
-mod desk;
+pub mod desk;
 mod jobs;
 pub mod run;
 mod supervisor;

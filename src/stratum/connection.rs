@@ -127,13 +127,21 @@ enum End {
     Stop,
 }
 
+/// What the directory answered.
+struct Authorised {
+    ticket: Ticket,
+    answer: Answer,
+    /// The worker had been authorised before.
+    again: bool,
+}
+
 struct Connection {
     context: PortContext,
     session: Session,
     lines: LineBuffer,
     /// The bytes read hold no further line.
     drained: bool,
-    authorisations: JoinSet<(Ticket, Answer)>,
+    authorisations: JoinSet<Authorised>,
     /// Made at the first memory-hard share.
     hashes: Option<HashAnswers>,
     /// The hasher thread of this connection.
@@ -208,9 +216,9 @@ impl Connection {
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_board(self.now(), &snapshot);
                 }
-                Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
+                Some(Ok(authorised)) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
                     let snapshot = Arc::clone(&board.borrow());
-                    self.on_authorised(ticket, answer, &snapshot);
+                    self.on_authorised(authorised, &snapshot);
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
                 _ = synced.changed(), if self.session.waits_for_sync() => {}
@@ -279,10 +287,13 @@ impl Connection {
         let mut headers: Vec<(Ticket, [u8; 80])> = Vec::new();
         for effect in self.session.take_effects() {
             match effect {
-                Effect::Authorise { ticket, name, password } => {
+                Effect::Authorise { ticket, name, password, again } => {
                     let directory = self.context.directory.clone();
                     let stored = self.context.terms.memory.stored.clone();
-                    let delay = self.admission.authorization_delay(self.now().monotonic);
+                    let delay = match again {
+                        true => Duration::ZERO,
+                        false => self.admission.authorization_delay(self.now().monotonic),
+                    };
                     if !delay.is_zero() {
                         Counters::count(&self.context.counters.wire.delayed_authorizations);
                     }
@@ -290,11 +301,14 @@ impl Connection {
                         if !delay.is_zero() {
                             sleep(delay).await;
                         }
-                        let answer = directory.authorize(&name, &password).await;
+                        let answer = match again {
+                            true => directory.recheck(&name, &password).await,
+                            false => directory.authorize(&name, &password).await,
+                        };
                         if let Answer::Granted(worker) = &answer {
                             stored.learn(worker).await;
                         }
-                        (ticket, answer)
+                        Authorised { ticket, answer, again }
                     });
                 }
                 Effect::Hash { ticket, header } => headers.push((ticket, header)),
@@ -313,9 +327,10 @@ impl Connection {
         }
     }
 
-    fn on_authorised(&mut self, ticket: Ticket, answer: Answer, board: &JobBoard) {
+    fn on_authorised(&mut self, authorised: Authorised, board: &JobBoard) {
+        let Authorised { ticket, answer, again } = authorised;
         let now = self.now();
-        if matches!(answer, Answer::Denied(_)) && !Session::looked_up_again(ticket) {
+        if matches!(answer, Answer::Denied(_)) && !again {
             self.admission.on_refused_authorization(now.monotonic);
         }
         self.session.on_authorised(now, ticket, answer, board);
@@ -361,8 +376,8 @@ impl Connection {
             }
             let snapshot = Arc::clone(&self.context.board.borrow());
             tokio::select! {
-                Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
-                    self.on_authorised(ticket, answer, &snapshot);
+                Some(Ok(authorised)) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
+                    self.on_authorised(authorised, &snapshot);
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
                 // A candidate does not wait for its name.

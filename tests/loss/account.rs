@@ -114,7 +114,7 @@ pub fn check(accounts: &[Account], rows: &[ShareRow], whole: bool) -> Counts {
     let blocks: Vec<&str> = rows.iter().map(|row| row.solution.as_str()).filter(|hash| !hash.is_empty()).collect();
     assert_eq!(blocks.iter().collect::<HashSet<_>>().len(), blocks.len(), "a block is there twice");
     counts.blocks = blocks.len();
-    check_order(rows, &order);
+    check_order(rows, &order, whole);
     counts
 }
 
@@ -152,16 +152,21 @@ fn check_connection<'a>(
 }
 
 /// Rows are in the order of acceptance: what was answered before something else was sent comes before it.
-fn check_order(rows: &[ShareRow], shares: &HashMap<u64, &Sent>) {
-    let mut earliest: Option<Instant> = None;
+fn check_order(rows: &[ShareRow], shares: &HashMap<u64, &Sent>, whole: bool) {
+    let mut earliest: Option<(Instant, &ShareRow)> = None;
     for row in rows.iter().rev() {
         let sent = shares[&row.id];
         assert!(
-            earliest.is_none_or(|answered| sent.at <= answered),
-            "a later row was answered before {row:?} was sent"
+            earliest.is_none_or(|(answered, _)| sent.at <= answered),
+            "{:?} was answered before the share of {row:?} was sent",
+            earliest.map(|(_, later)| later)
         );
-        if let Some((_, answered, _)) = &sent.answer {
-            earliest = Some(earliest.map_or(*answered, |earliest| earliest.min(*answered)));
+        // A refused share that needs no row may have been taken for another one of its worker that has.
+        if let Some((_, answered, _)) = sent.answer
+            && sent.due(whole) == Due::One
+            && earliest.is_none_or(|(earliest, _)| answered < earliest)
+        {
+            earliest = Some((answered, row));
         }
     }
     assert!(rows.is_sorted_by_key(|row| row.time), "times are in the order of acceptance");

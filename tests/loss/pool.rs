@@ -10,8 +10,8 @@ use crate::support::fake_node::FakeNode;
 use crate::support::mariadb::{MariaDb, ShareRow};
 use crate::support::miner::{Algorithm, Miner};
 
-/// One share of 4,096 is a block.
-const BLOCK_BITS: u32 = 0x2000_0fff;
+/// One share of 1,024 is a block.
+const BLOCK_BITS: u32 = 0x2000_3fff;
 /// No share of a test is a block.
 pub const HARD_BITS: u32 = 0x1d00_ffff;
 /// How long the last row and the last verdict may take.

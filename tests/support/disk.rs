@@ -68,6 +68,11 @@ impl Disk {
         fs::remove_file(self.path.join(BALLAST)).unwrap();
     }
 
+    /// Makes it larger or smaller.
+    pub fn resize(&mut self, bytes: u64) {
+        self.order(&format!("mount -o remount,size={bytes} {}", self.mount.path().display()));
+    }
+
     /// Makes it read-only, or writable again. Nothing on it may be open for writing.
     pub fn set_read_only(&mut self, read_only: bool) {
         let option = if read_only { "ro" } else { "rw" };

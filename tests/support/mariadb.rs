@@ -141,6 +141,11 @@ impl MariaDb {
         run(Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()));
     }
 
+    /// The process id of the running server.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
     /// The unix socket.
     pub fn socket(&self) -> PathBuf {
         self.dir.path().join("sock")

@@ -94,6 +94,7 @@ pub(super) fn workers(section: Section<'_>) -> Option<Workers> {
     let refuse_locked = section.or("refuse_locked", "true", boolean);
     let cache = section.or("cache_secs", "60", secs(1..=86_400));
     let negative_cache = section.or("negative_cache_secs", "10", secs(1..=3600));
+    let remember = section.or("remember_hours", "168", hours(1..=8760));
     let recheck = section.or("recheck_secs", "600", secs(1..=86_400));
     let pool_worker_difficulty = section.or("pool_worker_difficulty", "\"write\"", one_of(COLUMN_USES));
     section.finish();
@@ -103,6 +104,7 @@ pub(super) fn workers(section: Section<'_>) -> Option<Workers> {
         refuse_locked: refuse_locked?,
         cache: cache?,
         negative_cache: negative_cache?,
+        remember: remember?,
         recheck: recheck?,
         pool_worker_difficulty: pool_worker_difficulty?,
     })

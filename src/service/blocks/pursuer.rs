@@ -57,14 +57,16 @@ pub struct Pursuer {
     open: Mutex<HashSet<Hash>>,
     /// True: the daemon stops, watching ends.
     stopping: watch::Sender<bool>,
-    tasks: Mutex<JoinSet<()>>,
+    /// None: finished, nothing begins any more.
+    tasks: Mutex<Option<JoinSet<()>>>,
 }
 
 impl Pursuer {
     /// A pursuer without blocks.
     pub fn new(settings: Settings) -> Self {
         let shelf = Arc::new(Shelf::new(settings.dir.clone()));
-        Self { settings, shelf, open: Mutex::default(), stopping: watch::Sender::new(false), tasks: Mutex::default() }
+        let (stopping, tasks) = (watch::Sender::new(false), Mutex::new(Some(JoinSet::new())));
+        Self { settings, shelf, open: Mutex::default(), stopping, tasks }
     }
 
     /// The present millisecond, Unix time.
@@ -156,17 +158,32 @@ impl Pursuer {
     /// Waits for the candidates in flight, but not longer than `grace`: the files remember them.
     pub async fn finish(&self, grace: Duration) {
         self.stopping.send_replace(true);
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        let all = async { while tasks.join_next().await.is_some() {} };
+        // Tasks begin others: those of the last run are taken up by one.
+        let all = async {
+            while let Some(mut tasks) = self.take_tasks() {
+                while tasks.join_next().await.is_some() {}
+            }
+        };
         if timeout(grace, all).await.is_err() {
             info!(coin = %self.settings.coin, "block candidates without a verdict are taken up at the next start");
         }
+        *self.tasks() = None;
+    }
+
+    /// The tasks so far, if there are any.
+    fn take_tasks(&self) -> Option<JoinSet<()>> {
+        self.tasks().as_mut().map(std::mem::take).filter(|tasks| !tasks.is_empty())
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Option<JoinSet<()>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
+        if let Some(tasks) = &mut *self.tasks() {
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(task);
+        }
     }
 
     /// A task for a case, with its file attended to.

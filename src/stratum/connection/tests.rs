@@ -19,6 +19,7 @@ use crate::stratum::gate::House;
 use crate::stratum::guard::Guard;
 use crate::stratum::wire::handshakes::Handshakes;
 use crate::work::job::tests::job;
+use crate::worker::memory::Memory;
 use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
 
 /// What nobody should ever have to wait for.
@@ -48,7 +49,7 @@ struct Everybody(mpsc::Sender<String>);
 impl WorkerSource for Everybody {
     async fn find(&mut self, name: &str) -> Result<Found, SourceError> {
         let _ = self.0.send(name.to_owned()).await;
-        Ok(Found::Worker(StoredWorker { name: name.to_owned(), password: None, locked: 0 }))
+        Ok(Found::Worker(StoredWorker { name: name.to_owned(), password: None, locked: 0, folds_case: true }))
     }
 
     async fn create(&mut self, _: &StoredAccount, _: &str, _: &str) -> Result<StoredWorker, SourceError> {
@@ -106,6 +107,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         refuse_locked: true,
         cache: seconds(60),
         negative_cache: seconds(60),
+        remember: seconds(60),
         recheck: Duration::from_secs(600),
         pool_worker_difficulty: ColumnUse::Off,
     };
@@ -115,7 +117,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         terms: Arc::new(terms),
         board: board_seen,
         extranonces: Arc::new(Extranonces::starting_at(0)),
-        directory: Directory::start(Everybody(asks), workers),
+        directory: Directory::start(Everybody(asks), workers, Memory::of_this_run()),
         hashers: hashers.clone(),
         desk: desk.clone(),
         clock: Arc::new(SystemClock::new()),

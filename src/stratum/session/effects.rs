@@ -28,6 +28,8 @@ pub enum Effect {
         name: String,
         /// The password as the miner wrote it.
         password: String,
+        /// It was authorised before, nobody waits for the answer, and nobody is to blame for it.
+        again: bool,
     },
     /// Ask a hasher; the answer comes back by [`super::Session::on_hash`].
     Hash {

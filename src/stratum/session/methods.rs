@@ -82,7 +82,7 @@ impl Session {
                 let waiting = Waiting::Authorisation { id, name: name.into(), password: used, wishes, whole };
                 let ticket = self.answers.push(waiting);
                 let name = name.to_owned();
-                self.effects.push(Effect::Authorise { ticket, name, password });
+                self.effects.push(Effect::Authorise { ticket, name, password, again: false });
             }
             Some(_) => self.answer(request, |id| reply::unauthorized(id, "Worker name or password is too long")),
             None => self.answer(request, |id| {

@@ -230,7 +230,7 @@ impl Session {
             *wishes = Wishes::default();
             *used = Secret::new(password.clone());
             let name = name.to_string();
-            return self.effects.push(Effect::Authorise { ticket, name, password });
+            return self.effects.push(Effect::Authorise { ticket, name, password, again: false });
         }
         let (id, name, password, wishes) = (id.take(), std::mem::take(name), used.clone(), *wishes);
         let refusal = match answer {

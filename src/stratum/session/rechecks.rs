@@ -43,10 +43,12 @@ impl Session {
         idle.then(|| self.rechecks.last + self.terms.recheck)
     }
 
-    /// The connection has its first worker: the time counts from here.
+    /// The connection has its first worker: the time counts from here, up to a quarter of it less, so
+    /// that sessions that began together after a restart do not all ask together.
     pub(super) fn start_rechecks(&mut self, now: Duration) {
         if self.workers.is_empty() {
-            self.rechecks.last = now;
+            let [.., low] = self.extranonce1.bytes();
+            self.rechecks.last = now.saturating_sub(self.terms.recheck / 1024 * u32::from(low));
         }
     }
 
@@ -61,19 +63,13 @@ impl Session {
             self.rechecks.next += 1;
             self.rechecks.asked.push((ticket, worker.submitted.clone()));
             let password = worker.password.reveal().to_owned();
-            self.effects.push(Effect::Authorise { ticket, name, password });
+            self.effects.push(Effect::Authorise { ticket, name, password, again: true });
         }
-    }
-
-    /// Whether a ticket names a look-up of a worker that mines already, rather than a login: the miner did
-    /// not ask for it, and its outcome is not his fault.
-    pub fn looked_up_again(ticket: Ticket) -> bool {
-        ticket >= FIRST_TICKET
     }
 
     /// The directory has looked a worker up once more. False: that was asked for by a request.
     pub(super) fn on_rechecked(&mut self, now: Moment, ticket: Ticket, answer: &Answer) -> bool {
-        if !Self::looked_up_again(ticket) {
+        if ticket < FIRST_TICKET {
             return false;
         }
         let Some(name) = self.rechecks.take(ticket) else { return true };

@@ -95,7 +95,9 @@ impl Miner {
         while !effects.is_empty() {
             for effect in effects {
                 match effect {
-                    Effect::Authorise { ticket, name, password } => self.authorisations.push((ticket, name, password)),
+                    Effect::Authorise { ticket, name, password, again: _ } => {
+                        self.authorisations.push((ticket, name, password))
+                    }
                     Effect::Hash { ticket, header } => self.hashes.push((ticket, header)),
                     Effect::Record { ticket, share } => {
                         self.seq += 1;
