@@ -86,7 +86,8 @@ fn terms(dice: &mut Dice, waits: bool) -> Terms {
         write_timeout: Duration::from_secs(30),
         keepalive: Duration::from_secs(50),
         transport: Transport::default(),
-        rules: Rules::default(),
+        // The books know one difficulty per job, and nothing of tolerance.
+        rules: Rules { share_tolerance_ppm: 0, race_window: Duration::ZERO, ..Rules::default() },
     };
     Terms {
         port: Arc::new(port),

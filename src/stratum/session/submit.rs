@@ -187,7 +187,7 @@ impl Session {
     /// The newest difficulty, if it was lowered after `sent` was sent and so recently that shares found
     /// by it may belong to the older job.
     fn newest_bar(&self, now: Moment, sent: &SentJob) -> Option<Arc<Bar>> {
-        let recent = self.lowered_at.is_some_and(|at| now.monotonic <= at + self.terms.port.rules.race_window);
+        let recent = self.lowered_at.is_some_and(|at| now.monotonic < at + self.terms.port.rules.race_window);
         (recent && self.bar.difficulty() < sent.difficulty()).then(|| Arc::clone(&self.bar))
     }
 }
