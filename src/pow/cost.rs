@@ -35,6 +35,8 @@ impl Algorithm {
             | Self::Skein
             | Self::Groestl
             | Self::GroestlMyriad
+            | Self::Blake
+            | Self::Shavite3
             | Self::Blake2s
             | Self::Sha1coin
             | Self::Lbry

@@ -50,6 +50,10 @@ pub enum Algorithm {
     Groestl,
     /// SHA-256 of Groestl-512.
     GroestlMyriad,
+    /// BLAKE-256 with eight rounds.
+    Blake,
+    /// SHAvite-3-512 twice.
+    Shavite3,
     /// BLAKE2s-256.
     Blake2s,
     /// SHA-1 over twenty-six windows of a base64 text.
@@ -101,6 +105,8 @@ impl Algorithm {
             Self::Skein => simple::skein(header),
             Self::Groestl => simple::groestl(header),
             Self::GroestlMyriad => simple::groestl_myriad(header),
+            Self::Blake => primitives::blake::blake256_8(header),
+            Self::Shavite3 => simple::shavite3(header),
             Self::Blake2s => simple::blake2s(header),
             Self::Sha1coin => simple::sha1coin(header),
             Self::Lbry => simple::lbry(header),
@@ -124,6 +130,8 @@ impl Algorithm {
             | Self::Skein
             | Self::Groestl
             | Self::GroestlMyriad
+            | Self::Blake
+            | Self::Shavite3
             | Self::Blake2s
             | Self::Sha1coin
             | Self::Lbry

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha512};
 use skein::Skein512;
 use skein::digest::consts::U64;
 
+use super::primitives::shavite::shavite512;
 use super::{sha256, sha256d};
 use crate::bytes::Hash;
 
@@ -30,6 +31,11 @@ pub fn groestl(header: &[u8]) -> Hash {
 /// SHA-256 of Groestl-512 (Myriadcoin).
 pub fn groestl_myriad(header: &[u8]) -> Hash {
     sha256(&Groestl512::digest(header))
+}
+
+/// SHAvite-3-512 twice, cut to 32 bytes (Inkcoin).
+pub fn shavite3(header: &[u8]) -> Hash {
+    truncated(&shavite512(&shavite512(header)))
 }
 
 /// BLAKE2s with 32 bytes of output and no key (Verge).

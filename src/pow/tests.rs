@@ -28,13 +28,8 @@ const NOT_OFFERED: &[&str] = &[
     "xevan",
     "tribus",
     "scrypt-jane",
-    "quark",
-    "x11",
-    "blake",
     "fugue",
-    "shavite3",
     "x13",
-    "c11",
     "x16r",
     "x16rv2",
     "lyra2rev2",
@@ -44,7 +39,6 @@ const NOT_OFFERED: &[&str] = &[
     "neoscrypt",
     "yescrypt",
     "yescryptr16",
-    "qubit",
     "hefty1-nomp",
     "bcrypt",
     "x14",
@@ -55,7 +49,6 @@ const NOT_OFFERED: &[&str] = &[
     "odocrypt",
     "allium",
     "argon2d-dyn-v13",
-    "fresh",
 ];
 
 fn vectors() -> Vec<(&'static names::Named, Algorithm, Vector)> {
