@@ -37,10 +37,14 @@ impl Algorithm {
             | Self::GroestlMyriad
             | Self::Blake
             | Self::Shavite3
+            | Self::Fugue
+            | Self::Hefty1
+            | Self::Hefty1Nomp
             | Self::Blake2s
             | Self::Sha1coin
             | Self::Lbry
             | Self::Chained(_) => Class::Cheap,
+            Self::Bcrypt => Class::Expensive,
             Self::Scrypt { log_n, r } => {
                 let units = 1u64.checked_shl(u32::from(log_n)).and_then(|n| n.checked_mul(u64::from(r)));
                 if units.is_some_and(|units| units <= SCRYPT_HEAVY_MAX) { Class::Heavy } else { Class::Expensive }
