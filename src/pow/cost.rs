@@ -44,6 +44,7 @@ impl Algorithm {
             | Self::Sha1coin
             | Self::Lbry
             | Self::Chained(_) => Class::Cheap,
+            Self::Odocrypt { .. } => Class::Heavy,
             Self::Bcrypt => Class::Expensive,
             Self::Scrypt { log_n, r } => {
                 let units = 1u64.checked_shl(u32::from(log_n)).and_then(|n| n.checked_mul(u64::from(r)));

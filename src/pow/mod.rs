@@ -70,6 +70,11 @@ pub enum Algorithm {
     Sha1coin,
     /// SHA-256, SHA-512 and RIPEMD-160 (LBRY).
     Lbry,
+    /// A cipher that changes with time, and Keccak-p[800] (DigiByte).
+    Odocrypt {
+        /// So many seconds a cipher is in force: ten days on the main network.
+        epoch_secs: u32,
+    },
     /// Functions of 512 bits one after the other: X11 and its relatives.
     Chained(Chained),
 }
@@ -106,7 +111,7 @@ impl Algorithm {
 
     /// [`Algorithm::hash`] at another time than the header's own, for the algorithms that
     /// [change with time](Algorithm::depends_on_time).
-    pub fn hash_at(self, header: &[u8], time: u32, _scratch: &mut Scratch) -> Hash {
+    pub fn hash_at(self, header: &[u8], time: u32, scratch: &mut Scratch) -> Hash {
         match self {
             Self::Sha256d => sha256d(header),
             Self::Scrypt { log_n, r } => scrypt::hash(header, log_n, r),
@@ -124,6 +129,7 @@ impl Algorithm {
             Self::Blake2s => simple::blake2s(header),
             Self::Sha1coin => simple::sha1coin(header),
             Self::Lbry => simple::lbry(header),
+            Self::Odocrypt { epoch_secs } => scratch.odocrypt(time, epoch_secs).hash(header),
             Self::Chained(chained) => chained.hash(header),
         }
     }
@@ -137,7 +143,7 @@ impl Algorithm {
     /// must not be hashed then: whoever chooses the time would choose the cost.
     pub fn depends_on_time(self) -> bool {
         match self {
-            Self::KeccakNormal => true,
+            Self::KeccakNormal | Self::Odocrypt { .. } => true,
             Self::Sha256d
             | Self::Scrypt { .. }
             | Self::Keccak

@@ -1,12 +1,24 @@
-//! Memory that outlives a hash.
+//! What outlives a hash: memory and prepared state for the next one.
+
+use super::primitives::odocrypt::OdoCrypt;
 
 /// Memory that a hash may keep for the next one; one per thread or task that hashes.
 #[derive(Debug, Default)]
-pub struct Scratch(());
+pub struct Scratch {
+    /// OdoCrypt's cipher drawn last, with its key: drawing one costs more than hashing with it.
+    odocrypt: Option<(u32, OdoCrypt)>,
+}
 
 impl Scratch {
     /// Nothing kept yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The cipher in force at a time.
+    pub(super) fn odocrypt(&mut self, time: u32, epoch_secs: u32) -> &OdoCrypt {
+        let key = time - time.checked_rem(epoch_secs).unwrap_or(0);
+        let kept = self.odocrypt.take().filter(|(of, _)| *of == key);
+        &self.odocrypt.insert(kept.unwrap_or_else(|| (key, OdoCrypt::new(key)))).1
     }
 }

@@ -28,21 +28,14 @@ const NOT_OFFERED: &[&str] = &[
     "xevan",
     "tribus",
     "scrypt-jane",
-    "x13",
-    "x16r",
-    "x16rv2",
     "lyra2rev2",
     "argon2d-dyn",
     "lyra2z",
     "neoscrypt",
     "yescrypt",
     "yescryptr16",
-    "x14",
-    "x15",
-    "x17",
     "lyra2re",
     "lyra2rev3",
-    "odocrypt",
     "allium",
     "argon2d-dyn-v13",
 ];
@@ -167,9 +160,11 @@ fn headers_of_every_length_are_hashed_by_every_algorithm() {
     let mut scratch = Scratch::new();
     for named in names::all().filter(|named| named.algorithm.class() != Class::Expensive) {
         let mut seen = std::collections::HashSet::new();
+        // OdoCrypt takes 80 bytes and fills what is missing with zeros.
+        let fixed = matches!(named.algorithm, Algorithm::Odocrypt { .. });
         for length in (0..=96).chain([112, 127, 128, 140, 143, 144, 180, 236, 255, 256, 257, 1487, 4096]) {
             let hash = named.algorithm.hash(&stream(length), &mut scratch);
-            assert!(seen.insert(hash) && hash != [0xff; 32], "{} of {length} bytes", named.name);
+            assert!((seen.insert(hash) || fixed) && hash != [0xff; 32], "{} of {length} bytes", named.name);
         }
     }
 }
