@@ -31,11 +31,11 @@ pub enum Algorithm {
     Keccak,
 }
 
-/// Memory that a hash may keep for the next one; one per thread or task that hashes. None of
-/// today's algorithms keeps anything: it is part of the calls so that one that does, such as
-/// several scrypt headers side by side, needs no change where hashes are asked for.
+/// Memory that a hash may keep for the next one; one per thread or task that hashes.
 #[derive(Debug, Default)]
-pub struct Scratch(());
+pub struct Scratch {
+    scrypt: scrypt::Pad,
+}
 
 impl Scratch {
     /// Nothing kept yet.
@@ -79,17 +79,22 @@ impl Algorithm {
 
     /// The hash of `header`, whatever its length. With parameters that [`Algorithm::check`] refuses
     /// the answer is the greatest hash there is, which meets no target.
-    pub fn hash(self, header: &[u8], _scratch: &mut Scratch) -> Hash {
+    pub fn hash(self, header: &[u8], scratch: &mut Scratch) -> Hash {
         match self {
             Self::Sha256d => sha256d(header),
-            Self::Scrypt { log_n, r } => scrypt::hash(header, log_n, r),
+            Self::Scrypt { log_n, r } => scrypt::hash(header, log_n, r, &mut scratch.scrypt),
             Self::Keccak => keccak::keccak256(header),
         }
     }
 
     /// Appends the hash of each of `headers` to `hashes`, in order.
     pub fn hash_batch(self, headers: &[&[u8]], scratch: &mut Scratch, hashes: &mut Vec<Hash>) {
-        hashes.extend(headers.iter().map(|header| self.hash(header, scratch)));
+        match self {
+            Self::Scrypt { log_n, r } => scrypt::hash_batch(headers, log_n, r, &mut scratch.scrypt, hashes),
+            Self::Sha256d | Self::Keccak => {
+                hashes.extend(headers.iter().map(|header| self.hash(header, scratch)));
+            }
+        }
     }
 
     /// Where hashes are to be computed.
