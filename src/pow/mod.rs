@@ -97,6 +97,14 @@ impl Algorithm {
         }
     }
 
+    /// How many headers are worth hashing at once: as many as are computed side by side.
+    pub fn batch_max(self) -> usize {
+        match self {
+            Self::Scrypt { r: 1, .. } => scrypt::BATCH_MAX,
+            Self::Sha256d | Self::Scrypt { .. } | Self::Keccak => 1,
+        }
+    }
+
     /// Where hashes are to be computed.
     pub fn cost(self) -> Cost {
         match self {

@@ -7,6 +7,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub mod jane;
 mod portable;
 mod romix;
 mod row;
@@ -14,6 +15,7 @@ mod sha256;
 
 use scrypt::Params;
 
+use self::romix::Core;
 use self::row::{ROW_BYTES, Row};
 use self::sha256::HEADER_BYTES;
 use crate::bytes::Hash;
@@ -87,6 +89,17 @@ impl Vectors {
         match self {
             Self::Avx2 => avx2::scrypt(headers, pad, n, hashes),
             Self::Avx512 => avx512::scrypt(headers, pad, n, hashes),
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        match self {}
+    }
+
+    /// ROMix of as many blocks as there are lanes in one of [`Vectors::lanes`].
+    fn romix<C: Core>(self, blocks: &mut [Row], pad: &mut [Row], n: usize) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        match self {
+            Self::Avx2 => avx2::romix::<C>(blocks, pad, n),
+            Self::Avx512 => avx512::romix::<C>(blocks, pad, n),
         }
         #[cfg(not(target_arch = "x86_64"))]
         match self {}
