@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod algo;
 mod check;
 mod run;
 
@@ -45,6 +46,9 @@ enum Command {
     ///
     /// Nothing is connected to and nothing is changed: neither the nodes nor the database are asked.
     Check(ConfigArgument),
+    /// List proof-of-work algorithms, or hash headers with them
+    #[command(subcommand)]
+    Algo(algo::Algo),
 }
 
 #[derive(clap::Args)]
@@ -60,6 +64,7 @@ pub fn main() -> Exit {
         Ok(cli) => match cli.command {
             Command::Run(argument) => run::run(&argument.config),
             Command::Check(argument) => check::run(&argument.config),
+            Command::Algo(algo) => algo::run(&algo),
         },
         Err(error) => {
             // If even that cannot be written there is nobody left to tell.

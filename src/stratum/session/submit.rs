@@ -12,8 +12,7 @@ use super::answers::{SyncNeed, Ticket, Waiting};
 use super::effects::{Effect, Moment};
 use super::pending::{PendingShare, SentJob};
 use crate::bytes::Hash;
-use crate::coin::profile::BlockHash;
-use crate::pow::{Cost, Scratch, sha256d};
+use crate::pow::{Cost, Scratch};
 use crate::stratum::desk::{Candidate, HashedWork, JudgedShare};
 use crate::stratum::reply;
 use crate::stratum::request::{Id, Request};
@@ -82,6 +81,11 @@ impl Session {
         };
         let template = &sent.job.template;
         let version = rolled_version(template.version, self.version_mask, bits)?;
+        let time_in_range = time_in_range(time, template.mintime, now.unix_secs);
+        if !time_in_range && self.terms.algorithm.depends_on_time() {
+            // No block either: nodes refuse it. Hashed, it would cost what its sender chose.
+            return Err(Reject::TimeRange.into());
+        }
 
         self.duplicates.on_tip(board.tip_seq);
         let key = ShareKey::new(sent.key(), &extranonce2, time, nonce, version);
@@ -103,7 +107,7 @@ impl Session {
             extranonce2,
             assembled: sent.job.assemble(&sent.announcement, self.extranonce1, &extranonce2, version, time, nonce),
             freshness,
-            time_in_range: time_in_range(time, template.mintime, now.unix_secs),
+            time_in_range,
             remembered: reserved == Reserved::New,
             sent,
         }))
@@ -240,10 +244,7 @@ impl Session {
             return;
         }
         let candidate = outcome.candidate.then(|| Candidate {
-            block_hash: match self.terms.block_hash {
-                BlockHash::Sha256d => sha256d(&share.assembled.header),
-                BlockHash::Pow => pow,
-            },
+            block_hash: self.terms.block_hash.of(&share.assembled.header, pow),
             coinbase: share.sent.announcement.coinbase(self.extranonce1, &share.extranonce2),
         });
         let work = HashedWork {
