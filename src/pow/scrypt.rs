@@ -8,8 +8,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub mod jane;
-mod portable;
-mod romix;
+pub mod portable;
+pub mod romix;
 mod row;
 mod sha256;
 

@@ -32,7 +32,7 @@ fn scrypt_here(headers: &[[u8; HEADER_BYTES]], pad: &mut [Row], n: usize, hashes
     let mut blocks = [Row::ZERO; 6];
     let Some(blocks) = blocks.get_mut(..headers.len()) else { return false };
     let keyed = sha256::expand::<Eight>(headers, blocks);
-    let done = romix_here::<Salsa>(blocks, pad, n);
+    let done = romix_here::<Salsa<4>>(blocks, pad, n);
     sha256::finish(&keyed, blocks, hashes);
     done
 }

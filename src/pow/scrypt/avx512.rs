@@ -36,12 +36,12 @@ fn scrypt_here(headers: &[[u8; HEADER_BYTES]], pad: &mut [Row], n: usize, hashes
     if headers.len() == 1 {
         // The widest vectors slow the processor's clock down for a while, for a fifth of the speed.
         let keyed = sha256::expand::<Eight>(headers, blocks);
-        let done = romix_here::<Salsa>(blocks, pad, n);
+        let done = romix_here::<Salsa<4>>(blocks, pad, n);
         sha256::finish(&keyed, blocks, hashes);
         return done;
     }
     let keyed = sha256::expand::<Sixteen>(headers, blocks);
-    let done = romix_here::<Salsa>(blocks, pad, n);
+    let done = romix_here::<Salsa<4>>(blocks, pad, n);
     sha256::finish(&keyed, blocks, hashes);
     done
 }

@@ -62,8 +62,8 @@ pub fn hash_batch(mut headers: &[&[u8]], log_n: u8, pad: &mut Pad, hashes: &mut 
             *block = expanded(key, header);
         }
         let Some(blocks) = blocks.get_mut(..lanes) else { return };
-        if !vectors.is_some_and(|vectors| vectors.romix::<ChaCha>(blocks, pad.rows(lanes * n), n)) {
-            blocks.chunks_mut(1).for_each(|block| portable::romix_1::<ChaCha>(block, pad.rows(n), n));
+        if !vectors.is_some_and(|vectors| vectors.romix::<ChaCha<4>>(blocks, pad.rows(lanes * n), n)) {
+            blocks.chunks_mut(1).for_each(|block| portable::romix_1::<ChaCha<4>>(block, pad.rows(n), n));
         }
         hashes.extend(keys.iter().zip(&*blocks).map(|(key, block)| finished(key, block)));
         headers = later;

@@ -5,8 +5,8 @@ use super::romix::{Core, VECTOR_LANES_MAX, Wide, romix};
 use super::row::{ROW_VECTORS, Row};
 
 /// Four words of one header.
-#[derive(Clone, Copy)]
-struct Words([u32; 4]);
+#[derive(Debug, Clone, Copy)]
+pub struct Words(pub [u32; 4]);
 
 impl Wide for Words {
     const LANES: usize = 1;

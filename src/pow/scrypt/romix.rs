@@ -44,14 +44,14 @@ pub trait Core {
     fn apply<W: Wide, const SETS: usize>(x: &mut [[W; 4]; SETS]);
 }
 
-/// Salsa20/8, with the four vectors holding the diagonals (see [`Row::from_salsa`]).
-pub struct Salsa;
+/// Salsa20 of so many double rounds, with the four vectors holding the diagonals (see [`Row::from_salsa`]); scrypt has four.
+pub struct Salsa<const DOUBLE_ROUNDS: usize>;
 
-impl Core for Salsa {
+impl<const DOUBLE_ROUNDS: usize> Core for Salsa<DOUBLE_ROUNDS> {
     #[inline(always)]
     fn apply<W: Wide, const SETS: usize>(x: &mut [[W; 4]; SETS]) {
         let start = *x;
-        for _ in 0..4 {
+        for _ in 0..DOUBLE_ROUNDS {
             salsa_steps(x);
             for set in x.iter_mut() {
                 *set = [set[0], set[1].turn_1(), set[2].turn_2(), set[3].turn_3()];
@@ -87,14 +87,14 @@ fn salsa_steps<W: Wide, const SETS: usize>(x: &mut [[W; 4]; SETS]) {
     }
 }
 
-/// ChaCha20/8, with the four vectors holding the rows of its matrix.
-pub struct ChaCha;
+/// ChaCha20 of so many double rounds, with the four vectors holding the rows of its matrix; scrypt-jane has four.
+pub struct ChaCha<const DOUBLE_ROUNDS: usize>;
 
-impl Core for ChaCha {
+impl<const DOUBLE_ROUNDS: usize> Core for ChaCha<DOUBLE_ROUNDS> {
     #[inline(always)]
     fn apply<W: Wide, const SETS: usize>(x: &mut [[W; 4]; SETS]) {
         let start = *x;
-        for _ in 0..4 {
+        for _ in 0..DOUBLE_ROUNDS {
             chacha_steps(x);
             for set in x.iter_mut() {
                 *set = [set[0], set[1].turn_3(), set[2].turn_2(), set[3].turn_1()];

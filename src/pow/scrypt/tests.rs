@@ -40,7 +40,7 @@ fn in_lanes_as_alone<C: Core>(blocks: &[Row], n: usize) {
 
 #[test]
 fn slices_that_do_not_fit_together_are_left_alone() {
-    for (romix, _) in sets::<Salsa>() {
+    for (romix, _) in sets::<Salsa<4>>() {
         for (rows, n) in [(3, 4), (5, 4), (3, 3), (0, 0), (0, 4), (4, usize::MAX)] {
             let mut blocks = [Row([[7; 4]; 8])];
             romix(&mut blocks, &mut vec![Row::ZERO; rows], n);
@@ -99,8 +99,8 @@ proptest! {
 
     #[test]
     fn lanes_compute_what_one_computes(blocks in prop::collection::vec(row(), 16), log_n in 1usize..6) {
-        in_lanes_as_alone::<Salsa>(&blocks, 1 << log_n);
-        in_lanes_as_alone::<ChaCha>(&blocks, 1 << log_n);
+        in_lanes_as_alone::<Salsa<4>>(&blocks, 1 << log_n);
+        in_lanes_as_alone::<ChaCha<4>>(&blocks, 1 << log_n);
     }
 
     #[test]
