@@ -46,10 +46,8 @@ impl Algorithm {
             | Self::Chained(_) => Class::Cheap,
             Self::Odocrypt { .. } => Class::Heavy,
             Self::Bcrypt => Class::Expensive,
-            Self::Scrypt { log_n, r } => {
-                let units = 1u64.checked_shl(u32::from(log_n)).and_then(|n| n.checked_mul(u64::from(r)));
-                if units.is_some_and(|units| units <= SCRYPT_HEAVY_MAX) { Class::Heavy } else { Class::Expensive }
-            }
+            Self::Scrypt { log_n, r } => scrypt_class(log_n, r),
+            Self::MemoryHard(memory_hard) => memory_hard.class(),
         }
     }
 
@@ -60,4 +58,10 @@ impl Algorithm {
             Class::Heavy | Class::Expensive => Cost::Offloaded,
         }
     }
+}
+
+/// What scrypt costs.
+pub(super) fn scrypt_class(log_n: u8, r: u32) -> Class {
+    let units = 1u64.checked_shl(u32::from(log_n)).and_then(|n| n.checked_mul(u64::from(r)));
+    if units.is_some_and(|units| units <= SCRYPT_HEAVY_MAX) { Class::Heavy } else { Class::Expensive }
 }

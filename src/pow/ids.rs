@@ -21,7 +21,7 @@ impl BlockHash {
         match self {
             Self::Sha256d => sha256d(header),
             Self::Pow => pow,
-            Self::Scrypt => scrypt::hash(header, 10, 1),
+            Self::Scrypt => scrypt::hash(header, 10, 1, &mut scrypt::Pad::default()),
         }
     }
 }

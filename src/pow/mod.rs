@@ -10,12 +10,14 @@
 //! that no trustworthy crate offers are in [`primitives`], one file each.
 
 mod bcrypt;
+pub mod by_time;
 mod chained;
 mod cost;
 pub mod hashers;
 mod heavy;
 pub mod ids;
 mod keccak;
+mod memory_hard;
 pub mod names;
 pub mod params;
 pub mod primitives;
@@ -27,6 +29,7 @@ use crate::bytes::Hash;
 
 pub use self::chained::Chained;
 pub use self::cost::{Class, Cost};
+pub use self::memory_hard::MemoryHard;
 pub use self::scratch::Scratch;
 pub use crate::bytes::sha256::{sha256, sha256d};
 
@@ -77,6 +80,8 @@ pub enum Algorithm {
     },
     /// Functions of 512 bits one after the other: X11 and its relatives.
     Chained(Chained),
+    /// scrypt's descendants and what else is made to need memory.
+    MemoryHard(MemoryHard),
 }
 
 /// Parameters that no hash can be computed with.
@@ -99,6 +104,7 @@ impl Algorithm {
     pub fn check(self) -> Result<(), UnsupportedParameters> {
         match self {
             Self::Scrypt { log_n, r } if !scrypt::is_supported(log_n, r) => Err(UnsupportedParameters { log_n, r }),
+            Self::MemoryHard(memory_hard) => memory_hard.check(),
             _ => Ok(()),
         }
     }
@@ -114,7 +120,7 @@ impl Algorithm {
     pub fn hash_at(self, header: &[u8], time: u32, scratch: &mut Scratch) -> Hash {
         match self {
             Self::Sha256d => sha256d(header),
-            Self::Scrypt { log_n, r } => scrypt::hash(header, log_n, r),
+            Self::Scrypt { log_n, r } => scrypt::hash(header, log_n, r, &mut scratch.scrypt),
             Self::Keccak => keccak::keccak256(header),
             Self::KeccakNormal => keccak::normal(header, time),
             Self::Skein => simple::skein(header),
@@ -131,12 +137,26 @@ impl Algorithm {
             Self::Lbry => simple::lbry(header),
             Self::Odocrypt { epoch_secs } => scratch.odocrypt(time, epoch_secs).hash(header),
             Self::Chained(chained) => chained.hash(header),
+            Self::MemoryHard(memory_hard) => memory_hard.hash_at(header, time, scratch),
         }
     }
 
     /// Appends the hash of each of `headers` to `hashes`, in order.
     pub fn hash_batch(self, headers: &[&[u8]], scratch: &mut Scratch, hashes: &mut Vec<Hash>) {
-        hashes.extend(headers.iter().map(|header| self.hash(header, scratch)));
+        match self {
+            Self::Scrypt { log_n, r } => scrypt::hash_batch(headers, log_n, r, &mut scratch.scrypt, hashes),
+            Self::MemoryHard(memory_hard) => memory_hard.hash_batch(headers, scratch, hashes),
+            _ => hashes.extend(headers.iter().map(|header| self.hash(header, scratch))),
+        }
+    }
+
+    /// How many headers are worth hashing at once: as many as are computed side by side.
+    pub fn batch_max(self) -> usize {
+        match self {
+            Self::Scrypt { r: 1, .. } => scrypt::BATCH_MAX,
+            Self::MemoryHard(memory_hard) => memory_hard.batch_max(),
+            _ => 1,
+        }
     }
 
     /// Whether the header's time decides how it is hashed. A share whose time is out of its window
@@ -144,6 +164,7 @@ impl Algorithm {
     pub fn depends_on_time(self) -> bool {
         match self {
             Self::KeccakNormal | Self::Odocrypt { .. } => true,
+            Self::MemoryHard(memory_hard) => memory_hard.depends_on_time(),
             Self::Sha256d
             | Self::Scrypt { .. }
             | Self::Keccak

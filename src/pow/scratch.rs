@@ -2,11 +2,15 @@
 
 use super::primitives::odocrypt::OdoCrypt;
 
+use super::scrypt::Pad;
+
 /// Memory that a hash may keep for the next one; one per thread or task that hashes.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// OdoCrypt's cipher drawn last, with its key: drawing one costs more than hashing with it.
     odocrypt: Option<(u32, OdoCrypt)>,
+    /// Of scrypt, scrypt-n and scrypt-jane.
+    pub(super) scrypt: Pad,
 }
 
 impl Scratch {
