@@ -37,12 +37,16 @@ impl Algorithm {
             | Self::GroestlMyriad
             | Self::Blake
             | Self::Shavite3
+            | Self::Fugue
+            | Self::Hefty1
+            | Self::Hefty1Nomp
             | Self::Blake2s
             | Self::Sha1coin
             | Self::Lbry
             | Self::Chained(_) => Class::Cheap,
             Self::Scrypt { log_n, r } => scrypt_class(log_n, r),
             Self::MemoryHard(memory_hard) => memory_hard.class(),
+            Self::Bcrypt => Class::Expensive,
         }
     }
 

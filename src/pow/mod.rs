@@ -9,26 +9,35 @@
 //! [`Algorithm::class`], a row in [`names`], and vectors in `tests/data/pow-vectors.json`. Functions
 //! that no trustworthy crate offers are in [`primitives`], one file each.
 
+mod argon2d;
+mod bcrypt;
 pub mod by_time;
 mod chained;
 mod cost;
 pub mod hashers;
+mod heavy;
 pub mod ids;
 mod keccak;
+mod lyra2;
 mod memory_hard;
 pub mod names;
+mod neoscrypt;
 pub mod params;
 pub mod primitives;
 mod scratch;
 mod scrypt;
 mod simple;
+mod yescrypt;
 
 use crate::bytes::Hash;
 
+pub use self::argon2d::Argon2d;
 pub use self::chained::Chained;
 pub use self::cost::{Class, Cost};
+pub use self::lyra2::Lyra2;
 pub use self::memory_hard::MemoryHard;
 pub use self::scratch::Scratch;
+pub use self::yescrypt::Yescrypt;
 pub use crate::bytes::sha256::{sha256, sha256d};
 
 /// A proof-of-work algorithm with its parameters.
@@ -57,6 +66,14 @@ pub enum Algorithm {
     Blake,
     /// SHAvite-3-512 twice.
     Shavite3,
+    /// Fugue-256.
+    Fugue,
+    /// Heavycoin's four hashes around HEFTY1.
+    Hefty1,
+    /// The same with the bits that NOMP took.
+    Hefty1Nomp,
+    /// Three cores of bcrypt with cost 12.
+    Bcrypt,
     /// BLAKE2s-256.
     Blake2s,
     /// SHA-1 over twenty-six windows of a base64 text.
@@ -113,6 +130,10 @@ impl Algorithm {
             Self::GroestlMyriad => simple::groestl_myriad(header),
             Self::Blake => primitives::blake::blake256_8(header),
             Self::Shavite3 => simple::shavite3(header),
+            Self::Fugue => primitives::fugue::fugue256(header),
+            Self::Hefty1 => heavy::heavy(header),
+            Self::Hefty1Nomp => heavy::heavy_nomp(header),
+            Self::Bcrypt => bcrypt::hash(header),
             Self::Blake2s => simple::blake2s(header),
             Self::Sha1coin => simple::sha1coin(header),
             Self::Lbry => simple::lbry(header),
@@ -153,6 +174,10 @@ impl Algorithm {
             | Self::GroestlMyriad
             | Self::Blake
             | Self::Shavite3
+            | Self::Fugue
+            | Self::Hefty1
+            | Self::Hefty1Nomp
+            | Self::Bcrypt
             | Self::Blake2s
             | Self::Sha1coin
             | Self::Lbry

@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Algorithm;
+use super::by_time::Steps;
 use super::names::Named;
+use super::{Algorithm, MemoryHard};
+
+/// Greatest N factor of scrypt-jane that chains know.
+const FACTOR_MAX: u64 = 30;
 
 /// Names and values.
 pub type Params = BTreeMap<String, Value>;
@@ -64,6 +68,31 @@ pub fn with(named: &Named, params: &Params) -> Result<Algorithm, ParamsError> {
                 "p" if number() == Some(1) => continue,
                 "p" => return Err(wrong("1")),
                 _ => "N, r, p",
+            },
+            Algorithm::MemoryHard(MemoryHard::ScryptN(steps)) => match name.as_str() {
+                "N" => {
+                    let n = number().filter(|n| n.is_power_of_two() && *n > 1);
+                    let fixed = n.and_then(|n| Steps::new([(u8::try_from(n.trailing_zeros()).ok()?, 0)]));
+                    *steps = fixed.ok_or_else(|| wrong("a power of two above 1"))?;
+                    continue;
+                }
+                "r" | "p" if number() == Some(1) => continue,
+                "r" | "p" => return Err(wrong("1")),
+                _ => "N, r, p",
+            },
+            Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)) => match name.as_str() {
+                "nfactor" => {
+                    let factor = number().filter(|factor| *factor <= FACTOR_MAX).and_then(|n| u8::try_from(n).ok());
+                    let factor = factor.ok_or_else(|| wrong("a whole number up to 30"))?;
+                    growth.fixed_from = Some((0, factor));
+                    continue;
+                }
+                _ => "nfactor",
+            },
+            // What known vectors say beside it is what the name says.
+            Algorithm::MemoryHard(MemoryHard::Argon2d(_)) => match name.as_str() {
+                "t" | "m_kib" | "lanes" | "version" | "salt" => continue,
+                _ => "t, m_kib, lanes, version, salt",
             },
             _ => "none",
         };

@@ -11,7 +11,7 @@ use crate::pow::Chained;
 
 const TWO_C: &str = "node-multi-hashing, cpuminer-multi";
 
-pub(super) static ALGORITHMS: [Named; 19] = [
+pub(super) static ALGORITHMS: [Named; 23] = [
     Named::new("sha256d", Algorithm::Sha256d, 32, Chains("Bitcoin, Peercoin, Unobtanium, DigiByte, Myriadcoin"))
         .aliases(&["sha256", "sha-256", "sha-256d", "double-sha256"])
         .mpos(32)
@@ -57,4 +57,9 @@ pub(super) static ALGORITHMS: [Named; 19] = [
         .aliases(&["qubit_hash"])
         .blocks_by_sha256d(),
     Named::new("fresh", Algorithm::Chained(Chained::Fresh), 24, Implementations(TWO_C)),
+    Named::new("fugue", Algorithm::Fugue, 24, Chains("Fuguecoin")).aliases(&["fugue256"]).single_sha256(),
+    // Heavycoin's own headers have 84 bytes and its transactions another hash, which this daemon cannot build.
+    Named::new("hefty1", Algorithm::Hefty1, 32, Chains("Heavycoin")).aliases(&["heavy"]),
+    Named::new("hefty1-nomp", Algorithm::Hefty1Nomp, 32, Implementations("node-multi-hashing")),
+    Named::new("bcrypt", Algorithm::Bcrypt, 32, Implementations("node-multi-hashing, blowfish")),
 ];

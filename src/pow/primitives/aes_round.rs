@@ -11,10 +11,50 @@ pub fn aes_round(block: [u8; 16], key: [u8; 16]) -> [u8; 16] {
     block.into()
 }
 
+/// The product of two bytes in the field of AES.
+pub const fn times(byte: u8, by: u8) -> u8 {
+    let (mut product, mut shifted, mut rest) = (0, byte, by);
+    while rest > 0 {
+        if rest & 1 == 1 {
+            product ^= shifted;
+        }
+        shifted = shifted << 1 ^ if shifted & 0x80 == 0 { 0 } else { 0x1b };
+        rest >>= 1;
+    }
+    product
+}
+
+/// The S-box of AES (FIPS 197, 5.1.1): the inverse in the field, then an affine map.
+pub const S_BOX: [u8; 256] = {
+    let mut s_box = [0x63; 256];
+    // Powers of a generator, and those of its inverse beside them.
+    let (mut power, mut inverse) = (1, 1);
+    let mut count = 0;
+    while count < 255 {
+        let mixed = inverse
+            ^ u8::rotate_left(inverse, 1)
+            ^ u8::rotate_left(inverse, 2)
+            ^ u8::rotate_left(inverse, 3)
+            ^ u8::rotate_left(inverse, 4);
+        s_box[power as usize] = mixed ^ 0x63;
+        power = times(power, 3);
+        inverse = times(inverse, 0xf6);
+        count += 1;
+    }
+    s_box
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bytes::hex;
+
+    #[test]
+    fn the_s_box_is_that_of_fips_197() {
+        assert_eq!(S_BOX[..4], [0x63, 0x7c, 0x77, 0x7b]);
+        assert_eq!((S_BOX[0x53], S_BOX[0xff]), (0xed, 0x16));
+        assert_eq!((times(0x57, 0x83), times(3, 0xf6)), (0xc1, 1));
+    }
 
     #[test]
     fn the_first_round_of_the_example_in_fips_197() {

@@ -23,7 +23,7 @@ fn words(bytes: &[u8; BLOCK]) -> [Word; 8] {
 fn doubled(word: Word) -> Word {
     const HIGH: Word = Word::from_ne_bytes([0x80; 16]);
     let high = word & HIGH;
-    (word ^ high) << 1 ^ (high >> 7) * 0x1b
+    ((word ^ high) << 1) ^ ((high >> 7) * 0x1b)
 }
 
 /// BIG.SubWords: two rounds of AES on each word, with a counter as the first key and no salt.
