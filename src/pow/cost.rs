@@ -44,9 +44,10 @@ impl Algorithm {
             | Self::Sha1coin
             | Self::Lbry
             | Self::Chained(_) => Class::Cheap,
+            Self::Odocrypt { .. } => Class::Heavy,
+            Self::Bcrypt => Class::Expensive,
             Self::Scrypt { log_n, r } => scrypt_class(log_n, r),
             Self::MemoryHard(memory_hard) => memory_hard.class(),
-            Self::Bcrypt => Class::Expensive,
         }
     }
 

@@ -23,7 +23,47 @@ pub enum MemoryHard {
     Argon2d(Argon2d),
 }
 
+/// Why a parameter cannot be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unset {
+    /// There is none of this name; these are there.
+    Unknown {
+        /// Their names.
+        has: &'static str,
+    },
+    /// The value must be this.
+    Value(&'static str),
+}
+
+/// Greatest N factor of scrypt-jane that chains know.
+const FACTOR_MAX: u64 = 30;
+
 impl MemoryHard {
+    /// Sets a parameter as known vectors have it: the cost that the time would give.
+    pub(super) fn set(&mut self, name: &str, number: Option<u64>) -> Result<(), Unset> {
+        match (self, name) {
+            (Self::ScryptN(steps), "N") => {
+                let n = number.filter(|n| n.is_power_of_two() && *n > 1);
+                let fixed = n.and_then(|n| Steps::new([(u8::try_from(n.trailing_zeros()).ok()?, 0)]));
+                *steps = fixed.ok_or(Unset::Value("a power of two above 1"))?;
+                Ok(())
+            }
+            (Self::ScryptN(_), "r" | "p") if number == Some(1) => Ok(()),
+            (Self::ScryptN(_), "r" | "p") => Err(Unset::Value("1")),
+            (Self::ScryptN(_), _) => Err(Unset::Unknown { has: "N, r, p" }),
+            (Self::ScryptJane(growth), "nfactor") => {
+                let factor = number.filter(|factor| *factor <= FACTOR_MAX).and_then(|n| u8::try_from(n).ok());
+                growth.fixed_from = Some((0, factor.ok_or(Unset::Value("a whole number up to 30"))?));
+                Ok(())
+            }
+            (Self::ScryptJane(_), _) => Err(Unset::Unknown { has: "nfactor" }),
+            // Vectors repeat what the name says.
+            (Self::Argon2d(_), "t" | "m_kib" | "lanes" | "version" | "salt") => Ok(()),
+            (Self::Argon2d(_), _) => Err(Unset::Unknown { has: "t, m_kib, lanes, version, salt" }),
+            (Self::Lyra2(_) | Self::NeoScrypt | Self::Yescrypt(_), _) => Err(Unset::Unknown { has: "none" }),
+        }
+    }
+
     /// Whether it can be computed with these parameters, at some time at least.
     ///
     /// # Errors

@@ -80,6 +80,11 @@ pub enum Algorithm {
     Sha1coin,
     /// SHA-256, SHA-512 and RIPEMD-160 (LBRY).
     Lbry,
+    /// A cipher that changes with time, and Keccak-p[800] (DigiByte).
+    Odocrypt {
+        /// So many seconds a cipher is in force: ten days on the main network.
+        epoch_secs: u32,
+    },
     /// Functions of 512 bits one after the other: X11 and its relatives.
     Chained(Chained),
     /// scrypt's descendants and what else is made to need memory.
@@ -137,6 +142,7 @@ impl Algorithm {
             Self::Blake2s => simple::blake2s(header),
             Self::Sha1coin => simple::sha1coin(header),
             Self::Lbry => simple::lbry(header),
+            Self::Odocrypt { epoch_secs } => scratch.odocrypt(time, epoch_secs).hash(header),
             Self::Chained(chained) => chained.hash(header),
             Self::MemoryHard(memory_hard) => memory_hard.hash_at(header, time, scratch),
         }
@@ -164,7 +170,7 @@ impl Algorithm {
     /// must not be hashed then: whoever chooses the time would choose the cost.
     pub fn depends_on_time(self) -> bool {
         match self {
-            Self::KeccakNormal => true,
+            Self::KeccakNormal | Self::Odocrypt { .. } => true,
             Self::MemoryHard(memory_hard) => memory_hard.depends_on_time(),
             Self::Sha256d
             | Self::Scrypt { .. }

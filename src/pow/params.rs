@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::by_time::Steps;
+use super::Algorithm;
+use super::memory_hard::Unset;
 use super::names::Named;
-use super::{Algorithm, MemoryHard};
-
-/// Greatest N factor of scrypt-jane that chains know.
-const FACTOR_MAX: u64 = 30;
 
 /// Names and values.
 pub type Params = BTreeMap<String, Value>;
@@ -69,30 +66,26 @@ pub fn with(named: &Named, params: &Params) -> Result<Algorithm, ParamsError> {
                 "p" => return Err(wrong("1")),
                 _ => "N, r, p",
             },
-            Algorithm::MemoryHard(MemoryHard::ScryptN(steps)) => match name.as_str() {
-                "N" => {
-                    let n = number().filter(|n| n.is_power_of_two() && *n > 1);
-                    let fixed = n.and_then(|n| Steps::new([(u8::try_from(n.trailing_zeros()).ok()?, 0)]));
-                    *steps = fixed.ok_or_else(|| wrong("a power of two above 1"))?;
+            Algorithm::MemoryHard(memory_hard) => match memory_hard.set(name, number()) {
+                Ok(()) => continue,
+                Err(Unset::Value(wanted)) => return Err(wrong(wanted)),
+                Err(Unset::Unknown { has }) => has,
+            },
+            Algorithm::Odocrypt { epoch_secs } => match name.as_str() {
+                "epoch_secs" => {
+                    let secs = number().and_then(|secs| u32::try_from(secs).ok()).filter(|secs| *secs > 0);
+                    *epoch_secs = secs.ok_or_else(|| wrong("a whole number of seconds above 0"))?;
                     continue;
                 }
-                "r" | "p" if number() == Some(1) => continue,
-                "r" | "p" => return Err(wrong("1")),
-                _ => "N, r, p",
-            },
-            Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)) => match name.as_str() {
-                "nfactor" => {
-                    let factor = number().filter(|factor| *factor <= FACTOR_MAX).and_then(|n| u8::try_from(n).ok());
-                    let factor = factor.ok_or_else(|| wrong("a whole number up to 30"))?;
-                    growth.fixed_from = Some((0, factor));
+                // The formula, as vectors write it: "nTime - nTime % 864000 (main net)".
+                "key" => {
+                    let formula = value.as_str().and_then(|text| text.strip_prefix("nTime - nTime % "));
+                    let digits = formula.and_then(|rest| rest.split(' ').next());
+                    let secs = digits.and_then(|digits| digits.parse().ok()).filter(|secs| *secs > 0);
+                    *epoch_secs = secs.ok_or_else(|| wrong("\"nTime - nTime % SECONDS\""))?;
                     continue;
                 }
-                _ => "nfactor",
-            },
-            // What known vectors say beside it is what the name says.
-            Algorithm::MemoryHard(MemoryHard::Argon2d(_)) => match name.as_str() {
-                "t" | "m_kib" | "lanes" | "version" | "salt" => continue,
-                _ => "t, m_kib, lanes, version, salt",
+                _ => "epoch_secs",
             },
             _ => "none",
         };
@@ -116,6 +109,9 @@ mod tests {
     fn parameters_replace_the_usual_ones() {
         assert_eq!(read("scrypt", r#"{"N":2048,"r":"2","p":1}"#), Ok(Algorithm::Scrypt { log_n: 11, r: 2 }));
         assert_eq!(read("scrypt", "{}"), Ok(Algorithm::Scrypt { log_n: 10, r: 1 }));
+        let day = Ok(Algorithm::Odocrypt { epoch_secs: 86_400 });
+        assert_eq!(read("odocrypt", r#"{"epoch_secs":86400}"#), day);
+        assert_eq!(read("odo", r#"{"key":"nTime - nTime % 86400 (test net)"}"#), day);
         assert_eq!(read("nist5", "{}"), Ok(names::find("nist5").unwrap().algorithm));
     }
 
@@ -124,6 +120,8 @@ mod tests {
         for (algorithm, params, told) in [
             ("sha256d", r#"{"N":2048}"#, "sha256d has no parameter N; it has: none"),
             ("scrypt", r#"{"nfactor":4}"#, "scrypt has no parameter nfactor; it has: N, r, p"),
+            ("odocrypt", r#"{"epoch_secs":0}"#, "epoch_secs = 0: must be a whole number of seconds above 0"),
+            ("odocrypt", r#"{"key":"nTime"}"#, "key = \"nTime\": must be"),
             ("scrypt", r#"{"N":1000}"#, "N = 1000: must be a power of two above 1"),
             ("scrypt", r#"{"r":-1}"#, "r = -1: must be a whole number above 0"),
             ("scrypt", r#"{"p":2}"#, "p = 2: must be 1"),

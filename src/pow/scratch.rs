@@ -1,4 +1,6 @@
-//! Memory that outlives a hash.
+//! What outlives a hash: memory and prepared state for the next one.
+
+use super::primitives::odocrypt::OdoCrypt;
 
 use super::{neoscrypt, scrypt, yescrypt};
 
@@ -7,6 +9,8 @@ use super::{neoscrypt, scrypt, yescrypt};
 /// (half a mebibyte as coins use it), 32 KiB for NeoScrypt.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// OdoCrypt's cipher drawn last, with its key: drawing one costs more than hashing with it.
+    odocrypt: Option<(u32, OdoCrypt)>,
     /// Of scrypt, scrypt-n and scrypt-jane.
     pub(super) scrypt: scrypt::Pad,
     /// Of NeoScrypt.
@@ -21,5 +25,12 @@ impl Scratch {
     /// Nothing kept yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The cipher in force at a time.
+    pub(super) fn odocrypt(&mut self, time: u32, epoch_secs: u32) -> &OdoCrypt {
+        let key = time - time.checked_rem(epoch_secs).unwrap_or(0);
+        let kept = self.odocrypt.take().filter(|(of, _)| *of == key);
+        &self.odocrypt.insert(kept.unwrap_or_else(|| (key, OdoCrypt::new(key)))).1
     }
 }

@@ -22,8 +22,7 @@ struct Vector {
 }
 
 /// Algorithms with vectors that are not offered.
-const NOT_OFFERED: &[&str] =
-    &["decred", "handshake", "xevan", "tribus", "x13", "x16r", "x16rv2", "x14", "x15", "x17", "odocrypt"];
+const NOT_OFFERED: &[&str] = &["decred", "handshake", "xevan", "tribus"];
 
 fn vectors() -> Vec<(&'static names::Named, Algorithm, Vector)> {
     let all: Vec<Vector> = serde_json::from_str(include_str!("../../tests/data/pow-vectors.json")).unwrap();
@@ -158,9 +157,11 @@ fn headers_of_every_length_are_hashed_by_every_algorithm() {
     let mut scratch = Scratch::new();
     for named in names::all().filter(|named| named.algorithm.class() != Class::Expensive) {
         let mut seen = std::collections::HashSet::new();
+        // OdoCrypt takes 80 bytes and fills what is missing with zeros.
+        let fixed = matches!(named.algorithm, Algorithm::Odocrypt { .. });
         let is_cheap = named.algorithm.class() == Class::Cheap;
         // What a header of random bytes says of the time would need more memory than there is.
-        if named.algorithm.depends_on_time() && !is_cheap {
+        if named.algorithm.depends_on_time() && matches!(named.algorithm, Algorithm::MemoryHard(_)) {
             continue;
         }
         let lengths: Vec<usize> = if is_cheap { (0..=96).collect() } else { vec![0, 1, 63, 80, 96] };
@@ -170,7 +171,7 @@ fn headers_of_every_length_are_hashed_by_every_algorithm() {
                 continue;
             }
             let hash = named.algorithm.hash(&stream(length), &mut scratch);
-            assert!(seen.insert(hash) && hash != [0xff; 32], "{} of {length} bytes", named.name);
+            assert!((seen.insert(hash) || fixed) && hash != [0xff; 32], "{} of {length} bytes", named.name);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::pow::Chained;
 
 const TWO_C: &str = "node-multi-hashing, cpuminer-multi";
 
-pub(super) static ALGORITHMS: [Named; 23] = [
+pub(super) static ALGORITHMS: [Named; 30] = [
     Named::new("sha256d", Algorithm::Sha256d, 32, Chains("Bitcoin, Peercoin, Unobtanium, DigiByte, Myriadcoin"))
         .aliases(&["sha256", "sha-256", "sha-256d", "double-sha256"])
         .mpos(32)
@@ -62,4 +62,22 @@ pub(super) static ALGORITHMS: [Named; 23] = [
     Named::new("hefty1", Algorithm::Hefty1, 32, Chains("Heavycoin")).aliases(&["heavy"]),
     Named::new("hefty1-nomp", Algorithm::Hefty1Nomp, 32, Implementations("node-multi-hashing")),
     Named::new("bcrypt", Algorithm::Bcrypt, 32, Implementations("node-multi-hashing, blowfish")),
+    Named::new("x13", Algorithm::Chained(Chained::X13), 32, Chains("Marucoin, DeepOnion"))
+        .aliases(&["x13_hash", "marucoin"])
+        .mpos(24),
+    Named::new("x14", Algorithm::Chained(Chained::X14), 32, Implementations(TWO_C)).aliases(&["x14_hash"]),
+    Named::new("x15", Algorithm::Chained(Chained::X15), 32, Implementations(TWO_C))
+        .aliases(&["x15_hash", "bitblock_hash"])
+        .mpos(24),
+    Named::new("x16r", Algorithm::Chained(Chained::X16r), 24, Chains("Ravencoin")).aliases(&["x16r_hash"]),
+    Named::new("x16rv2", Algorithm::Chained(Chained::X16rv2), 24, Chains("Ravencoin")).aliases(&["x16rv2_hash"]),
+    Named::new("x17", Algorithm::Chained(Chained::X17), 32, Implementations(TWO_C)).aliases(&["x17_hash"]),
+    Named::new(
+        "odocrypt",
+        Algorithm::Odocrypt { epoch_secs: 864_000 },
+        32,
+        Implementations("DigiByte Core, an independent C implementation"),
+    )
+    .aliases(&["odo"])
+    .blocks_by_sha256d(),
 ];

@@ -13,8 +13,11 @@ pub mod bmw;
 pub mod cubehash;
 pub mod echo;
 pub mod fugue;
+pub mod hamsi;
+pub mod haval;
 pub mod hefty1;
 pub mod luffa;
+pub mod odocrypt;
 pub mod shavite;
 pub mod simd;
 
