@@ -4,6 +4,7 @@
 //! Trade-Offs", 2015) fills a small matrix with the output of a sponge, then wanders through its rows. The sponge is the
 //! round of BLAKE2b without a message. Coins give the same 32 bytes as password and as salt.
 //! A matrix has at most 6 KiB and lives on the stack.
+#![allow(clippy::cast_possible_truncation, reason = "the sponge's words choose rows")]
 
 use groestl::Groestl256;
 use sha3::{Digest, Keccak256};

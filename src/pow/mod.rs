@@ -9,6 +9,7 @@
 //! [`Algorithm::class`], a row in [`names`], and vectors in `tests/data/pow-vectors.json`. Functions
 //! that no trustworthy crate offers are in [`primitives`], one file each.
 
+mod argon2d;
 mod bcrypt;
 pub mod by_time;
 mod chained;
@@ -17,20 +18,26 @@ pub mod hashers;
 mod heavy;
 pub mod ids;
 mod keccak;
+mod lyra2;
 mod memory_hard;
 pub mod names;
+mod neoscrypt;
 pub mod params;
 pub mod primitives;
 mod scratch;
 mod scrypt;
 mod simple;
+mod yescrypt;
 
 use crate::bytes::Hash;
 
+pub use self::argon2d::Argon2d;
 pub use self::chained::Chained;
 pub use self::cost::{Class, Cost};
+pub use self::lyra2::Lyra2;
 pub use self::memory_hard::MemoryHard;
 pub use self::scratch::Scratch;
+pub use self::yescrypt::Yescrypt;
 pub use crate::bytes::sha256::{sha256, sha256d};
 
 /// A proof-of-work algorithm with its parameters.

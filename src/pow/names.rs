@@ -1,7 +1,10 @@
 //! What algorithms are called, here and in the configuration files of our predecessors, and what
 //! their miners, their coins and MPOS take for granted.
 
+mod memory_hard;
 mod rows;
+
+use std::mem::discriminant;
 
 use super::Algorithm;
 use super::ids::{BlockHash, TransactionHash};
@@ -86,12 +89,15 @@ pub fn find(name: &str) -> Option<&'static Named> {
 
 /// Every algorithm.
 pub fn all() -> impl Iterator<Item = &'static Named> {
-    rows::ALGORITHMS.iter()
+    rows::ALGORITHMS.iter().chain(&memory_hard::ALGORITHMS)
 }
 
 /// The name of an algorithm, whatever its parameters.
 pub fn name_of(algorithm: Algorithm) -> &'static str {
-    let same_kind = |named: &&Named| std::mem::discriminant(&named.algorithm) == std::mem::discriminant(&algorithm);
+    let same_kind = |named: &&Named| match (named.algorithm, algorithm) {
+        (Algorithm::MemoryHard(one), Algorithm::MemoryHard(other)) => discriminant(&one) == discriminant(&other),
+        (one, other) => discriminant(&one) == discriminant(&other),
+    };
     let exact = all().find(|named| named.algorithm == algorithm);
     exact.or_else(|| all().find(same_kind)).map_or("", |named| named.name)
 }
@@ -99,6 +105,8 @@ pub fn name_of(algorithm: Algorithm) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pow::MemoryHard;
+    use crate::pow::by_time::{Growth, Steps};
 
     #[test]
     fn predecessors_spellings_are_known() {
@@ -127,5 +135,9 @@ mod tests {
             assert_eq!(name_of(named.algorithm), named.name);
         }
         assert_eq!(name_of(Algorithm::Scrypt { log_n: 14, r: 8 }), "scrypt");
+        let steps = Steps::new([(4, 0)]).unwrap();
+        assert_eq!(name_of(Algorithm::MemoryHard(MemoryHard::ScryptN(steps))), "scrypt-n");
+        let growth = Growth { factor_max: 9, ..Growth::YACOIN };
+        assert_eq!(name_of(Algorithm::MemoryHard(MemoryHard::ScryptJane(growth))), "scrypt-jane");
     }
 }

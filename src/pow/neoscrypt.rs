@@ -7,8 +7,8 @@
 use blake2::Blake2sMac256;
 use blake2::digest::{KeyInit, Mac};
 
-use super::scrypt::romix::{ChaCha, Core, Salsa, Wide};
 use super::scrypt::portable::Words;
+use super::scrypt::romix::{ChaCha, Core, Salsa, Wide};
 use crate::bytes::Hash;
 
 /// Rows of the scratchpad.

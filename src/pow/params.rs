@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Algorithm;
+use super::memory_hard::Unset;
 use super::names::Named;
 
 /// Names and values.
@@ -64,6 +65,11 @@ pub fn with(named: &Named, params: &Params) -> Result<Algorithm, ParamsError> {
                 "p" if number() == Some(1) => continue,
                 "p" => return Err(wrong("1")),
                 _ => "N, r, p",
+            },
+            Algorithm::MemoryHard(memory_hard) => match memory_hard.set(name, number()) {
+                Ok(()) => continue,
+                Err(Unset::Value(wanted)) => return Err(wrong(wanted)),
+                Err(Unset::Unknown { has }) => has,
             },
             Algorithm::Odocrypt { epoch_secs } => match name.as_str() {
                 "epoch_secs" => {

@@ -4,6 +4,7 @@
 //! Like scrypt, it fills a scratchpad and then reads it at random, but it reads already while filling and writes while reading,
 //! and mixes by multiplications and look-ups in tables of 8 KiB ("pwxform") that scrypt's own mix fills
 //! for every hash. A last HMAC has a text of the coin's, or the header, as its message.
+#![allow(clippy::cast_possible_truncation, reason = "words are taken apart on purpose")]
 
 use hmac::{Hmac, KeyInit, Mac};
 use pbkdf2::pbkdf2_hmac;
@@ -212,9 +213,8 @@ fn pwxform(x: &mut Block, tables: &[u64; 2 * TABLE]) {
 /// Salsa20/8.
 fn salsa(block: &mut Block) {
     let low = |word: u64| (word & u64::from(u32::MAX)) as u32;
-    let vector = |at: usize| {
-        Words([low(block[at]), low(block[at] >> 32), low(block[at + 1]), low(block[at + 1] >> 32)])
-    };
+    let vector =
+        |at: usize| Words([low(block[at]), low(block[at] >> 32), low(block[at + 1]), low(block[at + 1] >> 32)]);
     let mut sets = [[vector(0), vector(2), vector(4), vector(6)]];
     Salsa::<4>::apply(&mut sets);
     for (words, vector) in block.as_chunks_mut::<2>().0.iter_mut().zip(&sets[0]) {

@@ -2,6 +2,7 @@
 
 use toml::de::DeValue;
 
+use super::algorithm::parameters;
 use crate::coin::profile::{AddressForms, BlockHash, Profile};
 use crate::config::problem::Report;
 use crate::config::section::Section;
@@ -12,12 +13,6 @@ use crate::pow::{Algorithm, Class};
 
 /// Most bits that one unit of difficulty can stand for: beyond them difficulty 1 is beyond any hash rate.
 const BITS_MAX: u64 = 64;
-
-/// Largest log2 of scrypt's cost: a gibibyte per hash at r = 8.
-const SCRYPT_LOG_N_MAX: u64 = 20;
-
-/// Largest block size of scrypt.
-const SCRYPT_R_MAX: u64 = 8;
 
 /// Fewest and most bytes that a miner may roll: rentals need 2 at least, some firmware fails above 8.
 pub(super) const EXTRANONCE2_BYTES: std::ops::RangeInclusive<u64> = 2..=8;
@@ -83,23 +78,6 @@ fn algorithm(value: &DeValue<'_>) -> Result<&'static Named, Wrong> {
             wrong("is no algorithm known here", format!("choose one of {}", names.join(", ")))
         }
     }
-}
-
-/// The algorithm with the parameters that the coin gives it.
-fn parameters(report: &Report, section: &Section<'_>, named: Option<&Named>) -> Option<Algorithm> {
-    let own_log_n = section.optional("scrypt_log_n", sized(1..=SCRYPT_LOG_N_MAX));
-    let own_r = section.optional("scrypt_r", sized(1..=SCRYPT_R_MAX));
-    let named = named?;
-    if let Algorithm::Scrypt { log_n, r } = named.algorithm {
-        return Some(Algorithm::Scrypt { log_n: own_log_n.unwrap_or(log_n), r: own_r.unwrap_or(r) });
-    }
-    for key in ["scrypt_log_n", "scrypt_r"] {
-        if section.has(key) {
-            let remedy = "remove it, or choose the algorithm scrypt";
-            report.problem(&section.place(key), format!("has no meaning for {}", named.name), remedy);
-        }
-    }
-    Some(named.algorithm)
 }
 
 /// Refuses what the operator has to accept first: an algorithm that no real header has proven, and one
