@@ -16,6 +16,20 @@ const SCRYPT_R_MAX: u64 = 8;
 /// Greatest N factor of scrypt-jane that chains know.
 const FACTOR_MAX: u64 = 30;
 
+/// Longest time a cipher of OdoCrypt may be in force: a year.
+const ODOCRYPT_EPOCH_SECS_MAX: u64 = 365 * 24 * 3600;
+
+/// Every key of this file.
+const KEYS: [&str; 7] = [
+    "scrypt_log_n",
+    "scrypt_r",
+    "scrypt_n_steps",
+    "scrypt_jane_start",
+    "scrypt_jane_factors",
+    "scrypt_jane_fixed",
+    "odocrypt_epoch_secs",
+];
+
 /// The algorithm with the parameters that the coin gives it.
 pub(super) fn parameters(report: &Report, section: &Section<'_>, named: Option<&Named>) -> Option<Algorithm> {
     let log_n = section.optional("scrypt_log_n", sized(1..=SCRYPT_LOG_N_MAX));
@@ -24,6 +38,7 @@ pub(super) fn parameters(report: &Report, section: &Section<'_>, named: Option<&
     let start = section.optional("scrypt_jane_start", sized(0..=u64::from(u32::MAX)));
     let factors = section.optional("scrypt_jane_factors", factors);
     let fixed = section.optional("scrypt_jane_fixed", fixed);
+    let epoch_secs = section.optional("odocrypt_epoch_secs", sized(1..=ODOCRYPT_EPOCH_SECS_MAX));
     let named = named?;
     let (algorithm, own): (Algorithm, &[&'static str]) = match named.algorithm {
         Algorithm::Scrypt { log_n: usual_log_n, r: usual_r } => {
@@ -40,11 +55,12 @@ pub(super) fn parameters(report: &Report, section: &Section<'_>, named: Option<&
             let own = &["scrypt_jane_start", "scrypt_jane_factors", "scrypt_jane_fixed"];
             (Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)), own)
         }
+        Algorithm::Odocrypt { epoch_secs: usual } => {
+            (Algorithm::Odocrypt { epoch_secs: epoch_secs.unwrap_or(usual) }, &["odocrypt_epoch_secs"])
+        }
         other => (other, &[]),
     };
-    let all =
-        ["scrypt_log_n", "scrypt_r", "scrypt_n_steps", "scrypt_jane_start", "scrypt_jane_factors", "scrypt_jane_fixed"];
-    for key in all {
+    for key in KEYS {
         if section.has(key) && !own.contains(&key) {
             let remedy = format!("remove it, or choose the algorithm {}", owner(key));
             report.problem(&section.place(key), format!("has no meaning for {}", named.name), remedy);
@@ -57,6 +73,7 @@ fn owner(key: &str) -> &'static str {
     match key {
         "scrypt_log_n" | "scrypt_r" => "scrypt",
         "scrypt_n_steps" => "scrypt-n",
+        "odocrypt_epoch_secs" => "odocrypt",
         _ => "scrypt-jane",
     }
 }
