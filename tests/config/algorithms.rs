@@ -28,7 +28,7 @@ fn every_algorithm_can_be_chosen_once_the_operator_accepts_what_it_is() {
             assert_eq!(read(&with_algorithm(alias, accept)).coins[0].profile.algorithm, accepted.algorithm);
         }
         let bare = problems(&with_algorithm(named.name, bounds));
-        let must_accept = named.is_unproven() || named.algorithm.class() == Class::Expensive;
+        let must_accept = named.is_unproven() || accepted.algorithm.class() == Class::Expensive;
         assert_eq!(bare.is_empty(), !must_accept, "{}: {bare:?}", named.name);
     }
 }
