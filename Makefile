@@ -21,8 +21,9 @@ test: ## Formatting, lints and all tests, with real databases and coin daemons
 	cargo clippy --all-targets --locked -- -D warnings
 	@$(RAISE_FILE_LIMIT); set -x; cargo test --locked
 
-bench: ## Load on the whole daemon: ARGS="--quick" or ARGS="--only closed,tip"
+bench: ## Cost of every algorithm, load on the whole daemon: ARGS="--quick"; ARGS="--only closed,tip" is the load alone
 	@tests/setup/install.sh bench
+	$(if $(findstring --only,$(ARGS)),,cargo bench --locked --bench pow -- $(ARGS))
 	@$(RAISE_FILE_LIMIT); set -x; cargo bench --locked --bench load -- $(ARGS)
 
 fmt: ## Format the sources

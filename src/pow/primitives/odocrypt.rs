@@ -46,7 +46,7 @@ impl Random {
 
     /// A number below `bound`.
     fn below(&mut self, bound: u32) -> u32 {
-        (u64::from(self.next()) * u64::from(bound) >> 32) as u32
+        ((u64::from(self.next()) * u64::from(bound)) >> 32) as u32
     }
 
     /// The numbers from zero on, shuffled.

@@ -29,9 +29,16 @@ pub(crate) fn lengths_around(block: usize) -> impl Iterator<Item = usize> {
 /// A message of that length, without a pattern.
 pub(crate) fn message(length: usize) -> Vec<u8> {
     (0..)
-        .flat_map(|number: u32| sha256(&[&length.to_le_bytes()[..], &number.to_le_bytes()].concat()))
+        .flat_map(|number: u32| sha256(&[&(length as u64).to_le_bytes()[..], &number.to_le_bytes()].concat()))
         .take(length)
         .collect()
+}
+
+/// Fails unless the SHA-256 over the digests of messages of every length around the block is that over the digests that
+/// another implementation gave: sphlib 3.0 in C, as the crate `x16rs-sys` carries it.
+pub(crate) fn agrees_at_every_length(block: usize, digest: impl Fn(&[u8]) -> Vec<u8>, expected: &str) {
+    let digests: Vec<u8> = lengths_around(block).flat_map(|length| digest(&message(length))).collect();
+    assert_eq!(hex::encode(&sha256(&digests)), expected);
 }
 
 /// Fails if two lengths of one message, which zeros end, have the same hash: padding that forgets the length or
