@@ -95,7 +95,7 @@
 //! | --- | --- | --- | --- |
 //! | connection task | per socket, [`config::Port::connections_max`] | 64 unanswered requests, 64 KiB unsent | it stops reading; at 256 KiB or `write_timeout` unsent it is closed |
 //! | accept loop | per port | the kernel's backlog | beyond the port's limit: closed at once and counted |
-//! | hasher thread | cores - 1 | 256 shares each | the connection waits |
+//! | hasher thread | cores - 1 | 256 shares each, one connection an eighth of all; 64 MiB of scratchpads | the connection waits |
 //! | sync thread | per ledger | a flag | - |
 //! | drainer | per ledger | reads files | the spool grows to its bound |
 //! | directory | per worker store | a bounded queue | "try again" to the miner, no strike |

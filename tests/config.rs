@@ -13,9 +13,6 @@ use mpos_stratum::pow::by_time::{Growth, Steps};
 use mpos_stratum::pow::{Algorithm, MemoryHard};
 use proptest::prelude::*;
 
-#[path = "config/algorithms.rs"]
-mod algorithms;
-
 /// A configuration with nothing in it that may be left out.
 const LEAST: &str = r#"
 [[coin]]
@@ -283,7 +280,7 @@ fn a_wrong_preset_or_algorithm_is_answered_with_the_known_ones() {
     let messages = |text: &str| problems(text).iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
     let preset = messages(&least("preset = \"litecoin\"", "preset = \"lightcoin\""));
     assert!(preset.contains("is no preset; choose one of bitcoin, "), "{preset}");
-    let algorithm = messages(&least("preset = \"litecoin\"", "preset = \"litecoin\"\nalgorithm = \"x12\""));
+    let algorithm = messages(&least("preset = \"litecoin\"", "preset = \"litecoin\"\nalgorithm = \"cryptonight\""));
     assert!(algorithm.contains("is no algorithm known here; choose one of sha256d, "), "{algorithm}");
 }
 

@@ -11,21 +11,18 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use mpos_stratum::pow::names::{self, Named};
-use mpos_stratum::pow::{Class, Scratch};
+use mpos_stratum::pow::{Algorithm, Scratch};
 
-/// Headers hashed at once: as many as a full queue may hand to the widest lanes.
-const BATCH: usize = 16;
 /// Runs of each measurement, the best of which counts: other work on the machine only ever adds time.
 const RUNS: usize = 5;
 /// How long a run takes at least, and with `--quick`.
 const RUN: Duration = Duration::from_millis(60);
 const RUN_QUICK: Duration = Duration::from_millis(5);
 
-/// A usual header with some number in it.
-fn header(number: u32) -> [u8; 80] {
+/// A usual header with some number in it, of the time by which an algorithm's cost is measured.
+fn header(algorithm: Algorithm, number: u32) -> [u8; 80] {
     let mut header = [0x5a; 80];
-    // A time at which scrypt-n and the like cost what they do today.
-    header[68..72].copy_from_slice(&1_760_000_000u32.to_le_bytes());
+    header[68..72].copy_from_slice(&algorithm.measured_at().to_le_bytes());
     header[76..].copy_from_slice(&number.to_le_bytes());
     header
 }
@@ -55,18 +52,21 @@ fn measure(named: &Named, run: Duration) {
     let algorithm = named.algorithm;
     let mut scratch = Scratch::new();
     let single = best(run, 1, |number| {
-        black_box(algorithm.hash(&header(number), &mut scratch));
+        black_box(algorithm.hash(&header(algorithm, number), &mut scratch));
     });
-    let at_once = (algorithm.class() == Class::Heavy).then(|| {
-        best(run, BATCH, |number| {
-            let headers: Vec<[u8; 80]> = (number..).take(BATCH).map(header).collect();
+    // As many as a hasher thread takes at once.
+    let lanes = algorithm.batch_max();
+    let at_once = (lanes > 1).then(|| {
+        best(run, lanes, |number| {
+            let headers: Vec<[u8; 80]> = (number..).take(lanes).map(|number| header(algorithm, number)).collect();
             let slices: Vec<&[u8]> = headers.iter().map(<[u8; 80]>::as_slice).collect();
             let mut hashes = Vec::new();
             algorithm.hash_batch(&slices, &mut scratch, &mut hashes);
             black_box(hashes);
         })
     });
-    let other = others::of(named.name).map(|(name, hash)| (name, best(run, 1, |number| hash(&header(number)))));
+    let other =
+        others::of(named.name).map(|(name, hash)| (name, best(run, 1, |number| hash(&header(algorithm, number)))));
     let column = |seconds: f64| format!("{:>12.2} {:>12.0}", seconds * 1e6, 1.0 / seconds);
     let at_once = at_once.map_or_else(|| format!("{:>25}", "-"), column);
     let other = other.map_or_else(String::new, |(name, seconds)| format!("{} {name}", column(seconds)));

@@ -91,6 +91,15 @@ impl MemoryHard {
         if scrypt::is_supported(log_n, 1) { Ok(()) } else { Err(UnsupportedParameters { log_n, r: 1 }) }
     }
 
+    /// The time at which the cost is measured: today, or for YaCoin's scrypt-jane, which today needs more memory than a hash may
+    /// have, the time at which it needed 4 MiB.
+    pub(super) fn measured_at(self) -> u32 {
+        match self {
+            Self::ScryptJane(_) if self.check_today().is_err() => YACOIN_4_MIB,
+            _ => CLASS_TIME,
+        }
+    }
+
     /// The hash of a header at a time. At a time when it would need more memory than a hash may have, it is the greatest
     /// hash there is, which meets no target.
     pub(super) fn hash_at(self, header: &[u8], time: u32, scratch: &mut Scratch) -> Hash {
@@ -156,6 +165,8 @@ impl MemoryHard {
 
 /// The time at which algorithms that change with time are classed: the end of 2030.
 const CLASS_TIME: u32 = 1_924_991_999;
+/// When YaCoin's N factor became 14.
+const YACOIN_4_MIB: u32 = 1_384_768_416;
 
 #[cfg(test)]
 mod tests;

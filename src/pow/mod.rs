@@ -166,6 +166,14 @@ impl Algorithm {
         }
     }
 
+    /// The time in a header by which the algorithm's cost is measured; of no importance to those that do not change with it.
+    pub fn measured_at(self) -> u32 {
+        match self {
+            Self::MemoryHard(memory_hard) => memory_hard.measured_at(),
+            _ => 0,
+        }
+    }
+
     /// Whether the header's time decides how it is hashed. A share whose time is out of its window
     /// must not be hashed then: whoever chooses the time would choose the cost.
     pub fn depends_on_time(self) -> bool {

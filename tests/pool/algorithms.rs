@@ -1,8 +1,8 @@
 //! Every algorithm of the table from the configuration to the rows.
 
+use mpos_stratum::pow::by_time::Growth;
 use mpos_stratum::pow::names::{self, Named};
-use mpos_stratum::pow::params::{self, Params};
-use mpos_stratum::pow::{Class, ids::TransactionHash};
+use mpos_stratum::pow::{self, Class, MemoryHard, ids::TransactionHash};
 
 use crate::stage::{self, Coin, PASSWORD, port};
 use crate::support::daemon::Daemon;
@@ -22,15 +22,13 @@ fn hashes_per_share(named: &Named) -> f64 {
     }
 }
 
-/// The algorithm with parameters that a test can pay for. scrypt-jane's usual ones are YaCoin's, and what its chain needs
-/// today is more than a hash may have.
-fn affordable(named: &'static Named) -> &'static Named {
+/// YaCoin's scrypt-jane needs more memory today than a hash may have; a smaller factor does not.
+fn of_today(named: &'static Named) -> &'static Named {
     if named.name != "scrypt-jane" {
         return named;
     }
-    let params = Params::from([("nfactor".to_owned(), 4.into())]);
-    let algorithm = params::with(named, &params).unwrap();
-    Box::leak(Box::new(Named { algorithm, ..*named }))
+    let growth = Growth { fixed_from: Some((0, 9)), ..Growth::YACOIN };
+    Box::leak(Box::new(Named { algorithm: pow::Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)), ..*named }))
 }
 
 fn coin(named: &'static Named, number: usize, node: &FakeNode, db: &MariaDb, database: &str) -> Coin {
@@ -44,14 +42,13 @@ fn coin(named: &'static Named, number: usize, node: &FakeNode, db: &MariaDb, dat
         named.is_unproven(),
         named.algorithm.class() == Class::Expensive
     );
-    // The same as in `affordable`.
-    let bounds = if named.name == "scrypt-jane" { "scrypt_jane_factors = [4, 4]" } else { "" };
+    let extra = if named.name == "scrypt-jane" { "scrypt_jane_fixed = [0, 9]\n" } else { "" };
     Coin {
         name: named.name,
         // One table and one node for all; the instance keeps their work apart.
         keys: format!(
-            "chain = \"many\"\ninstance = {number}\nalgorithm = \"{}\"\nstratum_bits = {bits}\nmpos_bits = {bits}\n\
-             block_hash = \"sha256d\"\ntransaction_hash = \"{transaction_hash}\"\n{accepted}\n{bounds}",
+            "{extra}chain = \"many\"\ninstance = {number}\nalgorithm = \"{}\"\nstratum_bits = {bits}\nmpos_bits = {bits}\n\
+             block_hash = \"sha256d\"\ntransaction_hash = \"{transaction_hash}\"\n{accepted}",
             named.name
         ),
         ports: vec![port(hashes_per_share(named) / 2f64.powi(i32::from(bits)))],
@@ -64,7 +61,7 @@ async fn every_algorithm_is_mined_through_the_daemon() {
     const DATABASE: &str = "algorithms";
     let (db, node) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
     stage::create_database(&db, DATABASE).await;
-    let all: Vec<&'static Named> = names::all().map(affordable).collect();
+    let all: Vec<&'static Named> = names::all().map(of_today).collect();
     let coins: Vec<Coin> =
         all.iter().enumerate().map(|(number, named)| coin(named, number, &node, &db, DATABASE)).collect();
     let daemon = Daemon::start(&stage::configuration(&coins.iter().collect::<Vec<_>>())).unwrap();
@@ -73,7 +70,7 @@ async fn every_algorithm_is_mined_through_the_daemon() {
         let port = daemon.port(named.name).await.unwrap();
         let (mut miner, job) = Miner::log_in(port, Algorithm::Other(named), "alice.rig1", PASSWORD).await.unwrap();
         for _ in 0..SHARES {
-            let share = miner.mine(&job, Wanted::Share).unwrap_or_else(|problem| panic!("{}: {problem:?}", named.name));
+            let share = miner.mine(&job, Wanted::Share).unwrap();
             let reply = miner.submit("alice.rig1", &share).await.unwrap();
             assert!(reply.is_true(), "{}: {}", named.name, reply.line);
             expected.push(stage::good("alice.rig1", job.difficulty));

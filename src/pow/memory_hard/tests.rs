@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::bytes::hex;
 use crate::pow::Algorithm;
@@ -89,4 +91,17 @@ fn memory_is_kept_and_bounded() {
     }
     let impossible = Argon2d { lanes: 0, ..Argon2d::DYNAMIC };
     assert_eq!(impossible.hash(&[1; 80], &mut scratch.argon2d), [0xff; 32]);
+}
+
+proptest! {
+    #[test]
+    fn lyra2_is_that_of_the_crate(header in prop::collection::vec(any::<u8>(), 80)) {
+        for (lyra2, theirs) in [
+            (Lyra2::Rev2, lyra2::lyra2rev2::sum(header.clone())),
+            (Lyra2::Rev3, lyra2::lyra2rev3::sum(header.clone())),
+            (Lyra2::Z, lyra2::lyra2z::sum(header.clone())),
+        ] {
+            prop_assert_eq!(hex::encode(&lyra2.hash(&header)), hex::encode(&theirs), "{:?}", lyra2);
+        }
+    }
 }
