@@ -13,6 +13,9 @@ use mpos_stratum::pow::by_time::{Growth, Steps};
 use mpos_stratum::pow::{Algorithm, MemoryHard};
 use proptest::prelude::*;
 
+#[path = "config/algorithms.rs"]
+mod algorithms;
+
 /// A configuration with nothing in it that may be left out.
 const LEAST: &str = r#"
 [[coin]]
