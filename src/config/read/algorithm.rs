@@ -67,8 +67,16 @@ pub(super) fn parameters(report: &Report, section: &Section<'_>, named: Option<&
         }
     }
     // A mistake in one of them is told already.
-    let read = [log_n.is_some(), r.is_some(), steps.is_some(), start.is_some(), factors.is_some(), fixed.is_some()];
-    if all.iter().zip(read).any(|(key, read)| section.has(key) && !read) {
+    let read = [
+        log_n.is_some(),
+        r.is_some(),
+        steps.is_some(),
+        start.is_some(),
+        factors.is_some(),
+        fixed.is_some(),
+        epoch_secs.is_some(),
+    ];
+    if KEYS.iter().zip(read).any(|(key, read)| section.has(key) && !read) {
         return None;
     }
     computable(report, section, algorithm)
