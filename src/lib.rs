@@ -24,7 +24,7 @@
 //! | floor | room | what lives there | never there |
 //! | --- | --- | --- | --- |
 //! | 0 | [`clock`], [`exit`], [`bytes`], [`difficulty`] | time, exit codes, hex and integers, SHA-256, targets | I/O |
-//! | 1 | [`pow`] | one file per algorithm, the threads for memory-hard ones | coins |
+//! | 1 | [`pow`] | the algorithms and the table of their names, costs and proofs; the threads for costly ones | coins |
 //! | 1 | [`chain`] | addresses, scripts, coinbase, merkle tree, header, block | RPC, sockets |
 //! | 2 | [`coin`] | what a coin is; the shipped presets | |
 //! | 2 | [`work`] | template to job to judged share: pure functions and values | I/O, runtime |
