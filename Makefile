@@ -2,13 +2,13 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint deps
+.PHONY: help demo test kill-loop vardiff bench fmt lint deps
 
 # Ten thousand connections need ten thousand descriptors in the daemon and as many in the generator.
 RAISE_FILE_LIMIT := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## A minute of mining on regtest with everything real: ARGS="--keep" leaves it running
 	@tests/setup/install.sh demo
@@ -20,6 +20,13 @@ test: ## Formatting, lints and all tests, with real databases and coin daemons
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	@$(RAISE_FILE_LIMIT); set -x; cargo test --locked
+
+kill-loop: ## Kills of daemon and database at random, under load: KILLS=120 SEED=1; two loops, one for each durability
+	@tests/setup/install.sh test
+	@export KILLS="$${KILLS:-120}" SEED="$${SEED:-$$RANDOM}"; set -x; cargo test --release --locked --test loss kills -- --test-threads 1
+
+vardiff: ## The difficulty's simulation: how well it follows which miner, as a table with budgets
+	cargo test --locked --test vardiff -- --nocapture
 
 bench: ## Cost of every algorithm, load on the whole daemon: ARGS="--quick"; ARGS="--only closed,tip" is the load alone
 	@tests/setup/install.sh bench

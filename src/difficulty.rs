@@ -123,6 +123,15 @@ impl Target {
         Self(quotient)
     }
 
+    /// The target with `ppm` parts per million on top, rounded down, at most 2^256 - 1.
+    pub fn loosened(self, ppm: u32) -> Self {
+        const MILLION: u64 = 1_000_000;
+        let Some((whole, rest)) = self.0.div_rem_u64(MILLION) else { return self };
+        // The rest is below a million and the share of it below 2^32, so this fits.
+        let extra = whole.mul_u64(u64::from(ppm)).and_then(|share| share.add_u64(rest * u64::from(ppm) / MILLION));
+        Self(extra.and_then(|extra| self.0.checked_add(extra)).unwrap_or(U256::MAX))
+    }
+
     /// How much harder this target is than difficulty 1, as a floating-point number for display and
     /// statistics. Never used to decide anything.
     pub fn difficulty(self, stratum_bits: u8) -> f64 {

@@ -6,6 +6,8 @@
 pub enum Exit {
     /// A clean stop, or a command that found nothing wrong.
     Ok,
+    /// A command that looks for something wrong found it.
+    Findings,
     /// The command line could not be understood.
     Usage,
     /// Something the daemon needs at start is not there: an address in use, a spool it cannot open.
@@ -21,6 +23,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
+            Exit::Findings => 1,
             Exit::Usage => 64,
             Exit::Unavailable => 69,
             Exit::Software => 70,

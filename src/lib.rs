@@ -45,7 +45,8 @@
 //! ## The way of a share
 //!
 //! ```text
-//! TCP bytes -> LineBuffer -> Request -> Session::on_line -> Effects
+//! socket -> Guard -> proxy header, TLS -> Stream        counted and refused before there is a session
+//! bytes -> LineBuffer -> Request -> Session::on_line -> Effects
 //!    authorize -> Directory (cache, single flight, MySQL) -> Session::on_authorised
 //!    submit    -> fields valid, job known -> key reserved -> header -> hash (inline or Hashers)
 //!              -> judge() -> Outcome                         decided once, by one pure function
@@ -62,11 +63,13 @@
 //! | step | failure | consequence |
 //! | --- | --- | --- |
 //! | line | too long, not JSON | error answer, after three in a row (or one oversized) the connection is closed |
-//! | name | database away | remembered workers go on; unknown ones are told to try again |
+//! | name | database away | remembered workers go on, also after a restart; unknown ones are told to try again |
 //! | hash | hashers busy | this connection stops reading; nobody else notices |
 //! | append | disk full or failing, spool at its bound | the miner is refused; a candidate goes to the nodes even so |
 //! | drain | database away, lock, restart | rows wait in the spool; the writer attaches again and asks where it was |
+//! | drain | the server away for longer | the next one of `failover` goes on, for good, if it lacks nothing |
 //! | drain | a value the table cannot hold | that row goes to the quarantine file, the rest flows |
+//! | drain | ids gone back, a column gone, no transactions, another writer | nothing is written until it is mended |
 //! | submit | nodes silent | asked again for an hour, then looked for; bytes and dossier are in files for the next start |
 //! | chain | a block is orphaned, or comes back | `upstream_result` follows, by the row's id; MPOS's rounds are not touched |
 //! | tip | no node answers | the last job stays for `stale_after_secs`, then submits are refused with a reason |
@@ -84,21 +87,26 @@
 //! | jobs | the coin's job maker in [`service`] | `watch` of an immutable [`work::board::JobBoard`] |
 //! | announcements of a job | the job: built once per size and variant by whoever asks first | shared bytes |
 //! | extranonce1 | one counter per coin | the session |
-//! | known workers | one directory task per place where workers are stored | message and reply |
+//! | known workers | one directory task per place where workers are stored, with a copy in a file | message and reply |
 //! | sequence, open segment | the ledger's appender, behind one short lock | `watch` of the synced number |
 //! | drain position | the cursor row in the database | the drainer asks for it |
 //! | found blocks until they are buried | a task each, with a dossier and the bytes in files | the ledger's verdicts, the dossiers |
+//! | connections by address, bans | [`stratum::guard::Guard`], behind short locks; bans also in the file `bans` | its answers |
+//! | certificates | [`stratum::wire::certificates::Certificates`]; SIGHUP reads them again | new handshakes |
 //!
 //! ## Tasks, threads, bounds
 //!
 //! | what | how many | bound | when it is reached |
 //! | --- | --- | --- | --- |
-//! | connection task | per socket, [`config::Port::connections_max`] | 64 unanswered requests, 64 KiB unsent | it stops reading; at 256 KiB or `write_timeout` unsent it is closed |
-//! | accept loop | per port | the kernel's backlog | beyond the port's limit: closed at once and counted |
+//! | connection task | per socket, [`config::Port::connections_max`], [`config::Daemon::connections_max`] | 64 unanswered requests, 64 KiB unsent, lines per second | it stops reading; at 256 KiB or `write_timeout` unsent it is closed; work not begun to be sent gives way to newer work |
+//! | accept loop | per port | the kernel's backlog | beyond a limit of port, daemon or address, or when banned: closed at once and counted |
+//! | TLS handshake | in the connection task, [`config::Handshakes`] | 256 | the oldest gives way |
+//! | tables by address | [`stratum::guard`] | 50,000 to 100,000 sources each | the longest unseen is forgotten |
 //! | hasher thread | cores - 1 | 256 shares each, one connection an eighth of all; 64 MiB of scratchpads | the connection waits |
 //! | sync thread | per ledger | a flag | - |
 //! | drainer | per ledger | reads files | the spool grows to its bound |
 //! | directory | per worker store | a bounded queue | "try again" to the miner, no strike |
+//! | remembered workers | per worker store | 65,536, and `remember_hours` while the database is away | the one learnt longest ago is forgotten |
 //! | poller, long poll | per node | `watch` | the newest wins |
 //! | jobs per connection | 16 | older ones are unknown | |
 //! | found blocks being watched | a task each | 1,000 a coin | closed with the verdict they have | |
@@ -112,8 +120,8 @@
 //!
 //! Start: configuration, ports bound, spools open, READY; a port listens from its coin's first job
 //! on. A database or node that is away is a state, never a failed start. Stop: ports closed, what
-//! was read is finished (hashed, written down, answered), spools synced; the drain goes on at the
-//! next start. A panic is a bug and ends the process; systemd starts it again, and the spool knows
+//! was read is finished (hashed, written down, answered), spools synced, the `shares` table given
+//! free for other writers; the drain goes on at the next start. A panic is a bug and ends the process; systemd starts it again, and the spool knows
 //! everything that was acknowledged.
 #![cfg_attr(
     test,

@@ -111,6 +111,32 @@ fn the_least_configuration_means_the_defaults() {
 }
 
 #[test]
+fn servers_to_go_on_with_and_tables_without_transactions() {
+    let database = "database = \"mpos\"";
+    let with = |line: &str| least(database, &format!("{database}\n{line}"));
+    let tcp = |host: &str, port| Endpoint::Tcp(host.into(), port);
+    let config = read(&with("failover = [\"db2\", \"192.0.2.8:3307\", \"[2001:db8::1]:3308\", \"[::1]\"]"));
+    let mpos = &config.coins[0].mpos;
+    let named = [tcp("db2", 3306), tcp("192.0.2.8", 3307), tcp("2001:db8::1", 3308), tcp("::1", 3306)];
+    assert_eq!((&mpos.failover[..], mpos.allow_myisam), (&named[..], false));
+    assert_eq!(mpos.failover[2].to_string(), "[2001:db8::1]:3308");
+    for text in ["", "db2:", "db2:0", "db2:66666", ":3306", "2001:db8::1", "a b", "[::1", "/run/sock"] {
+        one_mistake(&with(&format!("failover = [\"{text}\"]")), &["mpos.failover", ""]);
+    }
+    one_mistake(&with("failover = \"db2\""), &["must be a list"]);
+    for twice in ["[\"127.0.0.1\"]", "[\"db2\", \"db2:3306\"]"] {
+        one_mistake(&with(&format!("failover = {twice}")), &["names a server twice"]);
+    }
+    let config = read(&with("allow_myisam = \"at_least_once\""));
+    assert!(config.coins[0].mpos.allow_myisam);
+    assert!(config.warnings.iter().any(|warning| warning.what.contains("stored twice")), "{:?}", config.warnings);
+    one_mistake(&with("allow_myisam = true"), &["at_least_once"]);
+    // A server that one coin goes on with and another one uses is one server.
+    let other = "database = \"mpos\"\nhost = \"db2\"\nfailover = [\"localhost\"]";
+    one_mistake(&second("database = \"mpos_doge\"", other), &["is the `shares` table of litecoin too"]);
+}
+
+#[test]
 fn every_preset_is_complete() {
     for preset in &PRESETS {
         let name = format!("preset = \"{}\"", preset.name);

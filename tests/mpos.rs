@@ -12,6 +12,8 @@ mod support;
 
 #[path = "mpos/attach.rs"]
 mod attach;
+#[path = "mpos/difficulty.rs"]
+mod difficulty;
 #[path = "mpos/doubt.rs"]
 mod doubt;
 #[path = "mpos/guards.rs"]

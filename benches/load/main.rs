@@ -1,6 +1,6 @@
 //! Load on the whole daemon: made-up miners in front, a private MariaDB behind, a fake node beside.
 //!
-//! `cargo bench --bench load -- [--quick] [--only closed,open,idle,tip,scrypt]`
+//! `cargo bench --bench load -- [--quick] [--only closed,open,idle,tip,scrypt,drain] [--rows N]`
 //!
 //! Every run has a daemon, a spool and a database of its own. Ends with 1 if a share that was
 //! acknowledged is not exactly one row, or if anything was refused or broke off. The generator shares
@@ -19,6 +19,7 @@ mod support;
 
 mod connection;
 mod crowd;
+mod drain;
 mod report;
 mod runs;
 mod stage;
@@ -35,17 +36,21 @@ use support::miner::Algorithm;
 /// Descriptors the daemon needs beside those of its miners, generously.
 const FILES_BESIDE_MINERS: u64 = 500;
 /// The runs that `--only` knows.
-const RUNS: [&str; 5] = ["closed", "open", "idle", "tip", "scrypt"];
+const RUNS: [&str; 6] = ["closed", "open", "idle", "tip", "scrypt", "drain"];
+/// Rows of the backlog that is drained, and with `--quick`.
+const DRAIN_ROWS: [usize; 2] = [1_000_000, 100_000];
 
 /// What the command line asks for.
 struct Arguments {
     quick: bool,
     only: Vec<String>,
+    /// Rows of the backlog, if not the usual number.
+    rows: Option<usize>,
 }
 
 impl Arguments {
     fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut arguments = Self { quick: false, only: Vec::new() };
+        let mut arguments = Self { quick: false, only: Vec::new(), rows: None };
         while let Some(word) = words.next() {
             match word.as_str() {
                 // Cargo adds it to every bench.
@@ -55,7 +60,11 @@ impl Arguments {
                     let names = words.next().ok_or("--only needs names, such as --only closed,tip")?;
                     arguments.only = names.split(',').map(str::to_owned).collect();
                 }
-                _ => return Err(format!("unknown argument {word}: there are --quick and --only")),
+                "--rows" => {
+                    let rows = words.next().and_then(|rows| rows.parse().ok()).filter(|rows| *rows >= 5000);
+                    arguments.rows = Some(rows.ok_or("--rows needs a number from 5000 on")?);
+                }
+                _ => return Err(format!("unknown argument {word}: there are --quick, --only and --rows")),
             }
         }
         match arguments.only.iter().find(|name| !RUNS.contains(&name.as_str())) {
@@ -117,6 +126,14 @@ async fn measure(arguments: &Arguments, report: &mut Report) -> io::Result<()> {
             println!("scrypt, closed loop, {size} connections ...");
             report.shares.push(runs::shares("scrypt", Algorithm::Scrypt, *size, Loop::Closed, length).await?);
         }
+    }
+    if arguments.wants("drain") {
+        let [usual, quick] = DRAIN_ROWS;
+        let rows = arguments.rows.unwrap_or(if arguments.quick { quick } else { usual });
+        println!("a backlog of {rows} rows ...");
+        // It has a runtime of its own, as the daemon has.
+        let measured = tokio::task::spawn_blocking(move || drain::drain(rows)).await.map_err(io::Error::other)?;
+        report.drain = Some(measured?);
     }
     if arguments.wants("idle") {
         println!("idle connections ...");

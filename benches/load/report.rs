@@ -143,6 +143,63 @@ pub struct Tip {
     pub cpu_ms: f64,
 }
 
+/// How a bare INSERT is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Form {
+    /// The values in the statement's text.
+    Text,
+    /// A prepared statement and its values, encoded beforehand.
+    Prepared,
+}
+
+/// Bare multi-row INSERTs of one size.
+#[derive(Debug, Serialize)]
+pub struct Bare {
+    /// Rows per statement.
+    pub statement_rows: usize,
+    /// How they are sent.
+    pub form: Form,
+    /// Rows a second.
+    pub rows_per_sec: f64,
+    /// Database CPU per row, microseconds.
+    pub database_cpu_us: f64,
+}
+
+/// How fast a backlog is drained.
+#[derive(Debug, Serialize)]
+pub struct Drain {
+    /// Rows of the backlog.
+    pub rows: usize,
+    /// Rows a second, from the first look at the database to the last commit.
+    pub rows_per_sec: f64,
+    /// That in relation to bare INSERTs of the best size.
+    pub ratio: f64,
+    /// CPU of an append and of its way to the disk, microseconds.
+    pub append_cpu_us: f64,
+    /// CPU per drained row in our process, microseconds.
+    pub drain_cpu_us: f64,
+    /// Database CPU per drained row, microseconds.
+    pub database_cpu_us: f64,
+    /// The INSERTs it is compared with.
+    pub bare: Vec<Bare>,
+}
+
+impl Drain {
+    fn print(&self) {
+        let Self { rows, rows_per_sec, ratio, append_cpu_us, drain_cpu_us, database_cpu_us, .. } = self;
+        println!(
+            "\ndrain: {rows} rows, {rows_per_sec:.0} rows/s, {ratio:.2} of the best bare INSERTs; CPU us per share: \
+             append {append_cpu_us:.2}, drain {drain_cpu_us:.2}, database {database_cpu_us:.1}"
+        );
+        for Bare { statement_rows, form, rows_per_sec, database_cpu_us } in &self.bare {
+            let form = format!("{form:?}");
+            println!(
+                "       {form:<8} {statement_rows:>5} rows a bare INSERT: {rows_per_sec:>7.0} rows/s, database {database_cpu_us:.1} us"
+            );
+        }
+    }
+}
+
 /// Everything.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
@@ -152,6 +209,8 @@ pub struct Report {
     pub idle: Option<Idle>,
     /// New tips.
     pub tip: Option<Tip>,
+    /// Draining a backlog.
+    pub drain: Option<Drain>,
 }
 
 impl Report {
@@ -188,6 +247,9 @@ impl Report {
         }
         if let Some(tip) = &self.tip {
             tip.print();
+        }
+        if let Some(drain) = &self.drain {
+            drain.print();
         }
     }
 

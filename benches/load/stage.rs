@@ -148,6 +148,8 @@ longpoll = true
 listen = "127.0.0.1:0"
 difficulty = 0.000000000001
 connections_max = 12000
+messages_per_sec = 1000000
+messages_burst = 1000000
 
 [coin.mpos]
 socket = "{socket}"

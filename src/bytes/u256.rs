@@ -78,6 +78,36 @@ impl U256 {
         U256(out)
     }
 
+    /// The sum; `None` beyond 2^256 - 1.
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        let mut out = [0; 4];
+        let mut carry = 0u128;
+        for ((out, a), b) in out.iter_mut().zip(self.0).zip(other.0) {
+            let sum = u128::from(a) + u128::from(b) + carry;
+            *out = low_limb(sum);
+            carry = sum >> 64;
+        }
+        (carry == 0).then_some(U256(out))
+    }
+
+    /// The sum with a small number; `None` beyond 2^256 - 1.
+    pub fn add_u64(self, other: u64) -> Option<Self> {
+        self.checked_add(Self::from_u64(other))
+    }
+
+    /// The product with a small number; `None` beyond 2^256 - 1.
+    pub fn mul_u64(self, factor: u64) -> Option<Self> {
+        let mut out = [0; 4];
+        let mut carry = 0u128;
+        for (out, limb) in out.iter_mut().zip(self.0) {
+            // At most (2^64 - 1)^2 + 2^64 - 1, which is below 2^128.
+            let product = u128::from(limb) * u128::from(factor) + carry;
+            *out = low_limb(product);
+            carry = product >> 64;
+        }
+        (carry == 0).then_some(U256(out))
+    }
+
     /// Quotient and remainder by a 64-bit divisor; `None` for division by zero.
     pub fn div_rem_u64(self, divisor: u64) -> Option<(Self, u64)> {
         if divisor == 0 {
@@ -100,6 +130,11 @@ impl U256 {
     }
 }
 
+/// The lower half.
+fn low_limb(wide: u128) -> u64 {
+    u64::try_from(wide & u128::from(u64::MAX)).unwrap_or(u64::MAX)
+}
+
 impl PartialOrd for U256 {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
@@ -115,6 +150,16 @@ impl Ord for U256 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sums_and_products_are_exact_or_nothing() {
+        let carried = U256([u64::MAX, u64::MAX, 7, 0]);
+        assert_eq!(carried.add_u64(1), Some(U256([0, 0, 8, 0])));
+        assert_eq!(carried.mul_u64(2), Some(U256([u64::MAX - 1, u64::MAX, 15, 0])));
+        assert_eq!(U256::MAX.add_u64(1), None);
+        assert_eq!(U256::MAX.mul_u64(2), None);
+        assert_eq!(U256([0, 0, 0, 1]).mul_u64(u64::MAX), Some(U256([0, 0, 0, u64::MAX])));
+    }
 
     #[test]
     fn compares_by_the_most_significant_limb_first() {

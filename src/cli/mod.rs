@@ -1,8 +1,10 @@
 //! The command line: one file per command.
 
 mod algo;
+mod audit;
 mod check;
 mod run;
+mod spool;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -29,7 +31,9 @@ First steps:
      lists everything that is wrong at once, or shows how the configuration was understood.
   3. mpos-stratum run --config /etc/mpos-stratum/config.toml
 
-Exit codes: 0 good, 64 command line, 69 something needed at start is missing, 70 a bug, 78 configuration.";
+When something looks wrong: `spool status`, `spool verify` and `audit` explain it and change nothing.
+
+Exit codes: 0 good, 1 a check found something, 64 command line, 69 something needed at start is missing, 70 a bug, 78 configuration.";
 
 #[derive(Parser)]
 #[command(name = "mpos-stratum", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER_HELP)]
@@ -49,6 +53,10 @@ enum Command {
     /// List proof-of-work algorithms, or hash headers with them
     #[command(subcommand)]
     Algo(algo::Algo),
+    /// Look into the spools, and decide where a stopped drain goes on
+    Spool(spool::Arguments),
+    /// Compare what miners were told with what MPOS has, and explain every difference
+    Audit(audit::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -65,6 +73,8 @@ pub fn main() -> Exit {
             Command::Run(argument) => run::run(&argument.config),
             Command::Check(argument) => check::run(&argument.config),
             Command::Algo(algo) => algo::run(&algo),
+            Command::Spool(arguments) => spool::run(&arguments),
+            Command::Audit(arguments) => audit::run(&arguments),
         },
         Err(error) => {
             // If even that cannot be written there is nobody left to tell.

@@ -8,18 +8,22 @@
 //!
 //! | file | job |
 //! | --- | --- |
-//! | `typed` | what the rest of the daemon sees |
+//! | `typed`, `rules`, `transport` | what the rest of the daemon sees |
+//! | `identity` | a certificate and its key from their files |
 //! | `problem` | a mistake and its place, and the list of them |
 //! | `section` | a table seen through its layers |
 //! | `value` | a TOML value into a Rust value, with bounds |
 //! | `read/` | one file per table |
 //! | `relations` | what must hold between coins |
 
+pub mod identity;
 pub mod problem;
 mod read;
 mod relations;
+mod rules;
 pub mod secret;
 mod section;
+mod transport;
 mod typed;
 mod value;
 
@@ -27,6 +31,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use problem::{ConfigError, Problem};
+pub use rules::{AgentDifficulty, Rules, StartFrom};
+pub use transport::{Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport};
 pub use typed::*;
 
 use problem::{Report, Source};

@@ -65,7 +65,7 @@ fn shares(report: &Report, earlier: &CoinMarks<'_>, coin: &CoinMarks<'_>) {
     if one.database != two.database {
         return;
     }
-    if server(&one.endpoint) != server(&two.endpoint) {
+    if !servers(one).iter().any(|host| servers(two).contains(host)) {
         let mixed = matches!(
             (&one.endpoint, &two.endpoint),
             (Endpoint::Socket(_), Endpoint::Tcp(..)) | (Endpoint::Tcp(..), Endpoint::Socket(_))
@@ -89,6 +89,11 @@ fn shares(report: &Report, earlier: &CoinMarks<'_>, coin: &CoinMarks<'_>) {
             format!("shares one table and so one spool with {}, but says something else about it", earlier.called());
         report.problem(place, what, "make [coin.mpos] and [coin.ledger] of both coins the same");
     }
+}
+
+/// Every server that may hold the database.
+fn servers(mpos: &Mpos) -> Vec<Endpoint> {
+    std::iter::once(&mpos.endpoint).chain(&mpos.failover).map(server).collect()
 }
 
 /// An endpoint in a form in which one server has one name, as far as that can be known here.

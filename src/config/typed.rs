@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::problem::Problem;
+use super::rules::Rules;
 use super::secret::Secret;
+use super::transport::Transport;
 use crate::coin::profile::Profile;
 use crate::difficulty::Difficulty;
 
@@ -32,6 +34,19 @@ pub struct Daemon {
     pub hasher_threads: Option<usize>,
     /// Least severity that is logged.
     pub log_level: tracing::Level,
+    /// Most connections of all ports together; more are closed at once.
+    pub connections_max: usize,
+    /// TLS handshakes.
+    pub handshakes: Handshakes,
+}
+
+/// Bounds of TLS handshakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshakes {
+    /// Most at once, of all ports together; one more ends the oldest.
+    pub most: usize,
+    /// One that is not done by then is given up.
+    pub timeout: Duration,
 }
 
 /// One coin: its chain, its nodes, its ports and its MPOS.
@@ -55,6 +70,8 @@ pub struct Coin {
     pub fallback_worker: String,
     /// So many confirmations end the watch over a found block.
     pub confirmations: u32,
+    /// Whether the hash of every share goes into `solution`, not only that of block candidates.
+    pub emit_invalid_block_hashes: bool,
     /// Stratum ports.
     pub ports: Vec<Arc<Port>>,
     /// The MPOS database.
@@ -126,10 +143,14 @@ pub struct Port {
     pub subscribe_timeout: Duration,
     /// A connection that sends nothing for so long is closed.
     pub idle_timeout: Duration,
-    /// A connection that takes nothing of what is sent to it for so long is closed.
+    /// A connection that leaves what is sent to it unread for so long is closed.
     pub write_timeout: Duration,
     /// Longest silence towards a miner: then its work is sent again.
     pub keepalive: Duration,
+    /// Encryption, proxies, limits per address.
+    pub transport: Transport,
+    /// What is asked of its miners and granted to them.
+    pub rules: Rules,
 }
 
 /// Bounds and aim of difficulty adjustment.
@@ -145,6 +166,23 @@ pub struct Vardiff {
     pub retarget: Duration,
     /// Dead band: no change while the rate is within this share of the aim, 0..1.
     pub variance: f64,
+    /// Largest factor of one change, above 1; `None`: as far as the evidence goes.
+    pub max_jump: Option<f64>,
+    /// Whether the difficulty is only ever doubled or halved.
+    pub double_steps: bool,
+    /// Which difficulties are assigned.
+    pub grid: Grid,
+}
+
+/// Which difficulties vardiff assigns; it rounds down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grid {
+    /// Any of two digits.
+    Off,
+    /// Whole numbers, above 1.
+    Integer,
+    /// Powers of two.
+    PowerOfTwo,
 }
 
 /// An MPOS database.
@@ -162,6 +200,12 @@ pub struct Mpos {
     pub accounts_database: String,
     /// Schema that holds `pool_worker`; MPOS's `db.shared.workers`.
     pub workers_database: String,
+    /// Servers to go on with, in this order, when the one in use is away. The operator vouches that
+    /// each holds every transaction the one before it has committed.
+    pub failover: Vec<Endpoint>,
+    /// `allow_myisam = "at_least_once"`: write even if `shares` has no transactions. After a crash or
+    /// a broken connection rows may then be stored twice, though never lost.
+    pub allow_myisam: bool,
 }
 
 /// Where a database server listens.
@@ -173,6 +217,16 @@ pub enum Endpoint {
     Socket(PathBuf),
 }
 
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Endpoint::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Endpoint::Socket(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// Who may mine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workers {
@@ -182,10 +236,27 @@ pub struct Workers {
     pub auto_create: bool,
     /// Whether accounts locked by an administrator (`is_locked = 2`) are refused.
     pub refuse_locked: bool,
-    /// How long a positive answer is remembered.
+    /// How long a positive answer is remembered without asking again.
     pub cache: Duration,
     /// How long a negative answer is remembered.
     pub negative_cache: Duration,
+    /// How long a worker is known after the database last confirmed it, while it is away.
+    pub remember: Duration,
+    /// How often workers of open connections are looked up again; what is remembered is not asked for.
+    pub recheck: Duration,
+    /// What the column `pool_worker.difficulty` is for.
+    pub pool_worker_difficulty: ColumnUse,
+}
+
+/// What the column `pool_worker.difficulty` is for: one of the two, never both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnUse {
+    /// It shows the difficulty the worker has.
+    Write,
+    /// It says the difficulty the worker is to have; zero says nothing.
+    Read,
+    /// It is left alone.
+    Off,
 }
 
 /// When a miner's answer may be sent.

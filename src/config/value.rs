@@ -92,7 +92,7 @@ pub(super) fn mebibytes(bounds: RangeInclusive<u64>) -> impl Fn(&DeValue<'_>) ->
 }
 
 /// A number, whole or not.
-fn number(value: &DeValue<'_>) -> Option<f64> {
+pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
     match value {
         DeValue::Integer(number) => {
             i64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|number| number.to_string().parse().ok())

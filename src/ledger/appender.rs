@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::codec;
 use super::envelope::{self, Kind, Salt, record_bytes};
 use super::error::AppendError;
+use super::held::HeldEvents;
 use super::record::Event;
 use super::segment::{self, HEADER_BYTES, SegmentHeader};
 use super::segments::Segments;
@@ -74,6 +75,10 @@ pub(super) struct Appender {
     pub torn_to: u64,
     /// Why fdatasync fails, while it does.
     pub sync_failed: Option<String>,
+    /// Whether the last write failed: told once, when it begins and when it ends.
+    pub write_failing: bool,
+    /// Candidates and verdicts that the disk refused: nothing newer is written before them.
+    pub held: HeldEvents,
     pub closed_for_good: bool,
     pub buffer: Vec<u8>,
 }
@@ -184,8 +189,16 @@ impl Appender {
             // is written.
             self.torn_to = self.torn_to.max(end);
             let cleared = self.clear_torn().is_ok();
-            tracing::error!(spool = %self.spool, %error, cleared, "the spool cannot be written");
+            if !std::mem::replace(&mut self.write_failing, true) {
+                tracing::error!(
+                    spool = %self.spool, %error, cleared,
+                    "the spool cannot be written: shares are refused until it can"
+                );
+            }
             return Err(error);
+        }
+        if std::mem::take(&mut self.write_failing) {
+            tracing::info!(spool = %self.spool, "the spool can be written again");
         }
         self.place.offset = end;
         Ok(())

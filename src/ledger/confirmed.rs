@@ -41,6 +41,18 @@ impl Confirmed {
         Ok((Self { file, salt, seq, generation }, readable))
     }
 
+    /// The position in `dir`, without opening it for writing; the flag as in [`Confirmed::open`].
+    pub(super) fn read(dir: &Path, salt: Salt) -> io::Result<(u64, bool)> {
+        let bytes = match std::fs::read(dir.join(FILE)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, true)),
+            Err(error) => return Err(error),
+        };
+        let best = bytes.chunks_exact(SLOT_BYTES).filter_map(|slot| decode(slot, salt)).max_by_key(|slot| slot.1);
+        let readable = best.is_some() || bytes.iter().all(|&byte| byte == 0);
+        Ok((best.map_or(0, |slot| slot.0), readable))
+    }
+
     /// The position.
     pub(super) fn seq(&self) -> u64 {
         self.seq
@@ -57,6 +69,13 @@ impl Confirmed {
         slot[28..].copy_from_slice(&crc.to_le_bytes());
         let place = self.generation % SLOTS as u64 * SLOT_BYTES as u64;
         self.file.write_all_at(&slot, place)
+    }
+
+    /// Stores a position that an operator decided on, durably: unlike a confirmed one it may be lower
+    /// than the last, and a later start must not take it for a loss.
+    pub(super) fn settle(&mut self, seq: u64) -> io::Result<()> {
+        self.store(seq)?;
+        self.file.sync_data()
     }
 }
 
@@ -79,7 +98,11 @@ mod tests {
         for seq in [10, 20, 30] {
             confirmed.store(seq).unwrap();
         }
-        let read = || Confirmed::open(dir.path(), salt).map(|(file, readable)| (file.seq(), readable)).unwrap();
+        let read = || {
+            let opened = Confirmed::open(dir.path(), salt).map(|(file, readable)| (file.seq(), readable)).unwrap();
+            assert_eq!(Confirmed::read(dir.path(), salt).unwrap(), opened);
+            opened
+        };
         assert_eq!(read(), (30, true));
         let path = dir.path().join(FILE);
         let good = std::fs::read(&path).unwrap();

@@ -29,8 +29,8 @@ pub const QUARANTINE_STREAK_MAX: u32 = 3;
 
 /// One spool's way into one sink.
 pub struct Drainer<S> {
-    ledger: Arc<Ledger>,
-    sink: S,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) sink: S,
     pace: Pace,
     /// The last event known to be stored; meaningful once `queue` is there.
     cursor: u64,
@@ -43,6 +43,8 @@ pub struct Drainer<S> {
     suspect: Option<u64>,
     refused_in_a_row: u32,
     quarantined_through: u64,
+    /// The position an operator decided on, until the sink has confirmed it.
+    decided: Option<u64>,
     logged_at: Option<Duration>,
 }
 
@@ -60,6 +62,7 @@ impl Ledger {
             suspect: None,
             refused_in_a_row: 0,
             quarantined_through: 0,
+            decided: None,
             logged_at: None,
         }
     }
@@ -85,7 +88,7 @@ impl<S: Sink> Drainer<S> {
                 Ok(progress) => {
                     if progress {
                         backoff = self.pace.backoff_min;
-                        self.ledger.shared.set_drain(DrainState::Running);
+                        self.tell_running().await;
                     }
                     continue;
                 }
@@ -104,11 +107,17 @@ impl<S: Sink> Drainer<S> {
                     wait
                 }
             };
-            self.tell(trouble);
+            // A writer that waits for an operator is alive: nobody may take its table over.
+            let waits = matches!(trouble, DrainState::Held(_) | DrainState::Paused(_));
+            if waits && self.attached && self.sink.keep_alive().await.is_err() {
+                self.attached = false;
+            }
+            let stopped = matches!(trouble, DrainState::Stopped(_));
+            self.tell(trouble).await;
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => break,
-                () = tokio::time::sleep(wait) => {}
+                () = self.rest(wait, stopped) => {}
             }
         }
         self.ledger.shared.set_drain(DrainState::Off);
@@ -121,7 +130,7 @@ impl<S: Sink> Drainer<S> {
             self.attach().await?;
             self.attached = true;
             if self.ledger.shared.drained.borrow().eq(&*self.ledger.shared.synced.borrow()) {
-                self.ledger.shared.set_drain(DrainState::Running);
+                self.tell_running().await;
             }
             return Ok(false);
         }
@@ -141,12 +150,12 @@ impl<S: Sink> Drainer<S> {
                 return alive.map(|()| true).map_err(|error| self.trouble(error));
             }
         }
-        self.commit_front().await?;
-        Ok(true)
+        self.commit_front().await
     }
 
     /// Asks the sink where it stands and makes sure that the answer can be explained.
     async fn attach(&mut self) -> Result<(), DrainState> {
+        self.decide().await?;
         let shared = Arc::clone(&self.ledger.shared);
         let confirmed = lock(&shared.confirmed).seq();
         let stored = self.sink.attach(shared.spool, confirmed).await.map_err(|error| self.trouble(error))?;
@@ -162,13 +171,15 @@ impl<S: Sink> Drainer<S> {
             self.stored(stored);
             return Ok(());
         }
+        // Where an operator has decided the position is his word, not something to be explained.
+        let decided = self.decided == Some(stored);
         if stored < confirmed {
             return Err(DrainState::Stopped(format!(
                 "the database's position is {stored}, but it had confirmed {confirmed}: it lost rows (restored from a \
                  backup, or another server?); decide with `spool rewind`, which sends them again, or `spool adopt`"
             )));
         }
-        if stored > shared.recovered_seq {
+        if stored > shared.recovered_seq && !decided {
             return Err(DrainState::Stopped(format!(
                 "the database's position is {stored}, but the spool ended with {}: it is older than the database \
                  (restored from a backup?); decide with `spool adopt`",
@@ -176,27 +187,26 @@ impl<S: Sink> Drainer<S> {
             )));
         }
         let reader = || Reader::new(Arc::clone(&shared.segments), shared.salt, stored + 1);
-        let (scan, through) = (reader(), shared.recovered_seq);
-        // Candidates of earlier runs that wait in the line: known before anything before them is shown.
+        let (scan, through) = (reader(), *shared.synced.borrow());
+        // Candidates of earlier runs, or behind a position that was moved back, that wait in the line:
+        // known before anything before them is shown.
         let Ok(earlier) = tokio::task::spawn_blocking(move || scan.candidates(through)).await else {
             return Err(DrainState::Unavailable("the runtime is shutting down".to_owned()));
         };
-        let mut candidates = lock(&shared.candidates);
-        for candidate in earlier.into_iter().rev() {
-            candidates.push_front(candidate);
-        }
-        drop(candidates);
+        shared.know_candidates(earlier, stored);
+        self.decided = None;
         self.queue = Some(Queue::new(reader()));
         self.stored(stored);
         Ok(())
     }
 
-    /// Commits the front of the line, or narrows down what is refused in it.
-    async fn commit_front(&mut self) -> Result<(), DrainState> {
+    /// Commits the front of the line, or narrows down what is refused in it; true if the sink has
+    /// stored something.
+    async fn commit_front(&mut self) -> Result<bool, DrainState> {
         let through = *self.ledger.shared.synced.borrow();
         let count = self.choose(through).await?;
         let old = self.cursor;
-        let Some(queue) = &mut self.queue else { return Ok(()) };
+        let Some(queue) = &mut self.queue else { return Ok(false) };
         let batch = queue.front(count);
         // Nothing to read below `through`: all of it is a gap that recovery has reported.
         let new = batch.last().map_or(through, |last| last.seq);
@@ -205,18 +215,18 @@ impl<S: Sink> Drainer<S> {
             Ok(()) => {
                 self.refused_in_a_row = 0;
                 self.stored(new);
-                Ok(())
+                Ok(true)
             }
             Err(SinkError::Refused(_)) if batch.len() > 1 => {
                 self.doubt = None;
                 self.suspect = Some(new);
-                Ok(())
+                Ok(false)
             }
             Err(SinkError::Refused(reason)) => {
                 self.suspect = Some(new);
                 match batch.first().cloned() {
-                    Some(poison) => self.poison(poison, reason).await,
-                    None => Ok(()),
+                    Some(poison) => self.poison(poison, reason).await.map(|()| true),
+                    None => Ok(false),
                 }
             }
             Err(error) => Err(self.trouble(error)),
@@ -331,6 +341,17 @@ impl<S: Sink> Drainer<S> {
         self.ledger.shared.confirm(seq, position);
     }
 
+    /// The position was moved by decision: what is known of the line is void.
+    pub(super) fn start_over(&mut self, seq: u64) {
+        self.cursor = seq;
+        self.decided = Some(seq);
+        self.doubt = None;
+        self.queue = None;
+        self.suspect = None;
+        self.refused_in_a_row = 0;
+        self.quarantined_through = 0;
+    }
+
     fn paused(&self, reason: &str) -> DrainState {
         DrainState::Paused(format!(
             "{} rows in a row were refused, the last one: {reason}; look at the table and at quarantine.jsonl",
@@ -338,7 +359,7 @@ impl<S: Sink> Drainer<S> {
         ))
     }
 
-    fn trouble(&mut self, error: SinkError) -> DrainState {
+    pub(super) fn trouble(&mut self, error: SinkError) -> DrainState {
         self.attached = false;
         match error {
             // Where no row was sent it is no row's fault.
@@ -348,8 +369,8 @@ impl<S: Sink> Drainer<S> {
     }
 
     /// Publishes and logs trouble; the same kind of it not too often.
-    fn tell(&mut self, trouble: DrainState) {
-        let shared = &self.ledger.shared;
+    async fn tell(&mut self, trouble: DrainState) {
+        let shared = Arc::clone(&self.ledger.shared);
         let now = shared.clock.monotonic();
         let same = std::mem::discriminant(&*lock(&shared.drain)) == std::mem::discriminant(&trouble);
         let recent = self.logged_at.is_some_and(|at| now.saturating_sub(at) < self.pace.log_every);
@@ -361,7 +382,19 @@ impl<S: Sink> Drainer<S> {
                 _ => tracing::error!(spool = %shared.spool, undrained, "drain {trouble}"),
             }
         }
+        let news = *lock(&shared.drain) != trouble;
+        if news {
+            self.note(&trouble).await;
+        }
         shared.set_drain(trouble);
+    }
+
+    async fn tell_running(&self) {
+        let shared = &self.ledger.shared;
+        if *lock(&shared.drain) != DrainState::Running {
+            self.note(&DrainState::Running).await;
+            shared.set_drain(DrainState::Running);
+        }
     }
 }
 

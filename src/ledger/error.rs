@@ -58,6 +58,12 @@ pub enum AppendError {
     /// candidates.
     #[error("the spool's disk is full: shares are refused until there is room for another segment")]
     Full,
+    /// Block candidates or verdicts wait for the disk, and nothing may be written before them.
+    #[error("the spool cannot write: {held} block candidates or verdicts wait in memory and come first")]
+    Behind {
+        /// How many wait.
+        held: usize,
+    },
     /// An event does not fit into a record, or the call not into a segment.
     #[error("events of {bytes} bytes do not fit into the spool")]
     TooLarge {

@@ -6,10 +6,10 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-use super::appender::Next;
+use super::appender::{Appender, Next, Written};
 use super::error::AppendError;
 use super::identity::Lock;
-use super::reader::Pending;
+use super::late::{self, Late};
 use super::record::{Entry, Event};
 use super::segments::lock;
 use super::shared::{End, Shared};
@@ -23,6 +23,14 @@ pub struct Ledger {
     pub(super) unsettled: Vec<Entry>,
     pub(super) thread: Mutex<Option<JoinHandle<()>>>,
     pub(super) _lock: Lock,
+}
+
+/// What an append wants of the sync thread.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    dirty: bool,
+    urgent: bool,
+    allocate: bool,
 }
 
 /// Where an append's events are in the order.
@@ -43,50 +51,89 @@ impl Ledger {
     /// disk. When it returns, a crash of the process loses none of them; a power cut loses none up
     /// to [`Ledger::synced`]. A candidate also starts a sync at once.
     pub fn append(&self, events: &[Event]) -> Result<Receipt, AppendError> {
+        let mut appender = lock(&self.shared.appender);
+        let (result, wanted) = self.append_under(&mut appender, events);
+        drop(appender);
+        self.ask_for(wanted);
+        result
+    }
+
+    /// Records one candidate or verdict as [`Ledger::append`] does. If that fails it is held in
+    /// memory, up to [`super::held::HELD_MAX`] of them, and nothing newer is written before it; a
+    /// candidate is then written as a refused share, because its miner must be refused. It is tried
+    /// again with every further candidate or verdict, and once a second.
+    pub fn append_or_hold(&self, event: &Event) -> Result<Receipt, Late> {
+        let mut appender = lock(&self.shared.appender);
+        let (result, mut wanted) = self.append_under(&mut appender, std::slice::from_ref(event));
+        let result = result.map_err(|error| {
+            wanted.urgent = true;
+            late::hold(&self.shared, &mut appender, event, error)
+        });
+        drop(appender);
+        self.ask_for(wanted);
+        result
+    }
+
+    fn append_under(&self, appender: &mut Appender, events: &[Event]) -> (Result<Receipt, AppendError>, Wanted) {
         let shared = &*self.shared;
         let privileged = events.iter().any(is_privileged);
-        let mut appender = lock(&shared.appender);
-        let undrained_bytes = shared.undrained_bytes(&appender);
+        let mut wanted = Wanted::default();
+        if let Err(error) = self.make_way(appender, privileged, &mut wanted) {
+            shared.counters.refused_by_disk.fetch_add(1, Ordering::Relaxed);
+            return (Err(error), wanted);
+        }
+        let undrained_bytes = shared.undrained_bytes(appender);
         let bound = shared.config.spool_bytes_max;
         if undrained_bytes >= bound && !privileged && events.iter().any(|event| !is_refused(event)) {
             shared.counters.refused_at_bound.fetch_add(1, Ordering::Relaxed);
-            return Err(AppendError::Bound { undrained_bytes });
+            return (Err(AppendError::Bound { undrained_bytes }), wanted);
         }
         let near = undrained_bytes >= bound / 10 * 9;
         let kept = events.iter().filter(|event| !(near && is_refused(event)));
         let had_next = matches!(appender.next, Next::Ready(..));
         let written = appender.write(kept, shared.clock.unix_secs(), privileged);
-        let allocate = had_next && matches!(appender.next, Next::Missing);
+        wanted.allocate |= had_next && matches!(appender.next, Next::Missing);
         let written = match written {
             Ok(written) => written,
             Err(error) => {
-                drop(appender);
                 shared.counters.refused_by_disk.fetch_add(1, Ordering::Relaxed);
-                if allocate {
-                    shared.request(|requests| requests.allocate = true);
-                }
-                return Err(error);
+                return (Err(error), wanted);
             }
         };
-        let Some(recorded) = written.last_seq.checked_sub(written.first_seq).map(|more| more + 1) else {
-            drop(appender);
-            return Ok(self.receipt(written.first_seq, written.last_seq, written.time, events.len()));
-        };
-        if privileged {
-            self.note_candidates(events, near, written.first_seq);
+        let recorded = usize::try_from(written.last_seq + 1 - written.first_seq).unwrap_or(usize::MAX);
+        if recorded > 0 {
+            if privileged {
+                let kept = events.iter().filter(|event| !(near && is_refused(event)));
+                (written.first_seq..).zip(kept).for_each(|(seq, event)| late::note_candidate(shared, seq, event));
+            }
+            shared.written.store(written.last_seq, Ordering::Release);
+            wanted.dirty |= !std::mem::replace(&mut appender.told, true);
+            wanted.urgent |= privileged;
         }
-        shared.written.store(written.last_seq, Ordering::Release);
-        let tell = !std::mem::replace(&mut appender.told, true);
-        drop(appender);
-        if tell || privileged || allocate {
-            shared.request(|requests| {
-                requests.dirty = true;
-                requests.urgent |= privileged;
-                requests.allocate |= allocate;
+        (Ok(self.receipt(written, events.len() - recorded)), wanted)
+    }
+
+    /// Sees to it that what is held comes first: a candidate or verdict tries to write it out, an
+    /// ordinary share is refused at once and leaves that to the sync thread.
+    fn make_way(&self, appender: &mut Appender, privileged: bool, wanted: &mut Wanted) -> Result<(), AppendError> {
+        if appender.held.is_empty() || appender.closed_for_good {
+            return Ok(());
+        }
+        let through = appender.last_seq();
+        let free = privileged && late::write_held(&self.shared, appender);
+        wanted.urgent |= appender.last_seq() > through;
+        if free { Ok(()) } else { Err(AppendError::Behind { held: appender.held.len() }) }
+    }
+
+    /// Wakes the sync thread if it is to do something.
+    fn ask_for(&self, wanted: Wanted) {
+        if wanted.dirty || wanted.urgent || wanted.allocate {
+            self.shared.request(|requests| {
+                requests.dirty |= wanted.dirty;
+                requests.urgent |= wanted.urgent;
+                requests.allocate |= wanted.allocate;
             });
         }
-        let recorded = usize::try_from(recorded).unwrap_or(usize::MAX);
-        Ok(self.receipt(written.first_seq, written.last_seq, written.time, events.len() - recorded))
     }
 
     /// Asks for everything written so far to be brought to the disk at once. Callers share syncs:
@@ -133,6 +180,7 @@ impl Ledger {
             refused_at_bound: shared.counters.refused_at_bound.load(Ordering::Relaxed),
             refused_by_disk: shared.counters.refused_by_disk.load(Ordering::Relaxed),
             sync_failed: appender.sync_failed.clone(),
+            held: appender.held.len(),
             next_allocated: matches!(appender.next, Next::Ready(..)),
         }
     }
@@ -144,9 +192,14 @@ impl Ledger {
     }
 
     /// Brings everything to the disk and takes no more events. Blocks for the disk; further calls do
-    /// nothing.
+    /// nothing. What is held and refused once more is told to the log.
     pub fn close(&self) {
-        lock(&self.shared.appender).closed_for_good = true;
+        let mut appender = lock(&self.shared.appender);
+        if !appender.closed_for_good && !late::write_held(&self.shared, &mut appender) {
+            appender.held.give_up();
+        }
+        appender.closed_for_good = true;
+        drop(appender);
         self.end(End::Flush);
     }
 
@@ -160,23 +213,11 @@ impl Ledger {
         }
     }
 
-    fn receipt(&self, first_seq: u64, last_seq: u64, time: u64, unrecorded: usize) -> Receipt {
+    fn receipt(&self, written: Written, unrecorded: usize) -> Receipt {
         if unrecorded > 0 {
             self.shared.counters.unrecorded.fetch_add(unrecorded as u64, Ordering::Relaxed);
         }
-        Receipt { first_seq, last_seq, time, unrecorded }
-    }
-
-    /// Remembers the candidates among `events`; called under the appender's mutex, so in order.
-    fn note_candidates(&self, events: &[Event], near: bool, first_seq: u64) {
-        let mut candidates = lock(&self.shared.candidates);
-        for (seq, event) in (first_seq..).zip(events.iter().filter(|event| !(near && is_refused(event)))) {
-            if let Event::Share(share) = event
-                && let Some(facts) = &share.candidate
-            {
-                candidates.push_back(Pending { seq, header_time: u64::from(facts.header_time) });
-            }
-        }
+        Receipt { first_seq: written.first_seq, last_seq: written.last_seq, time: written.time, unrecorded }
     }
 }
 

@@ -50,6 +50,30 @@ pub(super) fn lock(dir: &Path) -> Result<Lock, OpenError> {
     Ok(Lock { _file: file })
 }
 
+/// The process that holds the lock of `dir`, without touching it. A process of another container is
+/// not seen.
+pub(super) fn holder(dir: &Path) -> std::io::Result<Option<u32>> {
+    use std::os::unix::fs::MetadataExt;
+    let path = dir.join(LOCK_FILE);
+    let file = match std::fs::metadata(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let locks = std::fs::read_to_string("/proc/locks")?;
+    // "1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF": process, then device and inode. The device is
+    // left out: some filesystems name another one here. The process in the file stands for it.
+    let written: Option<u32> = std::fs::read_to_string(&path)?.trim().parse().ok();
+    let inode = format!(":{}", file.ino());
+    let holder = |line: &str| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (kind, process) = (fields.next()?, fields.nth(2)?.parse().ok()?);
+        (kind == "FLOCK" && fields.next()?.ends_with(&inode)).then_some(process)
+    };
+    let holders: Vec<u32> = locks.lines().filter_map(holder).collect();
+    Ok(holders.into_iter().find(|process| Some(*process) == written))
+}
+
 /// The identity of the spool in `dir`; a new one if there is none and `may_create`.
 /// The flag says whether it was created.
 pub(super) fn identity(dir: &Path, may_create: bool) -> Result<(SpoolId, bool), OpenError> {
@@ -143,10 +167,13 @@ mod tests {
     #[test]
     fn a_second_user_is_told_who_has_the_lock() {
         let dir = tempfile::tempdir().unwrap();
+        assert_eq!(holder(dir.path()).unwrap(), None);
         let held = lock(dir.path()).unwrap();
+        assert_eq!(holder(dir.path()).unwrap(), Some(std::process::id()));
         let error = lock(dir.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("pid {}", std::process::id())), "{error}");
         drop(held);
+        assert_eq!(holder(dir.path()).unwrap(), None);
         lock(dir.path()).unwrap();
     }
 }

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::decision::Position;
 use super::record::Entry;
-use super::sink::{Sink, SinkError, SpoolId};
+use super::sink::{Settled, Sink, SinkError, SpoolId};
 
 /// A failure of one commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,6 +162,22 @@ impl Sink for MemorySink {
             }
             _ => Ok(()),
         }
+    }
+
+    async fn settle(&mut self, spool: SpoolId, found: Option<&Position>, seq: u64) -> Result<Settled, SinkError> {
+        let mut store = self.lock();
+        if let Some(error) = store.attach_script.pop_front() {
+            return Err(error);
+        }
+        let stands = store.spool.map(|spool| Position { spool: spool.to_string(), seq: store.cursor });
+        let wanted = Position { spool: spool.to_string(), seq };
+        if stands.as_ref() != found && stands.as_ref() != Some(&wanted) {
+            return Ok(Settled::Stale(format!("the store stands at {stands:?}")));
+        }
+        store.spool = Some(spool);
+        store.cursor = seq;
+        self.cursor.send_replace(seq);
+        Ok(Settled::Moved)
     }
 
     async fn keep_alive(&mut self) -> Result<(), SinkError> {

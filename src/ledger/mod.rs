@@ -2,9 +2,12 @@
 //!
 //! A spool is a directory: `spool.id` (its identity), `lock`, segments named by their first
 //! sequence number, `next.seg` (the one allocated ahead), `confirmed` (the last position the
-//! database confirmed) and `quarantine.jsonl` (rows it can never store).
+//! database confirmed) and `quarantine.jsonl` (rows it can never store). The files of `decision` and `replay`
+//! are how commands speak to the daemon; `inspect` reads a spool from outside.
 //!
 //! - `handle` appends: one write under a short mutex gives events their number and second.
+//! - `late` and `held` keep a candidate or verdict that the disk refuses in memory, ahead of
+//!   everything newer, until it is written.
 //! - `sync` is the thread that waits for the disk: fdatasync, a marker behind it, the segment
 //!   ahead, removal of old segments.
 //! - `drainer` reads what is synced and commits it to a `Sink`, whose own position decides after
@@ -19,13 +22,20 @@
 mod appender;
 mod codec;
 mod confirmed;
+mod decide;
+pub mod decision;
 pub mod drainer;
 mod envelope;
 pub mod error;
+pub mod files;
 mod group;
 pub mod handle;
+pub mod held;
 mod identity;
+pub mod inspect;
+pub mod late;
 pub mod memory_sink;
+pub mod mended;
 pub mod open;
 pub mod pace;
 pub mod quarantine;
@@ -33,6 +43,7 @@ mod queue;
 mod reader;
 pub mod record;
 pub mod recovery;
+pub mod replay;
 mod scan;
 mod segment;
 mod segments;
@@ -40,6 +51,7 @@ mod shared;
 pub mod sink;
 pub mod status;
 mod sync;
+pub mod verify;
 
 pub use drainer::Drainer;
 pub use handle::{Ledger, Receipt};

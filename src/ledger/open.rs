@@ -14,6 +14,7 @@ use super::confirmed::Confirmed;
 use super::envelope::{ENVELOPE_BYTES, Salt};
 use super::error::OpenError;
 use super::handle::Ledger;
+use super::held::HeldEvents;
 use super::identity::{self, sync_dir};
 use super::quarantine;
 use super::recovery::{self, LossKind, Tail, judge, scan_tail};
@@ -189,6 +190,8 @@ impl Start<'_> {
             told: false,
             torn_to: 0,
             sync_failed: None,
+            write_failing: false,
+            held: HeldEvents::default(),
             closed_for_good: false,
             buffer: Vec::new(),
         }

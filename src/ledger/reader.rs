@@ -143,6 +143,10 @@ impl Reader {
                     }
                     self.next_seq = gap.last_seq + 1;
                 }
+                // It says that events had been written before it, and they were not met.
+                Found::Marker(seq) if seq >= self.next_seq => {
+                    return Err(self.damaged(hole.unwrap_or(here), seq));
+                }
                 Found::End { at, .. } => {
                     let last = segment.next_first_seq.map_or(through, |next| next - 1);
                     return Err(self.damaged(hole.unwrap_or(at), last));

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::bytes::Hash;
 
+/// Row reason of a candidate whose miner was refused because nothing could be written down.
+const LATE_REASON: &str = "written down late";
+
 /// A judged share, as it becomes one row of `shares` and one line of the audit log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShareRecord {
@@ -39,6 +42,15 @@ pub struct ShareRecord {
 }
 
 impl ShareRecord {
+    /// The same share as it is written when that comes too late: its miner has been refused.
+    pub fn late(mut self) -> Self {
+        if self.accepted {
+            self.accepted = false;
+            LATE_REASON.clone_into(&mut self.reason);
+        }
+        self
+    }
+
     /// The same share with the values that a database can hardly refuse; the last resort for a block
     /// candidate whose row was refused.
     pub fn sanitised(&self) -> Self {

@@ -247,7 +247,7 @@ fn walk(mut scan: Scan, mut one: Scanned) -> std::io::Result<Scanned> {
 
 /// What a loss means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LossKind {
+pub enum LossKind {
     /// The database has these events: only the audit log lost them.
     Drained,
     /// They had not reached the disk when the power failed.
@@ -257,7 +257,7 @@ pub(super) enum LossKind {
 }
 
 /// Judges a loss; `marker`: everything up to it had reached the disk; `confirmed`: drained.
-pub(super) fn judge(loss: &Loss, marker: u64, confirmed: u64) -> LossKind {
+pub fn judge(loss: &Loss, marker: u64, confirmed: u64) -> LossKind {
     let bytes = loss.to.saturating_sub(loss.offset);
     // Without room for a gap record it is no hole that a power cut can leave.
     let room = bytes >= (ENVELOPE_BYTES + GAP_PAYLOAD_BYTES) as u64 && bytes.is_multiple_of(GRID_BYTES as u64);

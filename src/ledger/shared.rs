@@ -11,6 +11,7 @@ use super::appender::{Appender, Next};
 use super::confirmed::Confirmed;
 use super::envelope::Salt;
 use super::reader::Pending;
+use super::segment::HEADER_BYTES;
 use super::segments::{Segments, lock};
 use super::sink::SpoolId;
 use super::status::DrainState;
@@ -107,6 +108,24 @@ impl Shared {
             candidates.pop_front();
         }
         drop(candidates);
+        self.drained.send_replace(seq);
+    }
+
+    /// Adds candidates that were read back to those known by appending; those at or below `drained` go.
+    pub(super) fn know_candidates(&self, read_back: Vec<Pending>, drained: u64) {
+        let mut candidates = lock(&self.candidates);
+        let known = candidates.drain(..).chain(read_back).filter(|pending| pending.seq > drained);
+        let by_number: std::collections::BTreeMap<u64, Pending> = known.map(|pending| (pending.seq, pending)).collect();
+        candidates.extend(by_number.into_values());
+    }
+
+    /// Notes that an operator moved the position to `seq`, forwards or back.
+    pub(super) fn rewound(&self, seq: u64) {
+        let position = match self.segments.holding(seq + 1).or_else(|| self.segments.oldest_two().0) {
+            Some(segment) => segment.base + HEADER_BYTES,
+            None => 0,
+        };
+        self.drained_position.store(position, Ordering::Relaxed);
         self.drained.send_replace(seq);
     }
 

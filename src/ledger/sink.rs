@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use super::decision::Position;
 use super::record::Entry;
 
 /// Identity of a spool: random, written at its creation, never reused.
@@ -30,6 +31,15 @@ pub enum SinkError {
     Stop(String),
 }
 
+/// What became of a position that an operator decided on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// It is stored.
+    Moved,
+    /// The sink does not stand where the decision was based on; nothing was changed. The text says where.
+    Stale(String),
+}
+
 /// Takes entries in order, each exactly once.
 pub trait Sink: Send + 'static {
     /// Makes this spool the one writer and returns the last sequence number that is stored; 0 if
@@ -40,6 +50,15 @@ pub trait Sink: Send + 'static {
     /// Stores `entries` and moves the stored position from `old` to `new` in one step: both or
     /// neither. `entries` lie within (`old`, `new`], ascending; some may be left out (quarantined).
     fn commit(&mut self, entries: &[Entry], old: u64, new: u64) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// Makes `spool` the writer and `seq` its position, if the sink still stands at `found` (`None`: no
+    /// writer yet) or there already. Only ever called on an operator's decision, while detached.
+    fn settle(
+        &mut self,
+        spool: SpoolId,
+        found: Option<&Position>,
+        seq: u64,
+    ) -> impl Future<Output = Result<Settled, SinkError>> + Send;
 
     /// Shows that the writer is alive while there is nothing to store.
     fn keep_alive(&mut self) -> impl Future<Output = Result<(), SinkError>> + Send;

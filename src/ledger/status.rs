@@ -63,6 +63,8 @@ pub struct Status {
     pub refused_by_disk: u64,
     /// Why fdatasync fails, while it does.
     pub sync_failed: Option<String>,
+    /// Candidates and verdicts that wait in memory because the disk refused them.
+    pub held: usize,
     /// Whether the next segment is allocated: if not, shares may soon be refused.
     pub next_allocated: bool,
 }

@@ -1,4 +1,5 @@
-//! The sync thread: fdatasync, markers, the segment ahead, removal of old segments.
+//! The sync thread: fdatasync, markers, the segment ahead, removal of old segments, and what the
+//! disk refused, once more.
 //!
 //! All of this may block for as long as a disk likes to, so that it has a thread of its own.
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use super::appender::{Next, Unsynced};
 use super::envelope::Salt;
 use super::identity::sync_dir;
+use super::late::write_held;
 use super::scan::{Found, Scan};
 use super::segment::{self, HEADER_BYTES, SegmentHeader};
 use super::segments::{is_drained, lock};
@@ -45,8 +47,9 @@ pub(super) fn run(shared: &Shared) {
             attempted = now;
             has_next = allocate_ahead(shared, !trouble);
         }
+        let free = write_held(shared, &mut lock(&shared.appender));
         let synced = sync_once(shared);
-        trouble = !has_next || !synced;
+        trouble = !has_next || !synced || !free;
         if has_next && !had_next || now.saturating_sub(tidied) >= TIDY_EVERY {
             tidied = now;
             tidy(shared);

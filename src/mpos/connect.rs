@@ -7,32 +7,29 @@ use std::time::Duration;
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, DriverError, Error, IoError, Opts, OptsBuilder, Params, Row};
 
+use super::limits::{IDLE_SESSION_SECS, IDLE_TRANSACTION_SECS, Limits, NET_TIMEOUT_SECS};
 use crate::config::{Endpoint, Mpos};
-
-/// Longest time to connect, log in and set the session up.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Longest time one statement may take, beyond [`LOCK_WAIT_SECS`]; then the connection is given up.
-pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Longest wait for a row lock. MPOS's payout holds locks for seconds; a wait that fails is repeated.
-pub const LOCK_WAIT_SECS: u32 = 8;
-
-/// The server ends a session that is silent for so long, so that one whose client is gone does not
-/// live on with its locks. Our writer speaks more often than that.
-pub const IDLE_SESSION_SECS: u32 = 60;
-
-/// The server ends a transaction that is silent for so long (MariaDB only).
-pub const IDLE_TRANSACTION_SECS: u32 = 10;
-
-/// The server ends a session that takes or sends nothing in the middle of a packet for so long.
-pub const NET_TIMEOUT_SECS: u32 = 10;
 
 /// Silence after which the operating system asks whether the other side still lives.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(10);
 
-/// How to connect to the database of `mpos`, in the schema that holds `shares`.
-pub fn opts(mpos: &Mpos) -> Opts {
+/// A database server and how to connect to it.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Its address, for messages.
+    pub name: String,
+    /// How to connect, in the schema that holds `shares`.
+    pub opts: Opts,
+}
+
+/// The servers that may hold the database of `mpos`: the first is the one to begin with, the others
+/// are for fail-over.
+pub fn hosts(mpos: &Mpos) -> Vec<Host> {
+    let host = |endpoint: &Endpoint| Host { name: endpoint.to_string(), opts: opts(mpos, endpoint) };
+    std::iter::once(&mpos.endpoint).chain(&mpos.failover).map(host).collect()
+}
+
+fn opts(mpos: &Mpos, endpoint: &Endpoint) -> Opts {
     let builder = OptsBuilder::default()
         .user(Some(&mpos.user))
         .pass(Some(mpos.password.reveal()))
@@ -43,7 +40,7 @@ pub fn opts(mpos: &Mpos) -> Opts {
         .stmt_cache_size(64)
         // Go where the operator said, not to a socket that the server mentions.
         .prefer_socket(false);
-    let builder = match &mpos.endpoint {
+    let builder = match endpoint {
         Endpoint::Tcp(host, port) => builder.ip_or_hostname(host.as_str()).tcp_port(*port),
         Endpoint::Socket(path) => builder.socket(Some(path.to_string_lossy())),
     };
@@ -51,10 +48,10 @@ pub fn opts(mpos: &Mpos) -> Opts {
 }
 
 /// Opens a connection and makes its session ours.
-pub async fn open(opts: &Opts) -> Result<Conn, Error> {
-    within(CONNECT_TIMEOUT, async {
+pub async fn open(opts: &Opts, limits: &Limits) -> Result<Conn, Error> {
+    within(limits.connect, async {
         let mut conn = Conn::new(opts.clone()).await?;
-        for statement in session_statements() {
+        for statement in session_statements(limits.lock_wait_secs) {
             conn.query_drop(statement).await?;
         }
         Ok(conn)
@@ -62,12 +59,25 @@ pub async fn open(opts: &Opts) -> Result<Conn, Error> {
     .await
 }
 
+/// Opens a connection for a command that reads: to the first server of `mpos` that answers. The error
+/// is that of the last one.
+pub async fn open_any(mpos: &Mpos, limits: &Limits) -> Result<Conn, Error> {
+    let mut result = open(&opts(mpos, &mpos.endpoint), limits).await;
+    for endpoint in &mpos.failover {
+        if result.is_ok() {
+            break;
+        }
+        result = open(&opts(mpos, endpoint), limits).await;
+    }
+    result
+}
+
 /// What every session of ours is told first. The comments are read by one brand of server only:
 /// MariaDB knows a limit for idle transactions, MySQL 8 caches table statistics unless told not to.
-fn session_statements() -> [String; 2] {
+fn session_statements(lock_wait_secs: u32) -> [String; 2] {
     let settings = format!(
         "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, \
-         innodb_lock_wait_timeout = {LOCK_WAIT_SECS}, wait_timeout = {IDLE_SESSION_SECS}, \
+         innodb_lock_wait_timeout = {lock_wait_secs}, wait_timeout = {IDLE_SESSION_SECS}, \
          net_read_timeout = {NET_TIMEOUT_SECS}, net_write_timeout = {NET_TIMEOUT_SECS} \
          /*M!100300 , idle_transaction_timeout = {IDLE_TRANSACTION_SECS} */ \
          /*!80003 , information_schema_stats_expiry = 0 */"
@@ -81,7 +91,7 @@ pub async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Err
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
         Err(_) => {
-            let text = format!("no answer from the database within {} s", limit.as_secs());
+            let text = format!("no answer from the database within {} ms", limit.as_millis());
             Err(Error::Io(IoError::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))))
         }
     }
@@ -123,17 +133,21 @@ mod tests {
             database: "coin".into(),
             accounts_database: "shared".into(),
             workers_database: "shared".into(),
+            failover: vec![Endpoint::Tcp("second".into(), 3308)],
+            allow_myisam: false,
         }
     }
 
     #[test]
     fn goes_where_it_is_told() {
-        let tcp = opts(&mpos(Endpoint::Tcp("db.example".into(), 3307)));
+        let [tcp, second] = &hosts(&mpos(Endpoint::Tcp("db.example".into(), 3307)))[..] else { panic!("not two") };
+        let tcp = &tcp.opts;
+        assert_eq!((second.name.as_str(), second.opts.tcp_port()), ("second:3308", 3308));
         assert_eq!((tcp.ip_or_hostname(), tcp.tcp_port(), tcp.socket()), ("db.example", 3307, None));
         assert_eq!((tcp.user(), tcp.pass(), tcp.db_name()), (Some("pool"), Some("p@ss:/?#"), Some("coin")));
         assert!(!tcp.prefer_socket() && tcp.client_found_rows());
-        let socket = opts(&mpos(Endpoint::Socket("/run/mysqld/mysqld.sock".into())));
-        assert_eq!(socket.socket(), Some("/run/mysqld/mysqld.sock"));
+        let socket = &hosts(&mpos(Endpoint::Socket("/run/mysqld/mysqld.sock".into())))[0];
+        assert_eq!(socket.opts.socket(), Some("/run/mysqld/mysqld.sock"));
     }
 
     #[test]

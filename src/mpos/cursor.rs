@@ -6,7 +6,8 @@ use mysql_async::{Conn, params};
 
 use super::connect::ask_first;
 use super::trouble::Trouble;
-use crate::ledger::sink::SpoolId;
+use crate::ledger::decision::Position;
+use crate::ledger::sink::{Settled, SpoolId};
 
 /// Name of the cursor's row: the shares table it belongs to.
 pub const CURSOR_NAME: &str = "shares";
@@ -123,6 +124,68 @@ pub async fn attach(
     Ok(position)
 }
 
+/// Moves the cursor to `seq` of `spool` because an operator decided so, if the row still is as he saw
+/// it (`found`), or as he wanted it: then an earlier attempt had got through and only its answer was
+/// lost. Whoever was the writer can no longer write; the position of another spool is kept.
+pub async fn settle(
+    conn: &mut Conn,
+    spool: SpoolId,
+    found: Option<&Position>,
+    seq: u64,
+    token: &Token,
+    writer: &Writer,
+) -> Result<Settled, Trouble> {
+    conn.query_drop("START TRANSACTION").await?;
+    let row = read_for_update(conn).await?.map(|row| Position { spool: row.spool, seq: row.seq });
+    let wanted = Position { spool: spool.to_string(), seq };
+    if row.as_ref() != found && row.as_ref() != Some(&wanted) {
+        conn.query_drop("ROLLBACK").await?;
+        return Ok(Settled::Stale(match row {
+            Some(row) => format!("the database's row is at {} of spool {}", row.seq, row.spool),
+            None => "the database has no row any more".to_owned(),
+        }));
+    }
+    if row.is_some_and(|row| row.spool != wanted.spool) {
+        keep_position_of_other(conn).await?;
+    }
+    write(conn, spool, seq, token, writer).await?;
+    conn.query_drop("COMMIT").await?;
+    Ok(Settled::Moved)
+}
+
+/// The cursor's row as anybody may see it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Standing {
+    /// The writer and its position.
+    #[serde(flatten)]
+    pub position: Position,
+    /// Machine of the writer.
+    pub host: String,
+    /// Its version.
+    pub version: String,
+    /// Seconds since its last sign of life, by the database's clock.
+    pub age_secs: i64,
+}
+
+/// Reads the cursor's row, and the position that is kept for `spool` if another one has taken over.
+pub async fn standing(conn: &mut Conn, spool: &str) -> Result<(Option<Standing>, Option<u64>), mysql_async::Error> {
+    let row: Option<(String, u64, String, String, i64)> = ask_first(
+        conn,
+        "SELECT spool_id, seq, host, version, TIMESTAMPDIFF(SECOND, lease_at, UTC_TIMESTAMP(3))              FROM mpos_stratum_cursor WHERE name = ?",
+        (CURSOR_NAME,),
+    )
+    .await?;
+    let sql = "SELECT seq FROM mpos_stratum_spool WHERE name = ? AND spool_id = ?";
+    let kept = ask_first(conn, sql, (CURSOR_NAME, spool)).await?;
+    let standing = row.map(|(spool, seq, host, version, age_secs)| Standing {
+        position: Position { spool, seq },
+        host,
+        version,
+        age_secs,
+    });
+    Ok((standing, kept))
+}
+
 async fn read_for_update(conn: &mut Conn) -> Result<Option<Row>, Trouble> {
     let row: Option<(String, u64, String, String, i64)> = ask_first(
         conn,
@@ -184,6 +247,14 @@ pub async fn renew(conn: &mut Conn, spool: SpoolId, token: &Token) -> Result<(),
                WHERE name = ? AND spool_id = ? AND token = ?";
     conn.exec_drop(sql, (CURSOR_NAME, spool.to_string(), &token.0)).await?;
     one_row(conn, "renewed")
+}
+
+/// Ages the lease as if it had run out, so that another spool may take over at once.
+pub async fn release(conn: &mut Conn, spool: SpoolId, token: &Token) -> Result<(), Trouble> {
+    let sql = "UPDATE mpos_stratum_cursor SET lease_at = UTC_TIMESTAMP(3) - INTERVAL ? SECOND \
+               WHERE name = ? AND spool_id = ? AND token = ?";
+    conn.exec_drop(sql, (LEASE_SECS, CURSOR_NAME, spool.to_string(), &token.0)).await?;
+    one_row(conn, "given free")
 }
 
 fn one_row(conn: &Conn, what: &str) -> Result<(), Trouble> {

@@ -1,10 +1,15 @@
 //! MPOS's database: the only room that speaks SQL.
 
+pub mod audit;
 pub mod blocks;
 pub mod connect;
 pub mod cursor;
+pub mod hosts;
+pub mod limits;
+pub mod pool_worker;
 pub mod rows;
 pub mod schema_check;
+mod session;
 pub mod share_sink;
 pub mod trouble;
 pub mod worker_source;

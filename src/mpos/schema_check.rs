@@ -14,6 +14,9 @@ use crate::clock::Clock;
 /// logged. MPOS compares the time of shares with the database's clock.
 pub const CLOCK_SKEW_WARN_MS: u64 = 5_000;
 
+/// Age from which on a block without a share is warned about. MPOS looks for shares every minute.
+pub const UNMATCHED_WARN_SECS: u64 = 600;
+
 /// Tables of ours, beside `shares`.
 const OWN_TABLES: [&str; 3] = ["mpos_stratum_cursor", "mpos_stratum_spool", "mpos_stratum_block"];
 
@@ -43,13 +46,31 @@ struct Column {
     extra: String,
 }
 
-/// Checks everything. A [`Trouble::Stop`] names what is wrong and the remedy.
-pub async fn check(conn: &mut Conn, clock: &Arc<dyn Clock>) -> Result<(), Trouble> {
+/// What the writer has to know about the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checked {
+    /// Whether `shares` takes part in transactions.
+    pub atomic: bool,
+    /// The greatest share id that MPOS has used: every new row must get a greater one.
+    pub last_id: u64,
+}
+
+/// Checks everything. A [`Trouble::Stop`] names what is wrong and the remedy. `allow_myisam`: a table
+/// `shares` without transactions is warned about and written to all the same.
+pub async fn check(conn: &mut Conn, clock: &Arc<dyn Clock>, allow_myisam: bool) -> Result<Checked, Trouble> {
     check_writable(conn).await?;
-    let next_id = check_tables(conn).await?;
-    check_columns(&columns(conn).await?).map_err(Trouble::Stop)?;
-    check_ids(conn, next_id).await?;
-    warn_of_skew(conn, clock).await
+    let Tables { next_id, atomic } = check_tables(conn, allow_myisam).await?;
+    check_shape(conn).await?;
+    let last_id = check_ids(conn, next_id).await?;
+    warn_of_skew(conn, clock).await?;
+    warn_of_mode(conn).await?;
+    warn_of_unmatched_blocks(conn).await?;
+    Ok(Checked { atomic, last_id })
+}
+
+/// Checks that `shares` has the columns that are written, wide enough.
+pub async fn check_shape(conn: &mut Conn) -> Result<(), Trouble> {
+    check_columns(&columns(conn).await?).map_err(Trouble::Stop)
 }
 
 async fn check_writable(conn: &mut Conn) -> Result<(), Trouble> {
@@ -59,15 +80,23 @@ async fn check_writable(conn: &mut Conn) -> Result<(), Trouble> {
     let off = |word: &str| word == "0" || word.eq_ignore_ascii_case("off");
     match read_only {
         Some((server, engine)) if off(&server) && off(&engine) => Ok(()),
-        _ => Err(Trouble::NotNow("the database server is read-only: is it a replica? Shares wait in the spool".into())),
+        _ => {
+            Err(Trouble::ReadOnly("the database server is read-only: is it a replica? Shares wait in the spool".into()))
+        }
     }
 }
 
 /// A row of `information_schema.tables`: name, engine, whether that has transactions, next id.
 type TableRow = (String, Option<String>, Option<String>, Option<u64>);
 
-/// Checks that the tables exist in an engine with transactions; returns the next id of `shares`.
-async fn check_tables(conn: &mut Conn) -> Result<u64, Trouble> {
+/// What the list of tables says about `shares`.
+struct Tables {
+    next_id: u64,
+    atomic: bool,
+}
+
+/// Checks that the tables exist in an engine with transactions.
+async fn check_tables(conn: &mut Conn, allow_myisam: bool) -> Result<Tables, Trouble> {
     let tables: Vec<TableRow> = ask(
         conn,
         "SELECT t.table_name, t.engine, e.transactions, t.auto_increment \
@@ -90,8 +119,17 @@ async fn check_tables(conn: &mut Conn) -> Result<u64, Trouble> {
             "there is no table shares in the configured schema: is this MPOS's database?".into(),
         ));
     };
-    require_transactions("shares", engine.as_deref(), transactions.as_deref())?;
-    next_id.ok_or_else(|| Trouble::Stop("column id of table shares is not AUTO_INCREMENT".into()))
+    let Some(next_id) = *next_id else {
+        return Err(Trouble::Stop("column id of table shares is not AUTO_INCREMENT".into()));
+    };
+    match require_transactions("shares", engine.as_deref(), transactions.as_deref()) {
+        Ok(()) => Ok(Tables { next_id, atomic: true }),
+        Err(Trouble::Stop(reason)) if allow_myisam => {
+            warn!(reason, "rows may be stored, and so paid, twice after a crash or a broken connection");
+            Ok(Tables { next_id, atomic: false })
+        }
+        Err(trouble) => Err(trouble),
+    }
 }
 
 fn require_transactions(table: &str, engine: Option<&str>, transactions: Option<&str>) -> Result<(), Trouble> {
@@ -161,7 +199,8 @@ fn check_columns(columns: &[Column]) -> Result<(), String> {
 }
 
 /// MPOS pays by ranges of share ids: ids that were used before would be paid wrongly or never.
-async fn check_ids(conn: &mut Conn, next_id: u64) -> Result<(), Trouble> {
+/// Returns the greatest one that was used.
+async fn check_ids(conn: &mut Conn, next_id: u64) -> Result<u64, Trouble> {
     let in_blocks: Option<u64> =
         ask_first(conn, "SELECT COALESCE(MAX(share_id), 0) FROM blocks", Params::Empty).await?;
     let in_archive: Option<u64> =
@@ -175,12 +214,13 @@ async fn check_ids(conn: &mut Conn, next_id: u64) -> Result<(), Trouble> {
         ("setting pps_last_share_id", paid.unwrap_or(0)),
     ];
     match used.into_iter().max_by_key(|(_, id)| *id) {
-        Some((place, id)) if id >= next_id => Err(Trouble::Stop(format!(
+        Some((_, id)) if id < next_id => Ok(id),
+        None => Ok(0),
+        Some((place, id)) => Err(Trouble::Stop(format!(
             "ids of shares have gone back: the next would be {next_id}, but MPOS has already used {id} ({place}). \
              Was shares truncated or restored? Remedy: ALTER TABLE shares AUTO_INCREMENT = {}",
             id.saturating_add(1)
         ))),
-        _ => Ok(()),
     }
 }
 
@@ -192,6 +232,33 @@ async fn warn_of_skew(conn: &mut Conn, clock: &Arc<dyn Clock>) -> Result<(), Tro
     let skew_ms = theirs.unwrap_or(ours).abs_diff(ours);
     if skew_ms > CLOCK_SKEW_WARN_MS {
         warn!(skew_ms, "the clocks of this machine and of the database differ: MPOS will show wrong hash rates");
+    }
+    Ok(())
+}
+
+/// MPOS's payout queries select columns that they do not group by.
+async fn warn_of_mode(conn: &mut Conn) -> Result<(), Trouble> {
+    let sql = "SELECT CAST(@@global.sql_mode AS CHAR)";
+    let mode: Option<String> = ask_first(conn, sql, Params::Empty).await?;
+    if mode.is_some_and(|mode| mode.contains("ONLY_FULL_GROUP_BY")) {
+        warn!("the server's sql_mode has ONLY_FULL_GROUP_BY, with which MPOS's payouts fail: take it out of sql_mode");
+    }
+    Ok(())
+}
+
+/// A block that is old and has no share was not found by one of our miners, or its row is missing:
+/// MPOS's findblock goes on taking other shares for it.
+async fn warn_of_unmatched_blocks(conn: &mut Conn) -> Result<(), Trouble> {
+    let sql = "SELECT COUNT(*), COALESCE(MIN(height), 0) FROM blocks \
+               WHERE share_id IS NULL AND confirmations > -1 AND time < UNIX_TIMESTAMP() - ?";
+    let unmatched: Option<(u64, u64)> = ask_first(conn, sql, (UNMATCHED_WARN_SECS,)).await?;
+    let (blocks, first_height) = unmatched.unwrap_or((0, 0));
+    if blocks > 0 {
+        warn!(
+            blocks,
+            first_height,
+            "MPOS has old blocks without a share: does somebody else mine or stake into its wallet, or is findblock off?"
+        );
     }
     Ok(())
 }

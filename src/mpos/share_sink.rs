@@ -5,64 +5,125 @@
 //! in doubt is ended: it may still be at work on the server, and MPOS cannot bear two writers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts, Value};
 use sha2::{Digest, Sha256};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
-use super::connect::{self, STATEMENT_TIMEOUT, ask_first, within};
+use super::connect::{self, Host, ask_first};
 use super::cursor::{self, Token, Writer};
+use super::hosts::Hosts;
+use super::limits::Limits;
+use super::schema_check;
+use super::session::{Session, Undone, timed};
 use super::trouble::Trouble;
-use super::{blocks, rows, schema_check};
 use crate::bytes::hex;
 use crate::clock::Clock;
 use crate::config::Mpos;
-use crate::ledger::record::{Entry, Event, ShareRecord};
-use crate::ledger::sink::{Sink, SinkError, SpoolId};
-
-/// How long a new connection waits for the end of the one it replaces, beyond that it relies on the
-/// lock of the cursor's row.
-const PREDECESSOR_WAIT_SECS: u32 = 2;
-
-/// Longest time the checks of a new connection may take; they read small tables and indexes.
-const ATTACH_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::ledger::decision::Position;
+use crate::ledger::record::Entry;
+use crate::ledger::sink::{Settled, Sink, SinkError, SpoolId};
 
 /// The writer of one `shares` table.
 pub struct ShareSink {
-    opts: Opts,
+    hosts: Hosts,
+    limits: Limits,
     database: String,
+    allow_myisam: bool,
     clock: Arc<dyn Clock>,
     writer: Writer,
     /// The connection that is the writer; none while detached.
     session: Option<Session>,
-}
-
-/// An attached connection.
-struct Session {
-    conn: Conn,
-    spool: SpoolId,
-    token: Token,
+    undone: Undone,
 }
 
 impl ShareSink {
     /// A sink that is not attached yet. `host` is this machine's name, shown to operators who find
     /// that another daemon writes.
     pub fn new(mpos: &Mpos, clock: Arc<dyn Clock>, host: impl Into<String>) -> Self {
-        let writer = Writer { host: host.into(), version: env!("CARGO_PKG_VERSION").into() };
-        Self { opts: connect::opts(mpos), database: mpos.database.clone(), clock, writer, session: None }
+        Self {
+            hosts: Hosts::new(connect::hosts(mpos)),
+            limits: Limits::default(),
+            database: mpos.database.clone(),
+            allow_myisam: mpos.allow_myisam,
+            clock,
+            writer: Writer { host: host.into(), version: env!("CARGO_PKG_VERSION").into() },
+            session: None,
+            undone: Undone::new(),
+        }
+    }
+
+    /// The same sink with other times.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Ends the connection in order. If it is the writer, another spool may take the table over at
+    /// once instead of after the lease; nothing is waiting for an answer of this connection any more.
+    pub async fn close(mut self) {
+        if let Some(session) = self.session.take()
+            && let Err(error) = session.release().await
+        {
+            info!(%error, "the table is given free only when the lease ends");
+        }
+    }
+
+    /// Attaches to the server in use or, when it has been away for long enough, to the next one that
+    /// can be attached to.
+    async fn attach_somewhere(&mut self, spool: SpoolId, confirmed: u64) -> Result<(Session, u64), Trouble> {
+        let Some(host) = self.hosts.current() else {
+            return Err(Trouble::NotNow("no database server is configured".into()));
+        };
+        let name = host.name.clone();
+        let trouble = match self.attach_to(host, spool, confirmed).await {
+            Err(trouble) if trouble.is_of_the_server() => trouble.at(&name),
+            answered => {
+                self.hosts.reached();
+                return answered.map_err(|trouble| trouble.at(&name));
+            }
+        };
+        for place in self.hosts.away(self.clock.monotonic(), self.limits.failover_after) {
+            let Some(host) = self.hosts.at(place) else { continue };
+            match self.attach_to(host, spool, confirmed).await {
+                Ok(attached) => {
+                    warn!(%spool, server = host.name, "the database server is away: going on with the next one, for good");
+                    self.hosts.move_to(place);
+                    return Ok(attached);
+                }
+                Err(stop @ Trouble::Stop(_)) => return Err(stop.at(&host.name)),
+                Err(error) => debug!(server = host.name, %error, "not this server either"),
+            }
+        }
+        Err(trouble)
+    }
+
+    async fn attach_to(&self, host: &Host, spool: SpoolId, confirmed: u64) -> Result<(Session, u64), Trouble> {
+        timed(self.limits.attach, self.try_attach(host, spool, confirmed)).await
     }
 
     /// Connects, ends the predecessor, checks the database and takes the cursor.
-    async fn try_attach(&self, spool: SpoolId, confirmed: u64) -> Result<(Session, u64), Trouble> {
-        let mut conn = connect::open(&self.opts).await?;
-        end_predecessor(&mut conn, &lock_name(&self.database, spool)).await?;
-        schema_check::check(&mut conn, &self.clock).await?;
+    async fn try_attach(&self, host: &Host, spool: SpoolId, confirmed: u64) -> Result<(Session, u64), Trouble> {
+        let mut conn = connect::open(&host.opts, &self.limits).await?;
+        let name = lock_name(&self.database, spool);
+        end_predecessor(&mut conn, &name, self.limits.predecessor_wait_secs).await?;
+        let checked = schema_check::check(&mut conn, &self.clock, self.allow_myisam).await?;
         let token = Token::random()?;
         let position = cursor::attach(&mut conn, spool, confirmed, &token, &self.writer).await?;
-        info!(%spool, position, connection = conn.id(), "writing shares");
-        Ok((Session { conn, spool, token }, position))
+        info!(%spool, position, connection = conn.id(), server = host.name, "writing shares");
+        Ok((Session::new(conn, spool, token, self.limits.clone(), checked), position))
+    }
+
+    /// Connects, ends the predecessor and moves the cursor to where an operator wants it.
+    async fn try_settle(&self, spool: SpoolId, found: Option<&Position>, seq: u64) -> Result<Settled, Trouble> {
+        let Some(host) = self.hosts.current() else {
+            return Err(Trouble::NotNow("no database server is configured".into()));
+        };
+        let mut conn = connect::open(&host.opts, &self.limits).await?;
+        end_predecessor(&mut conn, &lock_name(&self.database, spool), self.limits.predecessor_wait_secs).await?;
+        cursor::settle(&mut conn, spool, found, seq, &Token::random()?, &self.writer).await
     }
 }
 
@@ -77,7 +138,7 @@ fn lock_name(database: &str, spool: SpoolId) -> String {
 /// a named lock that every writer holds for the life of its connection: unlike a remembered
 /// connection id it can never mean somebody else's connection. A server that refuses such locks
 /// leaves the safety to the cursor's row.
-async fn end_predecessor(conn: &mut Conn, name: &str) -> Result<(), Trouble> {
+async fn end_predecessor(conn: &mut Conn, name: &str, wait_secs: u32) -> Result<(), Trouble> {
     let holder: Option<Option<u64>> = match ask_first(conn, "SELECT IS_USED_LOCK(?)", (name,)).await {
         Ok(holder) => holder,
         Err(mysql_async::Error::Server(error)) => {
@@ -95,67 +156,10 @@ async fn end_predecessor(conn: &mut Conn, name: &str) -> Result<(), Trouble> {
             Ok(()) => {}
         }
     }
-    match ask_first::<Option<i64>>(conn, "SELECT GET_LOCK(?, ?)", (name, PREDECESSOR_WAIT_SECS)).await {
+    match ask_first::<Option<i64>>(conn, "SELECT GET_LOCK(?, ?)", (name, wait_secs)).await {
         Ok(_) | Err(mysql_async::Error::Server(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-impl Session {
-    /// Stores a batch and moves the cursor, in one transaction.
-    async fn store(&mut self, entries: &[Entry], old: u64, new: u64) -> Result<(), Trouble> {
-        self.step("START TRANSACTION").await?;
-        let Self { conn, spool, token } = self;
-        timed(cursor::advance(conn, *spool, token, old, new)).await?;
-        let mut waiting: Vec<Value> = Vec::new();
-        for entry in entries {
-            match &entry.event {
-                Event::Share(share) if share.candidate.is_none() => rows::push_row(entry.time, share, &mut waiting),
-                Event::Share(share) => {
-                    insert(&mut self.conn, std::mem::take(&mut waiting)).await?;
-                    self.insert_candidate(entry, share).await?;
-                }
-                Event::Verdict(verdict) => timed(blocks::judge(&mut self.conn, self.spool, verdict)).await?,
-            }
-        }
-        insert(&mut self.conn, waiting).await?;
-        self.step("COMMIT").await
-    }
-
-    /// A candidate is a statement of its own: the id that the database gave it is asked for, never
-    /// computed.
-    async fn insert_candidate(&mut self, entry: &Entry, share: &ShareRecord) -> Result<(), Trouble> {
-        let Some(facts) = &share.candidate else { return Ok(()) };
-        let mut values = Vec::new();
-        rows::push_row(entry.time, share, &mut values);
-        insert(&mut self.conn, values).await?;
-        let Some(share_id) = self.conn.last_insert_id().filter(|id| *id > 0) else {
-            return Err(Trouble::NotNow("the database did not tell the id of a candidate's row".into()));
-        };
-        let place = (self.spool, entry.seq, entry.time);
-        timed(blocks::record(&mut self.conn, place, share_id, share, facts)).await
-    }
-
-    async fn step(&mut self, sql: &str) -> Result<(), Trouble> {
-        Ok(within(STATEMENT_TIMEOUT, self.conn.query_drop(sql)).await?)
-    }
-}
-
-/// Stores rows with as few statements as their number allows.
-async fn insert(conn: &mut Conn, values: Vec<Value>) -> Result<(), Trouble> {
-    for (sql, params) in rows::statements(values) {
-        within(STATEMENT_TIMEOUT, conn.exec_drop(sql, params)).await.map_err(Trouble::of_row)?;
-    }
-    Ok(())
-}
-
-/// A step of one or a few statements by primary key, with an end.
-async fn timed<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    limited(STATEMENT_TIMEOUT, work).await
-}
-
-async fn limited<T>(limit: Duration, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    within(limit, async { Ok(work.await) }).await?
 }
 
 impl Sink for ShareSink {
@@ -163,8 +167,9 @@ impl Sink for ShareSink {
         // Closing it ends its transaction, if the server hears of it; what it does not hear of is
         // ended by force.
         self.session = None;
-        match limited(ATTACH_TIMEOUT, self.try_attach(spool, confirmed)).await {
+        match self.attach_somewhere(spool, confirmed).await {
             Ok((session, position)) => {
+                self.undone.retain(|seq, _| *seq > position);
                 self.session = Some(session);
                 Ok(position)
             }
@@ -179,17 +184,30 @@ impl Sink for ShareSink {
         let Some(mut session) = self.session.take() else {
             return Err(SinkError::Unavailable("not attached to the database".into()));
         };
-        match session.store(entries, old, new).await {
+        match session.store(entries, old, new, &mut self.undone).await {
             Ok(()) => {
                 self.session = Some(session);
                 Ok(())
             }
             Err(Trouble::Row(text)) => {
                 // The server has undone the statement; undo the rest and stay attached.
-                session.step("ROLLBACK").await?;
+                session.undo().await?;
                 self.session = Some(session);
                 Err(SinkError::Refused(text))
             }
+            Err(trouble) => Err(trouble.into()),
+        }
+    }
+
+    async fn settle(&mut self, spool: SpoolId, found: Option<&Position>, seq: u64) -> Result<Settled, SinkError> {
+        self.session = None;
+        match timed(self.limits.attach, self.try_settle(spool, found, seq)).await {
+            Ok(settled) => {
+                self.undone.clear();
+                Ok(settled)
+            }
+            // No row was sent.
+            Err(Trouble::Row(text)) => Err(SinkError::Unavailable(text)),
             Err(trouble) => Err(trouble.into()),
         }
     }
@@ -198,7 +216,7 @@ impl Sink for ShareSink {
         let Some(mut session) = self.session.take() else {
             return Err(SinkError::Unavailable("not attached to the database".into()));
         };
-        timed(cursor::renew(&mut session.conn, session.spool, &session.token)).await?;
+        session.renew().await?;
         self.session = Some(session);
         Ok(())
     }

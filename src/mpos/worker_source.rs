@@ -4,21 +4,31 @@
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, Opts};
+use mysql_async::{Conn, DriverError, Error};
 
-use super::connect::{self, ask, ask_first, quoted, within};
+use super::connect::{self, Host, ask, ask_first, quoted, within};
+use super::limits::Limits;
 use crate::config::Mpos;
 use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
 
 /// Longest time for one look-up, connecting again included.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// Longest time for one server to take a connection: less than [`LOOKUP_TIMEOUT`], so that the next
+/// one is still asked.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Error number of a row whose key exists already.
 const DUPLICATE_KEY: u16 = 1062;
 
+/// Error numbers of a server that takes no writes.
+const READ_ONLY: [u16; 2] = [1290, 1836];
+
 /// Looks workers up in `pool_worker` and `accounts`, with a connection of its own.
 pub struct PoolWorkers {
-    opts: Opts,
+    /// Any of them will do for reading; the one that answered last is first.
+    hosts: Vec<Host>,
+    limits: Limits,
     conn: Option<Conn>,
     find_worker: String,
     find_account: String,
@@ -31,10 +41,15 @@ impl PoolWorkers {
         let workers = quoted(&mpos.workers_database);
         let accounts = quoted(&mpos.accounts_database);
         Self {
-            opts: connect::opts(mpos),
+            hosts: connect::hosts(mpos),
+            limits: Limits { connect: CONNECT_TIMEOUT, ..Limits::default() },
             conn: None,
-            // More than one only where the unique key is missing; then the exact spelling goes first.
-            find_worker: format!("SELECT username, password FROM {workers}.pool_worker WHERE username = ? LIMIT 8"),
+            // More than one only where the unique key is missing; then the exact spelling goes first. The last
+            // column tells whether the table's own comparison takes capital and small letters for the same.
+            find_worker: format!(
+                "SELECT username, password, LOWER(username) = UPPER(username) FROM {workers}.pool_worker \
+                 WHERE username = ? LIMIT 8"
+            ),
             find_account: format!("SELECT id, username, is_locked FROM {accounts}.accounts WHERE username = ? LIMIT 1"),
             create_worker: format!(
                 "INSERT INTO {workers}.pool_worker (account_id, username, password) VALUES (?, ?, ?)"
@@ -50,8 +65,29 @@ impl PoolWorkers {
                 result => return result,
             }
         }
-        let conn = connect::open(&self.opts).await?;
+        let conn = self.connect().await?;
         self.look_up_on(conn, name).await
+    }
+
+    /// Connects to the server that answered last, else to the next one: the look-up after a failed one
+    /// begins there.
+    async fn connect(&mut self) -> Result<Conn, Error> {
+        let mut result = Err(Error::Driver(DriverError::ConnectionClosed));
+        for _ in 0..self.hosts.len() {
+            let Some(host) = self.hosts.first() else { break };
+            result = connect::open(&host.opts, &self.limits).await;
+            if result.is_ok() {
+                break;
+            }
+            self.next_host();
+        }
+        result
+    }
+
+    fn next_host(&mut self) {
+        if !self.hosts.is_empty() {
+            self.hosts.rotate_left(1);
+        }
     }
 
     /// Finds a worker; the connection is kept only if it is in order.
@@ -62,18 +98,22 @@ impl PoolWorkers {
     }
 
     async fn find_in(&self, conn: &mut Conn, name: &str) -> Result<Found, Error> {
-        let workers: Vec<(String, Option<String>)> = ask(conn, &self.find_worker, (name,)).await?;
-        let exact = workers.iter().position(|(stored, _)| stored == name).unwrap_or(0);
+        type Row = (String, Option<String>, bool);
+        let workers: Vec<Row> = ask(conn, &self.find_worker, (name,)).await?;
+        let is_only = workers.len() == 1;
+        let exact = workers.iter().position(|(stored, ..)| stored == name).unwrap_or(0);
         let worker = workers.into_iter().nth(exact);
         // MPOS credits the text before the first dot of the stored name, whatever `account_id` says.
-        let credited = worker.as_ref().map_or(name, |(stored, _)| stored.as_str());
+        let credited = worker.as_ref().map_or(name, |(stored, ..)| stored.as_str());
         let account = credited.split('.').next().unwrap_or_default().to_owned();
         let account: Option<(i64, String, i64)> = ask_first(conn, &self.find_account, (account,)).await?;
         let Some((id, account_name, locked)) = account else { return Ok(Found::Nothing) };
         // MPOS knows 0, 1 and 2; anything else counts as MPOS counts it: not 2, so not locked out.
         let locked = u8::try_from(locked).unwrap_or(1);
         Ok(match worker {
-            Some((name, password)) => Found::Worker(StoredWorker { name, password, locked }),
+            Some((name, password, folds)) => {
+                Found::Worker(StoredWorker { name, password, locked, folds_case: folds && is_only })
+            }
             None => Found::OnlyAccount(StoredAccount { id, name: account_name, locked }),
         })
     }
@@ -81,7 +121,7 @@ impl PoolWorkers {
     async fn insert(&mut self, account: &StoredAccount, name: &str, password: &str) -> Result<(), Error> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => connect::open(&self.opts).await?,
+            None => self.connect().await?,
         };
         let result = conn.exec_drop(self.create_worker.as_str(), (account.id, name, password)).await;
         if !matches!(&result, Err(error) if error.is_fatal()) {
@@ -89,6 +129,12 @@ impl PoolWorkers {
         }
         match result {
             Err(Error::Server(error)) if error.code == DUPLICATE_KEY => Ok(()),
+            // A replica gives answers but takes nothing: the next try goes to another server.
+            Err(Error::Server(error)) if READ_ONLY.contains(&error.code) => {
+                self.conn = None;
+                self.next_host();
+                Err(Error::Server(error))
+            }
             other => other,
         }
     }

@@ -10,6 +10,7 @@
 mod connection;
 pub mod error;
 mod longpoll;
+pub mod lookup;
 pub mod nodes;
 pub mod payout;
 pub mod poller;

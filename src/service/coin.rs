@@ -1,7 +1,5 @@
 //! One coin assembled: its nodes, its work, its desk and its ports.
 
-use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,22 +15,26 @@ use super::jobs::JobMaker;
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
+use crate::mpos::pool_worker::PoolWorkerColumn;
 use crate::node::nodes::Nodes;
 use crate::node::poller::Poller;
 use crate::pow::hashers::Hashers;
 use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
+use crate::stratum::gate::{Gate, House};
 use crate::stratum::listener::BoundPort;
-use crate::stratum::session::effects::Terms;
+use crate::stratum::session::effects::{CoinMemory, Terms};
+use crate::stratum::session::parked::Parked;
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
+use crate::worker::difficulties::Difficulties;
 use crate::worker::directory::Directory;
 
 /// How long candidates may hold up a stop.
 const CANDIDATE_GRACE: Duration = Duration::from_secs(2);
 
-/// A coin's ports, bound.
-pub type Ports = Vec<(Arc<Port>, BoundPort)>;
+/// A coin's ports, bound, each with its gate.
+pub type Ports = Vec<(Arc<Port>, BoundPort, Arc<Gate>)>;
 
 /// A running coin.
 pub struct CoinService {
@@ -73,13 +75,14 @@ impl CoinService {
         accounts: Accounts,
         shared: &Shared,
         blocks: &Path,
-        random: [u8; 12],
+        random: [u8; 44],
     ) -> Self {
         let name: Arc<str> = coin.name.as_str().into();
         let nodes = Nodes::new(&coin.nodes);
         let clock = Arc::clone(&shared.clock);
         let poller = Arc::new(Poller::start(&nodes, &coin.templates, &coin.profile.template_rules, Arc::clone(&clock)));
         let (first, rest) = random.split_at(8);
+        let (rest, secret) = rest.split_at(4);
         let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first));
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
@@ -95,14 +98,17 @@ impl CoinService {
             confirmations: coin.confirmations,
             on_accepted: Box::new(move || kicked.kick()),
         }));
-        let counters = Arc::new(Counters::default());
+        let column = PoolWorkerColumn::new(&coin.mpos);
+        let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
+        let memory = CoinMemory { stored, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
+        let counters = Arc::clone(&memory.counters);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));
         let mut running = JoinSet::new();
-        for (port, bound) in ports {
+        for (port, bound, gate) in ports {
             let context = PortContext {
                 coin: Arc::clone(&name),
-                terms: Arc::new(terms(&coin, port)),
+                terms: Arc::new(terms(&coin, port, &memory)),
                 board: board.clone(),
                 extranonces: Arc::clone(&extranonces),
                 directory: directory.clone(),
@@ -110,6 +116,7 @@ impl CoinService {
                 desk: desk.clone(),
                 clock: Arc::clone(&clock),
                 counters: Arc::clone(&counters),
+                gate,
                 stop: shared.stop.clone(),
             };
             running.spawn(serve(bound, context));
@@ -147,7 +154,7 @@ impl CoinService {
     }
 }
 
-fn terms(coin: &Coin, port: Arc<Port>) -> Terms {
+fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
     Terms {
         port,
         algorithm: coin.profile.algorithm,
@@ -155,6 +162,9 @@ fn terms(coin: &Coin, port: Arc<Port>) -> Terms {
         stratum_bits: coin.profile.stratum_bits,
         version_mask: coin.profile.version_mask,
         answers_wait_for_sync: coin.ledger.durability == Durability::Power,
+        emit_invalid_block_hashes: coin.emit_invalid_block_hashes,
+        recheck: coin.workers.recheck,
+        memory: memory.clone(),
     }
 }
 
@@ -168,15 +178,17 @@ async fn serve(bound: BoundPort, context: PortContext) {
 /// Binds the ports of a coin.
 ///
 /// # Errors
-/// The first port that cannot be bound, by its address.
-pub fn bind(coin: &Coin) -> Result<Ports, (SocketAddr, io::Error)> {
-    coin.ports
-        .iter()
-        .map(|port| match BoundPort::bind(port.listen) {
-            Ok(bound) => Ok((Arc::clone(port), bound)),
-            Err(problem) => Err((port.listen, problem)),
-        })
-        .collect()
+/// The first port that cannot be bound, or whose certificate cannot be used.
+pub fn bind(coin: &Coin, house: &House) -> Result<Ports, String> {
+    let bind = |port: &Arc<Port>| {
+        let of = format!("coin {}: port {}", coin.name, port.listen);
+        let gate = Gate::new(port, house).map_err(|problem| format!("{of}: {problem}"))?;
+        let bound = BoundPort::bind(port.listen).map_err(|problem| {
+            format!("{of}: cannot listen there: {problem}; is another stratum server running there?")
+        })?;
+        Ok((Arc::clone(port), bound, gate))
+    };
+    coin.ports.iter().map(bind).collect()
 }
 
 /// The first bytes of a slice that is known to be long enough.

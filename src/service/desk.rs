@@ -72,21 +72,22 @@ impl Desk {
             reward: template.map_or(0, |template| template.coinbase_value),
             job: job_id(serial, variant),
             header: work.map_or_else(Vec::new, |work| work.header.to_vec()),
-            solution: candidate.map(|facts| facts.hash),
+            solution: candidate.map(|facts| facts.hash).or(work.and_then(|work| work.block_hash)),
             candidate,
         }
     }
 
-    /// Writes a candidate down and sends its block to the nodes, written down or not.
+    /// Writes a candidate down and sends its block to the nodes, written down or waiting for the disk.
     fn candidate(&self, share: &JudgedShare, work: &HashedWork, block: &Candidate) -> Result<u64, NotRecorded> {
         let found_ms = self.pursuer.unix_ms();
         let record = self.share(share);
-        let receipt = self.ledger.append(&[Event::Share(record.clone())]);
+        let written = self.ledger.append_or_hold(&Event::Share(record.clone())).map(|receipt| receipt.last_seq);
         let (hash, height) = (display_hash(&block.block_hash), work.job.template.height);
-        let recorded = receipt.as_ref().ok().map(|receipt| receipt.last_seq);
+        let recorded = written.as_ref().ok();
         info!(coin = %self.coin, height, hash, worker = ?share.worker, seq = recorded, refused = ?share.verdict.err(), "block candidate");
-        self.pursuer.pursue(Found::new(work, block, recorded, record, found_ms));
-        receipt.map(|receipt| receipt.last_seq).map_err(|error| self.not_recorded(&error))
+        let answer = written.as_ref().map(|&seq| seq).map_err(|late| self.not_recorded(late.error()));
+        self.pursuer.pursue(Found::new(work, block, written, record, found_ms));
+        answer
     }
 
     /// Writes down the events gathered so far, all or none.

@@ -3,7 +3,10 @@
 mod accounts;
 pub mod blocks;
 mod coin;
-mod desk;
+mod descriptors;
+pub mod desk;
 mod jobs;
 pub mod run;
 mod supervisor;
+
+pub use accounts::spool_dir;

@@ -13,16 +13,19 @@ use tracing::{error, info, warn};
 
 use super::accounts::{Books, spool_dir};
 use super::coin::{CoinService, Shared, bind};
-use super::supervisor;
+use super::{descriptors, supervisor};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Coin, Config};
 use crate::exit::Exit;
 use crate::pow::hashers::Hashers;
+use crate::stratum::gate::House;
 
 /// How often the status line is brought up to date.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 /// Shares that wait for one hasher thread; at the bound their connections stop reading.
 const HASHER_QUEUE_MAX: usize = 256;
+/// Where bans are kept, in the state directory.
+const BANS_FILE: &str = "bans";
 /// How long a stop may take before it is cut short. What was acknowledged is on the disk either way.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -60,20 +63,17 @@ async fn serve(config: Config) -> Result<Exit, String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (stop, stopping) = watch::channel(false);
     let (drain_stop, drain_stopping) = watch::channel(false);
+    let house = House::new(&config.daemon, descriptors::connections_max(config.daemon.connections_max));
+    let bans = config.daemon.state_dir.join(BANS_FILE);
+    house.guard.restore(&bans, &*clock);
     let mut bound = Vec::new();
     for coin in &config.coins {
-        let ports = bind(coin).map_err(|(address, problem)| {
-            format!(
-                "coin {}: cannot listen on {address}: {problem}; is another stratum server running there?",
-                coin.name
-            )
-        })?;
-        bound.push((Arc::clone(coin), ports));
+        bound.push((Arc::clone(coin), bind(coin, &house)?));
     }
     let books = Books::open(&config, &clock, &drain_stopping).map_err(|problem| problem.to_string())?;
     let hashers = Hashers::start(hasher_threads(&config), HASHER_QUEUE_MAX)
         .map_err(|problem| format!("hasher threads cannot be started: {problem}"))?;
-    let shared = Shared { clock, hashers, stop: stopping };
+    let shared = Shared { clock: Arc::clone(&clock), hashers, stop: stopping };
     let mut coins = Vec::new();
     let mut resumed: Vec<PathBuf> = Vec::new();
     for (coin, ports) in bound {
@@ -91,7 +91,8 @@ async fn serve(config: Config) -> Result<Exit, String> {
     }
     supervisor::ready(&status(&coins, &books));
     info!("ready");
-    until_stopped(&mut signals, &coins, &books).await;
+    let save_bans = || house.guard.save(&bans, &*clock);
+    until_stopped(&mut signals, || status(&coins, &books), || house.certificates.reload(), save_bans).await;
     supervisor::stopping();
     let _ = stop.send(true);
     let finished = timeout(STOP_TIMEOUT, async {
@@ -102,19 +103,26 @@ async fn serve(config: Config) -> Result<Exit, String> {
     if finished.await.is_err() {
         warn!("stopped before everything was finished; what was acknowledged is in the spool");
     }
+    save_bans();
     info!("stopped");
     Ok(Exit::Ok)
 }
 
-/// Keeps the status line up to date until a signal says stop.
-async fn until_stopped(signals: &mut Signals, coins: &[CoinService], books: &Books) {
+/// Keeps status line and bans file up to date, and reloads when asked to, until a signal says stop.
+async fn until_stopped(signals: &mut Signals, status: impl Fn() -> String, reload: impl Fn(), save_bans: impl Fn()) {
     let mut tick = interval(STATUS_INTERVAL);
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
-            _ = signals.hangup.recv() => warn!("SIGHUP: this version cannot reload; restart to apply a changed configuration"),
-            _ = tick.tick() => supervisor::status(&status(coins, books)),
+            _ = signals.hangup.recv() => {
+                info!("SIGHUP: reading the certificates again; a changed configuration needs a restart");
+                reload();
+            }
+            _ = tick.tick() => {
+                supervisor::status(&status());
+                save_bans();
+            }
         }
     }
     info!("stopping");
@@ -140,8 +148,8 @@ fn blocks_dir(spool: &Path, coin: &Coin) -> Result<PathBuf, String> {
     Ok(dir)
 }
 
-fn random() -> Result<[u8; 12], String> {
-    let mut bytes = [0; 12];
+fn random() -> Result<[u8; 44], String> {
+    let mut bytes = [0; 44];
     getrandom::fill(&mut bytes).map_err(|problem| format!("the system gives no random numbers: {problem}"))?;
     Ok(bytes)
 }

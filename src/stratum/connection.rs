@@ -5,27 +5,30 @@
 //! completely; shares that were read together are written down together and answered in one write.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use super::alarm::Alarm;
+use super::arrival::{self, Arrived, Entry};
+use super::backlog::Backlog;
 use super::codec::LineBuffer;
 use super::counters::Counters;
 use super::desk::{JudgedShare, ShareDesk};
+use super::gate::Gate;
+use super::guard::Admission;
+use super::guard::pace::Pace;
 use super::session::Session;
 use super::session::answers::{OUTSTANDING_MAX, Ticket};
 use super::session::effects::{CloseReason, Effect, Moment, Peer, Terms};
+use super::wire::stream::{Ready, Stream};
 use crate::bytes::Hash;
 use crate::clock::Clock;
 use crate::pow::hashers::{self, Hashers};
@@ -33,8 +36,6 @@ use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
 use crate::worker::directory::{Answer, Directory};
 
-/// Bytes read at once.
-const READ_BYTES: usize = 4096;
 /// Unsent bytes at which a connection stops reading until the miner has taken some.
 const OUT_BYTES_MAX: usize = 64 * 1024;
 /// Unsent bytes at which a connection is given up: the miner does not read.
@@ -42,8 +43,6 @@ const OUT_BYTES_LOST: usize = 256 * 1024;
 /// How long the submits of a connection that is gone may wait for a hasher or the directory, which
 /// both answer sooner.
 const CARRY_THROUGH_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest an alarm is set ahead; then it is set again.
-const ALARM_MAX: Duration = Duration::from_secs(3600);
 /// How long a closing connection may take to finish what was read.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -68,26 +67,51 @@ pub struct PortContext {
     pub clock: Arc<dyn Clock>,
     /// The coin's counters.
     pub counters: Arc<Counters>,
+    /// The port's gate.
+    pub gate: Arc<Gate>,
     /// True: stop reading, finish what was read, close.
     pub stop: watch::Receiver<bool>,
 }
 
 /// Serves one connection to its end.
-pub async fn serve(mut stream: TcpStream, remote: SocketAddr, context: PortContext) {
-    let address = remote.ip().to_canonical();
-    // Answers are small and must not wait for more; without it they only come later.
-    let _ = stream.set_nodelay(true);
-    Counters::count(&context.counters.connections);
+pub async fn serve(tcp: TcpStream, remote: SocketAddr, entry: Entry, context: PortContext) {
+    let opened_at = context.clock.monotonic();
     let counters = Arc::clone(&context.counters);
-    let mut connection = Connection::new(context, Peer { address });
-    let (reader, writer) = stream.split();
-    let end = connection.run(reader, &writer).await;
-    connection.carry_through().await;
-    // A miner that has only stopped sending may still read.
-    let _ = connection.write(&writer);
+    Counters::count(&counters.connections);
+    // Most connections are long past their arrival: its state must not be part of theirs.
+    let arrived = tokio::select! {
+        arrived = Box::pin(arrival::receive(tcp, entry, &context)) => Some(arrived),
+        () = stopped(context.stop.clone()) => None,
+    };
+    match arrived {
+        Some(Ok(arrived)) => talk(arrived, remote, opened_at, context).await,
+        Some(Err(turned)) => arrival::note(&context, remote.ip(), &turned),
+        None => {}
+    }
     Counters::uncount(&counters.connections);
-    let session = &connection.session;
-    debug!(coin = %connection.context.coin, %remote, worker = ?session.last_worker(), agent = ?session.agent(), ?end, "connection closed");
+}
+
+/// Puts a session on a stream and serves it to its end.
+async fn talk(arrived: Arrived, remote: SocketAddr, opened_at: Duration, context: PortContext) {
+    let Arrived { mut stream, address, first, admission } = arrived;
+    let mut connection = Connection::new(context, Peer { address }, admission, opened_at);
+    connection.lines.push(&first);
+    connection.drained = first.is_empty();
+    drop(first);
+    let end = connection.run(&mut stream).await;
+    connection.carry_through().await;
+    connection.session.on_end(connection.now());
+    // A miner that has only stopped sending may still read.
+    let _ = connection.write(&mut stream);
+    stream.say_goodbye();
+    let Connection { context, session, admission, .. } = &connection;
+    let wire = &context.counters.wire;
+    match end {
+        End::Session(reason) if admission.on_close(reason, context.clock.monotonic()) => Counters::count(&wire.bans),
+        End::Deaf => Counters::count(&wire.slow_readers),
+        _ => {}
+    }
+    debug!(coin = %context.coin, %remote, %address, worker = ?session.last_worker(), agent = ?session.agent(), ?end, "connection closed");
 }
 
 /// Why a connection ended.
@@ -103,36 +127,53 @@ enum End {
     Stop,
 }
 
+/// What the directory answered.
+struct Authorised {
+    ticket: Ticket,
+    answer: Answer,
+    /// The worker had been authorised before.
+    again: bool,
+}
+
 struct Connection {
     context: PortContext,
     session: Session,
     lines: LineBuffer,
     /// The bytes read hold no further line.
     drained: bool,
-    authorisations: JoinSet<(Ticket, Answer)>,
+    authorisations: JoinSet<Authorised>,
     /// Made at the first memory-hard share.
     hashes: Option<HashAnswers>,
     /// The hasher thread of this connection.
     pin: u64,
     /// Set once nothing more is read.
     closing: Option<(End, Duration)>,
-    /// Since when the miner has taken nothing.
-    stuck_since: Option<Duration>,
+    /// What the miner leaves unread.
+    backlog: Backlog,
+    /// How fast lines come.
+    pace: Pace,
+    /// Lines came too fast: nothing is read before this.
+    slowed_until: Option<Duration>,
+    /// The connection's place among those of its address.
+    admission: Admission,
 }
 
 impl Connection {
-    fn new(context: PortContext, peer: Peer) -> Self {
-        let now = context.clock.monotonic();
-        let extranonce1 = context.extranonces.next();
+    fn new(context: PortContext, peer: Peer, admission: Admission, opened_at: Duration) -> Self {
+        let extranonce1 = context.extranonces.lease();
+        let pin = u64::from(u32::from_be_bytes(extranonce1.bytes()));
         Self {
-            session: Session::new(Arc::clone(&context.terms), peer, extranonce1, now),
+            session: Session::new(Arc::clone(&context.terms), peer, extranonce1, opened_at),
             lines: LineBuffer::new(context.terms.port.line_bytes_max),
             drained: true,
             authorisations: JoinSet::new(),
             hashes: None,
-            pin: u64::from(u32::from_be_bytes(extranonce1)),
+            pin,
             closing: None,
-            stuck_since: None,
+            backlog: Backlog::default(),
+            pace: Pace::default(),
+            slowed_until: None,
+            admission,
             context,
         }
     }
@@ -141,7 +182,7 @@ impl Connection {
         Moment { monotonic: self.context.clock.monotonic(), unix_secs: self.context.clock.unix_secs() }
     }
 
-    async fn run(&mut self, mut reader: ReadHalf<'_>, writer: &WriteHalf<'_>) -> End {
+    async fn run(&mut self, stream: &mut Stream) -> End {
         let board = self.context.board.clone();
         // What rarely happens is waited for by futures that live as long as the connection: they
         // need not be set up again for every line.
@@ -150,32 +191,34 @@ impl Connection {
         let mut synced = self.context.desk.synced();
         let mut alarm = Alarm::new(self.context.clock.monotonic());
         loop {
-            if self.write(writer).is_err() {
+            if self.write(stream).is_err() {
                 return End::Peer;
             }
             let now = self.context.clock.monotonic();
-            if let Some(end) = self.finished(now) {
+            let unsent = !self.session.out().is_empty() || stream.has_unsent();
+            self.backlog.left(self.session.out().len(), stream.has_unsent(), now);
+            if let Some(end) = self.finished(now, unsent) {
                 return end;
             }
             alarm.not_later_than(self.deadline(), now);
-            let may_read =
-                self.closing.is_none() && self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
+            let may_read = self.may_read(now);
+            let (read, lines) = (may_read && self.drained, &mut self.lines);
             tokio::select! {
-                read = read_into(&mut reader, &mut self.lines), if may_read && self.drained => match read {
-                    Ok(0) | Err(_) => return End::Peer,
-                    Ok(_) => self.drained = false,
+                ready = stream.ready(read, unsent, |bytes| lines.push(bytes)), if read || unsent => match ready {
+                    Ok(Ready::Read(0)) | Err(_) => return End::Peer,
+                    Ok(Ready::Read(_)) => self.drained = false,
+                    Ok(Ready::Writable) => {}
                 },
                 () = std::future::ready(()), if may_read && !self.drained => {}
-                ready = writer.writable(), if !self.session.out().is_empty() => if ready.is_err() { return End::Peer },
                 next = &mut new_board => {
                     let Some(next) = next else { return End::Stop };
                     new_board.set(next_board(next));
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_board(self.now(), &snapshot);
                 }
-                Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
+                Some(Ok(authorised)) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
                     let snapshot = Arc::clone(&board.borrow());
-                    self.session.on_authorised(self.now(), ticket, answer, &snapshot);
+                    self.on_authorised(authorised, &snapshot);
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
                 _ = synced.changed(), if self.session.waits_for_sync() => {}
@@ -183,7 +226,10 @@ impl Connection {
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_tick(self.now(), &snapshot);
                 }
-                () = &mut stop, if self.closing.is_none() => self.close(End::Stop),
+                () = &mut stop, if self.closing.is_none() => {
+                    self.session.on_stop();
+                    self.close(End::Stop);
+                }
             }
             if may_read && !self.drained {
                 self.read_lines(&board);
@@ -196,13 +242,29 @@ impl Connection {
         }
     }
 
-    /// Handles the lines that were read, as many as may be outstanding.
+    /// Whether more of what the miner sends may be handled. What he sends meanwhile stays with the kernel,
+    /// and then with him.
+    fn may_read(&mut self, now: Duration) -> bool {
+        self.slowed_until = self.slowed_until.filter(|until| now < *until);
+        let answered = self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
+        self.closing.is_none() && self.slowed_until.is_none() && answered
+    }
+
+    /// Handles the lines that were read, as many as may be outstanding and as fast as they may come.
     fn read_lines(&mut self, board: &watch::Receiver<Arc<JobBoard>>) {
+        let rate = self.context.terms.port.transport.limits.messages;
         while self.closing.is_none() && self.session.may_read() {
-            let now = Moment { monotonic: self.context.clock.monotonic(), unix_secs: self.context.clock.unix_secs() };
+            let now = self.now();
+            let wait = self.pace.wait(rate, now.monotonic);
+            if !wait.is_zero() {
+                self.slowed_until = Some(now.monotonic + wait);
+                Counters::count(&self.context.counters.wire.slowed);
+                return;
+            }
             match self.lines.next_line() {
                 // The tip when the line is read decides whether its share is stale.
                 Ok(Some(line)) => {
+                    self.pace.take(rate, now.monotonic);
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_line(now, line, &snapshot);
                 }
@@ -225,9 +287,29 @@ impl Connection {
         let mut headers: Vec<(Ticket, [u8; 80])> = Vec::new();
         for effect in self.session.take_effects() {
             match effect {
-                Effect::Authorise { ticket, name, password } => {
+                Effect::Authorise { ticket, name, password, again } => {
                     let directory = self.context.directory.clone();
-                    self.authorisations.spawn(async move { (ticket, directory.authorize(&name, &password).await) });
+                    let stored = self.context.terms.memory.stored.clone();
+                    let delay = match again {
+                        true => Duration::ZERO,
+                        false => self.admission.authorization_delay(self.now().monotonic),
+                    };
+                    if !delay.is_zero() {
+                        Counters::count(&self.context.counters.wire.delayed_authorizations);
+                    }
+                    self.authorisations.spawn(async move {
+                        if !delay.is_zero() {
+                            sleep(delay).await;
+                        }
+                        let answer = match again {
+                            true => directory.recheck(&name, &password).await,
+                            false => directory.authorize(&name, &password).await,
+                        };
+                        if let Answer::Granted(worker) = &answer {
+                            stored.learn(worker).await;
+                        }
+                        Authorised { ticket, answer, again }
+                    });
                 }
                 Effect::Hash { ticket, header } => headers.push((ticket, header)),
                 Effect::Record { ticket, share } => {
@@ -243,6 +325,15 @@ impl Connection {
         for (ticket, header) in headers {
             self.have_hashed(ticket, header).await;
         }
+    }
+
+    fn on_authorised(&mut self, authorised: Authorised, board: &JobBoard) {
+        let Authorised { ticket, answer, again } = authorised;
+        let now = self.now();
+        if matches!(answer, Answer::Denied(_)) && !again {
+            self.admission.on_refused_authorization(now.monotonic);
+        }
+        self.session.on_authorised(now, ticket, answer, board);
     }
 
     fn record(&mut self, shares: Vec<JudgedShare>, tickets: Vec<Option<Ticket>>) {
@@ -285,8 +376,8 @@ impl Connection {
             }
             let snapshot = Arc::clone(&self.context.board.borrow());
             tokio::select! {
-                Some(Ok((ticket, answer))) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
-                    self.session.on_authorised(self.now(), ticket, answer, &snapshot);
+                Some(Ok(authorised)) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
+                    self.on_authorised(authorised, &snapshot);
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
                 // A candidate does not wait for its name.
@@ -308,31 +399,28 @@ impl Connection {
     }
 
     /// Writes as much as the miner takes now.
-    fn write(&mut self, writer: &WriteHalf<'_>) -> io::Result<()> {
+    fn write(&mut self, stream: &mut Stream) -> io::Result<()> {
         while !self.session.out().is_empty() {
-            match writer.try_write(self.session.out().front()) {
+            match stream.try_write(self.session.out().front()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.session.out().advance(count);
-                    self.stuck_since = None;
+                    self.backlog.wrote(count);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.stuck_since.get_or_insert(self.context.clock.monotonic());
-                    return Ok(());
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        stream.flush()
     }
 
-    /// Whether this is the end.
-    fn finished(&mut self, now: Duration) -> Option<End> {
-        let deaf = self.stuck_since.is_some_and(|since| now >= since + self.context.terms.port.write_timeout);
+    /// Whether this is the end; `unsent`: bytes are left to be sent.
+    fn finished(&mut self, now: Duration, unsent: bool) -> Option<End> {
+        let deaf = self.deaf_at().is_some_and(|at| now >= at);
         if deaf || self.session.out().len() > OUT_BYTES_LOST {
             return Some(End::Deaf);
         }
-        let done = self.session.out().is_empty() && !self.session.has_outstanding();
+        let done = !unsent && !self.session.has_outstanding();
         match self.closing.take() {
             Some((end, deadline)) if done || now >= deadline => Some(end),
             other => {
@@ -342,44 +430,16 @@ impl Connection {
         }
     }
 
+    /// When the miner is given up unless he reads.
+    fn deaf_at(&self) -> Option<Duration> {
+        self.backlog.deadline(self.context.terms.port.write_timeout)
+    }
+
     /// When something happens by itself at the latest, monotonic.
     fn deadline(&self) -> Duration {
-        let mut next = self.session.deadline();
-        if let Some(since) = self.stuck_since {
-            next = next.min(since + self.context.terms.port.write_timeout);
-        }
-        if let Some((_, deadline)) = &self.closing {
-            next = next.min(*deadline);
-        }
-        next
-    }
-}
-
-/// The timer of a connection. Deadlines mostly move away, so it is left as it is until one comes
-/// nearer, and set anew when it rings; ringing too early does no harm.
-struct Alarm {
-    sleep: Pin<Box<Sleep>>,
-    set_to: Duration,
-    rang: bool,
-}
-
-impl Alarm {
-    fn new(now: Duration) -> Self {
-        Self { sleep: Box::pin(sleep(Duration::ZERO)), set_to: now, rang: true }
-    }
-
-    /// Makes sure that it rings at `deadline` or before.
-    fn not_later_than(&mut self, deadline: Duration, now: Duration) {
-        if self.rang || deadline < self.set_to {
-            self.rang = false;
-            self.set_to = deadline;
-            self.sleep.as_mut().reset(Instant::now() + deadline.saturating_sub(now).min(ALARM_MAX));
-        }
-    }
-
-    async fn rings(&mut self) {
-        self.sleep.as_mut().await;
-        self.rang = true;
+        let closing = self.closing.as_ref().map(|(_, deadline)| *deadline);
+        let others = [self.deaf_at(), closing, self.slowed_until];
+        others.into_iter().flatten().fold(self.session.deadline(), Duration::min)
     }
 }
 
@@ -392,27 +452,9 @@ async fn next_board(mut board: watch::Receiver<Arc<JobBoard>>) -> Option<watch::
 }
 
 /// Ready when the daemon stops.
-async fn stopped(mut stop: watch::Receiver<bool>) {
+pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
     // If the sender is gone, the daemon is too.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Reads what is there into the line buffer. The read buffer lives on the stack of the poll, so an
-/// idle connection has none.
-async fn read_into(reader: &mut ReadHalf<'_>, lines: &mut LineBuffer) -> io::Result<usize> {
-    let mut read = |context: &mut Context<'_>| -> Poll<io::Result<usize>> {
-        let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
-        let mut buffer = ReadBuf::uninit(&mut bytes);
-        match Pin::new(&mut *reader).poll_read(context, &mut buffer) {
-            Poll::Ready(Ok(())) => {
-                lines.push(buffer.filled());
-                Poll::Ready(Ok(buffer.filled().len()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        }
-    };
-    std::future::poll_fn(move |context| read(context)).await
 }
 
 /// Where hashers answer to.

@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::guard::Refused;
+use crate::work::reject::{REJECTS, Reject};
+
 /// Counters of one coin.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -15,6 +18,60 @@ pub struct Counters {
     pub rejected: AtomicU64,
     /// Block candidates.
     pub candidates: AtomicU64,
+    /// Shares that count only because of the tolerance.
+    pub tolerated: AtomicU64,
+    /// Shares of the previous tip that count because of the stale grace.
+    pub late: AtomicU64,
+    /// Shares credited at a difficulty that was lowered after their job was sent.
+    pub raced: AtomicU64,
+    /// Shares that count although their time is so far ahead of the clock that a block with it might be refused
+    /// by other nodes, whose clocks differ.
+    pub ahead: AtomicU64,
+    /// Workers that lost their right to mine while they did.
+    pub withdrawn: AtomicU64,
+    /// Refused submits by their reason, in the order of [`Reject`].
+    pub refusals: [AtomicU64; REJECTS],
+    /// What happens below the session.
+    pub wire: WireCounters,
+}
+
+/// What happens to connections before and beneath their sessions.
+#[derive(Debug, Default)]
+pub struct WireCounters {
+    /// Refused because the daemon was full.
+    pub daemon_full: AtomicU64,
+    /// Refused because their address had too many.
+    pub address_full: AtomicU64,
+    /// Refused because their address connected too fast for waiting.
+    pub too_fast: AtomicU64,
+    /// Refused because their address is banned.
+    pub banned: AtomicU64,
+    /// Made to wait because their address connected fast.
+    pub delayed: AtomicU64,
+    /// Accepts that failed for want of descriptors or memory.
+    pub accept_failures: AtomicU64,
+    /// Closed: no header of a proxy where one must be, a wrong one, or one from somebody not trusted.
+    pub bad_proxy_headers: AtomicU64,
+    /// Closed: TLS on a plain port.
+    pub tls_on_plain: AtomicU64,
+    /// Closed: no TLS on a port that requires it.
+    pub plain_on_tls: AtomicU64,
+    /// TLS handshakes that failed, took too long or had to give way.
+    pub failed_handshakes: AtomicU64,
+    /// TLS handshakes that succeeded.
+    pub handshakes: AtomicU64,
+    /// HTTP requests answered.
+    pub probes: AtomicU64,
+    /// Closed: not a byte, or not enough to tell what they speak.
+    pub silent: AtomicU64,
+    /// Closed: left what they were sent unread.
+    pub slow_readers: AtomicU64,
+    /// Pauses made in reading because lines came too fast.
+    pub slowed: AtomicU64,
+    /// Authorisations that had to wait because others of their address had failed.
+    pub delayed_authorizations: AtomicU64,
+    /// Addresses banned.
+    pub bans: AtomicU64,
 }
 
 impl Counters {
@@ -23,8 +80,26 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a refused submit.
+    pub fn refused(&self, reject: Reject) {
+        if let Some(counter) = self.refusals.get(reject as usize) {
+            Self::count(counter);
+        }
+    }
+
     /// Takes one off.
     pub fn uncount(counter: &AtomicU64) {
         counter.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The counter of a refusal.
+    pub fn of(&self, refused: Refused) -> &AtomicU64 {
+        match refused {
+            Refused::PortFull => &self.refused_connections,
+            Refused::DaemonFull => &self.wire.daemon_full,
+            Refused::AddressFull => &self.wire.address_full,
+            Refused::TooFast => &self.wire.too_fast,
+            Refused::Banned => &self.wire.banned,
+        }
     }
 }

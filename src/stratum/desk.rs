@@ -39,6 +39,8 @@ pub struct HashedWork {
     pub coinbase_txid: Hash,
     /// The hash's own difficulty.
     pub share_difficulty: f64,
+    /// The hash that would name the block, where rows of ordinary shares show it too.
+    pub block_hash: Option<Hash>,
     /// Set if the hash meets the network target: the share is a block candidate.
     pub candidate: Option<Candidate>,
 }

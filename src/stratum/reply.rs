@@ -46,6 +46,30 @@ pub fn set_difficulty(difficulty: Difficulty) -> Vec<u8> {
     format!("{{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":[{difficulty}]}}\n").into_bytes()
 }
 
+/// Asks whether the miner is there; for programs that answer.
+pub fn ping(number: u64) -> Vec<u8> {
+    format!("{{\"id\":\"ping-{number}\",\"method\":\"mining.ping\",\"params\":[]}}\n").into_bytes()
+}
+
+/// The id of the question for the version, as JSON. Miners do not number their requests so.
+pub const VERSION_ID: &str = "\"version\"";
+
+/// Asks the miner which program it is.
+pub fn get_version() -> Vec<u8> {
+    format!("{{\"id\":{VERSION_ID},\"method\":\"client.get_version\",\"params\":[]}}\n").into_bytes()
+}
+
+/// A text for the people at the miner, which must need no escaping.
+pub fn show_message(text: &str) -> Vec<u8> {
+    format!("{{\"id\":null,\"method\":\"client.show_message\",\"params\":[\"{text}\"]}}\n").into_bytes()
+}
+
+/// Asks the miner to connect again after `wait_secs`: to a host and port, or where it is.
+pub fn reconnect(to: Option<&(String, u16)>, wait_secs: u64) -> Vec<u8> {
+    let params = to.map_or_else(String::new, |(host, port)| format!("\"{host}\",{port},{wait_secs}"));
+    format!("{{\"id\":null,\"method\":\"client.reconnect\",\"params\":[{params}]}}\n").into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,13 +7,18 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Longest id that is echoed, bytes of JSON. A longer one is refused as junk.
 pub const ID_BYTES_MAX: usize = 64;
-/// Most parameters that are looked at; more are ignored.
-pub const PARAMS_MAX: usize = 32;
+/// Most elements of an array or members of an object; more are refused as junk.
+pub const ELEMENTS_MAX: usize = 32;
+/// Longest string among the parameters, bytes; a longer one is refused as junk.
+pub const TEXT_BYTES_MAX: usize = 1024;
+/// How deep arrays and objects may lie in one another, the request's own included; deeper ones are
+/// refused as junk. `mining.configure` needs three.
+pub const DEPTH_MAX: u8 = 4;
 
 /// The id of a request, as raw JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +88,8 @@ pub struct Request<'a> {
     pub params: Vec<Param<'a>>,
     /// The parameters as they came, for the one method with nested ones.
     pub raw_params: Option<&'a str>,
+    /// What an answer to something we asked says.
+    pub result: Option<&'a str>,
 }
 
 /// Why a line is no request.
@@ -102,6 +109,8 @@ struct Envelope<'a> {
     method: Param<'a>,
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
 }
 
 impl<'a> Request<'a> {
@@ -126,9 +135,19 @@ impl<'a> Request<'a> {
             _ => return Err(NotARequest::Json),
         };
         let raw_params = envelope.params.map(RawValue::get);
-        // Parameters that are no array count as none: some miners send an object or a string.
-        let params = raw_params.and_then(|raw| serde_json::from_str::<Params<'a>>(raw).ok()).unwrap_or_default().0;
-        Ok(Self { id, method, params, raw_params })
+        let params = match raw_params {
+            None => Vec::new(),
+            Some(raw) if raw.starts_with('[') => {
+                serde_json::from_str::<Params<'a>>(raw).map_err(|_| NotARequest::Json)?.0
+            }
+            // A number or a text that is not in an array is one parameter: some miners send it so. An
+            // object counts as none.
+            Some(raw) => match serde_json::from_str::<Param<'a>>(raw).map_err(|_| NotARequest::Json)? {
+                Param::Missing | Param::Other => Vec::new(),
+                param => vec![param],
+            },
+        };
+        Ok(Self { id, method, params, raw_params, result: envelope.result.map(RawValue::get) })
     }
 
     /// A parameter by position; [`Param::Missing`] beyond the last.
@@ -150,11 +169,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Params<'a> {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let mut params = Vec::with_capacity(6);
-                while params.len() < PARAMS_MAX {
-                    let Some(param) = seq.next_element()? else { return Ok(Params(params)) };
+                while let Some(param) = seq.next_element()? {
                     params.push(param);
+                    counted(params.len())?;
                 }
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
                 Ok(Params(params))
             }
         }
@@ -170,11 +188,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Param<'a> {
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("any value")
             }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Param::Text(Cow::Borrowed(text)))
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                short(text).map(|text| Param::Text(Cow::Borrowed(text)))
             }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Param::Text(Cow::Owned(text.to_owned())))
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                short(text).map(|text| Param::Text(Cow::Owned(text.to_owned())))
             }
             fn visit_u64<E>(self, count: u64) -> Result<Self::Value, E> {
                 Ok(Param::Count(count))
@@ -191,17 +209,96 @@ impl<'de: 'a, 'a> Deserialize<'de> for Param<'a> {
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
                 Ok(Param::Missing)
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Param::Other)
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                // The request and its parameters are two levels around this one.
+                Nested { depth: 3 }.visit_seq(seq).map(|()| Param::Other)
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Param::Other)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Nested { depth: 3 }.visit_map(map).map(|()| Param::Other)
             }
         }
         deserializer.deserialize_any(One)
     }
+}
+
+/// Walks through a value that is not kept, and refuses it if it is too large, too deep or names a
+/// member twice.
+#[derive(Clone, Copy)]
+struct Nested {
+    /// How deep the value lies.
+    depth: u8,
+}
+
+impl Nested {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        if self.depth > DEPTH_MAX { Err(E::custom("too deep")) } else { Ok(Self { depth: self.depth + 1 }) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Nested {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Nested {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        short(text).map(|_| ())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let inner = self.deeper()?;
+        let mut count = 0;
+        while seq.next_element_seed(inner)?.is_some() {
+            count += 1;
+            counted(count)?;
+        }
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let inner = self.deeper()?;
+        let mut names: Vec<Cow<'de, str>> = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            if names.contains(&name) {
+                return Err(A::Error::custom("a member twice"));
+            }
+            short(&name)?;
+            names.push(name);
+            counted(names.len())?;
+            map.next_value_seed(inner)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn counted<E: Error>(count: usize) -> Result<(), E> {
+    if count > ELEMENTS_MAX { Err(E::custom("too many elements")) } else { Ok(()) }
+}
+
+fn short<E: Error>(text: &str) -> Result<&str, E> {
+    if text.len() > TEXT_BYTES_MAX { Err(E::custom("text too long")) } else { Ok(text) }
 }
 
 #[cfg(test)]
@@ -234,9 +331,29 @@ mod tests {
             assert_eq!(request.param(index), &Param::Missing);
         }
         assert!((5..8).all(|index| *request.param(index) == Param::Other));
-        for params in ["{}", "\"x\"", "7", "null"] {
+        for (params, count) in [("{}", 0), ("{\"a\":1}", 0), ("null", 0), ("true", 0), ("\"x\"", 1), ("7", 1)] {
             let line = format!(r#"{{"id":1,"method":"m","params":{params}}}"#);
-            assert!(Request::parse(line.as_bytes()).unwrap().params.is_empty());
+            assert_eq!(Request::parse(line.as_bytes()).unwrap().params.len(), count, "{params}");
+        }
+    }
+
+    #[test]
+    fn limits_have_exact_ends() {
+        let parsed = |params: &str| {
+            Request::parse(format!(r#"{{"id":1,"method":"m","params":{params}}}"#).as_bytes()).map(|_| ())
+        };
+        let ones = |count: usize| vec!["1"; count].join(",");
+        let text = |bytes: usize| format!("[\"{}\"]", "x".repeat(bytes));
+        let names = |count: usize| (0..count).map(|i| format!("\"{i}\":1")).collect::<Vec<_>>().join(",");
+        for (good, bad) in [
+            (format!("[{}]", ones(32)), format!("[{}]", ones(33))),
+            (format!("[[{}]]", ones(32)), format!("[[{}]]", ones(33))),
+            (format!("[{{{}}}]", names(32)), format!("[{{{}}}]", names(33))),
+            (text(1024), text(1025)),
+            ("[[[1]]]".to_owned(), "[[[[1]]]]".to_owned()),
+            ("[{\"a\":1,\"b\":1}]".to_owned(), "[{\"a\":1,\"a\":1}]".to_owned()),
+        ] {
+            assert_eq!((parsed(&good), parsed(&bad)), (Ok(()), Err(NotARequest::Json)), "{good}");
         }
     }
 

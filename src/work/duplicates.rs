@@ -6,6 +6,8 @@
 //! the previous tip is not taken twice either.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::extranonce::Extranonce2;
 
@@ -14,6 +16,34 @@ use super::extranonce::Extranonce2;
 /// duplicates until the next tip: a connection with so many shares on one tip has a difficulty far too
 /// low, and memory must stay bounded.
 pub const DUPLICATES_MAX: usize = 250_000;
+
+/// Most shares that all extranonces of a coin remember together. At the bound every connection is
+/// treated as at its own.
+pub const COIN_DUPLICATES_MAX: usize = 2_000_000;
+
+/// How many shares the extranonces of one coin remember together; clones count in one place.
+#[derive(Debug, Clone, Default)]
+pub struct KeyCount(Arc<AtomicUsize>);
+
+impl KeyCount {
+    /// Makes room for one more, if there is any.
+    fn take(&self) -> bool {
+        let taken = self.0.fetch_add(1, Ordering::Relaxed) < COIN_DUPLICATES_MAX;
+        if !taken {
+            self.give_back(1);
+        }
+        taken
+    }
+
+    fn give_back(&self, count: usize) {
+        self.0.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// How many are remembered now.
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// Everything that makes one piece of work differ from another on one extranonce1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +71,7 @@ impl ShareKey {
 #[derive(Debug, Default)]
 pub struct Duplicates {
     tip_seq: u64,
+    count: KeyCount,
     current: HashSet<ShareKey>,
     previous: HashSet<ShareKey>,
     /// Keys that turned out to be block candidates: they are few, and a repeat of one must not even
@@ -62,10 +93,18 @@ pub enum Reserved {
 }
 
 impl Duplicates {
+    /// An empty one whose keys are counted together with those of its coin.
+    pub fn counted_by(count: KeyCount) -> Self {
+        let mut duplicates = Self::default();
+        duplicates.count = count;
+        duplicates
+    }
+
     /// Forgets the tip before the previous one when the tip has moved.
     pub fn on_tip(&mut self, tip_seq: u64) {
         if tip_seq != self.tip_seq {
             self.tip_seq = tip_seq;
+            self.count.give_back(self.previous.len());
             self.previous = std::mem::take(&mut self.current);
             let previous = &self.previous;
             self.candidates.retain(|key| previous.contains(key));
@@ -80,7 +119,7 @@ impl Duplicates {
         if self.previous.contains(&key) || self.current.contains(&key) {
             return Reserved::Duplicate;
         }
-        if self.current.len() >= DUPLICATES_MAX {
+        if self.current.len() >= DUPLICATES_MAX || !self.count.take() {
             return Reserved::Full;
         }
         self.current.insert(key);
@@ -95,9 +134,15 @@ impl Duplicates {
     /// Takes a reservation back: the share did not count, so it need not be remembered.
     pub fn release(&mut self, key: &ShareKey) {
         // The tip may have moved since it was reserved.
-        if !self.current.remove(key) {
-            self.previous.remove(key);
+        if self.current.remove(key) || self.previous.remove(key) {
+            self.count.give_back(1);
         }
+    }
+}
+
+impl Drop for Duplicates {
+    fn drop(&mut self) {
+        self.count.give_back(self.current.len() + self.previous.len());
     }
 }
 
@@ -158,6 +203,33 @@ mod tests {
         duplicates.on_tip(3);
         duplicates.release(&key(2));
         assert_eq!(duplicates.reserve(key(2)), Reserved::New, "released although the tip has moved");
+    }
+
+    #[test]
+    fn the_coin_s_count_follows_its_extranonces() {
+        let count = KeyCount::default();
+        let (mut one, mut two) = (Duplicates::counted_by(count.clone()), Duplicates::counted_by(count.clone()));
+        for nonce in 0..10 {
+            one.reserve(key(nonce));
+            two.reserve(key(nonce));
+        }
+        one.reserve(key(3));
+        one.release(&key(4));
+        one.release(&key(4));
+        assert_eq!(count.get(), 19);
+        two.on_tip(1);
+        two.reserve(key(1));
+        two.reserve(key(77));
+        two.release(&key(7));
+        assert_eq!(count.get(), 19);
+        two.on_tip(2);
+        assert_eq!(count.get(), 10);
+        drop(one);
+        assert_eq!(count.get(), 1);
+        count.0.store(COIN_DUPLICATES_MAX, Ordering::Relaxed);
+        assert_eq!(two.reserve(key(99)), Reserved::Full);
+        assert_eq!(two.reserve(key(77)), Reserved::Duplicate);
+        assert_eq!(count.get(), COIN_DUPLICATES_MAX);
     }
 
     #[test]

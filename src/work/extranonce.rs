@@ -3,7 +3,9 @@
 //! `extranonce1` is a counter per coin. Daemons that pay the same address are kept apart not here
 //! but by the instance number and the random part in the coinbase tag (see [`super::job`]).
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Size of the part the server assigns, bytes.
 pub const EXTRANONCE1_BYTES: usize = 4;
@@ -15,22 +17,48 @@ pub const EXTRANONCE2_BYTES_MIN: usize = 2;
 /// The part of the extranonce that belongs to one connection.
 pub type Extranonce1 = [u8; EXTRANONCE1_BYTES];
 
-/// Hands out extranonces, none twice within 2^32.
+/// Hands out extranonces, none to two at once.
 #[derive(Debug)]
 pub struct Extranonces {
     next: AtomicU32,
+    taken: Mutex<HashSet<u32>>,
+}
+
+/// An extranonce as long as it is somebody's.
+#[derive(Debug)]
+pub struct Lease {
+    value: u32,
+    owner: Arc<Extranonces>,
 }
 
 impl Extranonces {
     /// Starts at `first`, which should be random so that a restart does not begin with the values
     /// that miners of the previous process still work on.
     pub fn starting_at(first: u32) -> Self {
-        Self { next: AtomicU32::new(first) }
+        Self { next: AtomicU32::new(first), taken: Mutex::default() }
     }
 
-    /// The next one.
-    pub fn next(&self) -> Extranonce1 {
-        self.next.fetch_add(1, Ordering::Relaxed).to_be_bytes()
+    /// The next one that is free.
+    pub fn lease(self: &Arc<Self>) -> Lease {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut value = self.next.fetch_add(1, Ordering::Relaxed);
+        while !taken.insert(value) {
+            value = self.next.fetch_add(1, Ordering::Relaxed);
+        }
+        Lease { value, owner: Arc::clone(self) }
+    }
+}
+
+impl Lease {
+    /// The extranonce.
+    pub fn bytes(&self) -> Extranonce1 {
+        self.value.to_be_bytes()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.owner.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.value);
     }
 }
 
@@ -65,11 +93,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn never_the_same_twice_even_across_the_wrap() {
-        let extranonces = Extranonces::starting_at(u32::MAX);
-        assert_eq!(extranonces.next(), [255; 4]);
-        assert_eq!(extranonces.next(), [0; 4]);
-        assert_eq!(extranonces.next(), [0, 0, 0, 1]);
+    fn never_the_same_to_two_at_once_even_across_the_wrap() {
+        let extranonces = Arc::new(Extranonces::starting_at(u32::MAX));
+        let (last, first) = (extranonces.lease(), extranonces.lease());
+        assert_eq!((last.bytes(), first.bytes()), ([255; 4], [0; 4]));
+        extranonces.next.store(u32::MAX, Ordering::Relaxed);
+        assert_eq!(extranonces.lease().bytes(), [0, 0, 0, 1], "those in use are left out");
+        drop(first);
+        extranonces.next.store(0, Ordering::Relaxed);
+        assert_eq!(extranonces.lease().bytes(), [0; 4]);
     }
 
     #[test]

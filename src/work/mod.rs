@@ -1,5 +1,6 @@
 //! From template to judged share: pure functions and values, no I/O and no runtime.
 
+pub mod bar;
 pub mod board;
 pub mod duplicates;
 pub mod extranonce;

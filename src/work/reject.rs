@@ -34,7 +34,12 @@ pub enum Reject {
     NotRecorded,
     /// There is no current work: the coin's node gives none.
     NoWork,
+    /// So many shares were sent on one tip that no further one can be told from a repeat.
+    TooMany,
 }
+
+/// Kinds of refusals.
+pub const REJECTS: usize = 15;
 
 impl Reject {
     /// Stratum error code: 20 other, 21 stale, 22 duplicate, 23 low difficulty, 24 unauthorised,
@@ -69,7 +74,13 @@ impl Reject {
             }
             Reject::NotRecorded => "Share not recorded, the pool's disk is full or failing: try again",
             Reject::NoWork => "No work available: the pool waits for its coin node, try again",
+            Reject::TooMany => "Too many shares on one block: use a higher difficulty",
         }
+    }
+
+    /// Whether it speaks against the miner. Late work, and work the daemon could not take, do not.
+    pub fn is_fault(self) -> bool {
+        !matches!(self, Reject::Stale | Reject::UnknownJob | Reject::NotRecorded | Reject::NoWork | Reject::TooMany)
     }
 
     /// `reason` of the row, in the words of the predecessors where they had some; `None`: such a
@@ -85,6 +96,7 @@ impl Reject {
             Reject::NonceForm => Some("incorrect size of nonce"),
             Reject::TimeRange => Some("ntime out of range"),
             Reject::VersionBits => Some("version bits out of mask"),
+            Reject::TooMany => Some("too many shares on one block"),
             Reject::Unauthorized
             | Reject::NotSubscribed
             | Reject::Parameters
@@ -98,7 +110,7 @@ impl Reject {
 mod tests {
     use super::*;
 
-    const ALL: [Reject; 14] = [
+    const ALL: [Reject; REJECTS] = [
         Reject::UnknownJob,
         Reject::Stale,
         Reject::Duplicate,
@@ -113,6 +125,7 @@ mod tests {
         Reject::Parameters,
         Reject::NotRecorded,
         Reject::NoWork,
+        Reject::TooMany,
     ];
 
     #[test]

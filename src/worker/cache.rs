@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -10,9 +11,16 @@ use tokio::time::Instant;
 pub struct Remembered<V> {
     /// What the store said.
     pub value: V,
-    /// When it said so.
-    pub since: Instant,
+    /// When it said so; `None`: in an earlier run.
+    since: Option<Instant>,
     order: u64,
+}
+
+impl<V> Remembered<V> {
+    /// Whether the store said so less than `age` ago.
+    pub fn is_younger_than(&self, age: Duration) -> bool {
+        self.since.is_some_and(|since| since.elapsed() < age)
+    }
 }
 
 /// What the store said about names, the newest answers only.
@@ -35,8 +43,9 @@ impl<V> Cache<V> {
         self.entries.get(name)
     }
 
-    /// Remembers an answer in place of an older one about the same name.
-    pub fn put(&mut self, name: &str, value: V, now: Instant) {
+    /// Remembers an answer in place of an older one about the same name. `since`: when it was given,
+    /// `None` for an answer of an earlier run.
+    pub fn put(&mut self, name: &str, value: V, since: Option<Instant>) {
         self.forget(name);
         while self.entries.len() >= self.entries_max {
             let Some((_, oldest)) = self.by_order.pop_first() else { return };
@@ -44,7 +53,7 @@ impl<V> Cache<V> {
         }
         let name: Arc<str> = name.into();
         self.by_order.insert(self.next, Arc::clone(&name));
-        self.entries.insert(name, Remembered { value, since: now, order: self.next });
+        self.entries.insert(name, Remembered { value, since, order: self.next });
         self.next += 1;
     }
 
@@ -53,6 +62,11 @@ impl<V> Cache<V> {
         if let Some(gone) = self.entries.remove(name) {
             self.by_order.remove(&gone.order);
         }
+    }
+
+    /// Names and answers, in the order in which they were learnt.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &V)> {
+        self.by_order.values().filter_map(|name| Some((name, &self.entries.get(name)?.value)))
     }
 }
 
@@ -63,7 +77,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_answer_learnt_longest_ago_goes_first() {
         let mut cache = Cache::new(2);
-        let now = Instant::now();
+        let now = Some(Instant::now());
         cache.put("a", 1, now);
         cache.put("b", 2, now);
         cache.put("a", 3, now);
@@ -71,8 +85,21 @@ mod tests {
         assert_eq!(cache.get("a").map(|known| known.value), Some(3));
         assert!(cache.get("b").is_none());
         assert_eq!((cache.entries.len(), cache.by_order.len()), (2, 2));
+        assert_eq!(cache.iter().map(|(name, value)| (&**name, *value)).collect::<Vec<_>>(), [("a", 3), ("c", 4)]);
         cache.forget("a");
         assert!(cache.get("a").is_none());
         assert_eq!(cache.by_order.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_of_an_earlier_run_are_never_young() {
+        let mut cache = Cache::new(2);
+        let second = Duration::from_secs(1);
+        cache.put("old", (), None);
+        cache.put("new", (), Some(Instant::now()));
+        let young = |name| cache.get(name).is_some_and(|known| known.is_younger_than(second));
+        assert_eq!((young("old"), young("new")), (false, true));
+        tokio::time::advance(second).await;
+        assert!(!young("new"));
     }
 }

@@ -87,6 +87,12 @@ impl Name {
         &self.text
     }
 
+    /// The same for all spellings that differ only in capital and small letters. MPOS's character
+    /// set compares names like that, unless somebody gave its tables another one.
+    pub fn key(&self) -> String {
+        self.text.to_ascii_lowercase()
+    }
+
     /// The part before the dot.
     pub fn account(&self) -> &str {
         self.text.get(..self.dot).unwrap_or_default()
@@ -115,6 +121,7 @@ mod tests {
         assert_eq!((name.as_str(), name.account(), name.worker()), ("Al-ice_9.Rig-1_", "Al-ice_9", "Rig-1_"));
         assert_eq!(Name::parse("a.b").unwrap().to_string(), "a.b");
         assert_eq!(Name::parse("42.7").unwrap().worker(), "7");
+        assert_eq!(name.key(), Name::parse("AL-ICE_9.rig-1_ ").unwrap().key());
         let widest = format!("{}.{}", "a".repeat(40), "b".repeat(9));
         assert_eq!(Name::parse(&widest).unwrap().account().len(), 40);
     }

@@ -11,6 +11,9 @@ pub struct StoredWorker {
     pub password: Option<String>,
     /// `accounts.is_locked` of the owning account: 0 active, 1 locked by the user, 2 by an admin.
     pub locked: u8,
+    /// Whether the store takes the name for the same in capital and small letters, and knows only
+    /// one worker by it.
+    pub folds_case: bool,
 }
 
 /// An account as stored.

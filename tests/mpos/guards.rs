@@ -47,6 +47,10 @@ async fn tables_without_transactions_are_refused() {
     db.run_sql("engine", "ALTER TABLE mpos_stratum_cursor ENGINE=Aria TRANSACTIONAL=0").await;
     let text = stopped(&mut sink).await;
     assert!(text.contains("mpos_stratum_cursor"), "{text}");
+    // Permission for shares is none for our own tables.
+    let mpos = mpos_stratum::config::Mpos { allow_myisam: true, ..db.mpos("engine") };
+    let mut sink = ShareSink::new(&mpos, Arc::new(SystemClock::new()), "h");
+    assert!(stopped(&mut sink).await.contains("mpos_stratum_cursor"));
 }
 
 #[tokio::test]
@@ -85,6 +89,80 @@ async fn what_mends_itself_is_only_unavailable() {
     assert!(matches!(&result, Err(SinkError::Unavailable(text)) if named(text)), "{result:?}");
     db.load("pool", "schema/mpos-stratum.sql").await;
     assert_eq!(sink.attach(SPOOL, 0).await, Ok(0));
+}
+
+/// The table is emptied behind the back of a connected writer: the first id that comes back tells.
+#[tokio::test]
+async fn ids_that_go_back_under_a_connected_writer_undo_the_batch() {
+    let (db, mut sink) = database("emptied").await;
+    sink.attach(SPOOL, 0).await.unwrap();
+    sink.commit(&numbered(1, 9), 0, 9).await.unwrap();
+    db.run_sql("emptied", "INSERT INTO settings VALUES ('pps_last_share_id', '9')").await;
+    db.run_sql("emptied", "TRUNCATE shares").await;
+    let result = sink.commit(&numbered(10, 12), 9, 12).await;
+    assert!(matches!(&result, Err(SinkError::Unavailable(text)) if text.contains("id 1 ")), "{result:?}");
+    assert_eq!(stored(&db, "emptied").await, [0u64; 0]);
+    let result = sink.attach(SPOOL, 9).await;
+    assert!(matches!(&result, Err(SinkError::Stop(text)) if text.contains("AUTO_INCREMENT = 10")), "{result:?}");
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is logged while a new writer attaches.
+async fn log_of_attach(sink: &mut ShareSink) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    sink.attach(SPOOL, 0).await.unwrap();
+    drop(guard);
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn what_only_mpos_suffers_from_is_warned_about() {
+    use mpos_stratum::clock::ManualClock;
+
+    let db = MariaDb::start();
+    db.create_database("pool").await;
+    let quiet = log_of_attach(&mut sink(&db, "pool")).await;
+    assert!(quiet.contains("writing shares") && !quiet.contains("WARN"), "{quiet}");
+    let now = SystemClock::new().unix_secs();
+    let cases = [
+        (now, "SET GLOBAL sql_mode = CONCAT(@@global.sql_mode, ',ONLY_FULL_GROUP_BY')", "ONLY_FULL_GROUP_BY"),
+        (now - 60, "SET GLOBAL sql_mode = DEFAULT", "clocks"),
+        (
+            now,
+            "INSERT INTO blocks (height, blockhash, confirmations, amount, difficulty, time) \
+             VALUES (7, 'h', 1, 50, 1, UNIX_TIMESTAMP() - 700)",
+            "first_height=7",
+        ),
+    ];
+    for (clock, change, word) in cases {
+        db.run_sql("pool", change).await;
+        let mut sink = ShareSink::new(&db.mpos("pool"), Arc::new(ManualClock::at(clock)), "h");
+        let log = log_of_attach(&mut sink).await;
+        let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+        assert!(matches!(&warnings[..], [one] if one.contains(word)), "{word}: {log}");
+    }
+    // Young ones and orphans are none of it.
+    db.run_sql("pool", "UPDATE blocks SET time = UNIX_TIMESTAMP()").await;
+    assert!(!log_of_attach(&mut sink(&db, "pool")).await.contains("WARN"));
+    db.run_sql("pool", "UPDATE blocks SET time = 1, confirmations = -1").await;
+    assert!(!log_of_attach(&mut sink(&db, "pool")).await.contains("WARN"));
 }
 
 /// The example grants are enough for everything the daemon does.

@@ -168,7 +168,7 @@ async fn a_refused_row_takes_nothing_with_it_and_the_next_batch_needs_no_new_con
 }
 
 #[tokio::test]
-async fn the_modes_of_the_server_change_nothing() {
+async fn acceptance_2_the_modes_of_the_server_change_nothing() {
     for mode in ["", "TRADITIONAL,NO_BACKSLASH_ESCAPES,ANSI_QUOTES,NO_ZERO_DATE,ONLY_FULL_GROUP_BY"] {
         let options = [format!("--sql-mode={mode}"), "--default-time-zone=+05:30".into(), "--autocommit=0".into()];
         let db = MariaDb::start_with(&options.each_ref().map(String::as_str));
@@ -194,7 +194,7 @@ async fn the_modes_of_the_server_change_nothing() {
 }
 
 #[tokio::test]
-async fn an_upgraded_schema_with_other_column_order_and_no_default_difficulty() {
+async fn acceptance_2_an_upgraded_schema_with_other_column_order_and_no_default_difficulty() {
     let (db, mut sink) = database("upgraded").await;
     db.run_sql(
         "upgraded",

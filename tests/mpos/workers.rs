@@ -1,15 +1,16 @@
 //! Workers and accounts as MPOS stores them.
 
-use mpos_stratum::config::{Mpos, Workers};
+use mpos_stratum::config::{ColumnUse, Mpos, Workers};
 use mpos_stratum::mpos::worker_source::PoolWorkers;
 use mpos_stratum::worker::directory::{Answer, Denial, Directory};
+use mpos_stratum::worker::memory::Memory;
 use mpos_stratum::worker::source::{Found, StoredAccount, StoredWorker, WorkerSource};
 use mysql_async::prelude::Queryable;
 
 use super::*;
 
 fn worker(name: &str, password: Option<&str>, locked: u8) -> Found {
-    Found::Worker(StoredWorker { name: name.into(), password: password.map(Into::into), locked })
+    Found::Worker(StoredWorker { name: name.into(), password: password.map(Into::into), locked, folds_case: true })
 }
 
 #[tokio::test]
@@ -40,6 +41,27 @@ async fn workers_are_found_by_the_databases_own_comparison() {
     ] {
         assert_eq!(source.find(name).await, Ok(found), "{name}");
     }
+}
+
+#[tokio::test]
+async fn the_table_says_whether_it_tells_capital_letters_apart() {
+    let (db, _) = database("collation").await;
+    let alice = db.add_account("collation", "Alice", 0).await;
+    db.add_worker("collation", alice, "Alice.Rig", Some("x")).await;
+    let mut source = PoolWorkers::new(&db.mpos("collation"));
+    let folds = |found| {
+        let Ok(Found::Worker(worker)) = found else { panic!("{found:?}") };
+        (worker.name, worker.folds_case)
+    };
+    assert_eq!(folds(source.find("ALICE.rig").await), ("Alice.Rig".to_owned(), true));
+    // Two of one name, where somebody took the unique key away: neither stands for both.
+    db.run_sql("collation", "ALTER TABLE pool_worker DROP KEY username").await;
+    db.add_worker("collation", alice, "ALICE.RIG", Some("y")).await;
+    assert_eq!(folds(source.find("ALICE.RIG").await), ("ALICE.RIG".to_owned(), false));
+    let binary = "ALTER TABLE pool_worker MODIFY username CHAR(50) CHARACTER SET utf8 COLLATE utf8_bin";
+    db.run_sql("collation", binary).await;
+    assert_eq!(folds(source.find("Alice.Rig").await), ("Alice.Rig".to_owned(), false));
+    assert_eq!(folds(source.find("ALICE.RIG").await), ("ALICE.RIG".to_owned(), false));
 }
 
 #[tokio::test]
@@ -121,8 +143,11 @@ async fn the_directory_in_front_of_the_real_tables() {
         refuse_locked: true,
         cache: Duration::from_secs(60),
         negative_cache: Duration::from_secs(10),
+        remember: Duration::from_secs(3600),
+        recheck: Duration::from_secs(600),
+        pool_worker_difficulty: ColumnUse::Off,
     };
-    let directory = Directory::start(PoolWorkers::new(&db.mpos("directory")), policy);
+    let directory = Directory::start(PoolWorkers::new(&db.mpos("directory")), policy, Memory::of_this_run());
     for (name, password, answer) in [
         ("alice.rig", "Secret", Answer::Granted("Alice.Rig".into())),
         ("alice.rig", "secret", Answer::Denied(Denial::WrongPassword)),
@@ -136,4 +161,31 @@ async fn the_directory_in_front_of_the_real_tables() {
     let rows: Vec<(i64, String, String)> =
         db.query("directory", "SELECT account_id, username, password FROM pool_worker WHERE id > 2").await;
     assert_eq!(rows, [(alice, "Alice.new".into(), "pw".into())]);
+}
+
+/// Reading goes on at whichever declared server answers; a new worker goes where it can be stored.
+#[tokio::test]
+async fn another_server_is_asked_when_one_is_away() {
+    let (first, mut second) = (MariaDb::start(), MariaDb::start());
+    for db in [&first, &second] {
+        db.create_database("pool").await;
+        let id = db.add_account("pool", "Alice", 0).await;
+        db.add_worker("pool", id, "Alice.Rig", Some("x")).await;
+    }
+    let failover = vec![second.mpos("pool").endpoint];
+    let mut source = PoolWorkers::new(&Mpos { failover, ..first.mpos("pool") });
+    let found = Ok(worker("Alice.Rig", Some("x"), 0));
+    assert_eq!(source.find("alice.rig").await, found);
+    let asked = async |db: &MariaDb| {
+        let sql = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = 'pool' AND id <> CONNECTION_ID()";
+        db.query::<u64>("pool", sql).await[0]
+    };
+    assert_eq!((asked(&first).await, asked(&second).await), (1, 0));
+    drop(first);
+    assert_eq!(source.find("alice.rig").await, found);
+    assert_eq!(asked(&second).await, 1);
+    second.kill();
+    assert!(source.find("alice.rig").await.is_err());
+    second.restart();
+    assert_eq!(source.find("alice.rig").await, found);
 }

@@ -59,7 +59,7 @@ async fn survives(signal: Signal) {
     let done = crew.ended().await;
     assert_eq!(daemon.wait_for_end().await.unwrap().success(), signal == Signal::TERM);
 
-    // The second life begins without the database, and without knowing anybody.
+    // The second life begins without the database, and knows those of the first.
     let daemon = Daemon::start_in(home.path(), &config).unwrap();
     let port = daemon.port("bitcoin").await.unwrap();
     let mut miner = Miner::connect(port, Algorithm::Sha256d).await.unwrap();

@@ -110,8 +110,7 @@ async fn a_block_without_its_dossier_is_known_from_the_ledger() {
 #[tokio::test]
 async fn a_block_from_before_the_newest_segment_is_known_from_its_dossier() {
     let db = MariaDb::shared();
-    let small =
-        |coin: &mut crate::stage::Coin| coin.keys = "ledger = { segment_mib = 1, spool_mib_max = 8 }".to_owned();
+    let small = |coin: &mut crate::stage::Coin| "segment_mib = 1\nspool_mib_max = 8".clone_into(&mut coin.ledger);
     let mut mine = Mine::start_at(&db, "r_segment", small).await;
     let (mut miner, share) = mine.miner().await;
     mine.node.set_fault(Fault::Refuse);

@@ -43,6 +43,8 @@ pub struct Coin {
     pub mpos: String,
     /// Keys of `[coin.workers]`.
     pub workers: String,
+    /// Keys of `[coin.ledger]`.
+    pub ledger: String,
 }
 
 impl Coin {
@@ -81,16 +83,17 @@ impl Coin {
             ports: vec![port(SHA256D_EASY)],
             mpos: format!("socket = \"{socket}\"\nuser = \"root\"\npassword = \"\"\ndatabase = \"{database}\""),
             workers: String::new(),
+            ledger: String::new(),
         }
     }
 
     fn toml(&self) -> String {
-        let Self { name, preset, address, keys, nodes, templates, ports, mpos, workers } = self;
+        let Self { name, preset, address, keys, nodes, templates, ports, mpos, workers, ledger } = self;
         let ports: String = ports.iter().map(|port| format!("[[coin.port]]\n{port}\n")).collect();
         format!(
             "[[coin]]\nname = \"{name}\"\npreset = \"{preset}\"\npayout_address = \"{address}\"\n\
              fallback_worker = \"pool.fallback\"\n{keys}\n{nodes}\n[coin.templates]\n{templates}\n{ports}\n\
-             [coin.mpos]\n{mpos}\n[coin.workers]\n{workers}\n"
+             [coin.mpos]\n{mpos}\n[coin.workers]\n{workers}\n[coin.ledger]\n{ledger}\n"
         )
     }
 }
@@ -192,7 +195,9 @@ pub fn unix_secs() -> u64 {
 
 /// A daemon at a fake node of sha256d, with a database of its own on the shared server.
 pub struct FakeStage {
-    _daemon: Daemon,
+    /// Ends with the stage.
+    #[allow(dead_code, reason = "most tests only keep it alive")]
+    pub daemon: Daemon,
     pub node: FakeNode,
     pub db: Arc<MariaDb>,
     pub database: &'static str,
@@ -214,7 +219,7 @@ impl FakeStage {
         change(&mut coin);
         let daemon = Daemon::start(&configuration(&[&coin])).unwrap();
         let port = daemon.port(coin.name).await.unwrap();
-        Self { _daemon: daemon, node, db, database, port }
+        Self { daemon, node, db, database, port }
     }
 
     /// A miner that is logged in, and its first job.

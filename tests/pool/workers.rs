@@ -1,16 +1,30 @@
 //! Who may mine, and whose name stands in the row.
 
-use crate::stage::{FakeStage, PASSWORD, SHA256D_SOME, facts, good};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::stage::{self, Coin, FakeStage, PASSWORD, SHA256D_SOME, facts, good};
+use crate::support::daemon::Daemon;
+use crate::support::fake_node::FakeNode;
 use crate::support::mariadb::MariaDb;
-use crate::support::miner::{Algorithm, Miner, Wanted};
+use crate::support::miner::{Algorithm, Miner, PATIENCE, Wanted};
 
 const BAD_FORM: &str = "Worker name must be account.worker";
 const UNKNOWN_WORKER: &str = "Unknown worker: add it to your account on the pool's web site";
+const TRY_AGAIN: &str = "Worker cannot be checked now, try again";
 
 /// Asks for a worker on a connection of its own; the text of the refusal, empty if there is none.
 async fn ask(stage: &FakeStage, worker: &str, password: &str) -> String {
-    let mut miner = Miner::connect(stage.port, Algorithm::Sha256d).await.unwrap();
+    ask_at(stage.port, worker, password).await
+}
+
+async fn ask_at(port: SocketAddr, worker: &str, password: &str) -> String {
+    let mut miner = Miner::connect(port, Algorithm::Sha256d).await.unwrap();
     miner.subscribe().await.unwrap();
+    ask_on(&mut miner, worker, password).await
+}
+
+async fn ask_on(miner: &mut Miner, worker: &str, password: &str) -> String {
     let reply = miner.authorize(worker, password).await.unwrap();
     if reply.is_true() {
         return String::new();
@@ -137,4 +151,165 @@ async fn unknown_workers_of_known_accounts_are_stored_if_wanted() {
     let [(name, password, account)] = &stored[..] else { panic!("{stored:?}") };
     assert_eq!((password.as_str(), account.as_str()), ("first", "alice"));
     assert_eq!(facts(&stage.rows(1).await[0]), good(name, SHA256D_SOME));
+}
+
+/// Asks until the answer is as wanted: the database is left alone for a moment after it failed.
+async fn answered_in_the_end(miner: &mut Miner, worker: &str, password: &str, wanted: &str) {
+    let ask = async {
+        while ask_on(miner, worker, password).await != wanted {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let late = tokio::time::timeout(PATIENCE, ask).await.is_err();
+    assert!(!late, "{worker} never got the answer {wanted:?}");
+}
+
+/// What is known while the database is away: two workers, however their names are written, and the
+/// exact password. Returns a miner that was told to try again, still connected.
+async fn known_in_the_outage(port: SocketAddr) -> Miner {
+    let mut stranger = Miner::connect(port, Algorithm::Sha256d).await.unwrap();
+    stranger.subscribe().await.unwrap();
+    // As often as it likes: it is not to blame.
+    for _ in 0..20 {
+        assert_eq!(ask_on(&mut stranger, "alice.rig2", PASSWORD).await, TRY_AGAIN);
+    }
+    for (worker, password, answer) in [
+        ("alice.rig1", PASSWORD, ""),
+        ("ALICE.Rig1", PASSWORD, ""),
+        ("bob.garage", PASSWORD, ""),
+        ("alice.rig1", "Worker-Secret", TRY_AGAIN),
+        ("nobody.rig", PASSWORD, TRY_AGAIN),
+        ("alice", PASSWORD, BAD_FORM),
+    ] {
+        // What was learnt a moment before the outage is certain for a moment longer.
+        let mut miner = Miner::connect(port, Algorithm::Sha256d).await.unwrap();
+        miner.subscribe().await.unwrap();
+        answered_in_the_end(&mut miner, worker, password, answer).await;
+    }
+    stranger
+}
+
+#[tokio::test]
+async fn known_workers_mine_through_an_outage_and_through_a_restart_in_it() {
+    let (mut db, node) = (MariaDb::start(), FakeNode::start(Algorithm::Sha256d).unwrap());
+    stage::create_database(&db, "pool").await;
+    let mut coin = Coin::fake(&node, &db, "pool");
+    coin.workers = "cache_secs = 1".to_owned();
+    let (home, config) = (tempfile::tempdir().unwrap(), stage::configuration(&[&coin]));
+    let daemon = Daemon::start_in(home.path(), &config).unwrap();
+    let port = daemon.port("bitcoin").await.unwrap();
+    let (mut miner, _) = Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
+    let (mut bob, _) = Miner::log_in(port, Algorithm::Sha256d, "Bob.Garage", PASSWORD).await.unwrap();
+    share(&mut miner, "alice.rig1").await;
+    share(&mut bob, "Bob.Garage").await;
+    stage::rows_of(&db, "pool", 2).await;
+    db.stop();
+    share(&mut miner, "alice.rig1").await;
+    known_in_the_outage(port).await;
+    assert!(daemon.stop().await.unwrap().success());
+
+    let daemon = Daemon::start_in(home.path(), &config).unwrap();
+    let port = daemon.port("bitcoin").await.unwrap();
+    let mut stranger = known_in_the_outage(port).await;
+    let (mut bob, _) = Miner::log_in(port, Algorithm::Sha256d, "BOB.garage", PASSWORD).await.unwrap();
+    share(&mut bob, "BOB.garage").await;
+
+    db.restart();
+    db.run_sql("pool", "UPDATE pool_worker SET password = 'changed' WHERE username = 'alice.rig1'").await;
+    db.run_sql("pool", "DELETE FROM pool_worker WHERE username = 'Bob.Garage'").await;
+    db.run_sql("pool", "UPDATE accounts SET is_locked = 2 WHERE username = 'pool'").await;
+    answered_in_the_end(&mut stranger, "alice.rig2", PASSWORD, "").await;
+    share(&mut stranger, "alice.rig2").await;
+    for (worker, password, answer) in [
+        ("alice.rig1", PASSWORD, "Wrong worker password"),
+        ("ALICE.rig1", "changed", ""),
+        ("bob.garage", PASSWORD, UNKNOWN_WORKER),
+        ("pool.fallback", PASSWORD, "Account is locked"),
+    ] {
+        answered_in_the_end(&mut stranger, worker, password, answer).await;
+    }
+    let rows: Vec<_> = stage::rows_of(&db, "pool", 5).await.iter().map(facts).collect();
+    let expected = ["alice.rig1", "Bob.Garage", "alice.rig1", "Bob.Garage", "alice.rig2"];
+    assert_eq!(rows, expected.map(|worker| good(worker, SHA256D_SOME)));
+}
+
+#[tokio::test]
+async fn remembered_workers_are_in_a_file_that_tells_no_password_and_may_be_damaged() {
+    let (mut db, node) = (MariaDb::start(), FakeNode::start(Algorithm::Sha256d).unwrap());
+    stage::create_database(&db, "pool").await;
+    let (home, config) = (tempfile::tempdir().unwrap(), stage::configuration(&[&Coin::fake(&node, &db, "pool")]));
+    let daemon = Daemon::start_in(home.path(), &config).unwrap();
+    assert_eq!(ask_at(daemon.port("bitcoin").await.unwrap(), "alice.rig1", PASSWORD).await, "");
+    assert!(daemon.stop().await.unwrap().success());
+    db.stop();
+    let files: Vec<_> =
+        std::fs::read_dir(home.path().join("state/workers")).unwrap().map(|e| e.unwrap().path()).collect();
+    let [file] = &files[..] else { panic!("{files:?}") };
+    let mut bytes = std::fs::read(file).unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains(PASSWORD));
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions()) & 0o777, 0o600);
+    let daemon = Daemon::start_in(home.path(), &config).unwrap();
+    assert_eq!(ask_at(daemon.port("bitcoin").await.unwrap(), "alice.rig1", PASSWORD).await, "");
+    assert!(daemon.stop().await.unwrap().success());
+
+    bytes[10] ^= 1;
+    std::fs::write(file, &bytes).unwrap();
+    let daemon = Daemon::start_in(home.path(), &config).unwrap();
+    daemon.wait_for_log("file of remembered workers is not used").await.unwrap();
+    assert_eq!(ask_at(daemon.port("bitcoin").await.unwrap(), "alice.rig1", PASSWORD).await, TRY_AGAIN);
+}
+
+#[tokio::test]
+async fn workers_that_are_deleted_renamed_or_locked_while_they_mine() {
+    let stage = FakeStage::start_with("leaving", |coin| {
+        coin.workers = "cache_secs = 1\nrecheck_secs = 10".to_owned();
+    })
+    .await;
+    let (mut miner, _) = stage.miner("alice.rig1").await;
+    assert!(miner.authorize("Bob.Garage", PASSWORD).await.unwrap().is_true());
+    let (mut lonely, _) = stage.miner("pool.fallback").await;
+    for (miner, worker) in [(&mut miner, "alice.rig1"), (&mut lonely, "pool.fallback")] {
+        share(miner, worker).await;
+    }
+    for sql in [
+        "DELETE FROM pool_worker WHERE username = 'alice.rig1'",
+        "UPDATE pool_worker SET username = 'BOB.GARAGE' WHERE username = 'Bob.Garage'",
+        "UPDATE accounts SET is_locked = 2 WHERE username = 'pool'",
+    ] {
+        stage.db.run_sql("leaving", sql).await;
+    }
+    let lonely_leaves = async {
+        while let Ok(job) = lonely.wait_for_job().await
+            && let Ok(share) = lonely.mine(&job, Wanted::Share)
+            && lonely.submit("pool.fallback", &share).await.unwrap().is_true()
+        {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let alice_is_gone = async {
+        let job = miner.wait_for_job().await.unwrap();
+        loop {
+            let work = miner.mine(&job, Wanted::Share).unwrap();
+            let reply = miner.submit("alice.rig1", &work).await.unwrap();
+            if !reply.is_true() {
+                return reply;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let both = async { tokio::join!(alice_is_gone, lonely_leaves).0 };
+    let reply = tokio::time::timeout(PATIENCE, both).await.expect("nobody was looked up again");
+    assert_eq!((reply.code(), reply.text()), (Some(24), "Unauthorized worker"));
+    assert_eq!(ask(&stage, "pool.fallback", PASSWORD).await, "Account is locked");
+    // The other one goes on, under its new name as soon as that is seen.
+    let renamed = async {
+        loop {
+            share(&mut miner, "Bob.Garage").await;
+            if stage.db.rows("leaving").await.iter().any(|row| facts(row) == good("BOB.GARAGE", SHA256D_SOME)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, renamed).await.expect("credited under its old name");
 }

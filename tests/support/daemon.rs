@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::sync::watch;
 
 use super::miner::PATIENCE;
@@ -44,9 +44,26 @@ impl Daemon {
 
     /// The same with something in its environment.
     pub fn start_with(directory: &Path, config: &str, environment: &[(&str, &OsStr)]) -> io::Result<Daemon> {
+        Self::start_by(Command::new(binary()?), directory, config, environment)
+    }
+
+    /// The same, but a refused write of [`Daemon::refuse_writes`] is an error and no signal that ends it.
+    pub fn start_fragile(directory: &Path, config: &str) -> io::Result<Daemon> {
+        let mut command = Command::new("sh");
+        // What is ignored stays ignored in the program that takes the shell's place.
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(binary()?);
+        Self::start_by(command, directory, config, &[])
+    }
+
+    fn start_by(
+        mut command: Command,
+        directory: &Path,
+        config: &str,
+        environment: &[(&str, &OsStr)],
+    ) -> io::Result<Daemon> {
         let path = directory.join("mpos-stratum.toml");
         fs::write(&path, config)?;
-        let mut child = Command::new(binary()?)
+        let mut child = command
             .args(["run", "--config"])
             .arg(&path)
             .envs(environment.iter().copied())
@@ -103,9 +120,20 @@ impl Daemon {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        Ok(kill_process(self.process()?, signal)?)
+    }
+
+    /// Makes the system refuse every write of the daemon to every file, or no more: a limit on the size
+    /// of files stands in for a disk that fails. Sockets and the log, a pipe, are not files.
+    pub fn refuse_writes(&self, refuse: bool) -> io::Result<()> {
+        let limit = Rlimit { current: refuse.then_some(0), maximum: None };
+        prlimit(Some(self.process()?), Resource::Fsize, limit)?;
+        Ok(())
+    }
+
+    fn process(&self) -> io::Result<Pid> {
         // The child is not waited for elsewhere, so its number cannot belong to another process.
-        Ok(kill_process(pid.ok_or_else(|| io::Error::other("no process id"))?, signal)?)
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("no process id"))
     }
 
     /// SIGTERM, and how it ended; an error with its last log lines if it does not end.

@@ -141,6 +141,11 @@ impl MariaDb {
         run(Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()));
     }
 
+    /// The process id of the running server.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
     /// The unix socket.
     pub fn socket(&self) -> PathBuf {
         self.dir.path().join("sock")
@@ -160,6 +165,8 @@ impl MariaDb {
             database: database.into(),
             accounts_database: database.into(),
             workers_database: database.into(),
+            failover: Vec::new(),
+            allow_myisam: false,
         }
     }
 

@@ -17,12 +17,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::net::tcp::OwnedWriteHalf;
 
 pub use hash::Algorithm;
@@ -149,7 +149,16 @@ pub struct Miner {
 impl Miner {
     /// Connects to a port that speaks `algorithm`.
     pub async fn connect(address: SocketAddr, algorithm: Algorithm) -> Result<Miner, Problem> {
-        let socket = within("connection", async { Ok(TcpStream::connect(address).await?) }).await?;
+        Self::connect_from(Ipv4Addr::UNSPECIFIED, address, algorithm).await
+    }
+
+    /// Connects from an address of this machine, such as any of 127.0.0.0/8: rows show it.
+    pub async fn connect_from(from: Ipv4Addr, address: SocketAddr, algorithm: Algorithm) -> Result<Miner, Problem> {
+        let socket = TcpSocket::new_v4()?;
+        if !from.is_unspecified() {
+            socket.bind((from, 0).into())?;
+        }
+        let socket = within("connection", async { Ok(socket.connect(address).await?) }).await?;
         socket.set_nodelay(true)?;
         let (reader, writer) = socket.into_split();
         Ok(Miner {

@@ -3,7 +3,9 @@
 
 pub mod bcoin;
 pub mod daemon;
+pub mod disk;
 pub mod fake_node;
+pub mod fault_proxy;
 pub mod litecoind;
 pub mod mariadb;
 pub mod miner;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::transport::SharedFiles;
 use super::{Presets, database, node, port, profile};
 use crate::coin::preset::PRESETS;
 use crate::config::problem::Report;
@@ -29,6 +30,7 @@ pub(super) fn read<'a>(
     own: Section<'a>,
     defaults: Option<&Layer<'a>>,
     presets: &'a Presets,
+    tls_files: &SharedFiles,
 ) -> (Option<Coin>, CoinMarks<'a>) {
     let mut section = own.with_below(defaults.cloned());
     if let Some(name) = section.optional("name", name) {
@@ -44,10 +46,11 @@ pub(super) fn read<'a>(
     let example = "fallback_worker = \"pool.fallback\"";
     let fallback_worker = section.required("fallback_worker", example, fallback_worker);
     let confirmations = section.or("confirmations", "120", sized(1..=10_000));
+    let emit_invalid_block_hashes = section.or("emit_invalid_block_hashes", "false", boolean);
     let chain = section.optional("chain", nonempty);
     let nodes = node::read_all(report, &section);
     let templates = templates(report, section.table("templates"));
-    let (ports, listens) = port::read_all(report, &section, profile.as_ref());
+    let (ports, listens) = port::read_all(report, &section, profile.as_ref(), tls_files);
     let mpos = database::mpos(section.table("mpos"));
     let workers = database::workers(section.table("workers"));
     let ledger = database::ledger(report, section.table("ledger"));
@@ -71,6 +74,7 @@ pub(super) fn read<'a>(
             instance: instance?,
             fallback_worker: fallback_worker?,
             confirmations: confirmations?,
+            emit_invalid_block_hashes: emit_invalid_block_hashes?,
             ports: ports?.into_iter().map(Arc::new).collect(),
             mpos: mpos?,
             workers: workers?,

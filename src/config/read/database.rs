@@ -9,12 +9,19 @@ use super::warn_if_public;
 use crate::config::problem::{Place, Report};
 use crate::config::secret::Secret;
 use crate::config::section::Section;
-use crate::config::value::{Wrong, boolean, hours, mebibytes, millis, nonempty, one_of, secs, sized, text, wrong};
-use crate::config::{Durability, Endpoint, Ledger, Mpos, Workers};
+use crate::config::value::{
+    Wrong, boolean, hours, list, mebibytes, millis, nonempty, one_of, secs, sized, text, wrong,
+};
+use crate::config::{ColumnUse, Durability, Endpoint, Ledger, Mpos, Workers};
 
 /// Longest name of a database in MySQL, in characters.
 const DATABASE_CHARS_MAX: usize = 64;
 
+/// What `allow_myisam` may say: the word is the promise that is left.
+const MYISAM: &[(&str, bool)] = &[("at_least_once", true)];
+
+const COLUMN_USES: &[(&str, ColumnUse)] =
+    &[("write", ColumnUse::Write), ("read", ColumnUse::Read), ("off", ColumnUse::Off)];
 const DURABILITIES: &[(&str, Durability)] = &[("process", Durability::Process), ("power", Durability::Power)];
 
 pub(super) fn mpos(section: Section<'_>) -> Option<Mpos> {
@@ -33,6 +40,21 @@ pub(super) fn mpos(section: Section<'_>) -> Option<Mpos> {
     let database = section.required("database", "database = \"mpos\"", database);
     let accounts_database = section.optional("accounts_database", self::database);
     let workers_database = section.optional("workers_database", self::database);
+    let failover = section.optional("failover", list(host_and_port)).unwrap_or_default();
+    let named: Vec<&Endpoint> = endpoint.iter().chain(&failover).collect();
+    if (1..named.len()).any(|index| named[..index].contains(&named[index])) {
+        let remedy = "list every server once, and not the one of `host` and `port`";
+        section.report().problem(&section.place("failover"), "names a server twice", remedy);
+    }
+    let allow_myisam = section.optional("allow_myisam", one_of(MYISAM)).unwrap_or(false);
+    if allow_myisam {
+        let what = "lets rows be stored twice after a crash or a broken connection if `shares` is no InnoDB table";
+        section.report().warning(
+            &section.place("allow_myisam"),
+            what,
+            "ALTER TABLE shares ENGINE=InnoDB, and take this line out",
+        );
+    }
     section.finish();
     let database = database?;
     Some(Mpos {
@@ -41,8 +63,29 @@ pub(super) fn mpos(section: Section<'_>) -> Option<Mpos> {
         password: password?,
         accounts_database: accounts_database.unwrap_or_else(|| database.clone()),
         workers_database: workers_database.unwrap_or_else(|| database.clone()),
+        failover,
+        allow_myisam,
         database,
     })
+}
+
+/// A server as `host`, `host:port` or `[address]:port`.
+fn host_and_port(value: &DeValue<'_>) -> Result<Endpoint, Wrong> {
+    const REMEDY: &str =
+        "write a host and a port, such as \"db2.example:3306\", \"192.0.2.7\" or \"[2001:db8::1]:3306\"";
+    let written = nonempty(value)?;
+    let (host, port) = match written.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => (address, port.strip_prefix(':').or(port.is_empty().then_some("3306"))),
+        None => match written.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (written.as_str(), Some("3306")),
+        },
+    };
+    let port = port.and_then(|port| port.parse::<u16>().ok()).filter(|port| *port > 0);
+    match port {
+        Some(port) if !host.is_empty() && !host.contains(['/', ' ']) => Ok(Endpoint::Tcp(host.to_owned(), port)),
+        _ => wrong("is no host with a port", REMEDY),
+    }
 }
 
 pub(super) fn workers(section: Section<'_>) -> Option<Workers> {
@@ -51,6 +94,9 @@ pub(super) fn workers(section: Section<'_>) -> Option<Workers> {
     let refuse_locked = section.or("refuse_locked", "true", boolean);
     let cache = section.or("cache_secs", "60", secs(1..=86_400));
     let negative_cache = section.or("negative_cache_secs", "10", secs(1..=3600));
+    let remember = section.or("remember_hours", "168", hours(1..=8760));
+    let recheck = section.or("recheck_secs", "600", secs(1..=86_400));
+    let pool_worker_difficulty = section.or("pool_worker_difficulty", "\"write\"", one_of(COLUMN_USES));
     section.finish();
     Some(Workers {
         check_password: check_password?,
@@ -58,6 +104,9 @@ pub(super) fn workers(section: Section<'_>) -> Option<Workers> {
         refuse_locked: refuse_locked?,
         cache: cache?,
         negative_cache: negative_cache?,
+        remember: remember?,
+        recheck: recheck?,
+        pool_worker_difficulty: pool_worker_difficulty?,
     })
 }
 

@@ -7,6 +7,8 @@ mod database;
 mod node;
 mod port;
 mod profile;
+mod rules;
+mod transport;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,10 +63,11 @@ pub(super) fn config(source: &Source, report: &Report) -> Option<Config> {
     let home = Place { source, span: 0..0, key: String::new(), shown: false };
     let top = Section::new(report, "", vec![layer.clone()], home);
 
-    let daemon = daemon::read(top.table("daemon"), source);
+    let (tls_files, handshakes) = transport::daemon_wide(top.table("tls"));
+    let daemon = daemon::read(top.table("daemon"), source, handshakes);
     let defaults = defaults(&top, &layer);
-    let (coins, marks): (Vec<_>, Vec<CoinMarks<'_>>) =
-        top.tables("coin").into_iter().map(|section| coin::read(report, section, defaults.as_ref(), &presets)).unzip();
+    let read_coin = |section| coin::read(report, section, defaults.as_ref(), &presets, &tls_files);
+    let (coins, marks): (Vec<_>, Vec<CoinMarks<'_>>) = top.tables("coin").into_iter().map(read_coin).unzip();
     if marks.is_empty() {
         report.problem(&top.place("coin"), "there is no coin", "add a [[coin]] table; config.example.toml shows one");
     }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::profile::EXTRANONCE2_BYTES;
+use super::rules;
+use super::transport::{self, SharedFiles};
 use crate::coin::profile::Profile;
 use crate::config::problem::{Place, Report};
 use crate::config::section::Section;
@@ -26,6 +28,7 @@ pub(super) fn read_all<'a>(
     report: &Report,
     coin: &Section<'a>,
     profile: Option<&Profile>,
+    tls_files: &SharedFiles,
 ) -> (Option<Vec<Port>>, Listens<'a>) {
     let sections = coin.tables("port");
     if sections.is_empty() && !coin.has_own("port") {
@@ -34,7 +37,7 @@ pub(super) fn read_all<'a>(
     }
     let mut listens = Vec::new();
     let ports: Vec<Option<Port>> =
-        sections.into_iter().map(|section| read(report, section, profile, &mut listens)).collect();
+        sections.into_iter().map(|section| read(report, section, profile, tls_files, &mut listens)).collect();
     let ports = ports.into_iter().collect::<Option<Vec<_>>>().filter(|ports| !ports.is_empty());
     (ports, listens)
 }
@@ -43,6 +46,7 @@ fn read<'a>(
     report: &Report,
     section: Section<'a>,
     profile: Option<&Profile>,
+    tls_files: &SharedFiles,
     listens: &mut Listens<'a>,
 ) -> Option<Port> {
     let listen = section.required("listen", "listen = \"0.0.0.0:3333\"", listen);
@@ -70,9 +74,11 @@ fn read<'a>(
     let line_bytes_max = section.or("line_bytes_max", "8192", sized(1024..=65_536));
     let subscribe_timeout = section.or("subscribe_timeout_secs", "15", secs(1..=600));
     let idle_timeout = section.or("idle_timeout_secs", "600", secs(1..=86_400));
-    let write_timeout = section.or("write_timeout_secs", "30", secs(1..=600));
+    let write_timeout = section.or("write_timeout_secs", "10", secs(1..=600));
     // Mining programs give a pool up after 60 to 120 s of silence.
     let keepalive = section.or("keepalive_secs", "50", secs(1..=55));
+    let transport = transport::read(&section, tls_files);
+    let rules = rules::read(&section);
     section.finish();
     Some(Port {
         listen: listen?,
@@ -85,6 +91,8 @@ fn read<'a>(
         idle_timeout: idle_timeout?,
         write_timeout: write_timeout?,
         keepalive: keepalive?,
+        transport: transport?,
+        rules: rules?,
     })
 }
 
@@ -106,8 +114,9 @@ fn read_vardiff(report: &Report, section: Section<'_>) -> Option<Vardiff> {
         );
         report.problem(&section.place("target_secs"), what, "choose 15 to 30");
     }
+    let steps = rules::steps(&section);
     section.finish();
-    Some(Vardiff { min: min?, max: max?, target: target?, retarget: retarget?, variance: variance? })
+    rules::vardiff((min, max), (target, retarget), variance, steps)
 }
 
 /// Warns if shares at the least difficulty of a port would be worth nothing on MPOS's pages.

@@ -144,6 +144,11 @@ async fn many_refused_rows_in_a_row_pause_the_drain() {
     // However often it is tried again: no further row is given up.
     tokio::time::sleep(Duration::from_millis(30)).await;
     assert_eq!(quarantined(dir.path()).len(), QUARANTINE_STREAK_MAX as usize);
+    let before = sink.keep_alives();
+    while sink.keep_alives() < before + 2 {
+        assert!(matches!(ledger.status().drain, DrainState::Paused(_)), "alive all the while");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     sink.refuse(|_| false);
     sink.wait_position(20).await;
     draining.stop().await;

@@ -1,9 +1,14 @@
 //! Tests of the ledger as a whole.
 
 mod append;
+mod bytes;
+mod decide;
 mod drain;
 mod format;
+mod hold;
+mod queue;
 mod recover;
+mod replay;
 mod simulate;
 
 use std::net::Ipv4Addr;
@@ -115,7 +120,15 @@ pub(super) fn segment_files(dir: &Path) -> Vec<PathBuf> {
 
 /// Everything the spool holds on disk at this moment: what a kill of the process leaves.
 pub(super) fn copy_spool(from: &Path) -> tempfile::TempDir {
-    let to = tempfile::tempdir().unwrap();
+    copy_spool_to(from, tempfile::tempdir().unwrap())
+}
+
+/// The same, into memory where there is such a place: for spools that are opened by the thousand.
+pub(super) fn copy_spool_to_memory(from: &Path) -> tempfile::TempDir {
+    copy_spool_to(from, tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap()))
+}
+
+fn copy_spool_to(from: &Path, to: tempfile::TempDir) -> tempfile::TempDir {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();

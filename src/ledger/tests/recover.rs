@@ -11,21 +11,21 @@ use super::super::sink::SpoolId;
 use super::super::status::DrainState;
 use super::*;
 
-const SYNCED: u64 = 6;
-const WRITTEN: u64 = 10;
+pub(super) const SYNCED: u64 = 6;
+pub(super) const WRITTEN: u64 = 10;
 
 /// A spool whose events 1 to 6 have a marker behind them and 7 to 10 not; as a kill leaves it.
-struct Image {
-    dir: tempfile::TempDir,
+pub(super) struct Image {
+    pub(super) dir: tempfile::TempDir,
     spool: SpoolId,
-    file: PathBuf,
-    bytes: Vec<u8>,
+    pub(super) file: PathBuf,
+    pub(super) bytes: Vec<u8>,
     /// Number, start and end of each record; the marker has number 0.
-    records: Vec<(u64, usize, usize)>,
-    end: usize,
+    pub(super) records: Vec<(u64, usize, usize)>,
+    pub(super) end: usize,
 }
 
-async fn image() -> Image {
+pub(super) async fn image() -> Image {
     let source = tempfile::tempdir().unwrap();
     let ledger = open(source.path(), &lazy());
     append_shares(&ledger, SYNCED);
@@ -69,7 +69,7 @@ impl Image {
         scan_tail(&Segments::list(self.dir.path()).unwrap(), self.spool, 0).unwrap()
     }
 
-    fn range(&self, seq: u64) -> std::ops::Range<usize> {
+    pub(super) fn range(&self, seq: u64) -> std::ops::Range<usize> {
         let &(_, start, end) = self.records.iter().find(|record| record.0 == seq).unwrap();
         start..end
     }

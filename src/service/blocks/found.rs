@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::bytes::{Hash, hex};
 use crate::chain::{block, coinbase};
+use crate::ledger::late::Late;
 use crate::ledger::record::ShareRecord;
 use crate::node::verdict::SolvedBlock;
 use crate::stratum::desk::{Candidate, HashedWork};
@@ -15,22 +16,29 @@ pub struct Found {
     job: Arc<Job>,
     header: [u8; 80],
     coinbase: Vec<u8>,
-    /// Its number in the ledger; `None`: it could not be written down.
-    pub(super) recorded: Option<u64>,
+    /// Its number in the ledger, or what waits for it.
+    written: Result<u64, Late>,
     pub(super) share: ShareRecord,
     /// When its hash was seen to be a block's, Unix milliseconds.
     pub(super) found_ms: u64,
 }
 
 impl Found {
-    /// The candidate that `share` describes, found at `found_ms` (Unix milliseconds).
-    pub fn new(work: &HashedWork, block: &Candidate, recorded: Option<u64>, share: ShareRecord, found_ms: u64) -> Self {
+    /// The candidate that `share` describes and the ledger has as `written`, found at `found_ms` (Unix
+    /// milliseconds).
+    pub fn new(
+        work: &HashedWork,
+        block: &Candidate,
+        written: Result<u64, Late>,
+        share: ShareRecord,
+        found_ms: u64,
+    ) -> Self {
         Self {
             hash: block.block_hash,
             job: Arc::clone(&work.job),
             header: work.header,
             coinbase: block.coinbase.clone(),
-            recorded,
+            written,
             share,
             found_ms,
         }
@@ -55,8 +63,13 @@ impl Found {
         }
     }
 
-    /// The block and its share; the job is let go.
-    pub(super) fn into_parts(self) -> (SolvedBlock, ShareRecord) {
-        (self.solved(), self.share)
+    /// Its number in the ledger, unless it waits for the disk.
+    pub(super) fn seq(&self) -> Option<u64> {
+        self.written.as_ref().ok().copied()
+    }
+
+    /// The block, its share and what waits for the share's number, if it has none; the job is let go.
+    pub(super) fn into_parts(self) -> (SolvedBlock, ShareRecord, Option<Late>) {
+        (self.solved(), self.share, self.written.err())
     }
 }

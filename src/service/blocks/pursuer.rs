@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::case::Case;
@@ -21,18 +21,15 @@ use super::shelf::{Shelf, write_file};
 use crate::bytes::Hash;
 use crate::clock::Clock;
 use crate::ledger::handle::Ledger;
+use crate::ledger::late::Late;
 use crate::ledger::record::{Entry, Event, ShareRecord};
 use crate::node::nodes::Nodes;
 use crate::node::submitter::{SETTLE_MAX, Settling};
 use crate::node::verdict::{News, SolvedBlock, Verdict};
 
-/// Pause between two tries to write down what the disk refused.
-const RECORD_PAUSE: Duration = Duration::from_secs(1);
 /// Rounds of [`SETTLE_MAX`] for which a block without a clear answer is submitted: an hour in all.
 /// Then it is only looked for; a restart submits it again.
 const ROUNDS_MAX: u32 = 6;
-/// Row reason of a candidate whose miner was refused because nothing could be written down.
-const LATE_REASON: &str = "written down late";
 
 /// What a pursuer works with.
 pub struct Settings {
@@ -60,14 +57,16 @@ pub struct Pursuer {
     open: Mutex<HashSet<Hash>>,
     /// True: the daemon stops, watching ends.
     stopping: watch::Sender<bool>,
-    tasks: Mutex<JoinSet<()>>,
+    /// None: finished, nothing begins any more.
+    tasks: Mutex<Option<JoinSet<()>>>,
 }
 
 impl Pursuer {
     /// A pursuer without blocks.
     pub fn new(settings: Settings) -> Self {
         let shelf = Arc::new(Shelf::new(settings.dir.clone()));
-        Self { settings, shelf, open: Mutex::default(), stopping: watch::Sender::new(false), tasks: Mutex::default() }
+        let (stopping, tasks) = (watch::Sender::new(false), Mutex::new(Some(JoinSet::new())));
+        Self { settings, shelf, open: Mutex::default(), stopping, tasks }
     }
 
     /// The present millisecond, Unix time.
@@ -79,13 +78,13 @@ impl Pursuer {
     pub fn pursue(self: &Arc<Self>, found: Found) {
         let Some(case) = self.case(&found.share) else { return };
         case.note_at(found.found_ms, What::Found);
-        if let Some(seq) = found.recorded {
+        if let Some(seq) = found.seq() {
             case.note(What::Recorded { seq });
         }
         self.take_up(case, move |pursuer, case| async move {
-            let (block, share) = found.into_parts();
+            let (block, share, late) = found.into_parts();
             let keep = pursuer.keep(&case, Arc::clone(&block.hex));
-            pursuer.carry_on(&case, &share, Some(block), keep).await;
+            pursuer.carry_on(&case, Some(block), keep, pursuer.record(&case, share, late)).await;
         });
     }
 
@@ -152,24 +151,39 @@ impl Pursuer {
         self.take_up(case, move |pursuer, case| async move {
             let is_pending = case.dossier().marked.is_none();
             let block = if is_pending { pursuer.kept(&case, own).await } else { None };
-            pursuer.carry_on(&case, &share, block, async {}).await;
+            pursuer.carry_on(&case, block, async {}, pursuer.record(&case, share, None)).await;
         });
     }
 
     /// Waits for the candidates in flight, but not longer than `grace`: the files remember them.
     pub async fn finish(&self, grace: Duration) {
         self.stopping.send_replace(true);
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        let all = async { while tasks.join_next().await.is_some() {} };
+        // Tasks begin others: those of the last run are taken up by one.
+        let all = async {
+            while let Some(mut tasks) = self.take_tasks() {
+                while tasks.join_next().await.is_some() {}
+            }
+        };
         if timeout(grace, all).await.is_err() {
             info!(coin = %self.settings.coin, "block candidates without a verdict are taken up at the next start");
         }
+        *self.tasks() = None;
+    }
+
+    /// The tasks so far, if there are any.
+    fn take_tasks(&self) -> Option<JoinSet<()>> {
+        self.tasks().as_mut().map(std::mem::take).filter(|tasks| !tasks.is_empty())
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Option<JoinSet<()>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
+        if let Some(tasks) = &mut *self.tasks() {
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(task);
+        }
     }
 
     /// A task for a case, with its file attended to.
@@ -216,9 +230,9 @@ impl Pursuer {
     async fn carry_on(
         &self,
         case: &Arc<Case>,
-        share: &ShareRecord,
         block: Option<SolvedBlock>,
         keep: impl Future<Output = ()>,
+        record: impl Future<Output = Option<u64>>,
     ) {
         let is_pending = case.dossier().marked.is_none();
         // Takes the block along: its bytes are not held while it is watched.
@@ -228,7 +242,9 @@ impl Pursuer {
                 _ => None,
             }
         };
-        let (settled, (), seq) = tokio::join!(settle, keep, self.record(case, share));
+        let (settled, (), seq) = tokio::join!(settle, keep, record);
+        // Without a number nothing can be said about it in the ledger; the log has what it was.
+        let Some(seq) = seq else { return };
         let mut late = None;
         if let Some((verdict, settling)) = settled {
             self.mark(case, seq, verdict).await;
@@ -266,45 +282,41 @@ impl Pursuer {
         None
     }
 
-    /// Has the candidate in the ledger and on the disk; returns its number.
-    async fn record(&self, case: &Arc<Case>, share: &ShareRecord) -> u64 {
+    /// Has the candidate in the ledger and on the disk; returns its number. `None`: that cannot be had,
+    /// at least not by this life of the daemon.
+    async fn record(&self, case: &Arc<Case>, share: ShareRecord, late: Option<Late>) -> Option<u64> {
         let (recorded, is_synced) = {
             let dossier = case.dossier();
             (dossier.seq, dossier.steps.iter().any(|step| step.what == What::Synced))
         };
-        let seq = self.record_late(recorded, share).await;
-        if recorded.is_none() {
-            let mut dossier = case.dossier();
-            dossier.share.accepted = false;
-            LATE_REASON.clone_into(&mut dossier.share.reason);
-            drop(dossier);
-            case.note(What::Recorded { seq });
-        }
+        let seq = match (recorded, late) {
+            (Some(seq), _) => seq,
+            (None, late) => {
+                let share = share.late();
+                let seq = match late {
+                    Some(late) => late.written().await?,
+                    None => self.append(&Event::Share(share.clone())).await?,
+                };
+                let mut dossier = case.dossier();
+                dossier.share.accepted = share.accepted;
+                dossier.share.reason = share.reason;
+                drop(dossier);
+                case.note(What::Recorded { seq });
+                seq
+            }
+        };
         if !is_synced {
             self.settings.ledger.wait_synced(seq).await;
             case.note(What::Synced);
         }
-        seq
+        Some(seq)
     }
 
-    /// Writes the candidate down if that failed when it was found; returns its number.
-    async fn record_late(&self, recorded: Option<u64>, share: &ShareRecord) -> u64 {
-        if let Some(seq) = recorded {
-            return seq;
-        }
-        // Its miner was told that it does not count; the row says the same.
-        let share = ShareRecord { accepted: false, reason: LATE_REASON.to_owned(), ..share.clone() };
-        self.append(&Event::Share(share)).await
-    }
-
-    /// Appends until the disk takes it.
-    pub(super) async fn append(&self, event: &Event) -> u64 {
-        loop {
-            match self.settings.ledger.append(std::slice::from_ref(event)) {
-                Ok(receipt) => return receipt.last_seq,
-                Err(error) => warn!(coin = %self.settings.coin, %error, "a block's record waits for the disk"),
-            }
-            sleep(RECORD_PAUSE).await;
+    /// Appends an event, however long the disk refuses it; `None`: the ledger is closed.
+    pub(super) async fn append(&self, event: &Event) -> Option<u64> {
+        match self.settings.ledger.append_or_hold(event) {
+            Ok(receipt) => Some(receipt.last_seq),
+            Err(late) => late.written().await,
         }
     }
 

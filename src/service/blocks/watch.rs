@@ -26,7 +26,8 @@ impl Pursuer {
         let Verdict { accepted, node_hash, reason } = verdict;
         let event =
             Event::Verdict(VerdictRecord { candidate, written_hash, accepted, node_hash, reason: reason.clone() });
-        let seq = self.append(&event).await;
+        // None: the ledger is closed. The next start looks at the block again.
+        let Some(seq) = self.append(&event).await else { return };
         self.settings.ledger.sync_now();
         self.settings.ledger.wait_synced(seq).await;
         let shown = display_hash(&node_hash);

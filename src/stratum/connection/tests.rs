@@ -7,14 +7,19 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::super::session::effects::CoinMemory;
 use super::*;
 use crate::clock::SystemClock;
 use crate::coin::profile::BlockHash;
-use crate::config::{Port, Workers};
+use crate::config::{ColumnUse, Port, Rules, Workers};
 use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
 use crate::stratum::desk::NotRecorded;
+use crate::stratum::gate::House;
+use crate::stratum::guard::Guard;
+use crate::stratum::wire::handshakes::Handshakes;
 use crate::work::job::tests::job;
+use crate::worker::memory::Memory;
 use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
 
 /// What nobody should ever have to wait for.
@@ -44,7 +49,7 @@ struct Everybody(mpsc::Sender<String>);
 impl WorkerSource for Everybody {
     async fn find(&mut self, name: &str) -> Result<Found, SourceError> {
         let _ = self.0.send(name.to_owned()).await;
-        Ok(Found::Worker(StoredWorker { name: name.to_owned(), password: None, locked: 0 }))
+        Ok(Found::Worker(StoredWorker { name: name.to_owned(), password: None, locked: 0, folds_case: true }))
     }
 
     async fn create(&mut self, _: &StoredAccount, _: &str, _: &str) -> Result<StoredWorker, SourceError> {
@@ -79,7 +84,12 @@ async fn pool(algorithm: Algorithm) -> Pool {
         idle_timeout: seconds(600),
         write_timeout: seconds(60),
         keepalive: seconds(60),
+        transport: crate::config::Transport::default(),
+        rules: Rules::default(),
     };
+    let bounds = crate::config::Handshakes { most: 1, timeout: seconds(5) };
+    let house = House { guard: Guard::new(10), certificates: Default::default(), handshakes: Handshakes::new(bounds) };
+    let gate = Gate::new(&port, &house).unwrap();
     let terms = Terms {
         port: Arc::new(port),
         algorithm,
@@ -87,6 +97,9 @@ async fn pool(algorithm: Algorithm) -> Pool {
         stratum_bits: 32,
         version_mask: 0,
         answers_wait_for_sync: true,
+        emit_invalid_block_hashes: false,
+        recheck: Duration::from_secs(600),
+        memory: CoinMemory::default(),
     };
     let workers = Workers {
         check_password: false,
@@ -94,6 +107,9 @@ async fn pool(algorithm: Algorithm) -> Pool {
         refuse_locked: true,
         cache: seconds(60),
         negative_cache: seconds(60),
+        remember: seconds(60),
+        recheck: Duration::from_secs(600),
+        pool_worker_difficulty: ColumnUse::Off,
     };
     let hashers = Hashers::start(1, 16).unwrap();
     let context = PortContext {
@@ -101,17 +117,19 @@ async fn pool(algorithm: Algorithm) -> Pool {
         terms: Arc::new(terms),
         board: board_seen,
         extranonces: Arc::new(Extranonces::starting_at(0)),
-        directory: Directory::start(Everybody(asks), workers),
+        directory: Directory::start(Everybody(asks), workers, Memory::of_this_run()),
         hashers: hashers.clone(),
         desk: desk.clone(),
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
+        gate,
         stop: stop_seen,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, remote) = listener.accept().await.unwrap();
-    let connection = tokio::spawn(serve(stream, remote, context));
+    let entry = arrival::let_in(&context, remote.ip()).unwrap();
+    let connection = tokio::spawn(serve(stream, remote, entry, context));
     Pool { client: BufReader::new(client), connection, board, _stop: stop, asked, desk, hashers }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::pending::PendingShare;
 use crate::bytes::Hash;
+use crate::config::secret::Secret;
+use crate::stratum::password::Wishes;
 use crate::stratum::request::Id;
 use crate::work::duplicates::ShareKey;
 
@@ -26,6 +28,19 @@ pub enum Waiting {
         id: Option<Id>,
         /// The name as the miner wrote it.
         name: Box<str>,
+        /// The password without the wishes in it.
+        password: Secret,
+        /// What the password says besides being one.
+        wishes: Wishes,
+        /// The password with the wishes in it, if it had any: it may be the stored one all the same.
+        whole: Option<String>,
+    },
+    /// The coin's work: a subscription is answered when there is some, or refused at `until`.
+    Work {
+        /// The request's id.
+        id: Option<Id>,
+        /// Then it is refused.
+        until: Duration,
     },
     /// A hasher.
     Hash(Box<PendingShare>),
@@ -136,7 +151,11 @@ impl Answers {
             Some(Waiting::Sync { until, .. }) => *until,
             _ => None,
         };
-        let name = |waiting: &Waiting| if let Waiting::Name { judge_by, .. } = waiting { *judge_by } else { None };
+        let name = |waiting: &Waiting| match waiting {
+            Waiting::Name { judge_by, .. } => *judge_by,
+            Waiting::Work { until, .. } => Some(*until),
+            _ => None,
+        };
         self.waiting.iter().filter_map(name).chain(disk).min()
     }
 
@@ -170,10 +189,15 @@ impl Answers {
 mod tests {
     use super::*;
 
+    fn waiting_name() -> Waiting {
+        let (name, password) = ("a.b".into(), Secret::new(""));
+        Waiting::Authorisation { id: None, name, password, wishes: Wishes::default(), whole: None }
+    }
+
     #[test]
     fn a_late_first_answer_holds_back_the_second() {
         let mut answers = Answers::default();
-        let first = answers.push(Waiting::Authorisation { id: None, name: "a.b".into() });
+        let first = answers.push(waiting_name());
         answers.push(Waiting::Nothing(b"2".to_vec()));
         assert_eq!(answers.pop_ready(0, Duration::ZERO), None);
         assert!(answers.authorising("a.b"));
@@ -203,7 +227,7 @@ mod tests {
     fn the_disk_s_moment_does_not_count_behind_an_unanswered_request() {
         let mut answers = Answers::default();
         let second = Duration::from_secs(1);
-        let ticket = answers.push(Waiting::Authorisation { id: None, name: "a.b".into() });
+        let ticket = answers.push(waiting_name());
         answers.push(Waiting::Sync { seq: 9, until: Some(second), answer: b"b".to_vec() });
         assert_eq!(answers.deadline(), None, "the timer would fire without end");
         *answers.get_mut(ticket).unwrap() = Waiting::Nothing(Vec::new());

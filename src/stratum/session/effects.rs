@@ -5,11 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::Ticket;
+use super::parked::Parked;
+use super::remembered::Remembered;
 use crate::coin::profile::BlockHash;
 use crate::config::Port;
 use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
+use crate::stratum::counters::Counters;
 use crate::stratum::desk::JudgedShare;
+use crate::work::bar::Bar;
+use crate::work::duplicates::KeyCount;
+use crate::worker::difficulties::Difficulties;
 
 /// Something to be done outside the session.
 #[derive(Debug)]
@@ -22,6 +28,8 @@ pub enum Effect {
         name: String,
         /// The password as the miner wrote it.
         password: String,
+        /// It was authorised before, nobody waits for the answer, and nobody is to blame for it.
+        again: bool,
     },
     /// Ask a hasher; the answer comes back by [`super::Session::on_hash`].
     Hash {
@@ -50,8 +58,21 @@ pub enum CloseReason {
     LineTooLong,
     /// No `mining.subscribe` in time.
     NotSubscribed,
-    /// Nothing was heard for too long.
+    /// No share counted for too long.
     Idle,
+    /// No worker was authorised in time.
+    NotAuthorised,
+    /// It took up the session of another worker.
+    OtherWorker,
+    /// Too many of its shares were invalid.
+    InvalidShares,
+}
+
+impl CloseReason {
+    /// Whether it counts towards a ban of the miner's address.
+    pub fn is_misbehaviour(self) -> bool {
+        matches!(self, Self::InvalidShares)
+    }
 }
 
 /// What a session needs to know of its coin and its port.
@@ -69,12 +90,38 @@ pub struct Terms {
     pub version_mask: u32,
     /// Whether every answer waits for the disk.
     pub answers_wait_for_sync: bool,
+    /// Whether every share's row gets its hash, not only a candidate's.
+    pub emit_invalid_block_hashes: bool,
+    /// How often workers that mine are looked up again.
+    pub recheck: Duration,
+    /// What the sessions of the coin have in common.
+    pub memory: CoinMemory,
+}
+
+/// What the sessions of one coin remember and count together.
+#[derive(Debug, Clone, Default)]
+pub struct CoinMemory {
+    /// What they count.
+    pub counters: Arc<Counters>,
+    /// How many shares they remember.
+    pub keys: KeyCount,
+    /// Sessions that may be taken up again.
+    pub parked: Parked,
+    /// What difficulty suited whom.
+    pub remembered: Remembered,
+    /// The difficulty stored with a worker.
+    pub stored: Difficulties,
 }
 
 impl Terms {
     /// The difficulty a connection starts with.
     pub fn start_difficulty(&self) -> Difficulty {
         self.port.difficulty
+    }
+
+    /// The bar of a difficulty on this port.
+    pub fn bar(&self, difficulty: Difficulty) -> Arc<Bar> {
+        Arc::new(Bar::new(difficulty, self.stratum_bits, self.port.rules.share_tolerance_ppm))
     }
 }
 

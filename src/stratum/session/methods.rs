@@ -1,12 +1,17 @@
 //! The methods of Stratum v1 but `mining.submit`.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
+use super::Session;
 use super::answers::Waiting;
-use super::effects::{Effect, Moment};
-use super::{AGENT_BYTES_MAX, Session};
+use super::effects::{CloseReason, Effect, Moment};
+use super::start::Source;
 use crate::bytes::hex;
+use crate::config::secret::Secret;
 use crate::difficulty::{Difficulty, Target};
+use crate::stratum::password::{self, Wishes};
 use crate::stratum::reply;
 use crate::stratum::request::{Id, Request};
 use crate::work::board::JobBoard;
@@ -22,7 +27,7 @@ impl Session {
         match &*request.method {
             "mining.submit" => self.submit(now, request, board),
             "mining.subscribe" => self.subscribe(now, request, board),
-            "mining.authorize" => self.authorize(request),
+            "mining.authorize" => self.authorize(now, request),
             "mining.configure" => self.configure(now, request, board),
             "mining.suggest_difficulty" => {
                 self.answer(request, reply::yes);
@@ -33,13 +38,23 @@ impl Session {
                 let wish = request.param(0).text().and_then(|text| self.difficulty_of_target(text));
                 self.suggest(now, wish, board);
             }
-            "mining.extranonce.subscribe" => self.answer(request, reply::yes),
+            "mining.capabilities" | "mining.extranonce.subscribe" => self.answer(request, reply::yes),
             "mining.get_transactions" | "mining.get_txnhashes" => self.answer(request, |id| reply::result(id, "[]")),
             "mining.multi_version" => self.answer(request, |id| reply::result(id, "false")),
             "mining.ping" => self.answer(request, |id| reply::result(id, "\"pong\"")),
-            // An answer to something we might have asked; we ask nothing that needs one.
-            "" => {}
-            _ => self.answer(request, |id| reply::error(id, reply::METHOD_NOT_FOUND, "Method not found")),
+            "" => self.take_answer(request),
+            // As an early ckpool had it: the number is part of the method.
+            method if method.starts_with("mining.suggest_difficulty(") => {
+                self.answer(request, reply::yes);
+                let number = method.split(['(', ')']).nth(1).and_then(|number| number.trim().parse().ok());
+                self.suggest(now, number, board);
+            }
+            _ => {
+                self.answer(request, |id| reply::error(id, reply::METHOD_NOT_FOUND, "Method not found"));
+                if self.conduct.asked_strange_things(now.monotonic) {
+                    self.end(CloseReason::Junk);
+                }
+            }
         }
     }
 
@@ -50,54 +65,24 @@ impl Session {
         }
     }
 
-    /// `mining.subscribe`: the extranonce, then difficulty and work. A repeated one gets the same
-    /// extranonce and everything once more: simple miners reset themselves.
-    fn subscribe(&mut self, now: Moment, request: &Request<'_>, board: &JobBoard) {
-        let agent = request.param(0).text().unwrap_or_default();
-        self.agent = agent.chars().take(AGENT_BYTES_MAX).collect::<String>().into();
-        self.subscribed = true;
-        let extranonce1 = hex::encode(&self.extranonce1);
-        let size = self.terms.port.extranonce2_bytes;
-        self.answer(request, |id| {
-            let pairs = format!(
-                "[[[\"mining.set_difficulty\",\"{extranonce1}\"],[\"mining.notify\",\"{extranonce1}\"]],\"{extranonce1}\",{size}]"
-            );
-            reply::result(id, &pairs)
-        });
-        self.told = None;
-        self.flush_ready(now.monotonic);
-        if self.jobs.is_empty() {
-            // The answer must be the first line a miner sees after its question, and an authorisation
-            // asked for before it may hold it back.
-            self.greeting = self.answers.last_ticket();
-            self.greet(now, board);
-        } else {
-            self.tell_difficulty();
-            self.repeat_work(now, board, true);
-        }
-    }
-
-    /// Difficulty and work for a miner that has none, once its subscription is answered.
-    pub(super) fn greet(&mut self, now: Moment, board: &JobBoard) {
-        if !self.subscribed || self.greeting.is_some_and(|ticket| !self.answers.is_answered(ticket)) {
-            return;
-        }
-        self.greeting = None;
-        self.tell_difficulty();
-        self.announce(now, board);
-    }
-
     /// `mining.authorize`: the directory decides; work goes on meanwhile.
-    fn authorize(&mut self, request: &Request<'_>) {
+    fn authorize(&mut self, now: Moment, request: &Request<'_>) {
         let (name, password) = (request.param(0).text(), request.param(1).text().unwrap_or_default());
         let fits = |text: &str| text.len() <= NAME_BYTES_MAX;
         match name {
+            Some(_) if !self.conduct.may_log_in(now.monotonic) => {
+                self.answer(request, |id| reply::unauthorized(id, "Too many failed logins: try again in a minute"));
+            }
             Some(name) if fits(name) && fits(password) => {
-                let name = name.trim_matches(' ');
-                let waiting = Waiting::Authorisation { id: request.id.clone(), name: name.into() };
+                let name = &*worker_name(name);
+                let (proper, wishes) = password::split(password);
+                let whole = (wishes != Wishes::default()).then(|| password.to_owned());
+                let (id, password) = (request.id.clone(), proper.into_owned());
+                let used = Secret::new(password.clone());
+                let waiting = Waiting::Authorisation { id, name: name.into(), password: used, wishes, whole };
                 let ticket = self.answers.push(waiting);
-                let (name, password) = (name.to_owned(), password.to_owned());
-                self.effects.push(Effect::Authorise { ticket, name, password });
+                let name = name.to_owned();
+                self.effects.push(Effect::Authorise { ticket, name, password, again: false });
             }
             Some(_) => self.answer(request, |id| reply::unauthorized(id, "Worker name or password is too long")),
             None => self.answer(request, |id| {
@@ -118,13 +103,13 @@ impl Session {
                 "version-rolling" => {
                     let wanted = option("mask").and_then(Value::as_str).unwrap_or("ffffffff");
                     // A mask may come with fewer digits than eight.
-                    let wanted = u32::from_str_radix(wanted, 16).unwrap_or(0);
+                    let wanted = u32::from_str_radix(wanted.trim_start_matches("0x"), 16).unwrap_or(0);
                     self.version_mask = self.terms.version_mask & wanted;
                     let mask = hex::encode(&self.version_mask.to_be_bytes());
                     result.insert("version-rolling.mask".to_owned(), Value::from(mask));
                     self.version_mask != 0
                 }
-                "minimum-difficulty" => match self.accept_floor(option("value").and_then(Value::as_f64)) {
+                "minimum-difficulty" => match self.accept_floor(option("value").and_then(number)) {
                     Some(floor) => {
                         difficulty = difficulty.max(floor);
                         true
@@ -149,35 +134,28 @@ impl Session {
             None => (self.difficulty >= wanted).then_some(wanted),
             Some(vardiff) if wanted > vardiff.max => None,
             Some(_) => {
-                self.floor = Some(wanted);
+                self.raise_floor(wanted);
                 Some(wanted)
             }
         }
     }
 
-    /// Sets a difficulty that the miner asked for. The evidence about its rate begins anew; a miner
-    /// that has work gets new work at once, since a difficulty is in force from the next job on.
-    fn change_difficulty(&mut self, now: Moment, wanted: Difficulty, board: &JobBoard) {
-        if wanted == self.difficulty {
-            return;
+    /// Sets a difficulty that was asked for or decided. A miner that has work gets new work, since a
+    /// difficulty is in force from the next job on.
+    pub(super) fn change_difficulty(&mut self, now: Moment, wanted: Difficulty, board: &JobBoard) {
+        if wanted != self.difficulty {
+            // Simple miners take the next line for the answer to what they asked.
+            self.flush_ready(now.monotonic);
+            self.apply_difficulty(now, wanted, board);
         }
-        self.difficulty = wanted;
+        // The evidence about its rate begins anew, if the miner's rate is to count at all.
         self.estimator = None;
-        // Simple miners take the next line for the answer to what they asked.
-        self.flush_ready(now.monotonic);
-        self.repeat_work(now, board, false);
+        self.start_estimator(now);
     }
 
-    /// A wish for a start difficulty: granted within the port's bounds while there is no evidence of
-    /// the miner's own rate yet. On a port of fixed difficulty it is heard and nothing more.
+    /// A wish for a start difficulty.
     fn suggest(&mut self, now: Moment, wish: Option<f64>, board: &JobBoard) {
-        let (Some(wish), Some(vardiff)) = (wish.and_then(Difficulty::new), &self.terms.port.vardiff) else { return };
-        if self.estimator.as_ref().is_some_and(|estimator| estimator.has_evidence()) {
-            return;
-        }
-        let floor = self.floor.unwrap_or(vardiff.min).max(vardiff.min);
-        let granted = wish.min(vardiff.max).max(floor);
-        self.change_difficulty(now, granted, board);
+        self.propose(now, (Source::Suggested, false), wish.and_then(Difficulty::new), board);
     }
 
     fn difficulty_of_target(&self, text: &str) -> Option<f64> {
@@ -188,9 +166,40 @@ impl Session {
     }
 
     /// Answers a submit that is refused.
-    pub(super) fn refuse(&mut self, request: &Request<'_>, reject: Reject) {
+    pub(super) fn refuse(&mut self, now: Moment, request: &Request<'_>, reject: Reject) {
+        self.note_submit(now, Err(reject));
+        self.terms.memory.counters.refused(reject);
         self.answer(request, |id| reply::reject(id, reject));
     }
+}
+
+/// A number, also where it was sent as a string.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// A worker's name as it is meant: some firmware writes it as in a URL, some adds blanks.
+pub(super) fn worker_name(text: &str) -> Cow<'_, str> {
+    let text = text.trim_matches(' ');
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let escaped = if *first == b'%' { behind.get(..2).and_then(hex::decode_array::<1>) } else { None };
+        match escaped {
+            Some([byte]) => {
+                bytes.push(byte);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8(bytes).map_or(Cow::Borrowed(text), |name| Cow::Owned(name.trim_matches(' ').to_owned()))
 }
 
 /// What a miner is told about a refused authorisation.

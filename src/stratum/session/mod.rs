@@ -3,10 +3,18 @@
 
 mod allowance;
 pub mod answers;
+mod calls;
+mod conduct;
 pub mod effects;
+mod judging;
 mod methods;
+pub mod parked;
 pub mod pending;
+mod rechecks;
+pub mod remembered;
+mod start;
 mod submit;
+mod subscription;
 mod work;
 
 #[cfg(test)]
@@ -18,22 +26,32 @@ use std::time::Duration;
 
 use self::allowance::Allowance;
 use self::answers::{Answers, OUTSTANDING_MAX, Ticket, Waiting};
+use self::conduct::Conduct;
 use self::effects::{CloseReason, Effect, Moment, Peer, Terms};
+use self::parked::SessionId;
 use self::pending::SentJob;
+use self::rechecks::Rechecks;
+use self::start::Start;
 use super::outgoing::Outgoing;
+use super::password::Wishes;
 use super::reply;
 use super::request::Request;
+use crate::config::secret::Secret;
 use crate::difficulty::Difficulty;
+use crate::work::bar::Bar;
 use crate::work::board::JobBoard;
 use crate::work::duplicates::Duplicates;
-use crate::work::extranonce::Extranonce1;
+use crate::work::extranonce::Lease;
 use crate::work::vardiff::Estimator;
-use crate::worker::directory::Answer;
+use crate::worker::directory::{Answer, Denial};
 
 /// Most workers one connection may authorise; further ones are refused.
 pub const WORKERS_MAX: usize = 256;
 /// Lines in a row that are no requests; at this many the connection is closed.
 pub const JUNK_LINES_MAX: u8 = 3;
+/// A miner is given up if no share counts for so many times its usual gap, if that is longer than the
+/// port's limit: at the least difficulty of a port a small miner is silent for long.
+const IDLE_GAPS: u32 = 20;
 /// Bytes of a user agent that are kept.
 const AGENT_BYTES_MAX: usize = 64;
 
@@ -44,6 +62,8 @@ struct Worker {
     submitted: Box<str>,
     /// The name that is credited.
     credited: Arc<str>,
+    /// What it was authorised with.
+    password: Secret,
 }
 
 /// The state of one connection.
@@ -51,20 +71,42 @@ struct Worker {
 pub struct Session {
     terms: Arc<Terms>,
     peer: Peer,
-    extranonce1: Extranonce1,
+    extranonce1: Arc<Lease>,
+    id: SessionId,
+    /// Only one of these workers may take up the session that the connection has resumed.
+    bound_to: Option<Box<[Arc<str>]>>,
     /// Named by the miner in `mining.subscribe`; for logs, escaped.
     agent: Box<str>,
+    /// What it answered when it was asked who it is; for logs, escaped.
+    version: Box<str>,
+    /// It was greeted, and asked.
+    welcomed: bool,
     subscribed: bool,
     /// The first subscription whose answer is still held back by requests before it: work follows it.
     greeting: Option<Ticket>,
+    /// Work was sent on this connection.
+    served: bool,
     workers: Vec<Worker>,
+    rechecks: Rechecks,
     version_mask: u32,
     /// What the miner asked for by `minimum-difficulty`.
     floor: Option<Difficulty>,
     difficulty: Difficulty,
     /// The difficulty the miner was told last.
     told: Option<Difficulty>,
+    /// The bar of the difficulty that was sent last, shared by the jobs sent with it.
+    bar: Arc<Bar>,
+    /// When a lower difficulty than the one before was sent last.
+    lowered_at: Option<Duration>,
+    /// The tip that was seen last, and since when.
+    tip_seq: u64,
+    tip_seen_at: Duration,
+    /// Whether the coin had work when that was looked at last.
+    has_work: bool,
+    /// The estimator wants to be asked before its turn.
+    overdue: bool,
     jobs: VecDeque<SentJob>,
+    start: Start,
     duplicates: Duplicates,
     refused_rows: Allowance,
     estimator: Option<Box<Estimator>>,
@@ -76,28 +118,53 @@ pub struct Session {
     junk: u8,
     synced: u64,
     opened_at: Duration,
-    heard_at: Duration,
+    /// When the miner last did what it is here for: a share that counted, or a worker's login.
+    active_at: Duration,
+    /// The running mean of the time between shares that counted.
+    share_gap: Option<Duration>,
+    /// Without an authorised worker the connection ends then.
+    authorize_by: Duration,
+    conduct: Conduct,
+    /// How often it was asked whether it is there.
+    pings: u64,
     work_sent_at: Duration,
     retargeted_at: Duration,
 }
 
 impl Session {
     /// A new connection.
-    pub fn new(terms: Arc<Terms>, peer: Peer, extranonce1: Extranonce1, now: Duration) -> Self {
+    pub fn new(terms: Arc<Terms>, peer: Peer, extranonce1: Lease, now: Duration) -> Self {
         Self {
             difficulty: terms.start_difficulty(),
+            bar: terms.bar(terms.start_difficulty()),
+            lowered_at: None,
+            tip_seq: 0,
+            tip_seen_at: now,
+            has_work: true,
+            overdue: false,
+            start: Start::PORT,
+            duplicates: Duplicates::counted_by(terms.memory.keys.clone()),
+            id: terms.memory.parked.issue(),
             terms,
             peer,
-            extranonce1,
+            extranonce1: Arc::new(extranonce1),
+            bound_to: None,
             agent: "".into(),
+            version: "".into(),
+            welcomed: false,
             subscribed: false,
             greeting: None,
+            served: false,
+            authorize_by: Duration::MAX,
+            share_gap: None,
+            pings: 0,
+            conduct: Conduct::new(now),
             workers: Vec::new(),
+            rechecks: Rechecks::new(now),
             version_mask: 0,
             floor: None,
             told: None,
             jobs: VecDeque::new(),
-            duplicates: Duplicates::default(),
             refused_rows: Allowance::new(now),
             estimator: None,
             answers: Answers::default(),
@@ -107,7 +174,7 @@ impl Session {
             junk: 0,
             synced: 0,
             opened_at: now,
-            heard_at: now,
+            active_at: now,
             work_sent_at: now,
             retargeted_at: now,
         }
@@ -115,7 +182,7 @@ impl Session {
 
     /// A line was read while `board` was the coin's work.
     pub fn on_line(&mut self, now: Moment, line: &[u8], board: &JobBoard) {
-        self.heard_at = now.monotonic;
+        self.see(now, board);
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
         }
@@ -149,12 +216,34 @@ impl Session {
 
     /// The directory answered.
     pub fn on_authorised(&mut self, now: Moment, ticket: Ticket, answer: Answer, board: &JobBoard) {
-        let Some(Waiting::Authorisation { id, name }) = self.answers.get_mut(ticket) else { return };
-        let (id, name) = (id.take(), std::mem::take(name));
+        if self.on_rechecked(now, ticket, &answer) {
+            return;
+        }
+        let Some(Waiting::Authorisation { id, name, password: used, wishes, whole }) = self.answers.get_mut(ticket)
+        else {
+            return;
+        };
+        if answer == Answer::Denied(Denial::WrongPassword)
+            && let Some(password) = whole.take()
+        {
+            // What looked like a wish may be part of the password.
+            *wishes = Wishes::default();
+            *used = Secret::new(password.clone());
+            let name = name.to_string();
+            return self.effects.push(Effect::Authorise { ticket, name, password, again: false });
+        }
+        let (id, name, password, wishes) = (id.take(), std::mem::take(name), used.clone(), *wishes);
         let refusal = match answer {
-            Answer::Granted(credited) => self.grant(name, credited).err(),
-            Answer::Denied(denial) => Some(methods::denial_text(&denial)),
-            Answer::Unavailable => Some("Worker cannot be checked now, try again"),
+            Answer::Granted(credited) => self.grant(now, Worker { submitted: name, credited, password }).err(),
+            Answer::Denied(denial) => {
+                self.conduct.login_failed(now.monotonic);
+                Some(methods::denial_text(&denial))
+            }
+            Answer::Unavailable => {
+                // Not its fault: it gets the time again.
+                self.authorize_by = self.authorize_by.max(now.monotonic + self.terms.port.rules.authorize_timeout);
+                Some("Worker cannot be checked now, try again")
+            }
         };
         let bytes = id.map_or_else(Vec::new, |id| match refusal {
             None => reply::yes(&id),
@@ -165,18 +254,40 @@ impl Session {
         }
         self.judge_named(now);
         self.flush_ready(now.monotonic);
-        if self.jobs.is_empty() {
+        if refusal.is_none() {
+            self.propose_for_worker(now, wishes, board);
+            self.start_estimator(now);
+            self.note_difficulty();
+        }
+        if !self.served {
             self.greet(now, board);
+        }
+        if !self.workers.is_empty() {
+            self.welcome();
         }
     }
 
-    fn grant(&mut self, submitted: Box<str>, credited: Arc<str>) -> Result<(), &'static str> {
-        self.workers.retain(|worker| worker.submitted != submitted);
+    /// The connection is over.
+    pub fn on_end(&mut self, now: Moment) {
+        self.remember_difficulty(now);
+        self.park(now);
+    }
+
+    fn grant(&mut self, now: Moment, granted: Worker) -> Result<(), &'static str> {
+        if self.bound_to.take().is_some_and(|workers| !workers.contains(&granted.credited)) {
+            // It is lost to both: whoever named it should not have known it.
+            self.subscribed = false;
+            self.end(CloseReason::OtherWorker);
+            return Err("The session belongs to another worker: connect again");
+        }
+        self.start_rechecks(now.monotonic);
+        self.workers.retain(|worker| worker.submitted != granted.submitted);
         if self.workers.len() >= WORKERS_MAX {
             return Err("Too many workers on this connection");
         }
         // The list is in the order of authorisation: the last is credited with a nameless candidate.
-        self.workers.push(Worker { submitted, credited });
+        self.workers.push(granted);
+        self.active_at = now.monotonic;
         Ok(())
     }
 
@@ -188,14 +299,14 @@ impl Session {
 
     /// Time has passed: deadlines, keep-alive, difficulty.
     pub fn on_tick(&mut self, now: Moment, board: &JobBoard) {
-        let port = &self.terms.port;
-        if !self.subscribed && now.monotonic >= self.opened_at + port.subscribe_timeout {
-            self.end(CloseReason::NotSubscribed);
-        } else if now.monotonic >= self.heard_at + port.idle_timeout {
-            self.end(CloseReason::Idle);
+        if let Some((_, reason)) = self.own_deadline().filter(|(at, _)| now.monotonic >= *at) {
+            self.end(reason);
         }
+        self.settle_subscription(now, board);
         self.judge_overdue(now);
+        self.see(now, board);
         if !self.ended {
+            self.recheck(now);
             self.retarget(now, board);
             self.keep_alive(now, board);
         }
@@ -204,21 +315,36 @@ impl Session {
 
     /// When [`Session::on_tick`] has something to do at the latest.
     pub fn deadline(&self) -> Duration {
-        let port = &self.terms.port;
         let answers = self.answers.deadline();
         if self.ended {
             return answers.unwrap_or(Duration::MAX);
         }
-        let mut next = self.heard_at + port.idle_timeout;
+        let mut next = self.own_deadline().map_or(Duration::MAX, |(at, _)| at);
         if self.subscribed {
-            next = next.min(self.work_sent_at + port.keepalive);
-        } else {
-            next = next.min(self.opened_at + port.subscribe_timeout);
+            next = next.min(self.work_sent_at + self.terms.port.keepalive);
         }
-        if let Some(due) = self.retarget_due() {
+        for due in [self.retarget_due(), self.recheck_due()].into_iter().flatten() {
             next = next.min(due);
         }
         answers.map_or(next, |deadline| next.min(deadline))
+    }
+
+    /// When the session ends by itself, and why.
+    fn own_deadline(&self) -> Option<(Duration, CloseReason)> {
+        let port = &self.terms.port;
+        if !self.subscribed {
+            return Some((self.opened_at + port.subscribe_timeout, CloseReason::NotSubscribed));
+        }
+        if self.workers.is_empty() {
+            return Some((self.authorize_by, CloseReason::NotAuthorised));
+        }
+        let gap = self.share_gap.unwrap_or_default().max(self.estimated_gap());
+        // Without work nothing can count.
+        self.has_work.then(|| (self.active_at + port.idle_timeout.max(gap * IDLE_GAPS), CloseReason::Idle))
+    }
+
+    fn estimated_gap(&self) -> Duration {
+        self.estimator.as_ref().and_then(|estimator| estimator.expected_gap()).unwrap_or_default()
     }
 
     /// Moves answers that wait for nothing any more to the outgoing bytes, in order.
@@ -260,7 +386,7 @@ impl Session {
 
     /// The miner's software, as it named itself.
     pub fn agent(&self) -> &str {
-        &self.agent
+        if self.version.is_empty() { &self.agent } else { &self.version }
     }
 
     /// The worker authorised last, for logs.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::difficulty::Difficulty;
 use crate::stratum::request::Id;
+use crate::work::bar::Bar;
 use crate::work::duplicates::ShareKey;
 use crate::work::extranonce::Extranonce2;
 use crate::work::job::{Announcement, Assembled, Job};
@@ -17,10 +18,15 @@ pub struct SentJob {
     /// The variant that was sent.
     pub announcement: Arc<Announcement>,
     /// The difficulty in force when it was sent: its shares are judged and credited by it.
-    pub difficulty: Difficulty,
+    pub bar: Arc<Bar>,
 }
 
 impl SentJob {
+    /// The difficulty it was sent with.
+    pub fn difficulty(&self) -> Difficulty {
+        self.bar.difficulty()
+    }
+
     /// What the job's id stands for.
     pub fn key(&self) -> (u32, u8) {
         (self.job.serial, self.announcement.variant)
@@ -46,6 +52,11 @@ pub struct PendingShare {
     pub freshness: Freshness,
     /// Whether the header's time is acceptable.
     pub time_in_range: bool,
+    /// Whether the header's version is acceptable.
+    pub version_in_mask: bool,
+    /// The difficulty in force when the line was read, if it is lower than the job's and was set a
+    /// short time before.
+    pub newest: Option<Arc<Bar>>,
     /// Whether its key could be remembered.
     pub remembered: bool,
 }

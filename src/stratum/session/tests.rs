@@ -1,6 +1,9 @@
 //! The session without a socket: lines in, bytes and effects out.
 
+mod judging;
 mod limits;
+mod stage;
+mod start;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -8,11 +11,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use self::stage::{Miner, port, vardiff};
 use super::answers::Ticket;
-use super::effects::{CloseReason, Effect, Moment, Peer, Terms};
+use super::effects::{CloseReason, CoinMemory, Effect, Moment, Peer, Terms};
 use super::*;
 use crate::coin::profile::BlockHash;
-use crate::config::{Port, Vardiff};
+use crate::config::{Grid, Port, Rules, Vardiff};
 use crate::pow::Algorithm;
 use crate::stratum::desk::JudgedShare;
 use crate::work::job::tests::job;
@@ -24,140 +28,6 @@ const EASY: u32 = 0x207f_ffff;
 /// No hash of a test meets it.
 const HARD: u32 = 0x1d00_ffff;
 const TIME: &str = "6553f100";
-
-struct Miner {
-    session: Session,
-    board: JobBoard,
-    now: Duration,
-    seq: u64,
-    rows: Vec<JudgedShare>,
-    authorisations: Vec<(Ticket, String, String)>,
-    hashes: Vec<(Ticket, [u8; 80])>,
-    closed: Option<CloseReason>,
-}
-
-fn port() -> Port {
-    Port {
-        listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        difficulty: Difficulty::new(1e-12).unwrap(),
-        vardiff: None,
-        extranonce2_bytes: 4,
-        connections_max: 10,
-        line_bytes_max: 8192,
-        subscribe_timeout: Duration::from_secs(15),
-        idle_timeout: Duration::from_secs(600),
-        write_timeout: Duration::from_secs(30),
-        keepalive: Duration::from_secs(50),
-    }
-}
-
-impl Miner {
-    fn on(port: Port, bits: u32, algorithm: Algorithm) -> Self {
-        let terms = Terms {
-            port: Arc::new(port),
-            algorithm,
-            block_hash: BlockHash::Sha256d,
-            stratum_bits: 32,
-            version_mask: 0x1fff_e000,
-            answers_wait_for_sync: false,
-        };
-        let peer = Peer { address: Ipv4Addr::LOCALHOST.into() };
-        Self {
-            session: Session::new(Arc::new(terms), peer, [0xaa, 0xbb, 0xcc, 0xdd], Duration::ZERO),
-            board: JobBoard { tip_seq: 1, job: Some(job(1, 1, bits)) },
-            now: Duration::ZERO,
-            seq: 0,
-            rows: Vec::new(),
-            authorisations: Vec::new(),
-            hashes: Vec::new(),
-            closed: None,
-        }
-    }
-
-    /// A subscribed miner with the worker `a.b`, its start-up lines already read.
-    fn ready(bits: u32) -> Self {
-        let mut miner = Self::on(port(), bits, Algorithm::Sha256d);
-        miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
-        miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
-        miner.grant(0, "A.b");
-        miner
-    }
-
-    fn moment(&self) -> Moment {
-        Moment { monotonic: self.now, unix_secs: 1_700_000_000 }
-    }
-
-    /// Sends a line and returns what came back at once.
-    fn say(&mut self, line: &str) -> Vec<Value> {
-        self.session.on_line(self.moment(), line.as_bytes(), &self.board);
-        self.settle()
-    }
-
-    fn settle(&mut self) -> Vec<Value> {
-        let mut effects = self.session.take_effects();
-        while !effects.is_empty() {
-            for effect in effects {
-                match effect {
-                    Effect::Authorise { ticket, name, password } => self.authorisations.push((ticket, name, password)),
-                    Effect::Hash { ticket, header } => self.hashes.push((ticket, header)),
-                    Effect::Record { ticket, share } => {
-                        self.seq += 1;
-                        self.rows.push(*share);
-                        if let Some(ticket) = ticket {
-                            self.session.on_recorded(self.moment(), ticket, Some(self.seq));
-                        }
-                    }
-                    Effect::Close(reason) => self.closed = Some(reason),
-                }
-            }
-            effects = self.session.take_effects();
-        }
-        // The disk of these tests is quick.
-        self.session.on_synced(self.seq, self.now);
-        let mut bytes = Vec::new();
-        while !self.session.out().is_empty() {
-            let part = self.session.out().front().to_vec();
-            self.session.out().advance(part.len());
-            bytes.extend(part);
-        }
-        bytes.split_inclusive(|c| *c == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
-    }
-
-    fn answer(&mut self, index: usize, answer: Answer) -> Vec<Value> {
-        let ticket = self.authorisations[index].0;
-        self.session.on_authorised(self.moment(), ticket, answer, &self.board);
-        self.settle()
-    }
-
-    fn grant(&mut self, index: usize, name: &str) -> Vec<Value> {
-        self.answer(index, Answer::Granted(name.into()))
-    }
-
-    fn submit(&mut self, id: u32, name: &str, job: &str, nonce: &str) -> Vec<Value> {
-        self.say(&format!(
-            r#"{{"id":{id},"method":"mining.submit","params":["{name}","{job}","00000000","{TIME}","{nonce}"]}}"#
-        ))
-    }
-
-    /// Submits on a hard chain where a share's fate is certain, and returns the error code.
-    fn code(&mut self, params: &str) -> i64 {
-        let answers = self.say(&format!(r#"{{"id":9,"method":"mining.submit","params":{params}}}"#));
-        assert_eq!(answers.len(), 1, "{answers:?}");
-        answers[0]["error"][0].as_i64().unwrap_or(0)
-    }
-
-    fn tick_at(&mut self, secs: u64) -> Vec<Value> {
-        self.now = Duration::from_secs(secs);
-        self.session.on_tick(self.moment(), &self.board);
-        self.settle()
-    }
-
-    fn board(&mut self, job: Arc<crate::work::job::Job>) -> Vec<Value> {
-        self.board = JobBoard { tip_seq: job.tip_seq, job: Some(job) };
-        self.session.on_board(self.moment(), &self.board);
-        self.settle()
-    }
-}
 
 #[test]
 fn the_subscribe_answer_comes_first_then_difficulty_then_work() {
@@ -476,14 +346,7 @@ fn silence_is_broken_with_new_work_and_ends_with_the_connection() {
 
 #[test]
 fn vardiff_raises_a_fast_miner_at_once_with_work_of_its_own() {
-    let vardiff = Vardiff {
-        min: Difficulty::new(1e-12).unwrap(),
-        max: Difficulty::new(1e-6).unwrap(),
-        target: Duration::from_secs(15),
-        retarget: Duration::from_secs(90),
-        variance: 0.3,
-    };
-    let mut miner = Miner::on(Port { vardiff: Some(vardiff), ..port() }, HARD, Algorithm::Sha256d);
+    let mut miner = Miner::on(Port { vardiff: Some(vardiff(1e-6)), ..port() }, HARD, Algorithm::Sha256d);
     miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
     miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
     miner.grant(0, "a.b");
@@ -494,5 +357,5 @@ fn vardiff_raises_a_fast_miner_at_once_with_work_of_its_own() {
     let lines = miner.tick_at(6);
     assert_eq!(lines[0]["method"], "mining.set_difficulty");
     assert!(lines[0]["params"][0].as_f64().unwrap() > 1e-11);
-    assert_eq!((&lines[1]["params"][0], &lines[1]["params"][8]), (&json!("0000000101"), &json!(false)));
+    assert_eq!((&lines[1]["params"][0], &lines[1]["params"][8]), (&json!("0000000101"), &json!(true)));
 }

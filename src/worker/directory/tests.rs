@@ -1,10 +1,14 @@
 //! The directory in front of a source that counts, hangs and fails on command.
 
+mod outage;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use super::*;
-use crate::worker::source::{StoredAccount, WorkerSource};
+use crate::config::ColumnUse;
+use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker};
 
 /// What a [`FakeSource`] holds and how it behaves; shared with the test.
 #[derive(Default)]
@@ -15,6 +19,8 @@ struct Shelf {
     creates: AtomicUsize,
     failing: Mutex<bool>,
     create_failing: Mutex<bool>,
+    /// Names differ in the case of their letters, as in a table with a binary collation.
+    case_counts: Mutex<bool>,
     /// While held, every look-up hangs.
     gate: tokio::sync::Mutex<()>,
 }
@@ -37,8 +43,8 @@ impl Shelf {
     }
 
     fn set_worker(&self, name: &str, password: Option<&str>, locked: u8) {
-        let worker = StoredWorker { name: name.into(), password: password.map(Into::into), locked };
-        open(&self.workers).insert(name.to_ascii_lowercase(), worker);
+        let worker = StoredWorker { name: name.into(), password: password.map(Into::into), locked, folds_case: true };
+        open(&self.workers).insert(name.to_owned(), worker);
     }
 
     fn finds(&self) -> usize {
@@ -55,10 +61,15 @@ impl WorkerSource for FakeSource {
         if *open(&self.0.failing) {
             return Err(SourceError("gone".into()));
         }
-        let name = name.to_ascii_lowercase();
-        if let Some(worker) = open(&self.0.workers).get(&name) {
-            return Ok(Found::Worker(worker.clone()));
+        let folds_case = !*open(&self.0.case_counts);
+        let workers = open(&self.0.workers);
+        let found = workers
+            .values()
+            .find(|worker| if folds_case { worker.name.eq_ignore_ascii_case(name) } else { worker.name == name });
+        if let Some(worker) = found {
+            return Ok(Found::Worker(StoredWorker { folds_case, ..worker.clone() }));
         }
+        let name = name.to_ascii_lowercase();
         let account = name.split('.').next().unwrap_or_default();
         Ok(open(&self.0.accounts).get(account).cloned().map_or(Found::Nothing, Found::OnlyAccount))
     }
@@ -75,7 +86,12 @@ impl WorkerSource for FakeSource {
         assert_eq!(open(&self.0.accounts).get(&name.split('.').next().unwrap().to_ascii_lowercase()), Some(account));
         self.0.creates.fetch_add(1, Ordering::SeqCst);
         self.0.set_worker(name, Some(password), account.locked);
-        Ok(StoredWorker { name: name.into(), password: Some(password.into()), locked: account.locked })
+        Ok(StoredWorker {
+            name: name.into(),
+            password: Some(password.into()),
+            locked: account.locked,
+            folds_case: true,
+        })
     }
 }
 
@@ -86,6 +102,9 @@ fn policy() -> Workers {
         refuse_locked: true,
         cache: Duration::from_secs(60),
         negative_cache: Duration::from_secs(10),
+        remember: Duration::from_secs(24 * 3600),
+        recheck: Duration::from_secs(600),
+        pool_worker_difficulty: ColumnUse::Off,
     }
 }
 
@@ -94,7 +113,7 @@ fn shelf() -> Arc<Shelf> {
 }
 
 fn start(shelf: &Arc<Shelf>, policy: Workers) -> Directory {
-    Directory::start(FakeSource(Arc::clone(shelf)), policy)
+    Directory::start(FakeSource(Arc::clone(shelf)), policy, Memory::of_this_run())
 }
 
 fn granted(name: &str) -> Answer {
@@ -310,13 +329,4 @@ async fn a_worker_that_cannot_be_stored_stops_nobody_else() {
     let directory = start(&shelf, Workers { auto_create: true, ..policy() });
     assert_eq!(directory.authorize("alice.new", "x").await, Answer::Unavailable);
     assert_eq!(directory.authorize("alice.rig", "x").await, granted("Alice.Rig"));
-}
-
-#[test]
-fn bytes_are_compared_as_bytes() {
-    assert!(same_bytes(b"", b""));
-    assert!(same_bytes(b"p\xc3\xa4ss", "p\u{e4}ss".as_bytes()));
-    for (a, b) in [("a", "A"), ("a", ""), ("", "a"), ("ab", "a"), ("ab", "ac")] {
-        assert!(!same_bytes(a.as_bytes(), b.as_bytes()), "{a} {b}");
-    }
 }

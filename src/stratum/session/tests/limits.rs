@@ -5,14 +5,7 @@ use crate::work::duplicates::{DUPLICATES_MAX, Reserved, ShareKey};
 use crate::work::extranonce::Extranonce2;
 
 fn adjusting(start: f64) -> Port {
-    let vardiff = Vardiff {
-        min: Difficulty::new(1e-12).unwrap(),
-        max: Difficulty::new(1e6).unwrap(),
-        target: Duration::from_secs(15),
-        retarget: Duration::from_secs(90),
-        variance: 0.3,
-    };
-    Port { difficulty: Difficulty::new(start).unwrap(), vardiff: Some(vardiff), ..port() }
+    Port { difficulty: Difficulty::new(start).unwrap(), vardiff: Some(vardiff(1e6)), ..port() }
 }
 
 fn subscribed(port: Port) -> Miner {
@@ -96,7 +89,7 @@ fn a_block_is_found_although_no_further_share_can_be_remembered() {
         let key = ShareKey::new((9, 9), &extranonce2, 0, other, 0);
         assert_eq!(miner.session.duplicates.reserve(key), Reserved::New);
     }
-    assert_eq!(miner.submit(4, "a.b", "0000000100", &share)[0]["error"][0], 22);
+    assert_eq!(miner.submit(4, "a.b", "0000000100", &share)[0]["error"][0], 20);
     assert_eq!(miner.submit(5, "a.b", "0000000100", &block)[0]["result"], true);
     assert!(miner.rows[1].is_candidate());
     assert_eq!(miner.submit(6, "a.b", "0000000100", &block)[0]["error"][0], 22);
@@ -130,7 +123,8 @@ fn a_refused_share_names_the_difficulty_of_its_job() {
 
 #[test]
 fn a_difficulty_that_was_asked_for_comes_at_once_with_work_of_its_own() {
-    let mut miner = subscribed(adjusting(1024.0));
+    let mut miner = Miner::on(adjusting(1024.0), 0x1900_ffff, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
     let lines = miner.say(r#"{"id":3,"method":"mining.suggest_difficulty","params":[16]}"#);
     assert_eq!(lines[0]["result"], true);
     assert_eq!((&lines[1]["method"], &lines[1]["params"][0]), (&json!("mining.set_difficulty"), &json!(16)));
@@ -151,7 +145,7 @@ fn an_outage_of_the_nodes_is_no_evidence_of_a_slow_miner() {
     let mut miner = subscribed(adjusting(1024.0));
     let work = miner.board.job.take();
     for secs in (5..3600).step_by(5) {
-        miner.session.heard_at = Duration::from_secs(secs);
+        miner.session.active_at = Duration::from_secs(secs);
         miner.tick_at(secs);
     }
     assert_eq!(miner.session.difficulty.get(), 1024.0);

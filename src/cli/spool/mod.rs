@@ -1,0 +1,211 @@
+//! `mpos-stratum spool`: one file per command.
+
+mod decide;
+mod dump;
+mod replay;
+mod situation;
+mod status;
+mod verify;
+
+use std::fmt::Display;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+
+use super::{load, say};
+use crate::config::{Coin, Config};
+use crate::exit::Exit;
+use crate::ledger::inspect::SpoolFiles;
+use crate::service::spool_dir;
+
+const LONG_ABOUT: &str = "\
+Look into the spools, and decide where a stopped drain goes on.
+
+Every share is written into the spool before its miner is answered; the drain carries it from there
+into MPOS's table `shares`. There is one spool per `shares` table, in the state_dir of the
+configuration, and every event in it has a number.
+
+status, verify and dump change nothing and need neither the daemon nor the database; they may be used
+while the daemon runs. adopt and rewind hand a decision to the daemon, which alone moves the position.";
+
+const AFTER_HELP: &str = "\
+When the drain has stopped (`spool status` says so and why), shares keep being recorded, and an
+operator decides:
+  The database was restored from an older backup, its newest rows are lost:
+      spool rewind --to SEQ     sends the lost rows again, from the first one that is missing
+      spool adopt               leaves them out and goes on with what was never sent
+  The row of mpos_stratum_cursor is gone, or another machine's spool is the writer:
+      spool adopt               makes this spool the writer, where it last knew to be
+  The spool was restored from an older backup, the database is ahead of it:
+      spool adopt --from SEQ    SEQ is the first event that the database has not got
+  Events in the spool are damaged:
+      put the segment back from a backup, or spool adopt, which gives the damaged events up";
+
+/// Arguments of `spool`.
+#[derive(Args)]
+#[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show how far the spools are written, on the disk and drained, and whether a decision is needed
+    Status(status::Arguments),
+    /// Read every segment and report every damaged place and what it means; exit code 1 if there is one
+    Verify(verify::Arguments),
+    /// Print events, one a line, with every field
+    Dump(dump::Arguments),
+    /// Go on from a position: make this spool the writer again without sending anything twice
+    Adopt(decide::Adopt),
+    /// Send events again, from a position on, that the database has lost
+    Rewind(decide::Rewind),
+    /// Put mended rows of the quarantine in at the end, each at most once
+    Replay(replay::Arguments),
+}
+
+/// Which spool.
+#[derive(Args)]
+pub(super) struct Target {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE", default_value = "/etc/mpos-stratum/config.toml")]
+    pub(super) config: PathBuf,
+    /// The coin whose spool is meant; needed where there are several
+    #[arg(long, value_name = "NAME")]
+    pub(super) coin: Option<String>,
+}
+
+/// A spool of the configuration.
+pub(super) struct Place {
+    /// Where it is.
+    pub(super) dir: PathBuf,
+    /// The coins that write into it; the first one's database and settings count.
+    pub(super) coins: Vec<Arc<Coin>>,
+}
+
+impl Place {
+    /// Its coins, for people.
+    pub(super) fn names(&self) -> String {
+        self.coins.iter().map(|coin| coin.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Target {
+    /// The spools that are meant: all without `--coin`.
+    pub(super) fn places(&self) -> Result<Vec<Place>, Exit> {
+        let config = load(&self.config)?;
+        let mut places = places(&config);
+        if let Some(name) = &self.coin {
+            places.retain(|place| place.coins.iter().any(|coin| coin.name == *name));
+            if places.is_empty() {
+                let known: Vec<&str> = config.coins.iter().map(|coin| coin.name.as_str()).collect();
+                complain(format_args!("there is no coin {name:?}; the configuration has: {}", known.join(", ")));
+                return Err(Exit::Usage);
+            }
+        }
+        Ok(places)
+    }
+
+    /// The one spool that is meant.
+    pub(super) fn place(&self) -> Result<Place, Exit> {
+        let mut places = self.places()?;
+        match (places.pop(), places.is_empty()) {
+            (Some(place), true) => Ok(place),
+            (last, _) => {
+                let names: Vec<String> = places.iter().chain(&last).map(Place::names).collect();
+                complain(format_args!("there are several spools: say which one with --coin ({})", names.join(" | ")));
+                Err(Exit::Usage)
+            }
+        }
+    }
+}
+
+fn places(config: &Config) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    for coin in &config.coins {
+        let dir = spool_dir(&config.daemon.state_dir, &coin.mpos);
+        match places.iter_mut().find(|place| place.dir == dir) {
+            Some(place) => place.coins.push(Arc::clone(coin)),
+            None => places.push(Place { dir, coins: vec![Arc::clone(coin)] }),
+        }
+    }
+    places
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let done = match &arguments.command {
+        Command::Status(arguments) => wait(status::run(arguments)),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Dump(arguments) => dump::run(arguments),
+        Command::Adopt(arguments) => wait(decide::adopt(arguments)),
+        Command::Rewind(arguments) => wait(decide::rewind(arguments)),
+        Command::Replay(arguments) => wait(replay::run(arguments)),
+    };
+    done.unwrap_or_else(|exit| exit)
+}
+
+/// Runs something that talks to the database or waits for the daemon.
+pub(super) fn wait<T>(work: impl Future<Output = Result<T, Exit>>) -> Result<T, Exit> {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Err(fail(format_args!("the runtime cannot start: {error}"))),
+    }
+}
+
+/// Opens a spool's files.
+pub(super) fn open(dir: &Path) -> Result<SpoolFiles, Exit> {
+    SpoolFiles::open(dir).map_err(|error| fail(format_args!("{error}\n{}", first_start(dir))))
+}
+
+fn first_start(dir: &Path) -> &'static str {
+    match dir.exists() {
+        true => "Commands must run as the user that owns the spool, or as root.",
+        false => "The daemon makes the spool when it starts for the first time.",
+    }
+}
+
+/// Says why a command cannot go on.
+pub(super) fn fail(why: impl Display) -> Exit {
+    complain(why);
+    Exit::Unavailable
+}
+
+pub(super) fn complain(what: impl Display) {
+    say(&mut std::io::stderr(), what);
+}
+
+/// A second as people and spreadsheets read it: `2026-11-21 06:40:34`, UTC.
+pub(super) fn utc(unix_secs: u64) -> String {
+    let (days, second) = (unix_secs / 86_400, unix_secs % 86_400);
+    // Days since 0000-03-01, then eras of 400 years (the civil calendar counted from March).
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_readable() {
+        for (second, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (1_700_000_000, "2023-11-14 22:13:20"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(utc(second), text);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Where a spool and its database stand towards each other, seen from outside.
+
+use std::fmt;
+
+use crate::config::Mpos;
+use crate::ledger::decision::Position;
+use crate::ledger::inspect::SpoolFiles;
+use crate::mpos::connect;
+use crate::mpos::cursor::{self, LEASE_SECS, Standing};
+use crate::mpos::limits::{Limits, STATEMENT_TIMEOUT};
+
+/// What the database says about the writer of `shares`.
+pub(super) struct Database {
+    /// The cursor's row.
+    pub(super) standing: Option<Standing>,
+    /// The position kept for this spool after another one took over.
+    pub(super) kept: Option<u64>,
+}
+
+/// Asks the database; the text says why it cannot be asked.
+pub(super) async fn ask(mpos: &Mpos, files: &SpoolFiles) -> Result<Database, String> {
+    let mut conn = connect::open_any(mpos, &Limits::default()).await.map_err(|error| error.to_string())?;
+    let spool = files.spool().to_string();
+    let read = connect::within(STATEMENT_TIMEOUT, cursor::standing(&mut conn, &spool)).await;
+    // Closed by the server anyway if that does not get through.
+    let _ = conn.disconnect().await;
+    let (standing, kept) = read.map_err(|error| error.to_string())?;
+    Ok(Database { standing, kept })
+}
+
+/// What keeps the drain from going on by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// There is no row, though events were stored.
+    RowMissing,
+    /// The row is behind what was confirmed: the database lost rows.
+    Behind(u64),
+    /// The row is ahead of the spool's end.
+    Ahead(u64),
+    /// Another spool is the writer.
+    Foreign(Box<Standing>),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::RowMissing => f.write_str("the row of mpos_stratum_cursor is gone, though events were stored"),
+            Trouble::Behind(seq) => write!(f, "the database knows events up to {seq} only: it lost rows"),
+            Trouble::Ahead(seq) => {
+                write!(f, "the database is at event {seq}, which the spool has not reached: the spool is older")
+            }
+            Trouble::Foreign(row) => write!(
+                f,
+                "spool {} on host {} is the writer (last sign of life {} s ago)",
+                row.position.spool, row.host, row.age_secs
+            ),
+        }
+    }
+}
+
+/// Both sides.
+pub(super) struct Situation {
+    /// What an operator has to decide about, if anything can be seen from outside.
+    pub(super) trouble: Option<Trouble>,
+    /// Up to where the database has this spool's events, as far as it says so itself.
+    pub(super) stored: u64,
+    /// The event to send next without sending anything twice; `None`: only the operator can know.
+    pub(super) next_seq: Option<u64>,
+    /// The cursor's row, as it was found.
+    pub(super) found: Option<Position>,
+}
+
+/// Judges as the drain does. `confirmed` and `written` are the spool's.
+pub(super) fn judge(spool: &str, database: &Database, confirmed: u64, written: u64) -> Situation {
+    let kept = database.kept.unwrap_or(0);
+    let found = database.standing.as_ref().map(|row| row.position.clone());
+    let (stored, trouble) = match &database.standing {
+        None => (kept, (confirmed.max(kept) > 0).then_some(Trouble::RowMissing)),
+        Some(row) if row.position.spool != spool => {
+            let replaceable = row.age_secs >= LEASE_SECS && kept >= confirmed;
+            (kept, (!replaceable).then(|| Trouble::Foreign(Box::new(row.clone()))))
+        }
+        Some(row) if row.position.seq < confirmed => (row.position.seq, Some(Trouble::Behind(row.position.seq))),
+        Some(row) if row.position.seq > written => (row.position.seq, Some(Trouble::Ahead(row.position.seq))),
+        Some(row) => (row.position.seq, None),
+    };
+    let next_seq = match trouble {
+        Some(Trouble::Ahead(_)) => None,
+        _ => Some(stored.max(confirmed) + 1),
+    };
+    Situation { trouble, stored, next_seq, found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(row: Option<(&str, u64, i64)>, kept: Option<u64>) -> Database {
+        let standing = row.map(|(spool, seq, age_secs)| Standing {
+            position: Position { spool: spool.into(), seq },
+            host: "h".into(),
+            version: "1".into(),
+            age_secs,
+        });
+        Database { standing, kept }
+    }
+
+    #[test]
+    fn every_state_is_told() {
+        let judged = |row, kept, confirmed| {
+            let situation = judge("me", &database(row, kept), confirmed, 100);
+            (situation.trouble.map(|trouble| trouble.to_string()), situation.stored, situation.next_seq)
+        };
+        assert_eq!(judged(None, None, 0), (None, 0, Some(1)));
+        assert_eq!(judged(Some(("me", 50, 0)), None, 50), (None, 50, Some(51)));
+        assert_eq!(judged(Some(("me", 60, 0)), None, 50), (None, 60, Some(61)));
+        for (row, kept, confirmed, word, stored, next) in [
+            (None, None, 50, "is gone", 0, Some(51)),
+            (None, Some(60), 50, "is gone", 60, Some(61)),
+            (Some(("me", 40, 0)), None, 50, "up to 40 only", 40, Some(51)),
+            (Some(("me", 101, 0)), None, 50, "at event 101", 101, None),
+            (Some(("other", 7, 5)), Some(50), 50, "spool other on host h", 50, Some(51)),
+            (Some(("other", 7, 500)), Some(40), 50, "spool other on host h", 40, Some(51)),
+        ] {
+            let (trouble, is_stored, next_seq) = judged(row, kept, confirmed);
+            assert!(trouble.as_ref().is_some_and(|text| text.contains(word)), "{trouble:?}");
+            assert_eq!((is_stored, next_seq), (stored, next), "{word}");
+        }
+        assert_eq!(judged(Some(("other", 7, 60)), Some(50), 50).0, None);
+    }
+}

@@ -1,0 +1,127 @@
+//! What an operator decides about the position, and how the daemon hears of it.
+//!
+//! A command puts `decision.json` into the spool's directory. The drainer, which is the only one to
+//! move the cursor, finds it when it attaches the next time: while it is stopped it looks every second.
+//! It compares what the decision was based on with what it finds, moves the position or refuses, writes
+//! `outcome.json`, and removes the decision before it sends anything: so a decision is carried out at
+//! most once, also across a crash at any step. `drain.json` tells commands what the drain is doing.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::files;
+
+const DECISION_FILE: &str = "decision.json";
+const OUTCOME_FILE: &str = "outcome.json";
+const DRAIN_FILE: &str = "drain.json";
+
+/// Where the database says that writing stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The spool that is the writer, in hexadecimal.
+    pub spool: String,
+    /// Its last event that is stored.
+    pub seq: u64,
+}
+
+/// Which command it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Go on from a position.
+    Adopt,
+    /// Send again from a position.
+    Rewind,
+}
+
+/// An operator's decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Random: its outcome has the same.
+    pub id: String,
+    /// The command.
+    pub verb: Verb,
+    /// The spool it is about, in hexadecimal.
+    pub spool: String,
+    /// The event to send next.
+    pub next_seq: u64,
+    /// What the database held when it was decided; `None`: no row.
+    pub found: Option<Position>,
+    /// What the spool knew to be confirmed when it was decided.
+    pub confirmed: u64,
+    /// When it was decided, Unix seconds.
+    pub decided_at: u64,
+}
+
+/// What became of a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The decision's.
+    pub id: String,
+    /// Whether the position was moved.
+    pub applied: bool,
+    /// In words.
+    pub text: String,
+    /// When, Unix seconds.
+    pub at: u64,
+}
+
+/// What the drain was doing when that last changed, for commands. Absent while it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainNote {
+    /// `unavailable`, `held`, `paused` or `stopped`.
+    pub state: String,
+    /// Why.
+    pub reason: String,
+    /// Since when, Unix seconds.
+    pub since: u64,
+    /// The process that wrote it.
+    pub process: u32,
+}
+
+/// Hands a decision to the drainer. One that was not carried out yet is replaced.
+pub fn submit(dir: &Path, decision: &Decision) -> io::Result<()> {
+    files::put(dir, DECISION_FILE, decision)
+}
+
+/// The decision that waits.
+pub fn pending(dir: &Path) -> io::Result<Option<Decision>> {
+    files::get(dir, DECISION_FILE)
+}
+
+/// Whether a decision waits, however it looks inside.
+pub(super) fn is_pending(dir: &Path) -> bool {
+    dir.join(DECISION_FILE).exists()
+}
+
+/// Takes a decision back that nobody has carried out; for a command that will not wait for it.
+pub fn withdraw(dir: &Path) -> io::Result<()> {
+    files::remove(dir, DECISION_FILE)
+}
+
+/// What became of the last decision.
+pub fn outcome(dir: &Path) -> io::Result<Option<Outcome>> {
+    files::get(dir, OUTCOME_FILE)
+}
+
+/// Answers a decision, and then removes it.
+pub(super) fn settle(dir: &Path, outcome: &Outcome) -> io::Result<()> {
+    files::put(dir, OUTCOME_FILE, outcome)?;
+    files::remove(dir, DECISION_FILE)
+}
+
+/// What the drain is doing, if it is not running.
+pub fn drain_note(dir: &Path) -> io::Result<Option<DrainNote>> {
+    files::get(dir, DRAIN_FILE)
+}
+
+/// Tells commands what the drain is doing; `None`: it runs.
+pub(super) fn tell(dir: &Path, note: Option<&DrainNote>) -> io::Result<()> {
+    match note {
+        Some(note) => files::put(dir, DRAIN_FILE, note),
+        None if dir.join(DRAIN_FILE).exists() => files::remove(dir, DRAIN_FILE),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,208 @@
+//! From an accepted socket to a stream that a session can be put on: who is it, may he come in, what
+//! does he speak. A connection costs next to nothing until its first byte has come.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tracing::debug;
+
+use super::connection::PortContext;
+use super::counters::Counters;
+use super::gate::PortTls;
+use super::guard::{Admission, Refused};
+use super::wire::probe;
+use super::wire::proxy::{self, Header};
+use super::wire::sniff::{Spoken, spoken};
+use super::wire::stream::Stream;
+use super::wire::tls::TlsStream;
+use crate::config::Proxy;
+
+/// A socket that was let in as far as its own address says.
+#[derive(Debug)]
+pub struct Entry {
+    admission: Admission,
+    /// The address of the socket.
+    address: IpAddr,
+    /// It is that of a trusted proxy, who may speak for another.
+    from_proxy: bool,
+    /// How long the connection has to wait.
+    delay: Duration,
+}
+
+/// A connection that is ready for its session.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Its bytes.
+    pub stream: Stream,
+    /// The miner's address, IPv4-mapped ones as plain IPv4.
+    pub address: IpAddr,
+    /// Bytes that were read already.
+    pub first: Vec<u8>,
+    /// Its place; the limits of its address.
+    pub admission: Admission,
+}
+
+/// Why there will be no session.
+#[derive(Debug)]
+pub enum Turned {
+    /// By a limit.
+    Refused(Refused),
+    /// Hung up, or the connection broke.
+    Gone(io::Error),
+    /// Said nothing, or too little, in time.
+    Silent,
+    /// On a port for proxies, but no trusted one; or a header of somebody not trusted.
+    NotTrusted,
+    /// No header of a proxy, a wrong one, or not all of it in time.
+    BadProxyHeader,
+    /// TLS on a plain port.
+    TlsOnPlain,
+    /// No TLS on a port that requires it.
+    PlainOnTls,
+    /// The TLS handshake failed.
+    Handshake(io::Error),
+    /// An HTTP request, which was answered.
+    Probe,
+}
+
+/// Looks at the address of a new socket. What is refused here costs no task.
+///
+/// # Errors
+/// By a limit, or because only proxies may connect.
+pub fn let_in(context: &PortContext, remote: IpAddr) -> Result<Entry, Turned> {
+    let address = remote.to_canonical();
+    let mut admission = context.gate.guard.enter().map_err(Turned::Refused)?;
+    let proxy = context.terms.port.transport.proxy.as_ref();
+    let from_proxy = proxy.is_some_and(|proxy| proxy.trusted.iter().any(|network| network.contains(address)));
+    let delay = match proxy {
+        // Limits hold for the miner behind it.
+        _ if from_proxy => Duration::ZERO,
+        Some(Proxy { required: true, .. }) => return Err(Turned::NotTrusted),
+        _ => admission.admit(address, context.clock.monotonic()).map_err(Turned::Refused)?,
+    };
+    Ok(Entry { admission, address, from_proxy, delay })
+}
+
+/// Counts a connection that came to nothing.
+pub fn note(context: &PortContext, remote: IpAddr, turned: &Turned) {
+    let wire = &context.counters.wire;
+    let counter = match turned {
+        Turned::Refused(refused) => context.counters.of(*refused),
+        Turned::Silent => &wire.silent,
+        Turned::NotTrusted | Turned::BadProxyHeader => &wire.bad_proxy_headers,
+        Turned::TlsOnPlain => &wire.tls_on_plain,
+        Turned::PlainOnTls => &wire.plain_on_tls,
+        Turned::Handshake(_) => &wire.failed_handshakes,
+        Turned::Probe => &wire.probes,
+        Turned::Gone(_) => return,
+    };
+    Counters::count(counter);
+    debug!(coin = %context.coin, listen = %context.terms.port.listen, %remote, ?turned, "no session");
+}
+
+/// Makes a socket ready for its session.
+///
+/// # Errors
+/// See [`Turned`].
+pub async fn receive(tcp: TcpStream, entry: Entry, context: &PortContext) -> Result<Arrived, Turned> {
+    // A slow visitor has as long as one that is slow to subscribe.
+    let patience = context.terms.port.subscribe_timeout + entry.delay;
+    timeout(patience, received(tcp, entry, context)).await.unwrap_or(Err(Turned::Silent))
+}
+
+async fn received(tcp: TcpStream, entry: Entry, context: &PortContext) -> Result<Arrived, Turned> {
+    let Entry { mut admission, mut address, from_proxy, mut delay } = entry;
+    let (mut stream, mut first) = (Stream::Plain(tcp), Vec::new());
+    let proxy = context.terms.port.transport.proxy.as_ref().filter(|_| from_proxy);
+    if let Some(proxy) = proxy
+        && let Some(source) = proxied(&mut stream, &mut first, proxy).await?
+    {
+        address = source;
+        delay = admission.admit(address, context.clock.monotonic()).map_err(Turned::Refused)?;
+    }
+    if !delay.is_zero() {
+        Counters::count(&context.counters.wire.delayed);
+        sleep(delay).await;
+    }
+    let mut language = hear(&mut stream, &mut first).await?;
+    match (&context.gate.tls, language) {
+        (Some(tls), Spoken::Tls) => {
+            stream = encrypted(stream, &first, tls).await?;
+            Counters::count(&context.counters.wire.handshakes);
+            first.clear();
+            language = hear(&mut stream, &mut first).await?;
+        }
+        (None, Spoken::Tls) => return Err(Turned::TlsOnPlain),
+        // Whoever checks that the port is open need not know that it speaks TLS.
+        (Some(tls), language) if tls.required && !matches!(language, Spoken::Http { .. }) => {
+            return Err(Turned::PlainOnTls);
+        }
+        _ => {}
+    }
+    match language {
+        Spoken::Http { head } => {
+            probe::answer(&mut stream, head).await;
+            Err(Turned::Probe)
+        }
+        Spoken::Proxy => Err(Turned::NotTrusted),
+        _ => Ok(Arrived { stream, address, first, admission }),
+    }
+}
+
+/// Reads until it is clear what is spoken.
+async fn hear(stream: &mut Stream, first: &mut Vec<u8>) -> Result<Spoken, Turned> {
+    loop {
+        match spoken(first) {
+            Spoken::Unknown => more(stream, first).await?,
+            language => return Ok(language),
+        }
+    }
+}
+
+async fn more(stream: &mut Stream, first: &mut Vec<u8>) -> Result<(), Turned> {
+    match stream.read_into(first).await {
+        Ok(0) => Err(Turned::Gone(io::ErrorKind::UnexpectedEof.into())),
+        Ok(_) => Ok(()),
+        Err(error) => Err(Turned::Gone(error)),
+    }
+}
+
+/// Whom a trusted proxy speaks for; `None`: itself.
+async fn proxied(stream: &mut Stream, first: &mut Vec<u8>, proxy: &Proxy) -> Result<Option<IpAddr>, Turned> {
+    // Without the duty to send a header, it is there if the first bytes look like one.
+    if !proxy.required && hear(stream, first).await? != Spoken::Proxy {
+        return Ok(None);
+    }
+    let header = async {
+        loop {
+            match proxy::parse(first) {
+                Ok(Header::Incomplete) => more(stream, first).await?,
+                Ok(Header::Complete { length, source }) => {
+                    first.drain(..length);
+                    return Ok(source);
+                }
+                Err(proxy::NoHeader) => return Err(Turned::BadProxyHeader),
+            }
+        }
+    };
+    timeout(proxy.header_timeout, header).await.unwrap_or(Err(Turned::BadProxyHeader))
+}
+
+/// Puts TLS on a stream whose first bytes were read already.
+async fn encrypted(stream: Stream, first: &[u8], tls: &PortTls) -> Result<Stream, Turned> {
+    // There is no TLS within TLS.
+    let Stream::Plain(tcp) = stream else { return Err(Turned::PlainOnTls) };
+    let mut turn = tls.handshakes.begin();
+    let late = |why: &'static str| Turned::Handshake(io::Error::new(io::ErrorKind::TimedOut, why));
+    tokio::select! {
+        done = timeout(tls.handshakes.timeout(), TlsStream::accept(tcp, first, tls.server.clone())) => match done {
+            Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+            Ok(Err(error)) => Err(Turned::Handshake(error)),
+            Err(_) => Err(late("it took too long")),
+        },
+        () = turn.lost() => Err(late("too many handshakes at once")),
+    }
+}

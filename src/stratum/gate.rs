@@ -1,0 +1,72 @@
+//! What stands in front of the sessions of a port: its guard and its TLS.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+use super::guard::{Guard, PortGuard};
+use super::wire::certificates::Certificates;
+use super::wire::handshakes::Handshakes;
+use crate::config::{Daemon, Port};
+
+/// What the gates of all ports share.
+#[derive(Debug)]
+pub struct House {
+    /// Who may connect.
+    pub guard: Arc<Guard>,
+    /// Who the pool is.
+    pub certificates: Certificates,
+    /// TLS handshakes.
+    pub handshakes: Arc<Handshakes>,
+}
+
+impl House {
+    /// One that takes `connections_max` connections, which may be less than the configuration asks for.
+    pub fn new(daemon: &Daemon, connections_max: usize) -> Self {
+        Self {
+            guard: Guard::new(connections_max),
+            certificates: Certificates::default(),
+            handshakes: Handshakes::new(daemon.handshakes),
+        }
+    }
+}
+
+/// The gate of one port.
+#[derive(Debug)]
+pub struct Gate {
+    /// Who may connect.
+    pub guard: Arc<PortGuard>,
+    /// TLS, if the port speaks it.
+    pub tls: Option<PortTls>,
+}
+
+/// TLS of one port.
+#[derive(Debug)]
+pub struct PortTls {
+    /// Whether nothing else is spoken.
+    pub required: bool,
+    /// Protocols and certificate.
+    pub server: Arc<ServerConfig>,
+    /// Handshakes, of all ports.
+    pub handshakes: Arc<Handshakes>,
+}
+
+impl Gate {
+    /// The gate of `port`.
+    ///
+    /// # Errors
+    /// The port's certificate cannot be used.
+    pub fn new(port: &Port, house: &House) -> Result<Arc<Self>, String> {
+        let transport = &port.transport;
+        let tls = match &transport.tls {
+            None => None,
+            Some(tls) => Some(PortTls {
+                required: tls.required,
+                server: house.certificates.server(&tls.files)?,
+                handshakes: Arc::clone(&house.handshakes),
+            }),
+        };
+        let guard = PortGuard::new(&house.guard, &transport.limits, port.connections_max);
+        Ok(Arc::new(Self { guard, tls }))
+    }
+}

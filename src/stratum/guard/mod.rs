@@ -1,0 +1,262 @@
+//! Who may connect, how often and how much: limits that look at addresses, never at shares.
+//!
+//! | table | bound | when it is reached |
+//! | --- | --- | --- |
+//! | connections of a source, per port | one entry per source with an open connection | as the port's connections |
+//! | pace of new connections, per port | [`PACES_MAX`] sources | the longest unseen starts with a full bucket |
+//! | refused authorisations | 50,000 sources | the longest unseen starts anew |
+//! | bans | [`bans::SOURCES_MAX`] sources | the longest unseen is forgiven |
+
+pub mod bans;
+mod failures;
+pub mod pace;
+mod recent;
+pub mod saved;
+pub mod source;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use self::bans::Bans;
+use self::failures::Failures;
+use self::pace::Pace;
+use self::recent::Recent;
+use self::source::Source;
+use super::session::effects::CloseReason;
+use crate::clock::Clock;
+use crate::config::Limits;
+
+/// Sources whose pace of connecting is remembered per port. About 100 bytes each.
+pub const PACES_MAX: usize = 50_000;
+/// A new connection waits so long for its turn at most; beyond it is refused.
+const DELAY_MAX: Duration = Duration::from_secs(10);
+
+/// Why a connection is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The daemon has as many connections as it may have.
+    DaemonFull,
+    /// The port has.
+    PortFull,
+    /// The address has.
+    AddressFull,
+    /// The address connects so fast that it would have to wait too long.
+    TooFast,
+    /// The address is banned.
+    Banned,
+}
+
+/// What holds for the whole daemon.
+#[derive(Debug)]
+pub struct Guard {
+    connections_max: usize,
+    connections: AtomicUsize,
+    bans: Mutex<Bans>,
+    /// Bans have changed since they were saved.
+    unsaved: AtomicBool,
+    failures: Mutex<Failures>,
+}
+
+impl Guard {
+    /// A guard who lets so many connections in.
+    pub fn new(connections_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            connections_max,
+            connections: AtomicUsize::new(0),
+            bans: Mutex::default(),
+            unsaved: AtomicBool::new(false),
+            failures: Mutex::default(),
+        })
+    }
+
+    /// Connections that are open now, of all ports.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Takes over the bans of an earlier life. A file that cannot be used is as good as none.
+    pub fn restore(&self, path: &Path, clock: &dyn Clock) {
+        let saved = match saved::read(path) {
+            Ok(saved) => saved,
+            Err(problem) => {
+                warn!(path = %path.display(), %problem, "earlier bans are not taken over: the file is ignored and written anew");
+                return;
+            }
+        };
+        let unix_secs = clock.unix_secs();
+        let left = |until: u64| until.checked_sub(unix_secs).filter(|left| *left > 0).map(Duration::from_secs);
+        let bans: Vec<_> = saved.into_iter().filter_map(|(source, until)| Some((source, left(until)?))).collect();
+        if !bans.is_empty() {
+            info!(bans = bans.len(), "bans of an earlier life are still in force");
+            lock(&self.bans).restore(&bans, clock.monotonic());
+        }
+    }
+
+    /// Writes the bans in force down, if they have changed.
+    pub fn save(&self, path: &Path, clock: &dyn Clock) {
+        if !self.unsaved.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let bans = lock(&self.bans).in_force(clock.monotonic());
+        let until = |left: Duration| clock.unix_secs() + left.as_secs();
+        let bans: Vec<(Source, u64)> = bans.into_iter().map(|(source, left)| (source, until(left))).collect();
+        if let Err(problem) = saved::write(path, &bans) {
+            self.unsaved.store(true, Ordering::Relaxed);
+            warn!(path = %path.display(), %problem, "bans cannot be saved: a restart will forgive them");
+        }
+    }
+}
+
+/// What holds for one port.
+#[derive(Debug)]
+pub struct PortGuard {
+    daemon: Arc<Guard>,
+    limits: Limits,
+    connections_max: usize,
+    connections: AtomicUsize,
+    tables: Mutex<Tables>,
+}
+
+#[derive(Debug)]
+struct Tables {
+    /// Connections of each source.
+    open: HashMap<Source, u32>,
+    paces: Recent<Pace>,
+}
+
+impl PortGuard {
+    /// The guard of a port that takes so many connections.
+    pub fn new(daemon: &Arc<Guard>, limits: &Limits, connections_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            daemon: Arc::clone(daemon),
+            limits: limits.clone(),
+            connections_max,
+            connections: AtomicUsize::new(0),
+            tables: Mutex::new(Tables { open: HashMap::new(), paces: Recent::new(PACES_MAX) }),
+        })
+    }
+
+    /// Lets a socket in, whoever it is; what becomes of it is known by its [`Admission`].
+    ///
+    /// # Errors
+    /// The port or the daemon is full.
+    pub fn enter(self: &Arc<Self>) -> Result<Admission, Refused> {
+        if !count_below(&self.connections, self.connections_max) {
+            return Err(Refused::PortFull);
+        }
+        if !count_below(&self.daemon.connections, self.daemon.connections_max) {
+            self.connections.fetch_sub(1, Ordering::Relaxed);
+            return Err(Refused::DaemonFull);
+        }
+        Ok(Admission { guard: Arc::clone(self), limited: None })
+    }
+
+    /// Whether an address is served whatever it does.
+    fn is_exempt(&self, address: IpAddr) -> bool {
+        self.limits.exempt.iter().any(|network| network.contains(address))
+    }
+
+    /// Whether an address is banned from every port.
+    fn is_banned(&self, address: IpAddr, now: Duration) -> bool {
+        lock(&self.daemon.bans).is_banned(Source::of(address), now)
+    }
+}
+
+/// The place of one connection; dropping it makes room for another.
+#[derive(Debug)]
+pub struct Admission {
+    guard: Arc<PortGuard>,
+    /// The address that is limited and counted; `None` if it is exempt, as a proxy itself is.
+    limited: Option<IpAddr>,
+}
+
+impl Admission {
+    /// Checks the address that the connection is made for, and counts it. The answer is how long the
+    /// connection has to wait until it may begin.
+    ///
+    /// # Errors
+    /// The address is banned, has too many connections, or connects too fast.
+    pub fn admit(&mut self, address: IpAddr, now: Duration) -> Result<Duration, Refused> {
+        if self.guard.is_exempt(address) {
+            return Ok(Duration::ZERO);
+        }
+        if self.guard.is_banned(address, now) {
+            return Err(Refused::Banned);
+        }
+        let (source, limits) = (Source::of(address), &self.guard.limits);
+        let mut tables = lock(&self.guard.tables);
+        let open = tables.open.get(&source).copied().unwrap_or(0);
+        if open >= limits.connections_per_address_max {
+            return Err(Refused::AddressFull);
+        }
+        let pace = tables.paces.touch(source);
+        if pace.wait(limits.connections, now) > DELAY_MAX {
+            return Err(Refused::TooFast);
+        }
+        let delay = pace.take(limits.connections, now);
+        tables.open.insert(source, open + 1);
+        self.limited = Some(address);
+        Ok(delay)
+    }
+
+    /// The connection was closed. Misbehaviour counts towards a ban of its address; true if it led to one.
+    /// Loopback is never banned: a tunnel or a forgotten proxy on this machine speaks for many.
+    pub fn on_close(&self, reason: CloseReason, now: Duration) -> bool {
+        let Some(address) = self.limited.filter(|address| !address.to_canonical().is_loopback()) else { return false };
+        let (source, limits, daemon) = (Source::of(address), &self.guard.limits, &self.guard.daemon);
+        if !reason.is_misbehaviour() || !lock(&daemon.bans).note_close(source, limits, now) {
+            return false;
+        }
+        daemon.unsaved.store(true, Ordering::Relaxed);
+        info!(%source, ban_secs = limits.ban.as_secs(), ?reason, "banned");
+        true
+    }
+
+    /// An authorisation was refused.
+    pub fn on_refused_authorization(&self, now: Duration) {
+        if let Some(address) = self.limited {
+            lock(&self.guard.daemon.failures).note(Source::of(address), &self.guard.limits, now);
+        }
+    }
+
+    /// How long an authorisation has to wait before anybody is asked, because others of its address failed.
+    pub fn authorization_delay(&self, now: Duration) -> Duration {
+        let delay = |address| lock(&self.guard.daemon.failures).delay(Source::of(address), now);
+        self.limited.map_or(Duration::ZERO, delay)
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.guard.connections.fetch_sub(1, Ordering::Relaxed);
+        self.guard.daemon.connections.fetch_sub(1, Ordering::Relaxed);
+        let Some(source) = self.limited.map(Source::of) else { return };
+        let mut tables = lock(&self.guard.tables);
+        if let Some(open) = tables.open.get_mut(&source) {
+            *open -= 1;
+            if *open == 0 {
+                tables.open.remove(&source);
+            }
+        }
+    }
+}
+
+/// Adds one unless that would exceed `most`.
+fn count_below(counter: &AtomicUsize, most: usize) -> bool {
+    let more = |count: usize| (count < most).then_some(count + 1);
+    counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+}
+
+/// The tables hold together after every statement, so a panic elsewhere has not hurt them.
+fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! The limits together, by hand and without sockets.
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::config::{Network, Rate};
+
+fn at(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn limits() -> Limits {
+    Limits { connections_per_address_max: 3, connections: Rate { per_sec: 1, burst: 2 }, ..Limits::default() }
+}
+
+fn guard(limits: &Limits) -> (Arc<Guard>, Arc<PortGuard>) {
+    let daemon = Guard::new(10);
+    let port = PortGuard::new(&daemon, limits, 8);
+    (daemon, port)
+}
+
+#[test]
+fn an_address_has_so_many_connections_and_its_place_is_free_again_when_one_ends() {
+    let (_, port) = guard(&Limits { connections: Rate { per_sec: 1000, burst: 1000 }, ..limits() });
+    let admit = |text: &str| {
+        let mut admission = port.enter().unwrap();
+        admission.admit(address(text), at(1)).map(|_| admission)
+    };
+    let mut open: Vec<_> = (0..3).map(|host| admit(&format!("2001:db8::{host}")).unwrap()).collect();
+    assert_eq!(admit("2001:db8::ffff:1").unwrap_err(), Refused::AddressFull, "a /64 is one address");
+    open.push(admit("2001:db8:0:1::1").unwrap());
+    open.push(admit("192.0.2.1").unwrap());
+    drop(open.remove(0));
+    open.push(admit("2001:db8::7").unwrap());
+    drop(open);
+    assert!(lock(&port.tables).open.is_empty());
+}
+
+#[test]
+fn a_storm_is_slowed_down_and_then_refused() {
+    let (_, port) = guard(&Limits { connections_per_address_max: 100, ..limits() });
+    let connect = |now| port.enter().unwrap().admit(address("192.0.2.1"), now);
+    let delays: Vec<_> = (0..14).map(|_| connect(at(50))).collect();
+    let secs: Vec<_> = delays.iter().map(|delay| delay.map(|delay| delay.as_secs())).collect();
+    let waits = [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(Ok);
+    assert_eq!(secs[..12], waits);
+    assert_eq!(secs[12..], [Err(Refused::TooFast); 2], "nobody waits for ever");
+    assert_eq!(connect(at(62)), Ok(Duration::ZERO));
+}
+
+#[test]
+fn port_and_daemon_have_bounds_of_their_own() {
+    let (daemon, port) = guard(&limits());
+    let other = PortGuard::new(&daemon, &limits(), 100);
+    let mut open: Vec<_> = (0..8).map(|_| port.enter().unwrap()).collect();
+    assert_eq!(port.enter().unwrap_err(), Refused::PortFull);
+    open.extend((0..2).map(|_| other.enter().unwrap()));
+    assert_eq!(other.enter().unwrap_err(), Refused::DaemonFull);
+    assert_eq!(daemon.connections(), 10);
+    drop(open);
+    assert_eq!((daemon.connections(), other.connections.load(Ordering::Relaxed)), (0, 0));
+}
+
+#[test]
+fn exempt_addresses_know_no_limits() {
+    let exempt = vec![Network::parse("192.0.2.0/24").unwrap()];
+    let (_, port) = guard(&Limits { exempt, ban_closes: 1, ..limits() });
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        let mut admission = port.enter().unwrap();
+        assert_eq!(admission.admit(address("::ffff:192.0.2.9"), at(1)), Ok(Duration::ZERO));
+        open.push(admission);
+    }
+    for _ in 0..10 {
+        assert!(!open[0].on_close(CloseReason::InvalidShares, at(1)));
+        open[0].on_refused_authorization(at(1));
+    }
+    assert_eq!(open[0].authorization_delay(at(1)), Duration::ZERO);
+    open.clear();
+    assert!(close(&port, "198.51.100.1", CloseReason::InvalidShares, at(1)));
+}
+
+/// A connection of this address comes and is closed; true if that bans the address.
+fn close(port: &Arc<PortGuard>, text: &str, reason: CloseReason, now: Duration) -> bool {
+    let mut admission = port.enter().unwrap();
+    admission.admit(address(text), now).unwrap();
+    admission.on_close(reason, now)
+}
+
+#[test]
+fn loopback_is_never_banned_even_if_it_is_not_exempt() {
+    let (_, port) = guard(&Limits { exempt: Vec::new(), ban_closes: 1, ..limits() });
+    for text in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+        assert!(!close(&port, text, CloseReason::InvalidShares, at(1)));
+    }
+    assert!(!close(&port, "198.51.100.1", CloseReason::Idle, at(1)), "only misbehaviour bans");
+}
+
+#[test]
+fn bans_hold_on_every_port_and_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("bans"), ManualClock::at(1_700_000_000));
+    let (daemon, port) = guard(&limits());
+    let now = clock.monotonic();
+    assert!(!close(&port, "2001:db8::1", CloseReason::InvalidShares, now));
+    daemon.save(&path, &clock);
+    assert!(!path.exists(), "nothing to save yet");
+    assert!(close(&port, "2001:db8::2", CloseReason::InvalidShares, now));
+    let other = PortGuard::new(&daemon, &limits(), 100);
+    let admit = |port: &Arc<PortGuard>, clock: &ManualClock| {
+        port.enter().unwrap().admit(address("2001:db8::3"), clock.monotonic())
+    };
+    assert_eq!(admit(&other, &clock), Err(Refused::Banned));
+    daemon.save(&path, &clock);
+
+    // 400 seconds later another life takes over, whose monotonic clock starts anew.
+    let clock = ManualClock::at(1_700_000_400);
+    let (daemon, port) = guard(&limits());
+    daemon.restore(&path, &clock);
+    clock.advance(at(199));
+    assert_eq!(admit(&port, &clock), Err(Refused::Banned));
+    clock.advance(at(1));
+    assert_eq!(admit(&port, &clock), Ok(Duration::ZERO));
+
+    // Damage forgives everybody, and does not stand in the way of the next ban.
+    std::fs::write(&path, "mpos-stratum bans 1\nrubbish").unwrap();
+    let (daemon, port) = guard(&Limits { ban_closes: 1, ..limits() });
+    daemon.restore(&path, &clock);
+    assert_eq!(admit(&port, &clock), Ok(Duration::ZERO));
+    assert!(close(&port, "2001:db8::2", CloseReason::InvalidShares, clock.monotonic()));
+    daemon.save(&path, &clock);
+    assert_eq!(saved::read(&path).unwrap().len(), 1);
+}

@@ -1,0 +1,69 @@
+//! What the pool tells and asks miners beside their work, as far as their program understands it.
+
+use super::Session;
+use crate::stratum::reply;
+use crate::stratum::request::Request;
+
+/// How the programs call themselves that answer a ping.
+const CGMINER_FAMILY: [&str; 3] = ["cgminer", "bmminer", "sgminer"];
+/// How the programs call themselves that show messages and tell their version when they are asked.
+const TALKERS: [&str; 6] = ["cgminer", "bfgminer", "sgminer", "cpuminer", "ccminer", "cudaminer"];
+/// Programs that do not follow when they are told to connect again: services and proxies for many.
+const NOT_TO_BE_SENT_AWAY: [&str; 3] = ["nicehash", "proxy", "/3."];
+/// How long a miner is asked to wait before it connects again.
+const RECONNECT_WAIT_SECS: u64 = 5;
+/// Bytes of an answer to the question for the version that are kept.
+const VERSION_BYTES_MAX: usize = 64;
+
+impl Session {
+    /// The first worker of the connection was authorised: a word of welcome, and who is it?
+    pub(super) fn welcome(&mut self) {
+        let rules = &self.terms.port.rules;
+        if self.welcomed || !self.agent_is_one_of(&TALKERS) {
+            return;
+        }
+        self.welcomed = true;
+        if let Some(text) = &rules.message {
+            self.out.push(&reply::show_message(text));
+        }
+        if rules.ask_version {
+            self.out.push(&reply::get_version());
+        }
+    }
+
+    /// An answer of the miner to something that we may have asked.
+    pub(super) fn take_answer(&mut self, request: &Request<'_>) {
+        let asked = self.welcomed && self.terms.port.rules.ask_version;
+        let id = request.id.as_ref().map(|id| id.as_json());
+        if !asked || id != Some(reply::VERSION_ID) || !self.version.is_empty() {
+            return;
+        }
+        let told = request.result.and_then(|raw| serde_json::from_str::<String>(raw).ok()).unwrap_or_default();
+        self.version = told.chars().take(VERSION_BYTES_MAX).collect::<String>().into();
+    }
+
+    /// Asks a miner whether it is there, if its program answers; false: it does not.
+    pub(super) fn ping(&mut self) -> bool {
+        let answers = self.agent_is_one_of(&CGMINER_FAMILY);
+        if answers {
+            self.pings += 1;
+            self.out.push(&reply::ping(self.pings));
+        }
+        answers
+    }
+
+    /// The daemon stops.
+    pub fn on_stop(&mut self) {
+        let rules = &self.terms.port.rules;
+        let agent = self.agent.to_lowercase();
+        let follows = self.subscribed && !NOT_TO_BE_SENT_AWAY.iter().any(|name| agent.contains(name));
+        if rules.reconnect_on_stop && follows && self.answers.is_empty() {
+            self.out.push(&reply::reconnect(rules.advertise.as_ref(), RECONNECT_WAIT_SECS));
+        }
+    }
+
+    fn agent_is_one_of(&self, names: &[&str]) -> bool {
+        let agent = self.agent.to_lowercase();
+        names.iter().any(|name| agent.starts_with(name))
+    }
+}

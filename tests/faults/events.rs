@@ -1,0 +1,158 @@
+//! Shares of all kinds, and the rows that they must become: told by the rules, not by the code that
+//! is tested.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use mpos_stratum::ledger::Ledger;
+use mpos_stratum::ledger::record::{CandidateFacts, Event, ShareRecord, VerdictRecord};
+
+use crate::support::mariadb::ShareRow;
+
+/// Everything acknowledged so far.
+#[derive(Default)]
+pub struct Book {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// How many shares were made.
+    made: u64,
+    /// Expected rows with their sequence number; ids are not known here.
+    rows: Vec<(u64, ShareRow)>,
+    /// Candidates without a verdict: sequence number and hash.
+    open: BTreeMap<u64, [u8; 32]>,
+}
+
+/// A share to be appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Accepted,
+    Refused,
+    Candidate,
+}
+
+const ACCOUNTS: [&str; 4] = ["Alice", "Bob", "Carol", "Dave"];
+
+/// Share number `made`: no two have the same name.
+pub fn share(made: u64, kind: Kind) -> ShareRecord {
+    let account = ACCOUNTS[(made % 4) as usize];
+    let candidate = (kind == Kind::Candidate).then(|| CandidateFacts {
+        hash: hash(made),
+        header_time: 1_700_000_000,
+        coinbase_txid: [3; 32],
+    });
+    let v6 = made.is_multiple_of(3);
+    ShareRecord {
+        worker: format!("{account}.r{made}").into(),
+        remote: if v6 { format!("2001:db8::{:x}", made % 65536) } else { format!("192.0.2.{}", made % 256) }
+            .parse()
+            .unwrap(),
+        accepted: kind != Kind::Refused,
+        reason: if kind == Kind::Refused { format!("low difficulty share {made}") } else { String::new() },
+        row_difficulty: difficulty(made),
+        assigned_difficulty: 512.0,
+        share_difficulty: 700.0,
+        network_difficulty: 1e6,
+        height: 100,
+        reward: 50,
+        job: "1".into(),
+        header: vec![0; 80],
+        solution: candidate.map(|facts| facts.hash),
+        candidate,
+    }
+}
+
+/// Not always exact in the 4-byte column.
+fn difficulty(made: u64) -> f64 {
+    [512.0, 0.1, 16.0, 1e-3, 16_777_217.0][(made % 5) as usize]
+}
+
+/// The block hash of candidate `made`, internal order.
+fn hash(made: u64) -> [u8; 32] {
+    let mut hash = [0xc0; 32];
+    hash[..8].copy_from_slice(&made.to_le_bytes());
+    hash
+}
+
+/// A hash as every node writes it.
+fn display(hash: &[u8; 32]) -> String {
+    hash.iter().rev().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn row(share: &ShareRecord, time: u64) -> ShareRow {
+    ShareRow {
+        id: 0,
+        rem_host: share.remote.to_string(),
+        username: share.worker.to_string(),
+        our_result: if share.accepted { "Y" } else { "N" }.into(),
+        upstream_result: Some("N".into()),
+        reason: Some(share.reason.clone()),
+        solution: share.candidate.as_ref().map(|facts| display(&facts.hash)).unwrap_or_default(),
+        difficulty: f64::from(share.row_difficulty as f32),
+        time,
+    }
+}
+
+impl Book {
+    /// Appends shares of these kinds in one call and notes what they must become.
+    pub fn append(&self, ledger: &Ledger, kinds: &[Kind]) -> u64 {
+        let mut inner = self.inner.lock().unwrap();
+        let shares: Vec<ShareRecord> = kinds
+            .iter()
+            .map(|kind| {
+                inner.made += 1;
+                share(inner.made, *kind)
+            })
+            .collect();
+        inner.note(ledger, &shares)
+    }
+
+    /// Appends shares made by the caller.
+    pub fn append_shares(&self, ledger: &Ledger, shares: &[ShareRecord]) -> u64 {
+        self.inner.lock().unwrap().note(ledger, shares)
+    }
+
+    /// Appends the node's verdict on the oldest candidate that has none.
+    pub fn append_verdict(&self, ledger: &Ledger, accepted: bool) -> Option<u64> {
+        let mut inner = self.inner.lock().unwrap();
+        let (candidate, hash) = inner.open.pop_first()?;
+        let reason = if accepted { String::new() } else { "high-hash".to_owned() };
+        let verdict =
+            VerdictRecord { candidate, written_hash: hash, accepted, node_hash: hash, reason: reason.clone() };
+        let receipt = ledger.append(&[Event::Verdict(verdict)]).unwrap();
+        if let Some((_, row)) = inner.rows.iter_mut().find(|(seq, _)| *seq == candidate) {
+            if accepted {
+                row.upstream_result = Some("Y".into());
+            } else {
+                row.reason = Some(reason);
+            }
+        }
+        Some(receipt.last_seq)
+    }
+
+    /// The rows that must be there, ids aside.
+    pub fn expected(&self) -> Vec<ShareRow> {
+        self.inner.lock().unwrap().rows.iter().map(|(_, row)| row.clone()).collect()
+    }
+
+    /// Takes the rows of these sequence numbers out: they are not expected any more.
+    pub fn except(&self, gone: impl Fn(u64) -> bool) {
+        self.inner.lock().unwrap().rows.retain(|(seq, _)| !gone(*seq));
+    }
+}
+
+impl Inner {
+    fn note(&mut self, ledger: &Ledger, shares: &[ShareRecord]) -> u64 {
+        let events: Vec<Event> = shares.iter().cloned().map(Event::Share).collect();
+        let receipt = ledger.append(&events).unwrap();
+        for (seq, share) in (receipt.first_seq..).zip(shares) {
+            if let Some(facts) = &share.candidate {
+                self.open.insert(seq, facts.hash);
+            }
+            self.rows.push((seq, row(share, receipt.time)));
+        }
+        receipt.last_seq
+    }
+}

@@ -1,0 +1,35 @@
+//! Conformance to Stratum v1 as the field speaks it, over real sockets. Tests are named after the numbers of
+//! the catalogue (w) and of other pools' bugs (b) that they keep out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    clippy::needless_pass_by_value,
+    missing_docs,
+    reason = "tests may end at the first surprise; difficulties are compared exactly on purpose; JSON is written where it is passed"
+)]
+
+mod support;
+
+#[path = "protocol/clients.rs"]
+mod clients;
+#[path = "protocol/conduct.rs"]
+mod conduct;
+#[path = "protocol/hostile.rs"]
+mod hostile;
+#[path = "protocol/messages.rs"]
+mod messages;
+#[path = "protocol/rentals.rs"]
+mod rentals;
+#[path = "protocol/resume.rs"]
+mod resume;
+#[path = "protocol/rights.rs"]
+mod rights;
+#[path = "protocol/shares.rs"]
+mod shares;
+#[path = "pool/stage.rs"]
+#[allow(dead_code, reason = "the stage is the pool tests' own; this crate uses a part of it")]
+mod stage;
+#[path = "protocol/talk.rs"]
+mod talk;

@@ -1,0 +1,61 @@
+//! Sessions that are taken up again.
+
+use serde_json::json;
+
+use crate::stage::{FakeStage, PASSWORD};
+use crate::support::miner::{Algorithm, Miner, Wanted};
+
+async fn again(stage: &FakeStage, session: &str) -> Miner {
+    let mut miner = Miner::connect(stage.port, Algorithm::Sha256d).await.unwrap();
+    miner.subscribe_with(json!(["again/1", session])).await.unwrap();
+    miner
+}
+
+/// Takes the session up once the daemon has noticed the end of the connection before.
+async fn taken_up(stage: &FakeStage, session: &str, extranonce1: &[u8]) -> Miner {
+    let found = async {
+        loop {
+            let miner = again(stage, session).await;
+            if miner.in_force.extranonce1 == extranonce1 {
+                return miner;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::support::miner::PATIENCE, found).await.unwrap()
+}
+
+#[tokio::test]
+async fn w27_a_resumed_session_has_its_extranonce_and_its_duplicates_and_is_never_there_twice() {
+    let stage = FakeStage::start("protocol_w27").await;
+    let (mut miner, job) = stage.miner("alice.rig1").await;
+    let share = miner.mine(&job, Wanted::Share).unwrap();
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    let late = miner.mine(&job, Wanted::Share).unwrap();
+    let (session, extranonce1) = (miner.subscription.clone().unwrap(), miner.in_force.extranonce1.clone());
+    // While it lives nobody takes it over.
+    assert_ne!(again(&stage, &session).await.in_force.extranonce1, extranonce1);
+    drop(miner);
+
+    let mut miner = taken_up(&stage, &session, &extranonce1).await;
+    assert_ne!(again(&stage, &session).await.in_force.extranonce1, extranonce1, "once is enough");
+    assert!(miner.authorize("alice.rig1", PASSWORD).await.unwrap().is_true());
+    assert_eq!(miner.submit("alice.rig1", &share).await.unwrap().code(), Some(22));
+    assert!(miner.submit("alice.rig1", &late).await.unwrap().is_true(), "what was mined meanwhile counts");
+    let job = miner.wait_for_job().await.unwrap();
+    let share = miner.mine(&job, Wanted::Share).unwrap();
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    stage.rows(4).await;
+}
+
+#[tokio::test]
+async fn w27_a_session_is_not_for_another_worker() {
+    let stage = FakeStage::start("protocol_w27b").await;
+    let (miner, _) = stage.miner("alice.rig1").await;
+    let (session, extranonce1) = (miner.subscription.clone().unwrap(), miner.in_force.extranonce1.clone());
+    drop(miner);
+    let mut thief = taken_up(&stage, &session, &extranonce1).await;
+    assert_eq!(thief.authorize("Bob.Garage", PASSWORD).await.unwrap().code(), Some(24));
+    thief.wait_for_close().await.unwrap();
+    assert_ne!(again(&stage, &session).await.in_force.extranonce1, extranonce1);
+}

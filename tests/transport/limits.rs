@@ -1,0 +1,136 @@
+//! How many connections, how fast, how many guesses. Other addresses are played through a trusted proxy.
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use serde_json::json;
+
+use crate::proxy::line;
+use crate::site::{SUBSCRIBE, Site, served, turned_away};
+use crate::support::miner::{Algorithm, Miner};
+
+const PROXIED: &str = "proxy_protocol = \"required\"\ntrusted_proxies = [\"127.0.0.1\"]";
+
+#[tokio::test]
+async fn an_address_has_a_bounded_number_of_connections() {
+    let keys = format!("{PROXIED}\nconnections_per_address_max = 2");
+    let site = Site::start("per_address", &[&keys, "connections_per_address_max = 2\nexempt = []"]).await;
+    let begin = |address: &str| {
+        let family = if address.contains(':') { "TCP6" } else { "TCP4" };
+        [&line(family, address)[..], SUBSCRIBE].concat()
+    };
+    let mut open = Vec::new();
+    for address in ["2001:db8::1", "2001:db8::2", "203.0.113.1", "203.0.113.1", "203.0.113.2", "2001:db8:0:1::1"] {
+        let mut socket = site.say(0, &begin(address)).await;
+        served(&mut socket).await;
+        open.push(socket);
+    }
+    turned_away(site.say(0, &begin("2001:db8::ffff:3")).await).await;
+    turned_away(site.say(0, &begin("203.0.113.1")).await).await;
+    // A place that is given up can be taken; how soon is the kernel's affair.
+    drop(open.remove(0));
+    site.daemon.wait_for_log("connection closed").await.unwrap();
+    served(&mut site.say(0, &begin("2001:db8::4")).await).await;
+
+    // Without a proxy, at the accept.
+    let mut direct = [site.say(1, SUBSCRIBE).await, site.say(1, SUBSCRIBE).await];
+    for socket in &mut direct {
+        served(socket).await;
+    }
+    turned_away(tokio::net::TcpStream::connect(site.port(1)).await.unwrap()).await;
+    site.daemon.wait_for_log("connections_per_address_max").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_daemon_has_a_bounded_number_of_connections() {
+    let site = Site::start_in(tempfile::tempdir().unwrap(), "in_all", "connections_max = 3", &["", ""]).await;
+    let mut open = [site.say(0, SUBSCRIBE).await, site.say(1, SUBSCRIBE).await, site.say(1, SUBSCRIBE).await];
+    for socket in &mut open {
+        served(socket).await;
+    }
+    for port in [0, 1] {
+        turned_away(tokio::net::TcpStream::connect(site.port(port)).await.unwrap()).await;
+    }
+    let [_, first, _] = open;
+    drop(first);
+    site.daemon.wait_for_log("connection closed").await.unwrap();
+    served(&mut site.say(0, SUBSCRIBE).await).await;
+}
+
+#[tokio::test]
+async fn reconnecting_fast_is_waited_for_and_not_punished() {
+    let keys = format!("{PROXIED}\nconnections_per_sec = 10\nconnections_burst = 2");
+    let site = Site::start("storm", &[&keys]).await;
+    let begin = [&line("TCP4", "203.0.113.1")[..], SUBSCRIBE].concat();
+    let mut open = Vec::new();
+    for _ in 0..12 {
+        open.push(site.say(0, &begin).await);
+    }
+    for socket in &mut open {
+        served(socket).await;
+    }
+}
+
+#[tokio::test]
+async fn guesses_of_names_have_to_wait_and_others_do_not() {
+    let keys = format!("{PROXIED}\nfailed_authorizations_per_min = 3\nauthorization_delay_secs = 600");
+    let site = Site::start("guesses", &[&keys]).await;
+    let connect = async |address: &str| {
+        let mut miner = Miner::connect(site.port(0), Algorithm::Sha256d).await.unwrap();
+        miner.send_raw(&line("TCP4", address)).await.unwrap();
+        miner
+    };
+    let mut guesser = connect("203.0.113.1").await;
+    for guess in ["alice", "admin", "root"] {
+        let reply = guesser.authorize("alice.rig1", guess).await.unwrap();
+        assert_eq!(reply.code(), Some(24), "{}", reply.line);
+    }
+    // The next guess, on another connection too, waits: whoever comes after it has long been served.
+    let mut again = connect("203.0.113.1").await;
+    again.send("mining.authorize", &json!(["alice.rig1", "x"])).await.unwrap();
+    guesser.send("mining.authorize", &json!(["alice.rig1", "y"])).await.unwrap();
+    for address in ["203.0.113.2", "203.0.113.3"] {
+        site.behind(0, &line("TCP4", address)).await.unwrap();
+    }
+    let silence = std::time::Duration::from_millis(200);
+    for miner in [&mut again, &mut guesser] {
+        let heard = tokio::time::timeout(silence, miner.next_reply()).await;
+        assert!(heard.is_err(), "a guess was answered: {heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_lines_is_slowed_down_and_answered() {
+    let site = Site::start("flood", &["messages_per_sec = 50\nmessages_burst = 8"]).await;
+    let mut miner = Miner::connect(site.port(0), Algorithm::Sha256d).await.unwrap();
+    let lines: String =
+        (0..60).map(|id| format!("{{\"id\":{id},\"method\":\"mining.ping\",\"params\":[]}}\n")).collect();
+    miner.send_raw(lines.as_bytes()).await.unwrap();
+    for id in 0..60 {
+        assert_eq!(miner.next_reply().await.unwrap().id, json!(id));
+    }
+    // Nobody else has to wait for his turn, and nobody is closed for it.
+    site.behind(0, b"").await.unwrap();
+    assert!(miner.request("mining.ping", json!([])).await.unwrap().error.is_none());
+}
+
+/// Sets the daemon's own limit of open files.
+fn limit_files(site: &Site, files: u64) -> Rlimit {
+    let pid = Pid::from_raw(i32::try_from(site.daemon.pid()).unwrap());
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    prlimit(pid, Resource::Nofile, Rlimit { current: Some(files), maximum }).unwrap()
+}
+
+#[tokio::test]
+async fn w20_running_out_of_descriptors_ends_no_port() {
+    let site = Site::start("descriptors", &["", ""]).await;
+    let (mut early, _) = site.behind(0, b"").await.unwrap();
+    let used = std::fs::read_dir(format!("/proc/{}/fd", site.daemon.pid())).unwrap().count() as u64;
+    let before = limit_files(&site, used);
+    // The kernel takes the connection; the daemon cannot.
+    let mut waiting = [site.say(0, SUBSCRIBE).await, site.say(1, SUBSCRIBE).await];
+    site.daemon.wait_for_log("cannot accept connections").await.unwrap();
+    assert!(early.request("mining.ping", json!([])).await.unwrap().error.is_none());
+    limit_files(&site, before.current.unwrap_or(1024));
+    for socket in &mut waiting {
+        served(socket).await;
+    }
+}
