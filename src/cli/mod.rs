@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod algo;
 mod audit;
 mod check;
 mod run;
@@ -49,6 +50,9 @@ enum Command {
     ///
     /// Nothing is connected to and nothing is changed: neither the nodes nor the database are asked.
     Check(ConfigArgument),
+    /// List proof-of-work algorithms, or hash headers with them
+    #[command(subcommand)]
+    Algo(algo::Algo),
     /// Look into the spools, and decide where a stopped drain goes on
     Spool(spool::Arguments),
     /// Compare what miners were told with what MPOS has, and explain every difference
@@ -68,6 +72,7 @@ pub fn main() -> Exit {
         Ok(cli) => match cli.command {
             Command::Run(argument) => run::run(&argument.config),
             Command::Check(argument) => check::run(&argument.config),
+            Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),
         },
