@@ -28,8 +28,9 @@ kill-loop: ## Kills of daemon and database at random, under load: KILLS=120 SEED
 vardiff: ## The difficulty's simulation: how well it follows which miner, as a table with budgets
 	cargo test --locked --test vardiff -- --nocapture
 
-bench: ## Load on the whole daemon: ARGS="--quick" or ARGS="--only closed,tip"
+bench: ## Cost of every algorithm, load on the whole daemon: ARGS="--quick"; ARGS="--only closed,tip" is the load alone
 	@tests/setup/install.sh bench
+	$(if $(findstring --only,$(ARGS)),,cargo bench --locked --bench pow -- $(ARGS))
 	@$(RAISE_FILE_LIMIT); set -x; cargo bench --locked --bench load -- $(ARGS)
 
 tips: ## How soon each source of new tips brings new work, and how much work that makes stale: ARGS="--blocks 40"

@@ -24,7 +24,7 @@
 //! | floor | room | what lives there | never there |
 //! | --- | --- | --- | --- |
 //! | 0 | [`clock`], [`exit`], [`bytes`], [`difficulty`] | time, exit codes, hex and integers, SHA-256, targets | I/O |
-//! | 1 | [`pow`] | one file per algorithm, the threads for memory-hard ones | coins |
+//! | 1 | [`pow`] | the algorithms and the table of their names, costs and proofs; the threads for costly ones | coins |
 //! | 1 | [`chain`] | addresses, scripts, coinbase, merkle tree, header, block | RPC, sockets |
 //! | 2 | [`coin`] | what a coin is; the shipped presets | |
 //! | 2 | [`work`] | template to job to judged share: pure functions and values | I/O, runtime |
@@ -103,7 +103,7 @@
 //! | accept loop | per port | the kernel's backlog | beyond a limit of port, daemon or address, or when banned: closed at once and counted |
 //! | TLS handshake | in the connection task, [`config::Handshakes`] | 256 | the oldest gives way |
 //! | tables by address | [`stratum::guard`] | 50,000 to 100,000 sources each | the longest unseen is forgotten |
-//! | hasher thread | cores - 1 | 256 shares each | the connection waits |
+//! | hasher thread | cores - 1 | 256 shares each, one connection an eighth of all; 64 MiB of scratchpads | the connection waits |
 //! | sync thread | per ledger | a flag | - |
 //! | drainer | per ledger | reads files | the spool grows to its bound |
 //! | directory | per worker store | a bounded queue | "try again" to the miner, no strike |

@@ -9,8 +9,12 @@ use std::time::Duration;
 use mpos_stratum::coin::preset::PRESETS;
 use mpos_stratum::config::{self, Config, Durability, Endpoint, NodeLogin, NodeWays, Problem};
 use mpos_stratum::difficulty::mpos_factor;
-use mpos_stratum::pow::Algorithm;
+use mpos_stratum::pow::by_time::{Growth, Steps};
+use mpos_stratum::pow::{Algorithm, MemoryHard};
 use proptest::prelude::*;
+
+#[path = "config/algorithms.rs"]
+mod algorithms;
 
 /// A configuration with nothing in it that may be left out.
 const LEAST: &str = r#"
@@ -350,8 +354,44 @@ fn a_wrong_preset_or_algorithm_is_answered_with_the_known_ones() {
     let messages = |text: &str| problems(text).iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
     let preset = messages(&least("preset = \"litecoin\"", "preset = \"lightcoin\""));
     assert!(preset.contains("is no preset; choose one of bitcoin, "), "{preset}");
-    let algorithm = messages(&least("preset = \"litecoin\"", "preset = \"litecoin\"\nalgorithm = \"x11\""));
+    let algorithm = messages(&least("preset = \"litecoin\"", "preset = \"litecoin\"\nalgorithm = \"cryptonight\""));
     assert!(algorithm.contains("is no algorithm known here; choose one of sha256d, "), "{algorithm}");
+}
+
+/// A coin of an algorithm that no preset has.
+fn of_algorithm(name: &str, keys: &str) -> String {
+    least(
+        "payout_address",
+        &format!("algorithm = \"{name}\"\nmpos_bits = 16\nblock_hash = \"pow\"\n{keys}\npayout_address"),
+    )
+}
+
+#[test]
+fn costs_that_grow_with_time_are_the_coins() {
+    let algorithm = |name, keys| read(&of_algorithm(name, keys)).coins[0].profile.algorithm;
+    let steps = algorithm("scrypt-n", "scrypt_n_steps = [[8192, 300], [512, 0], [1024, 200]]");
+    let expected = Steps::new([(9, 0), (10, 200), (13, 300)]).unwrap();
+    assert_eq!(steps, Algorithm::MemoryHard(MemoryHard::ScryptN(expected)));
+    assert_eq!(algorithm("scrypt-n", ""), Algorithm::MemoryHard(MemoryHard::ScryptN(Steps::VERTCOIN)));
+    let keys = "scrypt_jane_start = 5\nscrypt_jane_factors = [6, 16]\nscrypt_jane_fixed = [1446336000, 14]";
+    let growth = Growth { chain_start: 5, factor_min: 6, factor_max: 16, fixed_from: Some((1_446_336_000, 14)) };
+    assert_eq!(algorithm("scrypt-jane", keys), Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)));
+    let neoscrypt = algorithm("neoscrypt", "");
+    assert_eq!(neoscrypt, Algorithm::MemoryHard(MemoryHard::NeoScrypt));
+}
+
+#[test]
+fn costs_beyond_the_memory_of_a_hash_are_refused() {
+    one_mistake(&of_algorithm("scrypt-jane", ""), &["algorithm", "not supported", "at most 67108864 bytes"]);
+    one_mistake(&of_algorithm("scrypt", "scrypt_log_n = 20"), &["algorithm", "log_n 20", "not supported"]);
+    one_mistake(&of_algorithm("scrypt-n", "scrypt_n_steps = [[1048576, 0]]"), &["log_n 20", "not supported"]);
+    for bad in ["[]", "[[1000, 0]]", "[[1, 0]]", "[[2048, 0, 1]]", "[2048, 0]", "[[4294967296, 0]]"] {
+        one_mistake(&of_algorithm("scrypt-n", &format!("scrypt_n_steps = {bad}")), &["scrypt_n_steps"]);
+    }
+    for bad in ["[6]", "[16, 6]", "[4, 31]", "4"] {
+        one_mistake(&of_algorithm("scrypt-jane", &format!("scrypt_jane_factors = {bad}")), &["scrypt_jane_factors"]);
+    }
+    one_mistake(&of_algorithm("neoscrypt", "scrypt_jane_start = 5"), &["no meaning for neoscrypt", "scrypt-jane"]);
 }
 
 #[test]

@@ -11,6 +11,8 @@
 
 mod support;
 
+#[path = "pool/algorithms.rs"]
+mod algorithms;
 #[path = "pool/blocks.rs"]
 mod blocks;
 #[path = "pool/coins.rs"]

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod algo;
 mod audit;
 mod check;
 mod notify;
@@ -52,6 +53,9 @@ enum Command {
     Check(ConfigArgument),
     /// Tell the running daemon of a new block: the node's `blocknotify=mpos-stratum notify COIN %s`
     Notify(notify::Arguments),
+    /// List proof-of-work algorithms, or hash headers with them
+    #[command(subcommand)]
+    Algo(algo::Algo),
     /// Look into the spools, and decide where a stopped drain goes on
     Spool(spool::Arguments),
     /// Compare what miners were told with what MPOS has, and explain every difference
@@ -72,6 +76,7 @@ pub fn main() -> Exit {
             Command::Run(argument) => run::run(&argument.config),
             Command::Check(argument) => check::run(&argument.config),
             Command::Notify(arguments) => notify::run(&arguments),
+            Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),
         },
