@@ -3,7 +3,7 @@
 use crate::bytes::Hash;
 use crate::chain::header::HEADER_BYTES;
 use crate::coin::profile::BlockHash;
-use crate::pow::{Algorithm, Scratch, sha256d};
+use crate::pow::{Algorithm, Scratch};
 
 /// A coin's chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +20,9 @@ impl Chain {
     /// The name of the block with this header.
     pub(super) fn name_of(&self, header: &[u8; HEADER_BYTES]) -> Hash {
         match self.block_hash {
-            BlockHash::Sha256d => sha256d(header),
             BlockHash::Pow => self.algorithm.hash(header, &mut Scratch::new()),
+            // The others do not look at the proof of work.
+            other => other.of(header, Hash::default()),
         }
     }
 }
