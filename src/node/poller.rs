@@ -45,7 +45,7 @@ impl Poller {
         let bell = Arc::new(Bell::new(Arc::clone(&clock)));
         let publisher = Arc::new(Publisher::new(nodes.clone(), clock, templates.refresh, Arc::clone(&bell)));
         let mut tasks = JoinSet::new();
-        bell.tally().await_from(Source::Poll);
+        bell.tally().in_use(Source::Poll);
         for (index, node) in nodes.all().iter().enumerate() {
             let watch = Arc::new(Watch {
                 index,
@@ -56,16 +56,16 @@ impl Poller {
                 bell: Arc::clone(&bell),
             });
             if templates.longpoll {
-                bell.tally().await_from(Source::Longpoll);
+                bell.tally().in_use(Source::Longpoll);
                 tasks.spawn(longpoll::run(Arc::clone(&watch), watch.latest.subscribe()));
             }
             if let Some((host, port)) = &node.ways.zmq {
-                bell.tally().await_from(Source::Zmq);
+                bell.tally().in_use(Source::Zmq);
                 let (host, port) = (host.clone(), *port);
                 tasks.spawn(zmq::run(Arc::clone(node), host, port, Arc::clone(chain), Arc::clone(&bell)));
             }
             if let Some(way) = &node.ways.peer {
-                bell.tally().await_from(Source::Peer);
+                bell.tally().in_use(Source::Peer);
                 let work = publisher.subscribe();
                 tasks.spawn(peer::run(Arc::clone(node), way.clone(), Arc::clone(chain), Arc::clone(&bell), work));
             }

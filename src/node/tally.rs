@@ -59,7 +59,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// The source is in use.
-    pub(super) fn await_from(&mut self, source: Source) {
+    pub(super) fn in_use(&mut self, source: Source) {
         if let Some(used) = source.index().and_then(|index| self.used.get_mut(index)) {
             *used = true;
         }
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn a_source_that_is_silent_or_late_has_missed_it() {
         let mut tally = Tally::default();
-        tally.await_from(Source::Poll);
-        tally.await_from(Source::Zmq);
+        tally.in_use(Source::Poll);
+        tally.in_use(Source::Zmq);
         for byte in 1..=12u8 {
             let now = at(u64::from(byte) * 10_000);
             tally.told(Source::Poll, [byte; 32], now);

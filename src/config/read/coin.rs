@@ -105,7 +105,13 @@ fn with_preset<'a>(report: &Report, section: Section<'a>, presets: &'a Presets) 
 
 /// `[coin.update_block]`; `Some(None)`: it is not there.
 fn update_block(coin: &Section<'_>) -> Option<Option<UpdateBlock>> {
-    let Some(section) = coin.table_if_any("update_block") else { return Some(None) };
+    let section = coin.table("update_block");
+    // Asked for also where the table is missing: that makes them known.
+    section.choose(&[&["password"], &["password_file"], &["password_sha256"]]);
+    let from = section.or("from", "[\"127.0.0.0/8\", \"::1\"]", list(transport::network));
+    if !coin.has("update_block") {
+        return Some(None);
+    }
     let digest = section.secret("password_sha256", |value| {
         hex::decode_array(text(value)?.to_ascii_lowercase().as_bytes())
             .map_or_else(|| wrong("is no SHA-256", "write its 64 hexadecimal digits"), Ok)
@@ -114,7 +120,6 @@ fn update_block(coin: &Section<'_>) -> Option<Option<UpdateBlock>> {
         true => digest,
         false => database::password(&section).map(|password| sha256(password.reveal().as_bytes())),
     };
-    let from = section.or("from", "[\"127.0.0.0/8\", \"::1\"]", list(transport::network));
     section.finish();
     Some(Some(UpdateBlock { password_sha256: password_sha256?, from: from? }))
 }
