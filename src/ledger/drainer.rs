@@ -43,8 +43,6 @@ pub struct Drainer<S> {
     suspect: Option<u64>,
     refused_in_a_row: u32,
     quarantined_through: u64,
-    /// The position an operator decided on, until the sink has confirmed it.
-    decided: Option<u64>,
     logged_at: Option<Duration>,
 }
 
@@ -62,7 +60,6 @@ impl Ledger {
             suspect: None,
             refused_in_a_row: 0,
             quarantined_through: 0,
-            decided: None,
             logged_at: None,
         }
     }
@@ -161,29 +158,31 @@ impl<S: Sink> Drainer<S> {
         let stored = self.sink.attach(shared.spool, confirmed).await.map_err(|error| self.trouble(error))?;
         if self.queue.is_some() {
             if stored != self.cursor && Some(stored) != self.doubt {
+                let explained_max = self.doubt.unwrap_or(self.cursor);
+                if let Err(error) = lock(&shared.confirmed).explain(Some(explained_max)) {
+                    tracing::error!(spool = %shared.spool, %error, "it cannot be noted how far the database's position is explained");
+                }
                 return Err(DrainState::Stopped(format!(
                     "the database's position is {stored}, this process left it at {}: something else moved it; stop \
                      that, and decide with `spool adopt` or `spool rewind`",
                     self.cursor
                 )));
             }
-            self.doubt = None;
+            self.about_to_send()?;
             self.stored(stored);
             return Ok(());
         }
-        // Where an operator has decided the position is his word, not something to be explained.
-        let decided = self.decided == Some(stored);
         if stored < confirmed {
             return Err(DrainState::Stopped(format!(
                 "the database's position is {stored}, but it had confirmed {confirmed}: it lost rows (restored from a \
                  backup, or another server?); decide with `spool rewind`, which sends them again, or `spool adopt`"
             )));
         }
-        if stored > shared.recovered_seq && !decided {
+        let explained_max = lock(&shared.confirmed).explained_max();
+        if let Some(end) = explained_max.filter(|&end| end < stored) {
             return Err(DrainState::Stopped(format!(
-                "the database's position is {stored}, but the spool ended with {}: it is older than the database \
-                 (restored from a backup?); decide with `spool adopt`",
-                shared.recovered_seq
+                "the database's position is {stored}, but the spool ended with {end} when it last sent: it is older \
+                 than the database (restored from a backup?); decide with `spool adopt`"
             )));
         }
         let reader = || Reader::new(Arc::clone(&shared.segments), shared.salt, stored + 1);
@@ -194,10 +193,21 @@ impl<S: Sink> Drainer<S> {
             return Err(DrainState::Unavailable("the runtime is shutting down".to_owned()));
         };
         shared.know_candidates(earlier, stored);
-        self.decided = None;
+        self.about_to_send()?;
         self.queue = Some(Queue::new(reader()));
         self.stored(stored);
         Ok(())
+    }
+
+    /// From now on any event may be what moves the database's position; noted durably before one is sent.
+    fn about_to_send(&self) -> Result<(), DrainState> {
+        let mut confirmed = lock(&self.ledger.shared.confirmed);
+        if confirmed.explained_max().is_none() {
+            return Ok(());
+        }
+        confirmed.explain(None).map_err(|error| {
+            DrainState::Held(format!("it cannot be noted beside the spool that events are sent, so none is: {error}"))
+        })
     }
 
     /// Commits the front of the line, or narrows down what is refused in it; true if the sink has
@@ -344,7 +354,6 @@ impl<S: Sink> Drainer<S> {
     /// The position was moved by decision: what is known of the line is void.
     pub(super) fn start_over(&mut self, seq: u64) {
         self.cursor = seq;
-        self.decided = Some(seq);
         self.doubt = None;
         self.queue = None;
         self.suspect = None;

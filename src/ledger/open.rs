@@ -51,7 +51,7 @@ impl Ledger {
         let empty = Segments::list(dir).map_err(OpenError::io("list", dir))?.all().is_empty();
         let (spool, created) = identity::identity(dir, empty)?;
         let salt = Salt::of(spool);
-        let (confirmed, readable) = Confirmed::open(dir, salt).map_err(OpenError::io("read the position in", dir))?;
+        let (mut confirmed, readable) = Confirmed::open(dir, salt).map_err(OpenError::io("read the position in", dir))?;
         if !readable {
             tracing::warn!(%spool, dir = %dir.display(), "the confirmed position beside the spool is damaged: only the database knows it");
         }
@@ -63,6 +63,10 @@ impl Ledger {
         report(&found.recovered, created, dir);
 
         let recovered = Recovered { created, ..found.recovered };
+        // Before anything is appended that nobody sends: it must not explain the database's position later.
+        let end = recovered.highest_seq.max(recovered.confirmed);
+        let explained_max = confirmed.explained_max().map_or(end, |max| max.min(end));
+        confirmed.explain(Some(explained_max)).map_err(OpenError::io("write the position in", dir))?;
         let appender = found.appender;
         let drained_position = drained_position(&segments, &appender, confirmed.seq());
         let quarantined = quarantine::count(dir).map_err(OpenError::io("read the quarantine of", dir))?;
@@ -85,7 +89,6 @@ impl Ledger {
             candidates: Mutex::new(VecDeque::new()),
             drain: Mutex::new(DrainState::Off),
             counters: Counters { quarantined: quarantined.into(), ..Counters::default() },
-            recovered_seq: recovered.highest_seq.max(recovered.confirmed),
         });
         let worker = Arc::clone(&shared);
         let thread = thread::Builder::new()

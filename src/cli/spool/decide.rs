@@ -81,6 +81,7 @@ struct View {
     situation: Situation,
     confirmed: u64,
     written: u64,
+    explained_max: u64,
     oldest: u64,
     holder: Option<u32>,
     stopped: bool,
@@ -127,12 +128,13 @@ impl View {
         let database = situation::ask(&coin.mpos, &files).await.map_err(|error| {
             fail(format_args!("the database must answer, because a decision is about what it holds: {error}"))
         })?;
-        let situation = situation::judge(&files.spool().to_string(), &database, confirmed, written);
+        let explained_max = files.explained_max(written).map_err(unreadable)?;
+        let situation = situation::judge(&files.spool().to_string(), &database, confirmed, explained_max);
         let oldest = files.segments().map_err(unreadable)?.first().map_or(1, |segment| segment.first_seq);
         let holder = files.holder().map_err(unreadable)?;
         let note = decision::drain_note(&place.dir).map_err(unreadable)?;
         let stopped = note.is_some_and(|note| note.state == "stopped");
-        Ok(Self { place, files, situation, confirmed, written, oldest, holder, stopped })
+        Ok(Self { place, files, situation, confirmed, written, explained_max, oldest, holder, stopped })
     }
 
     /// The event to send next.
@@ -192,8 +194,9 @@ impl View {
         let rows = |from: u64, through: u64| {
             if from > through { Ok(0) } else { survey(&self.files, from, through, 0).map(|found| found.rows()) }
         };
-        // What the database says it has, and what it once confirmed.
-        let (stored, known) = (self.situation.stored, self.situation.stored.max(self.confirmed).min(self.written));
+        // What the database says it has, and what it once confirmed; never more than was sent.
+        let (stored, known) =
+            (self.situation.stored, self.situation.stored.max(self.confirmed).min(self.explained_max));
         let mut risky = false;
         let again = rows(next_seq, known).map_err(failed)?;
         if next_seq <= known {
@@ -202,7 +205,7 @@ impl View {
                 "events {next_seq} to {known} ({again} rows) are sent again; those that the database still has become double"
             ));
         }
-        // Numbers above the spool's end are not its own events.
+        // Numbers above what the spool has sent are not its own events.
         let first_left_out =
             if matches!(self.situation.trouble, Some(Trouble::Ahead(_))) { next_seq } else { stored + 1 };
         if first_left_out < next_seq && self.situation.found.is_some() || known + 1 < next_seq {
