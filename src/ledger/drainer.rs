@@ -13,10 +13,9 @@ use super::error::ReadError;
 use super::group::{Plan, plan};
 use super::handle::Ledger;
 use super::pace::Pace;
-use super::quarantine;
+use super::poison::Refused;
 use super::queue::Queue;
 use super::reader::{Pending, Reader};
-use super::record::{Entry, Event};
 use super::segments::lock;
 use super::sink::{Sink, SinkError};
 use super::status::DrainState;
@@ -24,8 +23,6 @@ use super::status::DrainState;
 /// Most rows that are held back for a candidate behind them; where more lie between, they become
 /// visible without it. At the 30,000 rows a second of one connection it is a commit of 3 s.
 pub const HOLD_ROWS_MAX: usize = 100_000;
-/// So many rows refused one after the other pause the drain: the fault is not in the rows.
-pub const QUARANTINE_STREAK_MAX: u32 = 3;
 
 /// One spool's way into one sink.
 pub struct Drainer<S> {
@@ -33,16 +30,15 @@ pub struct Drainer<S> {
     pub(super) sink: S,
     pace: Pace,
     /// The last event known to be stored; meaningful once `queue` is there.
-    cursor: u64,
+    pub(super) cursor: u64,
     /// End of the last commit whose outcome is not known.
-    doubt: Option<u64>,
+    pub(super) doubt: Option<u64>,
     /// There from the first attach on.
     queue: Option<Queue>,
     attached: bool,
     /// A refused row lies between the cursor and here.
     suspect: Option<u64>,
-    refused_in_a_row: u32,
-    quarantined_through: u64,
+    pub(super) refused: Refused,
     logged_at: Option<Duration>,
 }
 
@@ -58,8 +54,7 @@ impl Ledger {
             queue: None,
             attached: false,
             suspect: None,
-            refused_in_a_row: 0,
-            quarantined_through: 0,
+            refused: Refused::none(),
             logged_at: None,
         }
     }
@@ -109,12 +104,16 @@ impl<S: Sink> Drainer<S> {
             if waits && self.attached && self.sink.keep_alive().await.is_err() {
                 self.attached = false;
             }
-            let stopped = matches!(trouble, DrainState::Stopped(_));
+            let kind = std::mem::discriminant(&trouble);
             self.tell(trouble).await;
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => break,
-                () = self.rest(wait, stopped) => {}
+                () = self.rest(wait, kind) => {}
+            }
+            // A drain that is paused stays attached, and so does not ask for it otherwise.
+            if let Err(trouble) = self.heed_permission().await {
+                self.tell(trouble).await;
             }
         }
         self.ledger.shared.set_drain(DrainState::Off);
@@ -153,6 +152,7 @@ impl<S: Sink> Drainer<S> {
     /// Asks the sink where it stands and makes sure that the answer can be explained.
     async fn attach(&mut self) -> Result<(), DrainState> {
         self.decide().await?;
+        self.heed_permission().await?;
         let shared = Arc::clone(&self.ledger.shared);
         let confirmed = lock(&shared.confirmed).seq();
         let stored = self.sink.attach(shared.spool, confirmed).await.map_err(|error| self.trouble(error))?;
@@ -193,6 +193,7 @@ impl<S: Sink> Drainer<S> {
             return Err(DrainState::Unavailable("the runtime is shutting down".to_owned()));
         };
         shared.know_candidates(earlier, stored);
+        self.know_quarantined(stored).await?;
         self.about_to_send()?;
         self.queue = Some(Queue::new(reader()));
         self.stored(stored);
@@ -220,21 +221,24 @@ impl<S: Sink> Drainer<S> {
         let batch = queue.front(count);
         // Nothing to read below `through`: all of it is a gap that recovery has reported.
         let new = batch.last().map_or(through, |last| last.seq);
+        let sent = self.refused.leave_out(batch);
         self.doubt = Some(new);
-        match self.sink.commit(batch, old, new).await {
+        match self.sink.commit(&sent, old, new).await {
             Ok(()) => {
-                self.refused_in_a_row = 0;
+                if !sent.is_empty() {
+                    self.refused.end_streak();
+                }
                 self.stored(new);
                 Ok(true)
             }
-            Err(SinkError::Refused(_)) if batch.len() > 1 => {
+            Err(SinkError::Refused(_)) if sent.len() > 1 => {
                 self.doubt = None;
                 self.suspect = Some(new);
                 Ok(false)
             }
             Err(SinkError::Refused(reason)) => {
                 self.suspect = Some(new);
-                match batch.first().cloned() {
+                match sent.first().cloned() {
                     Some(poison) => self.poison(poison, reason).await.map(|()| true),
                     None => Ok(false),
                 }
@@ -285,65 +289,11 @@ impl<S: Sink> Drainer<S> {
         }
     }
 
-    /// Deals with the one row that the sink refuses; it is the front of the line.
-    async fn poison(&mut self, entry: Entry, reason: String) -> Result<(), DrainState> {
-        let (old, new) = (self.cursor, entry.seq);
-        if let Event::Share(share) = &entry.event
-            && share.candidate.is_some()
-        {
-            let safest = Entry { event: Event::Share(share.sanitised()), ..entry };
-            return match self.sink.commit(&[safest], old, new).await {
-                Ok(()) => {
-                    tracing::error!(spool = %self.ledger.spool(), seq = new, reason, "a block candidate's row was refused; stored without reason and address");
-                    self.refused_in_a_row = 0;
-                    self.stored(new);
-                    Ok(())
-                }
-                Err(SinkError::Refused(again)) => {
-                    self.doubt = None;
-                    Err(DrainState::Held(format!(
-                        "the row of block candidate {new} is refused ({reason}), also with the safest values ({again}): \
-                         all rows behind it wait until the database takes it"
-                    )))
-                }
-                Err(error) => Err(self.trouble(error)),
-            };
-        }
-        if self.refused_in_a_row >= QUARANTINE_STREAK_MAX {
-            return Err(self.paused(&reason));
-        }
-        self.quarantine(entry, reason.clone()).await?;
-        self.sink.commit(&[], old, new).await.map_err(|error| self.trouble(error))?;
-        self.stored(new);
-        self.refused_in_a_row += 1;
-        if self.refused_in_a_row >= QUARANTINE_STREAK_MAX { Err(self.paused(&reason)) } else { Ok(()) }
-    }
-
-    async fn quarantine(&mut self, entry: Entry, reason: String) -> Result<(), DrainState> {
-        let seq = entry.seq;
-        if seq <= self.quarantined_through {
-            return Ok(());
-        }
-        tracing::error!(spool = %self.ledger.spool(), seq, reason, "the database can never store this row: it goes to quarantine");
-        let dir = self.ledger.shared.dir.clone();
-        let written = tokio::task::spawn_blocking(move || quarantine::append(&dir, &entry, &reason)).await;
-        match written {
-            Ok(Ok(())) => {
-                self.quarantined_through = seq;
-                self.ledger.shared.counters.quarantined.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                Ok(())
-            }
-            Ok(Err(error)) => Err(DrainState::Held(format!(
-                "row {seq} must go to quarantine, but its file cannot be written: {error}"
-            ))),
-            Err(_) => Err(DrainState::Unavailable("the runtime is shutting down".to_owned())),
-        }
-    }
-
     /// The sink has stored everything up to `seq`.
-    fn stored(&mut self, seq: u64) {
+    pub(super) fn stored(&mut self, seq: u64) {
         self.cursor = seq;
         self.doubt = None;
+        self.refused.stored(seq);
         if self.suspect.is_some_and(|suspect| suspect <= seq) {
             self.suspect = None;
         }
@@ -357,15 +307,7 @@ impl<S: Sink> Drainer<S> {
         self.doubt = None;
         self.queue = None;
         self.suspect = None;
-        self.refused_in_a_row = 0;
-        self.quarantined_through = 0;
-    }
-
-    fn paused(&self, reason: &str) -> DrainState {
-        DrainState::Paused(format!(
-            "{} rows in a row were refused, the last one: {reason}; look at the table and at quarantine.jsonl",
-            self.refused_in_a_row
-        ))
+        self.refused = Refused::none();
     }
 
     pub(super) fn trouble(&mut self, error: SinkError) -> DrainState {

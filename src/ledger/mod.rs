@@ -38,6 +38,7 @@ pub mod memory_sink;
 pub mod mended;
 pub mod open;
 pub mod pace;
+pub mod poison;
 pub mod quarantine;
 mod queue;
 mod reader;

@@ -1,5 +1,6 @@
 //! `mpos-stratum spool adopt` and `rewind`: an operator's decision about the position.
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -37,8 +38,8 @@ Send events again, from a position on, that the database has lost.
 
 Every event from --to on becomes a row again. A row that the database still has is then there TWICE and
 is paid twice: find the newest row that is left (its time is the event's second of acceptance, see
-`spool dump`) and rewind to the event behind it. Rows of the quarantine that were replayed and are sent
-again can become double too. The number of rows is shown; nothing is done without --yes.";
+`spool dump`) and rewind to the event behind it. Rows in quarantine are left out; the events of their
+replays are sent again like all others. The number of rows is shown; nothing is done without --yes.";
 
 #[derive(Args)]
 #[command(long_about = ADOPT_HELP)]
@@ -113,7 +114,7 @@ async fn decide(target: &Target, verb: Verb, next_seq: Option<u64>, yes: bool) -
         say(&mut std::io::stdout(), "decided; the daemon carries it out when it starts (see `spool status` then)");
         return Ok(Exit::Ok);
     }
-    view.wait_for(&decision).await
+    wait_for_outcome(&view.place.dir, &decision.id).await
 }
 
 impl View {
@@ -227,24 +228,25 @@ impl View {
         say(&mut std::io::stdout(), format_args!("the next event to be sent is {next_seq}"));
         Ok(risky)
     }
+}
 
-    async fn wait_for(&self, decision: &Decision) -> Result<Exit, Exit> {
-        let end = tokio::time::Instant::now() + OUTCOME_WAIT;
-        while tokio::time::Instant::now() < end {
-            match decision::outcome(&self.place.dir) {
-                Ok(Some(outcome)) if outcome.id == decision.id && outcome.applied => {
-                    say(&mut std::io::stdout(), format_args!("the daemon has carried it out: {}", outcome.text));
-                    return Ok(Exit::Ok);
-                }
-                Ok(Some(outcome)) if outcome.id == decision.id => {
-                    return Err(fail(format_args!("the daemon refused: {}", outcome.text)));
-                }
-                _ => tokio::time::sleep(OUTCOME_POLL).await,
+/// Waits for what the daemon makes of the decision or permission `id`, and says it.
+pub(super) async fn wait_for_outcome(dir: &Path, id: &str) -> Result<Exit, Exit> {
+    let end = tokio::time::Instant::now() + OUTCOME_WAIT;
+    while tokio::time::Instant::now() < end {
+        match decision::outcome(dir) {
+            Ok(Some(outcome)) if outcome.id == id && outcome.applied => {
+                say(&mut std::io::stdout(), format_args!("the daemon has carried it out: {}", outcome.text));
+                return Ok(Exit::Ok);
             }
+            Ok(Some(outcome)) if outcome.id == id => {
+                return Err(fail(format_args!("the daemon refused: {}", outcome.text)));
+            }
+            _ => tokio::time::sleep(OUTCOME_POLL).await,
         }
-        complain(
-            "the daemon has not answered yet; it carries the decision out when it reaches the database. See `spool status`",
-        );
-        Err(Exit::Unavailable)
     }
+    complain(
+        "the daemon has not answered yet; it carries the decision out when it reaches the database. See `spool status`",
+    );
+    Err(Exit::Unavailable)
 }
