@@ -34,6 +34,7 @@ pub mod held;
 mod identity;
 pub mod inspect;
 pub mod late;
+mod lookup;
 pub mod memory_sink;
 pub mod mended;
 pub mod open;

@@ -51,7 +51,8 @@ impl Ledger {
         let empty = Segments::list(dir).map_err(OpenError::io("list", dir))?.all().is_empty();
         let (spool, created) = identity::identity(dir, empty)?;
         let salt = Salt::of(spool);
-        let (mut confirmed, readable) = Confirmed::open(dir, salt).map_err(OpenError::io("read the position in", dir))?;
+        let (mut confirmed, readable) =
+            Confirmed::open(dir, salt).map_err(OpenError::io("read the position in", dir))?;
         if !readable {
             tracing::warn!(%spool, dir = %dir.display(), "the confirmed position beside the spool is damaged: only the database knows it");
         }
