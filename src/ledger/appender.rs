@@ -17,6 +17,12 @@ use super::sink::SpoolId;
 /// End of a segment that is kept for block candidates and verdicts while no further segment is
 /// allocated; a quarter of a segment if that is less. At some 500 bytes it holds 500 of them.
 pub(super) const RESERVE_BYTES: u64 = 256 * 1024;
+/// A clock that was ahead by no more than this is waited for: times do not descend. Beyond it times go
+/// back with the clock, because a row of the future is worse: MPOS would leave it out of everything that
+/// it counts by time, for as long as the clock had been ahead.
+pub(super) const CLOCK_AHEAD_MAX_SECS: u64 = 60;
+/// The last second that a `TIMESTAMP` column holds. A share of a later one is refused to its miner.
+pub(super) const SECOND_MAX: u64 = i32::MAX as u64;
 /// Buffer that is kept between calls; a larger one is given back.
 const BUFFER_BYTES_KEPT: usize = 64 * 1024;
 
@@ -118,7 +124,11 @@ impl Appender {
         {
             return Err(AppendError::Failed(reason.clone()));
         }
-        let time = self.last_time.max(now);
+        let time =
+            if self.last_time.saturating_sub(now) > CLOCK_AHEAD_MAX_SECS { now } else { self.last_time.max(now) };
+        if time > SECOND_MAX {
+            return Err(AppendError::Clock { second: time });
+        }
         let first_seq = self.next_seq;
         let mut seq = first_seq;
         self.buffer.clear();
@@ -136,6 +146,12 @@ impl Appender {
             self.put(privileged, time)?;
         }
         self.next_seq = seq;
+        if time < self.last_time {
+            tracing::error!(
+                spool = %self.spool, secs = self.last_time - time,
+                "the clock has gone back: shares before this moment have times of the future, and MPOS counts them when those come; see to it that the clock is kept right"
+            );
+        }
         self.last_time = time;
         Ok(Written { first_seq, last_seq: seq - 1, time })
     }

@@ -147,7 +147,7 @@ impl Start<'_> {
         let place = match tail.newest {
             Some((segment, file, header)) if !newest_is_damaged && !end_is_missing => {
                 recovered.next_seq = tail.highest_seq + 1;
-                last_time = tail.last_time.max(header.map_or(0, |header| header.created));
+                last_time = if tail.last_time > 0 { tail.last_time } else { header.map_or(0, |header| header.created) };
                 let (end_at, dirty_to) = (tail.end_at, tail.dirty_to);
                 recovered.torn_bytes = dirty_to - end_at;
                 self.continue_segment(segments, (segment, file, header), end_at, dirty_to)?

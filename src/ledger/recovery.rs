@@ -109,7 +109,7 @@ fn combine(mut scanned: Vec<Scanned>) -> Tail {
         dirty_to: HEADER_BYTES,
         cut: false,
         highest_seq: 0,
-        last_time: scanned.iter().map(|one| one.last_time).max().unwrap_or(0),
+        last_time: scanned.iter().rev().map(|one| one.last_time).find(|&time| time > 0).unwrap_or(0),
         marker: scanned.iter().filter_map(|one| one.marker).max().unwrap_or(0),
         losses,
         unsettled,
@@ -218,7 +218,7 @@ fn walk(mut scan: Scan, mut one: Scanned) -> std::io::Result<Scanned> {
             Found::Event { envelope, .. } => {
                 one.lose(offset, here, envelope.seq);
                 one.expected = envelope.seq + 1;
-                one.last_time = one.last_time.max(envelope.time);
+                one.last_time = envelope.time;
                 if envelope.kind == Kind::Verdict || envelope.flags & FLAG_CANDIDATE != 0 {
                     match codec::decode(envelope.kind, scan.payload()) {
                         Some(Event::Verdict(verdict)) => one.settled.push(verdict.candidate),

@@ -270,3 +270,47 @@ fn after_a_failed_sync_shares_are_refused_until_the_same_bytes_are_on_the_disk()
 fn appender_candidate(ledger: &Ledger) -> u64 {
     ledger.append(&[candidate(4, T0)]).unwrap().first_seq
 }
+
+#[test]
+fn a_clock_that_was_ahead_is_followed_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let at = |second: u64| -> (u64, Arc<Ledger>) {
+        clock.step_to(second);
+        let ledger = open_with(dir.path(), &config(), Arc::clone(&clock) as _).ledger;
+        (append(&ledger, &[accepted(1)]).time, ledger)
+    };
+    assert_eq!(at(T0).0, T0);
+    assert_eq!(at(T0 - 60).0, T0, "a little: times do not descend");
+    assert_eq!(at(T0 + 86_400).0, T0 + 86_400);
+    // It is put right while the daemon works, and while it does not.
+    for ahead in [false, true] {
+        let (time, ledger) = at(T0 + 200_000);
+        assert_eq!(time, T0 + 200_000);
+        if ahead {
+            drop(ledger);
+            assert_eq!(at(T0 + 10).0, T0 + 10);
+        } else {
+            clock.step_to(T0 + 10);
+            assert_eq!(append(&ledger, &[accepted(1)]).time, T0 + 10);
+        }
+        assert_eq!(at(T0 + 5).0, T0 + 10, "the times of the future are forgotten");
+    }
+}
+
+#[test]
+fn a_second_that_no_row_can_hold_is_refused_and_a_block_waits_for_the_clock() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let ledger = open_with(dir.path(), &lazy(), Arc::clone(&clock) as _).ledger;
+    clock.step_to(1 << 31);
+    assert_eq!(ledger.append(&[accepted(1)]), Err(AppendError::Clock { second: 1 << 31 }));
+    assert!(ledger.append_or_hold(&candidate(1, T0)).is_err());
+    clock.step_to((1 << 31) - 1);
+    while ledger.status().held > 0 {
+        ledger.sync_now();
+        std::thread::yield_now();
+    }
+    assert_eq!(append(&ledger, &[accepted(2)]).time, (1 << 31) - 1);
+    assert_eq!(ledger.status().written, 2);
+}
