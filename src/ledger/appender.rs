@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::codec;
-use super::envelope::{self, Kind, Salt, record_bytes};
+use super::envelope::{self, Frame, Kind, Salt, record_bytes};
 use super::error::AppendError;
 use super::held::HeldEvents;
 use super::record::Event;
@@ -112,7 +112,7 @@ impl Appender {
     /// verdict: they may use the reserve and are tried although fdatasync fails.
     pub(super) fn write<'a>(
         &mut self,
-        events: impl Iterator<Item = &'a Event>,
+        events: impl Iterator<Item = &'a Event> + Clone,
         now: u64,
         privileged: bool,
     ) -> Result<Written, AppendError> {
@@ -131,13 +131,17 @@ impl Appender {
         }
         let first_seq = self.next_seq;
         let mut seq = first_seq;
+        let end_seq = first_seq + events.clone().count() as u64;
         self.buffer.clear();
         for event in events {
+            let following =
+                u16::try_from(end_seq - seq - 1).map_err(|_| AppendError::TooLarge { bytes: usize::MAX })?;
             let start = envelope::open(&mut self.buffer);
             let (kind, flags) = codec::frame_of(event);
             let fits = codec::encode(event, &mut self.buffer);
             let bytes = self.buffer.len() - start;
-            if !fits || !envelope::close(&mut self.buffer, start, self.salt, kind, flags, seq, time) {
+            let frame = Frame { kind, flags, following, seq, time };
+            if !fits || !envelope::close(&mut self.buffer, start, self.salt, &frame) {
                 return Err(AppendError::TooLarge { bytes });
             }
             seq += 1;
@@ -165,7 +169,8 @@ impl Appender {
         }
         self.buffer.clear();
         let start = envelope::open(&mut self.buffer);
-        envelope::close(&mut self.buffer, start, self.salt, Kind::Marker, 0, seq, self.last_time);
+        let frame = Frame { kind: Kind::Marker, flags: 0, following: 0, seq, time: self.last_time };
+        envelope::close(&mut self.buffer, start, self.salt, &frame);
         if let Err(error) = self.write_buffer() {
             tracing::warn!(spool = %self.spool, %error, "a marker could not be written to the spool");
         }

@@ -254,11 +254,11 @@ impl Start<'_> {
         let path = &segment.path;
         let file_bytes = header.map_or(segment.file_bytes.max(self.segment_bytes), |header| header.file_bytes);
         let repair = || -> io::Result<()> {
-            if header.is_none() {
-                let header =
-                    SegmentHeader { spool: self.spool, first_seq: segment.first_seq, created: self.now, file_bytes };
-                file.write_all_at(&header.encode(), 0)?;
-            }
+            // Also where it is there: an earlier version of this program may have written it, which could
+            // not read what is written from now on.
+            let created = header.map_or(self.now, |header| header.created);
+            let header = SegmentHeader { spool: self.spool, first_seq: segment.first_seq, created, file_bytes };
+            file.write_all_at(&header.encode(), 0)?;
             segment::write_zeros(&file, end_at, dirty_to)?;
             if segment.file_bytes < file_bytes {
                 segment::extend(&file, segment.file_bytes, file_bytes)?;

@@ -293,6 +293,7 @@ fn a_clock_that_was_ahead_is_followed_back() {
         } else {
             clock.step_to(T0 + 10);
             assert_eq!(append(&ledger, &[accepted(1)]).time, T0 + 10);
+            drop(ledger);
         }
         assert_eq!(at(T0 + 5).0, T0 + 10, "the times of the future are forgotten");
     }
