@@ -91,6 +91,7 @@ impl<S: Sink> Drainer<S> {
                 DrainState::Paused(_) => self.pace.paused_retry,
                 DrainState::Stopped(_) => {
                     self.attached = false;
+                    self.nothing_is_sent();
                     self.pace.stopped_retry
                 }
                 DrainState::Off | DrainState::Running | DrainState::Unavailable(_) => {
@@ -158,10 +159,6 @@ impl<S: Sink> Drainer<S> {
         let stored = self.sink.attach(shared.spool, confirmed).await.map_err(|error| self.trouble(error))?;
         if self.queue.is_some() {
             if stored != self.cursor && Some(stored) != self.doubt {
-                let explained_max = self.doubt.unwrap_or(self.cursor);
-                if let Err(error) = lock(&shared.confirmed).explain(Some(explained_max)) {
-                    tracing::error!(spool = %shared.spool, %error, "it cannot be noted how far the database's position is explained");
-                }
                 return Err(DrainState::Stopped(format!(
                     "the database's position is {stored}, this process left it at {}: something else moved it; stop \
                      that, and decide with `spool adopt` or `spool rewind`",
@@ -198,6 +195,18 @@ impl<S: Sink> Drainer<S> {
         self.queue = Some(Queue::new(reader()));
         self.stored(stored);
         Ok(())
+    }
+
+    /// The drain has stopped: what is written from now on explains no position of the database, also not
+    /// after a restart.
+    fn nothing_is_sent(&self) {
+        let shared = &self.ledger.shared;
+        let mut confirmed = lock(&shared.confirmed);
+        if confirmed.explained_max().is_none()
+            && let Err(error) = confirmed.explain(Some(self.doubt.unwrap_or(self.cursor)))
+        {
+            tracing::error!(spool = %shared.spool, %error, "it cannot be noted how far the database's position is explained");
+        }
     }
 
     /// From now on any event may be what moves the database's position; noted durably before one is sent.

@@ -8,6 +8,7 @@ use super::super::error::{AppendError, OpenError};
 use super::super::handle::Ledger;
 use super::super::memory_sink::MemorySink;
 use super::super::segments::lock;
+use super::super::status::DrainState;
 use super::super::sync;
 use super::*;
 
