@@ -202,8 +202,11 @@ impl<S: Sink> Drainer<S> {
     fn nothing_is_sent(&self) {
         let shared = &self.ledger.shared;
         let mut confirmed = lock(&shared.confirmed);
+        // One that was never attached itself cannot know how far another one before it had come.
+        let explained_max =
+            if self.queue.is_some() { self.doubt.unwrap_or(self.cursor) } else { *shared.synced.borrow() };
         if confirmed.explained_max().is_none()
-            && let Err(error) = confirmed.explain(Some(self.doubt.unwrap_or(self.cursor)))
+            && let Err(error) = confirmed.explain(Some(explained_max))
         {
             tracing::error!(spool = %shared.spool, %error, "it cannot be noted how far the database's position is explained");
         }
