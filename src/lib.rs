@@ -66,9 +66,12 @@
 //! | name | database away | remembered workers go on, also after a restart; unknown ones are told to try again |
 //! | hash | hashers busy | this connection stops reading; nobody else notices |
 //! | append | disk full or failing, spool at its bound | the miner is refused; a candidate goes to the nodes even so |
+//! | sync | fdatasync fails | shares are refused; a candidate goes to the nodes, its row waits until the disk takes it |
+//! | clock | put back by more than a minute; beyond January 2038 | times follow it, with an alarm; refused |
 //! | drain | database away, lock, restart | rows wait in the spool; the writer attaches again and asks where it was |
 //! | drain | the server away for longer | the next one of `failover` goes on, for good, if it lacks nothing |
-//! | drain | a value the table cannot hold | that row goes to the quarantine file, the rest flows |
+//! | drain | a value the table cannot hold | that row goes to the quarantine file, the rest flows; several in a row: it pauses |
+//! | drain | the database lost rows, or is ahead of the spool | nothing is sent until an operator decides, restarts included |
 //! | drain | ids gone back, a column gone, no transactions, another writer | nothing is written until it is mended |
 //! | submit | nodes silent | asked again for an hour, then looked for; bytes and dossier are in files for the next start |
 //! | chain | a block is orphaned, or comes back | `upstream_result` follows, by the row's id; MPOS's rounds are not touched |
@@ -112,7 +115,8 @@
 //! | tips that sources told of | per coin | 32 | the oldest is forgotten |
 //! | local doors (`notify.sock`, NOMP's line) | per daemon | 16 connections, 20 a second, 1 KiB a line | the next waits to be accepted; a longer line is not answered |
 //! | jobs per connection | 16 | older ones are unknown | |
-//! | found blocks being watched | a task each | 1,000 a coin | closed with the verdict they have | |
+//! | found blocks without a verdict | a task each, with their bytes for an hour | the network's difficulty | - |
+//! | found blocks being watched | a task each | 1,000 a coin, those without a verdict counted | closed with the verdict they have |
 //! | dossiers kept | 1,000 a coin | the oldest closed ones go | |
 //! | duplicate keys per connection | 250,000 a tip, two tips | hashed for the sake of blocks, else refused | |
 //! | rows of refused shares per connection | 500, then one a second | refused without a row | |

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::codec;
-use super::envelope::{self, Kind, Salt, record_bytes};
+use super::envelope::{self, Frame, Kind, Salt, record_bytes};
 use super::error::AppendError;
 use super::held::HeldEvents;
 use super::record::Event;
@@ -17,6 +17,12 @@ use super::sink::SpoolId;
 /// End of a segment that is kept for block candidates and verdicts while no further segment is
 /// allocated; a quarter of a segment if that is less. At some 500 bytes it holds 500 of them.
 pub(super) const RESERVE_BYTES: u64 = 256 * 1024;
+/// A clock that was ahead by no more than this is waited for: times do not descend. Beyond it times go
+/// back with the clock, because a row of the future is worse: MPOS would leave it out of everything that
+/// it counts by time, for as long as the clock had been ahead.
+pub(super) const CLOCK_AHEAD_MAX_SECS: u64 = 60;
+/// The last second that a `TIMESTAMP` column holds. A share of a later one is refused to its miner.
+pub(super) const SECOND_MAX: u64 = i32::MAX as u64;
 /// Buffer that is kept between calls; a larger one is given back.
 const BUFFER_BYTES_KEPT: usize = 64 * 1024;
 
@@ -106,7 +112,7 @@ impl Appender {
     /// verdict: they may use the reserve and are tried although fdatasync fails.
     pub(super) fn write<'a>(
         &mut self,
-        events: impl Iterator<Item = &'a Event>,
+        events: impl Iterator<Item = &'a Event> + Clone,
         now: u64,
         privileged: bool,
     ) -> Result<Written, AppendError> {
@@ -118,16 +124,24 @@ impl Appender {
         {
             return Err(AppendError::Failed(reason.clone()));
         }
-        let time = self.last_time.max(now);
+        let time =
+            if self.last_time.saturating_sub(now) > CLOCK_AHEAD_MAX_SECS { now } else { self.last_time.max(now) };
+        if time > SECOND_MAX {
+            return Err(AppendError::Clock { second: time });
+        }
         let first_seq = self.next_seq;
         let mut seq = first_seq;
+        let end_seq = first_seq + events.clone().count() as u64;
         self.buffer.clear();
         for event in events {
+            let following =
+                u16::try_from(end_seq - seq - 1).map_err(|_| AppendError::TooLarge { bytes: usize::MAX })?;
             let start = envelope::open(&mut self.buffer);
             let (kind, flags) = codec::frame_of(event);
             let fits = codec::encode(event, &mut self.buffer);
             let bytes = self.buffer.len() - start;
-            if !fits || !envelope::close(&mut self.buffer, start, self.salt, kind, flags, seq, time) {
+            let frame = Frame { kind, flags, following, seq, time };
+            if !fits || !envelope::close(&mut self.buffer, start, self.salt, &frame) {
                 return Err(AppendError::TooLarge { bytes });
             }
             seq += 1;
@@ -136,6 +150,12 @@ impl Appender {
             self.put(privileged, time)?;
         }
         self.next_seq = seq;
+        if time < self.last_time {
+            tracing::error!(
+                spool = %self.spool, secs = self.last_time - time,
+                "the clock has gone back: shares before this moment have times of the future, and MPOS counts them when those come; see to it that the clock is kept right"
+            );
+        }
         self.last_time = time;
         Ok(Written { first_seq, last_seq: seq - 1, time })
     }
@@ -149,7 +169,8 @@ impl Appender {
         }
         self.buffer.clear();
         let start = envelope::open(&mut self.buffer);
-        envelope::close(&mut self.buffer, start, self.salt, Kind::Marker, 0, seq, self.last_time);
+        let frame = Frame { kind: Kind::Marker, flags: 0, following: 0, seq, time: self.last_time };
+        envelope::close(&mut self.buffer, start, self.salt, &frame);
         if let Err(error) = self.write_buffer() {
             tracing::warn!(spool = %self.spool, %error, "a marker could not be written to the spool");
         }

@@ -1,5 +1,6 @@
 //! The drainer carries out what an operator decided.
 
+use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +14,20 @@ use super::status::DrainState;
 pub const DECISION_POLL: Duration = Duration::from_secs(1);
 
 impl<S: Sink> Drainer<S> {
-    /// Waits for a while; a stopped drain only until somebody has decided.
-    pub(super) async fn rest(&self, wait: Duration, stopped: bool) {
+    /// Waits for a while; a stopped or paused drain only until somebody has decided.
+    pub(super) async fn rest(&self, wait: Duration, kind: Discriminant<DrainState>) {
+        let dir = &self.ledger.shared.dir;
+        let stopped = kind == discriminant(&DrainState::Stopped(String::new()));
+        let paused = kind == discriminant(&DrainState::Paused(String::new()));
+        let is_decided = || stopped && decision::is_pending(dir) || paused && decision::is_permitted(dir);
         let end = tokio::time::Instant::now() + wait;
-        while stopped && !decision::is_pending(&self.ledger.shared.dir) {
+        while (stopped || paused) && !is_decided() {
             if tokio::time::Instant::now() + DECISION_POLL >= end {
                 break;
             }
             tokio::time::sleep(DECISION_POLL).await;
         }
-        if !stopped || !decision::is_pending(&self.ledger.shared.dir) {
+        if !is_decided() {
             tokio::time::sleep_until(end).await;
         }
     }

@@ -4,7 +4,8 @@
 //! move the cursor, finds it when it attaches the next time: while it is stopped it looks every second.
 //! It compares what the decision was based on with what it finds, moves the position or refuses, writes
 //! `outcome.json`, and removes the decision before it sends anything: so a decision is carried out at
-//! most once, also across a crash at any step. `drain.json` tells commands what the drain is doing.
+//! most once, also across a crash at any step. A paused drain looks for `resume.json`, which allows more
+//! rows to go to quarantine, and is answered in the same file. `drain.json` tells commands what the drain is doing.
 
 use std::io;
 use std::path::Path;
@@ -16,6 +17,7 @@ use super::files;
 const DECISION_FILE: &str = "decision.json";
 const OUTCOME_FILE: &str = "outcome.json";
 const DRAIN_FILE: &str = "drain.json";
+const PERMISSION_FILE: &str = "resume.json";
 
 /// Where the database says that writing stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,17 @@ pub struct Decision {
     pub confirmed: u64,
     /// When it was decided, Unix seconds.
     pub decided_at: u64,
+}
+
+/// An operator's word that rows may go to quarantine though many did so in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permission {
+    /// Random: its outcome has the same.
+    pub id: String,
+    /// The spool it is about, in hexadecimal.
+    pub spool: String,
+    /// How many more in a row.
+    pub rows: u32,
 }
 
 /// What became of a decision.
@@ -110,6 +123,27 @@ pub fn outcome(dir: &Path) -> io::Result<Option<Outcome>> {
 pub(super) fn settle(dir: &Path, outcome: &Outcome) -> io::Result<()> {
     files::put(dir, OUTCOME_FILE, outcome)?;
     files::remove(dir, DECISION_FILE)
+}
+
+/// Hands a permission to the drainer. One that was not heeded yet is replaced.
+pub fn permit(dir: &Path, permission: &Permission) -> io::Result<()> {
+    files::put(dir, PERMISSION_FILE, permission)
+}
+
+/// The permission that waits.
+pub fn permission(dir: &Path) -> io::Result<Option<Permission>> {
+    if is_permitted(dir) { files::get(dir, PERMISSION_FILE) } else { Ok(None) }
+}
+
+/// Whether a permission waits, however it looks inside.
+pub(super) fn is_permitted(dir: &Path) -> bool {
+    dir.join(PERMISSION_FILE).exists()
+}
+
+/// Answers a permission, and then removes it.
+pub(super) fn settle_permission(dir: &Path, outcome: &Outcome) -> io::Result<()> {
+    files::put(dir, OUTCOME_FILE, outcome)?;
+    files::remove(dir, PERMISSION_FILE)
 }
 
 /// What the drain is doing, if it is not running.

@@ -13,19 +13,16 @@ use super::error::ReadError;
 use super::group::{Plan, plan};
 use super::handle::Ledger;
 use super::pace::Pace;
-use super::quarantine;
+use super::poison::Refused;
 use super::queue::Queue;
-use super::reader::{Pending, Reader};
-use super::record::{Entry, Event};
+use super::reader::Reader;
 use super::segments::lock;
 use super::sink::{Sink, SinkError};
 use super::status::DrainState;
 
-/// Most rows that are held back for a candidate behind them; where more lie between, they become
-/// visible without it. At the 30,000 rows a second of one connection it is a commit of 3 s.
+/// Most rows that are held back for a candidate behind them; one that is further away is not looked for,
+/// and rows become visible without it. At the 30,000 rows a second of one connection it is a commit of 3 s.
 pub const HOLD_ROWS_MAX: usize = 100_000;
-/// So many rows refused one after the other pause the drain: the fault is not in the rows.
-pub const QUARANTINE_STREAK_MAX: u32 = 3;
 
 /// One spool's way into one sink.
 pub struct Drainer<S> {
@@ -33,18 +30,15 @@ pub struct Drainer<S> {
     pub(super) sink: S,
     pace: Pace,
     /// The last event known to be stored; meaningful once `queue` is there.
-    cursor: u64,
+    pub(super) cursor: u64,
     /// End of the last commit whose outcome is not known.
-    doubt: Option<u64>,
+    pub(super) doubt: Option<u64>,
     /// There from the first attach on.
     queue: Option<Queue>,
     attached: bool,
     /// A refused row lies between the cursor and here.
     suspect: Option<u64>,
-    refused_in_a_row: u32,
-    quarantined_through: u64,
-    /// The position an operator decided on, until the sink has confirmed it.
-    decided: Option<u64>,
+    pub(super) refused: Refused,
     logged_at: Option<Duration>,
 }
 
@@ -60,9 +54,7 @@ impl Ledger {
             queue: None,
             attached: false,
             suspect: None,
-            refused_in_a_row: 0,
-            quarantined_through: 0,
-            decided: None,
+            refused: Refused::none(),
             logged_at: None,
         }
     }
@@ -99,6 +91,7 @@ impl<S: Sink> Drainer<S> {
                 DrainState::Paused(_) => self.pace.paused_retry,
                 DrainState::Stopped(_) => {
                     self.attached = false;
+                    self.nothing_is_sent();
                     self.pace.stopped_retry
                 }
                 DrainState::Off | DrainState::Running | DrainState::Unavailable(_) => {
@@ -112,12 +105,16 @@ impl<S: Sink> Drainer<S> {
             if waits && self.attached && self.sink.keep_alive().await.is_err() {
                 self.attached = false;
             }
-            let stopped = matches!(trouble, DrainState::Stopped(_));
+            let kind = std::mem::discriminant(&trouble);
             self.tell(trouble).await;
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => break,
-                () = self.rest(wait, stopped) => {}
+                () = self.rest(wait, kind) => {}
+            }
+            // A drain that is paused stays attached, and so does not ask for it otherwise.
+            if let Err(trouble) = self.heed_permission().await {
+                self.tell(trouble).await;
             }
         }
         self.ledger.shared.set_drain(DrainState::Off);
@@ -156,6 +153,7 @@ impl<S: Sink> Drainer<S> {
     /// Asks the sink where it stands and makes sure that the answer can be explained.
     async fn attach(&mut self) -> Result<(), DrainState> {
         self.decide().await?;
+        self.heed_permission().await?;
         let shared = Arc::clone(&self.ledger.shared);
         let confirmed = lock(&shared.confirmed).seq();
         let stored = self.sink.attach(shared.spool, confirmed).await.map_err(|error| self.trouble(error))?;
@@ -167,23 +165,21 @@ impl<S: Sink> Drainer<S> {
                     self.cursor
                 )));
             }
-            self.doubt = None;
+            self.about_to_send()?;
             self.stored(stored);
             return Ok(());
         }
-        // Where an operator has decided the position is his word, not something to be explained.
-        let decided = self.decided == Some(stored);
         if stored < confirmed {
             return Err(DrainState::Stopped(format!(
                 "the database's position is {stored}, but it had confirmed {confirmed}: it lost rows (restored from a \
                  backup, or another server?); decide with `spool rewind`, which sends them again, or `spool adopt`"
             )));
         }
-        if stored > shared.recovered_seq && !decided {
+        let explained_max = lock(&shared.confirmed).explained_max();
+        if let Some(end) = explained_max.filter(|&end| end < stored) {
             return Err(DrainState::Stopped(format!(
-                "the database's position is {stored}, but the spool ended with {}: it is older than the database \
-                 (restored from a backup?); decide with `spool adopt`",
-                shared.recovered_seq
+                "the database's position is {stored}, but the spool ended with {end} when it last sent: it is older \
+                 than the database (restored from a backup?); decide with `spool adopt`"
             )));
         }
         let reader = || Reader::new(Arc::clone(&shared.segments), shared.salt, stored + 1);
@@ -194,10 +190,37 @@ impl<S: Sink> Drainer<S> {
             return Err(DrainState::Unavailable("the runtime is shutting down".to_owned()));
         };
         shared.know_candidates(earlier, stored);
-        self.decided = None;
+        self.know_quarantined(stored).await?;
+        self.about_to_send()?;
         self.queue = Some(Queue::new(reader()));
         self.stored(stored);
         Ok(())
+    }
+
+    /// The drain has stopped: what is written from now on explains no position of the database, also not
+    /// after a restart.
+    fn nothing_is_sent(&self) {
+        let shared = &self.ledger.shared;
+        let mut confirmed = lock(&shared.confirmed);
+        // One that was never attached itself cannot know how far another one before it had come.
+        let explained_max =
+            if self.queue.is_some() { self.doubt.unwrap_or(self.cursor) } else { *shared.synced.borrow() };
+        if confirmed.explained_max().is_none()
+            && let Err(error) = confirmed.explain(Some(explained_max))
+        {
+            tracing::error!(spool = %shared.spool, %error, "it cannot be noted how far the database's position is explained");
+        }
+    }
+
+    /// From now on any event may be what moves the database's position; noted durably before one is sent.
+    fn about_to_send(&self) -> Result<(), DrainState> {
+        let mut confirmed = lock(&self.ledger.shared.confirmed);
+        if confirmed.explained_max().is_none() {
+            return Ok(());
+        }
+        confirmed.explain(None).map_err(|error| {
+            DrainState::Held(format!("it cannot be noted beside the spool that events are sent, so none is: {error}"))
+        })
     }
 
     /// Commits the front of the line, or narrows down what is refused in it; true if the sink has
@@ -210,21 +233,24 @@ impl<S: Sink> Drainer<S> {
         let batch = queue.front(count);
         // Nothing to read below `through`: all of it is a gap that recovery has reported.
         let new = batch.last().map_or(through, |last| last.seq);
+        let sent = self.refused.leave_out(batch);
         self.doubt = Some(new);
-        match self.sink.commit(batch, old, new).await {
+        match self.sink.commit(&sent, old, new).await {
             Ok(()) => {
-                self.refused_in_a_row = 0;
+                if !sent.is_empty() {
+                    self.refused.end_streak();
+                }
                 self.stored(new);
                 Ok(true)
             }
-            Err(SinkError::Refused(_)) if batch.len() > 1 => {
+            Err(SinkError::Refused(_)) if sent.len() > 1 => {
                 self.doubt = None;
                 self.suspect = Some(new);
                 Ok(false)
             }
             Err(SinkError::Refused(reason)) => {
                 self.suspect = Some(new);
-                match batch.first().cloned() {
+                match sent.first().cloned() {
                     Some(poison) => self.poison(poison, reason).await.map(|()| true),
                     None => Ok(false),
                 }
@@ -246,15 +272,21 @@ impl<S: Sink> Drainer<S> {
         }
         let mut count = queue.len().min(rows_max);
         loop {
-            let pending: Vec<Pending> = lock(&self.ledger.shared.candidates).iter().copied().collect();
-            let needed = match plan(queue.front(count), &pending) {
+            let planned = {
+                let mut pending = lock(&self.ledger.shared.candidates);
+                let pending = pending.make_contiguous();
+                let reach = self.cursor.saturating_add(HOLD_ROWS_MAX as u64);
+                let near = pending.partition_point(|candidate| candidate.seq <= reach);
+                plan(queue.front(count), pending.get(..near).unwrap_or_default())
+            };
+            let needed = match planned {
                 Plan::Take(count) => return Ok(count),
                 Plan::Through(seq) => seq,
             };
             let rows = usize::try_from(needed - self.cursor).unwrap_or(usize::MAX);
             let held = self.ledger.shared.clock.monotonic().saturating_sub(held_since);
             let left = self.pace.hold_max.saturating_sub(held);
-            if rows <= HOLD_ROWS_MAX && !left.is_zero() {
+            if !left.is_zero() {
                 self.ledger.sync_now();
                 let on_disk = synced.wait_for(|&synced| synced >= needed);
                 let on_disk = matches!(tokio::time::timeout(left, on_disk).await, Ok(Ok(_)));
@@ -269,71 +301,17 @@ impl<S: Sink> Drainer<S> {
             }
             tracing::warn!(
                 spool = %self.ledger.spool(), rows, candidate = needed,
-                "rows become visible before a block candidate behind them: too many, or it did not reach the disk"
+                "rows become visible before a block candidate behind them: it did not reach the disk"
             );
             return Ok(count);
         }
     }
 
-    /// Deals with the one row that the sink refuses; it is the front of the line.
-    async fn poison(&mut self, entry: Entry, reason: String) -> Result<(), DrainState> {
-        let (old, new) = (self.cursor, entry.seq);
-        if let Event::Share(share) = &entry.event
-            && share.candidate.is_some()
-        {
-            let safest = Entry { event: Event::Share(share.sanitised()), ..entry };
-            return match self.sink.commit(&[safest], old, new).await {
-                Ok(()) => {
-                    tracing::error!(spool = %self.ledger.spool(), seq = new, reason, "a block candidate's row was refused; stored without reason and address");
-                    self.refused_in_a_row = 0;
-                    self.stored(new);
-                    Ok(())
-                }
-                Err(SinkError::Refused(again)) => {
-                    self.doubt = None;
-                    Err(DrainState::Held(format!(
-                        "the row of block candidate {new} is refused ({reason}), also with the safest values ({again}): \
-                         all rows behind it wait until the database takes it"
-                    )))
-                }
-                Err(error) => Err(self.trouble(error)),
-            };
-        }
-        if self.refused_in_a_row >= QUARANTINE_STREAK_MAX {
-            return Err(self.paused(&reason));
-        }
-        self.quarantine(entry, reason.clone()).await?;
-        self.sink.commit(&[], old, new).await.map_err(|error| self.trouble(error))?;
-        self.stored(new);
-        self.refused_in_a_row += 1;
-        if self.refused_in_a_row >= QUARANTINE_STREAK_MAX { Err(self.paused(&reason)) } else { Ok(()) }
-    }
-
-    async fn quarantine(&mut self, entry: Entry, reason: String) -> Result<(), DrainState> {
-        let seq = entry.seq;
-        if seq <= self.quarantined_through {
-            return Ok(());
-        }
-        tracing::error!(spool = %self.ledger.spool(), seq, reason, "the database can never store this row: it goes to quarantine");
-        let dir = self.ledger.shared.dir.clone();
-        let written = tokio::task::spawn_blocking(move || quarantine::append(&dir, &entry, &reason)).await;
-        match written {
-            Ok(Ok(())) => {
-                self.quarantined_through = seq;
-                self.ledger.shared.counters.quarantined.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                Ok(())
-            }
-            Ok(Err(error)) => Err(DrainState::Held(format!(
-                "row {seq} must go to quarantine, but its file cannot be written: {error}"
-            ))),
-            Err(_) => Err(DrainState::Unavailable("the runtime is shutting down".to_owned())),
-        }
-    }
-
     /// The sink has stored everything up to `seq`.
-    fn stored(&mut self, seq: u64) {
+    pub(super) fn stored(&mut self, seq: u64) {
         self.cursor = seq;
         self.doubt = None;
+        self.refused.stored(seq);
         if self.suspect.is_some_and(|suspect| suspect <= seq) {
             self.suspect = None;
         }
@@ -344,19 +322,10 @@ impl<S: Sink> Drainer<S> {
     /// The position was moved by decision: what is known of the line is void.
     pub(super) fn start_over(&mut self, seq: u64) {
         self.cursor = seq;
-        self.decided = Some(seq);
         self.doubt = None;
         self.queue = None;
         self.suspect = None;
-        self.refused_in_a_row = 0;
-        self.quarantined_through = 0;
-    }
-
-    fn paused(&self, reason: &str) -> DrainState {
-        DrainState::Paused(format!(
-            "{} rows in a row were refused, the last one: {reason}; look at the table and at quarantine.jsonl",
-            self.refused_in_a_row
-        ))
+        self.refused = Refused::none();
     }
 
     pub(super) fn trouble(&mut self, error: SinkError) -> DrainState {

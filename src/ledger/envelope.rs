@@ -7,7 +7,7 @@
 //! | 0..4 | magic |
 //! | 4 | kind: 1 share, 2 verdict, 3 marker, 4 gap |
 //! | 5 | flags: bit 0 block candidate |
-//! | 6..8 | zero |
+//! | 6..8 | how many events of the same call follow; zero in segments of version 1 |
 //! | 8..16 | sequence number; of a marker: everything up to it had reached the disk |
 //! | 16..24 | the second of acceptance, Unix time |
 //! | 24..28 | bytes of payload |
@@ -85,11 +85,24 @@ impl Salt {
     }
 }
 
-/// A record's frame.
+/// What a record's frame says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub kind: Kind,
+    pub flags: u8,
+    /// How many events of the same call follow: they were acknowledged together or not at all.
+    pub following: u16,
+    pub seq: u64,
+    pub time: u64,
+}
+
+/// A record's frame, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Envelope {
     pub kind: Kind,
     pub flags: u8,
+    /// How many events of the same call follow.
+    pub following: u16,
     pub seq: u64,
     pub time: u64,
     /// Bytes of payload, without padding.
@@ -121,7 +134,7 @@ pub(super) fn open(out: &mut Vec<u8>) -> usize {
 
 /// Completes the record opened at `start`, whose payload is all that follows. False, and the
 /// record taken away again, if the payload is larger than [`PAYLOAD_BYTES_MAX`].
-pub(super) fn close(out: &mut Vec<u8>, start: usize, salt: Salt, kind: Kind, flags: u8, seq: u64, time: u64) -> bool {
+pub(super) fn close(out: &mut Vec<u8>, start: usize, salt: Salt, says: &Frame) -> bool {
     let payload_bytes = out.len() - start - ENVELOPE_BYTES;
     let Ok(length) = u32::try_from(payload_bytes) else {
         out.truncate(start);
@@ -134,10 +147,11 @@ pub(super) fn close(out: &mut Vec<u8>, start: usize, salt: Salt, kind: Kind, fla
     out.resize(start + record_bytes(payload_bytes), 0);
     let (frame, payload) = out[start..].split_at_mut(ENVELOPE_BYTES);
     frame[..4].copy_from_slice(&MAGIC);
-    frame[4] = kind.code();
-    frame[5] = flags;
-    frame[8..16].copy_from_slice(&seq.to_le_bytes());
-    frame[16..24].copy_from_slice(&time.to_le_bytes());
+    frame[4] = says.kind.code();
+    frame[5] = says.flags;
+    frame[6..8].copy_from_slice(&says.following.to_le_bytes());
+    frame[8..16].copy_from_slice(&says.seq.to_le_bytes());
+    frame[16..24].copy_from_slice(&says.time.to_le_bytes());
     frame[24..28].copy_from_slice(&length.to_le_bytes());
     let crc = crc32c::crc32c_append(salt.crc(&frame[..CRC_AT]), payload);
     frame[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
@@ -149,7 +163,7 @@ pub(super) fn parse(bytes: &[u8], salt: Salt) -> Parsed {
     let Some(frame) = bytes.first_chunk::<ENVELOPE_BYTES>() else {
         return Parsed::Needs(ENVELOPE_BYTES);
     };
-    if frame[..4] != MAGIC || frame[6..8] != [0, 0] {
+    if frame[..4] != MAGIC {
         return Parsed::Nothing;
     }
     let Some(kind) = Kind::of(frame[4]) else { return Parsed::Nothing };
@@ -165,7 +179,9 @@ pub(super) fn parse(bytes: &[u8], salt: Salt) -> Parsed {
     if payload[payload_bytes..].iter().any(|&padding| padding != 0) {
         return Parsed::Nothing;
     }
-    Parsed::Record(Envelope { kind, flags: frame[5], seq: u64_at(frame, 8), time: u64_at(frame, 16), payload_bytes })
+    let following = u16::from_le_bytes([frame[6], frame[7]]);
+    let (seq, time) = (u64_at(frame, 8), u64_at(frame, 16));
+    Parsed::Record(Envelope { kind, flags: frame[5], following, seq, time, payload_bytes })
 }
 
 /// What a gap record says.

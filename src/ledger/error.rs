@@ -70,6 +70,12 @@ pub enum AppendError {
         /// The size, as far as it was counted.
         bytes: usize,
     },
+    /// The clock is beyond what the table of shares can hold.
+    #[error("the clock says second {second}, which is after January 2038 and cannot be stored: set it right")]
+    Clock {
+        /// Unix time.
+        second: u64,
+    },
     /// The disk refuses writes or syncs; the spool tries again by itself.
     #[error("the spool cannot write: {0}")]
     Failed(String),

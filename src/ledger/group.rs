@@ -19,19 +19,26 @@ pub(super) enum Plan {
 /// Plans the commit of `batch`, the front of the line. `pending` are all candidates of the line,
 /// ascending, those in `batch` too.
 pub(super) fn plan(batch: &[Entry], pending: &[Pending]) -> Plan {
+    // The latest time of the rows up to each one: that of the row itself, unless the clock went back.
+    let latest_time: Vec<u64> = batch
+        .iter()
+        .scan(0, |latest, row| {
+            *latest = row.time.max(*latest);
+            Some(*latest)
+        })
+        .collect();
     let mut candidates = pending.iter().rev().peekable();
     let mut least_header_time = u64::MAX;
-    for (before, row) in batch.iter().enumerate().rev() {
+    for (before, (row, &latest)) in batch.iter().zip(&latest_time).enumerate().rev() {
         while let Some(candidate) = candidates.next_if(|candidate| candidate.seq > row.seq) {
             least_header_time = least_header_time.min(candidate.header_time);
         }
-        // Times ascend: what holds for the last row holds for those before it.
-        if row.time < least_header_time {
+        if latest < least_header_time {
             return Plan::Take(before + 1);
         }
     }
-    let needed = batch.last().and_then(|last| {
-        pending.iter().find(|candidate| candidate.seq > last.seq && candidate.header_time <= last.time)
+    let needed = batch.last().zip(latest_time.last()).and_then(|(last, &latest)| {
+        pending.iter().find(|candidate| candidate.seq > last.seq && candidate.header_time <= latest)
     });
     needed.map_or(Plan::Take(batch.len()), |candidate| Plan::Through(candidate.seq))
 }
@@ -71,5 +78,10 @@ mod tests {
         assert_eq!(plan(&batch, &[at(2, 10), at(9, 12)]), Plan::Take(2));
         assert_eq!(plan(&batch, &[at(7, 100), at(8, 5), at(9, 5)]), Plan::Through(8));
         assert_eq!(plan(&[], &[at(1, 1)]), Plan::Take(0));
+        // After the clock went back: the rows before that could be taken for either candidate.
+        let batch = rows(&[10, 99, 11, 12]);
+        assert_eq!(plan(&batch, &[at(9, 50)]), Plan::Take(1));
+        assert_eq!(plan(&batch, &[at(3, 99), at(9, 100)]), Plan::Take(4));
+        assert_eq!(plan(&rows(&[99, 11]), &[at(9, 50)]), Plan::Through(9));
     }
 }

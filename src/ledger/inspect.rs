@@ -80,7 +80,13 @@ impl SpoolFiles {
     /// The last event that the database confirmed, as far as the spool was told; false if the file
     /// that says it is damaged, and then 0.
     pub fn confirmed(&self) -> io::Result<(u64, bool)> {
-        Confirmed::read(&self.dir, self.salt)
+        Confirmed::read(&self.dir, self.salt).map(|(known, readable)| (known.seq, readable))
+    }
+
+    /// The highest position of the database that can be explained, if the spool ends with `written`.
+    pub fn explained_max(&self, written: u64) -> io::Result<u64> {
+        let (known, _) = Confirmed::read(&self.dir, self.salt)?;
+        Ok(known.explained_max.map_or(written, |max| max.min(written)))
     }
 
     /// The process that works with the spool.

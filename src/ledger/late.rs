@@ -82,12 +82,14 @@ pub(super) fn hold(shared: &Arc<Shared>, appender: &mut Appender, event: &Event,
             lost(&event, second);
             Wait::Hopeless
         }
-        AppendError::Bound { .. } | AppendError::Full | AppendError::Behind { .. } | AppendError::Failed(_) => {
-            match appender.held.push(&event, second) {
-                Some(told) => Wait::InPlace(told),
-                None => Wait::Outside(Arc::clone(shared), Box::new(event)),
-            }
-        }
+        AppendError::Bound { .. }
+        | AppendError::Full
+        | AppendError::Behind { .. }
+        | AppendError::Clock { .. }
+        | AppendError::Failed(_) => match appender.held.push(&event, second) {
+            Some(told) => Wait::InPlace(told),
+            None => Wait::Outside(Arc::clone(shared), Box::new(event)),
+        },
     };
     tracing::error!(spool = %shared.spool, %error, held = appender.held.len(), "a candidate or verdict waits in memory for the disk");
     Late { error, wait }
@@ -96,7 +98,9 @@ pub(super) fn hold(shared: &Arc<Shared>, appender: &mut Appender, event: &Event,
 /// Writes the events that wait, oldest first, until the disk refuses one. True if none waits any more.
 pub(super) fn write_held(shared: &Shared, appender: &mut Appender) -> bool {
     while let Some(waiting) = appender.held.pop() {
-        match appender.write(std::iter::once(&waiting.event), waiting.second, true) {
+        // It was accepted no later than now, whatever the clock said then.
+        let second = waiting.second.min(shared.clock.unix_secs());
+        match appender.write(std::iter::once(&waiting.event), second, true) {
             Ok(written) => {
                 note(shared, written, &waiting.event);
                 tracing::info!(spool = %shared.spool, seq = written.last_seq, "an event that had waited for the disk is written down");

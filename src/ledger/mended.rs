@@ -195,19 +195,25 @@ pub fn read(path: &Path, wanted: impl Fn(u64) -> bool) -> io::Result<(BTreeMap<u
 
 /// The numbers of all rows in a quarantine file; lines that cannot be read are left out.
 pub fn numbers(path: &Path) -> io::Result<BTreeSet<u64>> {
+    numbers_above(path, 0, usize::MAX)
+}
+
+/// Those of them above `floor`; reading ends when there are `max`.
+pub fn numbers_above(path: &Path, floor: u64, max: usize) -> io::Result<BTreeSet<u64>> {
     #[derive(Deserialize)]
     struct Number {
         seq: u64,
     }
     let mut reader = BufReader::new(File::open(path)?);
     let (mut numbers, mut bytes) = (BTreeSet::new(), Vec::new());
-    loop {
+    while numbers.len() < max {
         bytes.clear();
         if (&mut reader).take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes)? == 0 {
-            return Ok(numbers);
+            break;
         }
-        numbers.extend(serde_json::from_slice::<Number>(&bytes).map(|line| line.seq));
+        numbers.extend(serde_json::from_slice(&bytes).ok().map(|line: Number| line.seq).filter(|&seq| seq > floor));
     }
+    Ok(numbers)
 }
 
 /// Pairs of the original and the mended line, or everything that is wrong.

@@ -2,7 +2,7 @@
 //!
 //! A spool is a directory: `spool.id` (its identity), `lock`, segments named by their first
 //! sequence number, `next.seg` (the one allocated ahead), `confirmed` (the last position the
-//! database confirmed) and `quarantine.jsonl` (rows it can never store). The files of `decision` and `replay`
+//! database confirmed, and how far it can be explained) and `quarantine.jsonl` (rows it can never store). The files of `decision` and `replay`
 //! are how commands speak to the daemon; `inspect` reads a spool from outside.
 //!
 //! - `handle` appends: one write under a short mutex gives events their number and second.
@@ -34,10 +34,12 @@ pub mod held;
 mod identity;
 pub mod inspect;
 pub mod late;
+mod lookup;
 pub mod memory_sink;
 pub mod mended;
 pub mod open;
 pub mod pace;
+pub mod poison;
 pub mod quarantine;
 mod queue;
 mod reader;

@@ -51,7 +51,8 @@ impl Ledger {
         let empty = Segments::list(dir).map_err(OpenError::io("list", dir))?.all().is_empty();
         let (spool, created) = identity::identity(dir, empty)?;
         let salt = Salt::of(spool);
-        let (confirmed, readable) = Confirmed::open(dir, salt).map_err(OpenError::io("read the position in", dir))?;
+        let (mut confirmed, readable) =
+            Confirmed::open(dir, salt).map_err(OpenError::io("read the position in", dir))?;
         if !readable {
             tracing::warn!(%spool, dir = %dir.display(), "the confirmed position beside the spool is damaged: only the database knows it");
         }
@@ -63,6 +64,10 @@ impl Ledger {
         report(&found.recovered, created, dir);
 
         let recovered = Recovered { created, ..found.recovered };
+        // Before anything is appended that nobody sends: it must not explain the database's position later.
+        let end = recovered.highest_seq.max(recovered.confirmed);
+        let explained_max = confirmed.explained_max().map_or(end, |max| max.min(end));
+        confirmed.explain(Some(explained_max)).map_err(OpenError::io("write the position in", dir))?;
         let appender = found.appender;
         let drained_position = drained_position(&segments, &appender, confirmed.seq());
         let quarantined = quarantine::count(dir).map_err(OpenError::io("read the quarantine of", dir))?;
@@ -85,7 +90,6 @@ impl Ledger {
             candidates: Mutex::new(VecDeque::new()),
             drain: Mutex::new(DrainState::Off),
             counters: Counters { quarantined: quarantined.into(), ..Counters::default() },
-            recovered_seq: recovered.highest_seq.max(recovered.confirmed),
         });
         let worker = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -143,7 +147,7 @@ impl Start<'_> {
         let place = match tail.newest {
             Some((segment, file, header)) if !newest_is_damaged && !end_is_missing => {
                 recovered.next_seq = tail.highest_seq + 1;
-                last_time = tail.last_time.max(header.map_or(0, |header| header.created));
+                last_time = if tail.last_time > 0 { tail.last_time } else { header.map_or(0, |header| header.created) };
                 let (end_at, dirty_to) = (tail.end_at, tail.dirty_to);
                 recovered.torn_bytes = dirty_to - end_at;
                 self.continue_segment(segments, (segment, file, header), end_at, dirty_to)?
@@ -250,11 +254,11 @@ impl Start<'_> {
         let path = &segment.path;
         let file_bytes = header.map_or(segment.file_bytes.max(self.segment_bytes), |header| header.file_bytes);
         let repair = || -> io::Result<()> {
-            if header.is_none() {
-                let header =
-                    SegmentHeader { spool: self.spool, first_seq: segment.first_seq, created: self.now, file_bytes };
-                file.write_all_at(&header.encode(), 0)?;
-            }
+            // Also where it is there: an earlier version of this program may have written it, which could
+            // not read what is written from now on.
+            let created = header.map_or(self.now, |header| header.created);
+            let header = SegmentHeader { spool: self.spool, first_seq: segment.first_seq, created, file_bytes };
+            file.write_all_at(&header.encode(), 0)?;
             segment::write_zeros(&file, end_at, dirty_to)?;
             if segment.file_bytes < file_bytes {
                 segment::extend(&file, segment.file_bytes, file_bytes)?;

@@ -98,7 +98,8 @@ pub enum Event {
 pub struct Entry {
     /// Sequence number: 1 for the first event of a spool, then without gaps.
     pub seq: u64,
-    /// The second of acceptance, Unix time; never less than the one before.
+    /// The second of acceptance, Unix time; less than the one before only where the clock had been ahead
+    /// by more than a minute and was put right.
     pub time: u64,
     /// What happened.
     pub event: Event,

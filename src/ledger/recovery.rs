@@ -3,7 +3,8 @@
 //! Only the newest segments are read: from the newest back to the one with a marker that covers
 //! everything before it. An event is lost if its number is missing between others. Lost events
 //! above the last marker never reached the disk before a power cut: a gap record takes their
-//! place and the spool goes on. Lost events at or below the last marker had reached the disk and
+//! place and the spool goes on. A call whose last event is missing at the very end was never
+//! acknowledged, or never reached the disk as a whole, and is dropped. Lost events at or below the last marker had reached the disk and
 //! are damage: nothing is overwritten, appends go on in a new segment, and the reader stops there.
 
 use std::fs::File;
@@ -11,7 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::codec;
-use super::envelope::{self, ENVELOPE_BYTES, FLAG_CANDIDATE, GAP_PAYLOAD_BYTES, GRID_BYTES, Gap, Kind, Salt};
+use super::envelope::{
+    self, ENVELOPE_BYTES, Envelope, FLAG_CANDIDATE, Frame, GAP_PAYLOAD_BYTES, GRID_BYTES, Gap, Kind, Salt,
+};
 use super::error::OpenError;
 use super::record::{Entry, Event};
 use super::scan::{Found, Scan};
@@ -78,6 +81,10 @@ pub(super) fn scan_tail(segments: &Segments, spool: SpoolId, confirmed: u64) -> 
         }
     }
     scanned.reverse();
+    let synced = scanned.iter().filter_map(|one| one.marker).max().unwrap_or(0).max(confirmed);
+    if let Some(newest) = scanned.last_mut() {
+        newest.drop_unfinished(synced);
+    }
     Ok(combine(scanned))
 }
 
@@ -109,7 +116,7 @@ fn combine(mut scanned: Vec<Scanned>) -> Tail {
         dirty_to: HEADER_BYTES,
         cut: false,
         highest_seq: 0,
-        last_time: scanned.iter().map(|one| one.last_time).max().unwrap_or(0),
+        last_time: scanned.iter().rev().map(|one| one.last_time).find(|&time| time > 0).unwrap_or(0),
         marker: scanned.iter().filter_map(|one| one.marker).max().unwrap_or(0),
         losses,
         unsettled,
@@ -141,6 +148,18 @@ struct Scanned {
     dirty_to: u64,
     candidates: Vec<Entry>,
     settled: Vec<u64>,
+    /// The last call, if it is not whole.
+    unfinished: Option<Call>,
+}
+
+/// The first events of a call that are there, and what was known before them.
+struct Call {
+    first_seq: u64,
+    last_seq: u64,
+    at: u64,
+    last_time: u64,
+    candidates: usize,
+    settled: usize,
 }
 
 impl Scanned {
@@ -154,6 +173,33 @@ impl Scanned {
         };
         let empty_frame = self.dirty_to == self.end_at && self.file_bytes >= self.end_at + ENVELOPE_BYTES as u64;
         short && !empty_frame
+    }
+
+    /// An event was met at `at`, and nothing of it is noted yet.
+    fn enter_call(&mut self, envelope: &Envelope, at: u64) {
+        let (first_seq, last_seq) = (envelope.seq, envelope.seq.saturating_add(u64::from(envelope.following)));
+        if envelope.following == 0 {
+            self.unfinished = None;
+        } else if self.unfinished.as_ref().is_none_or(|call| call.last_seq != last_seq) {
+            let (candidates, settled) = (self.candidates.len(), self.settled.len());
+            self.unfinished = Some(Call { first_seq, last_seq, at, last_time: self.last_time, candidates, settled });
+        }
+    }
+
+    /// Takes the last call back if its end is missing and no more than a part of it can have been
+    /// acknowledged. What had reached the disk, up to `synced`, stays; so does what a cut file has left.
+    fn drop_unfinished(&mut self, synced: u64) {
+        if self.is_cut() || self.unfinished.as_ref().is_none_or(|call| call.first_seq <= synced) {
+            return;
+        }
+        let Some(call) = self.unfinished.take() else { return };
+        self.dirty_to = self.dirty_to.max(self.end_at);
+        self.end_at = call.at;
+        self.expected = call.first_seq;
+        self.last_time = call.last_time;
+        self.candidates.truncate(call.candidates);
+        self.settled.truncate(call.settled);
+        self.losses.retain(|loss| loss.first_seq < call.first_seq);
     }
 
     fn lose(&mut self, offset: u64, to: u64, next_seq: u64) {
@@ -201,6 +247,7 @@ fn scan_segment(segment: Segment, spool: SpoolId) -> Result<Scanned, OpenError> 
         dirty_to: HEADER_BYTES,
         candidates: Vec::new(),
         settled: Vec::new(),
+        unfinished: None,
     };
     walk(scan, scanned).map_err(OpenError::io("read", &path))
 }
@@ -215,10 +262,11 @@ fn walk(mut scan: Scan, mut one: Scanned) -> std::io::Result<Scanned> {
                 hole = Some(from);
                 continue;
             }
-            Found::Event { envelope, .. } => {
+            Found::Event { envelope, at } => {
                 one.lose(offset, here, envelope.seq);
+                one.enter_call(&envelope, at);
                 one.expected = envelope.seq + 1;
-                one.last_time = one.last_time.max(envelope.time);
+                one.last_time = envelope.time;
                 if envelope.kind == Kind::Verdict || envelope.flags & FLAG_CANDIDATE != 0 {
                     match codec::decode(envelope.kind, scan.payload()) {
                         Some(Event::Verdict(verdict)) => one.settled.push(verdict.candidate),
@@ -230,10 +278,12 @@ fn walk(mut scan: Scan, mut one: Scanned) -> std::io::Result<Scanned> {
             Found::Marker(seq) => {
                 one.lose(offset, here, seq.saturating_add(1));
                 one.marker = one.marker.max(Some(seq));
+                one.unfinished = None;
             }
             Found::Gap(gap) => {
                 one.lose(offset, here, gap.first_seq);
                 one.expected = one.expected.max(gap.last_seq.saturating_add(1));
+                one.unfinished = None;
             }
             Found::End { at, dirty_to } => {
                 one.end_at = at;
@@ -276,7 +326,8 @@ pub(super) fn fill(loss: &Loss, salt: Salt, time: u64) -> Result<(), OpenError> 
     let mut record = Vec::new();
     let start = envelope::open(&mut record);
     Gap { first_seq: loss.first_seq, last_seq: loss.last_seq, distance: loss.to - loss.offset }.encode(&mut record);
-    envelope::close(&mut record, start, salt, Kind::Gap, 0, loss.last_seq, time);
+    let frame = Frame { kind: Kind::Gap, flags: 0, following: 0, seq: loss.last_seq, time };
+    envelope::close(&mut record, start, salt, &frame);
     let file = segment::open(&loss.path).map_err(OpenError::io("open", &loss.path))?;
     file.write_all_at(&record, loss.offset).and_then(|()| file.sync_data()).map_err(OpenError::io("repair", &loss.path))
 }

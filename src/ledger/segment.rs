@@ -30,7 +30,9 @@ pub(super) const NEXT_FILE: &str = "next.seg";
 
 const TEMPORARY_FILE: &str = "next.tmp";
 const MAGIC: [u8; 8] = *b"MSEGMENT";
-const VERSION: u32 = 1;
+/// 1: records did not say how many events of their call follow; otherwise the same.
+const VERSION: u32 = 2;
+const VERSION_MIN: u32 = 1;
 
 /// A segment's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +73,7 @@ impl SegmentHeader {
         if bytes[..8] != MAGIC || u32_at(bytes, 60) != crc32c::crc32c(&bytes[..60]) {
             return Err(HeaderError::Damaged);
         }
-        if u32_at(bytes, 8) != VERSION || u32_at(bytes, 12) != 64 {
+        if !(VERSION_MIN..=VERSION).contains(&u32_at(bytes, 8)) || u32_at(bytes, 12) != 64 {
             return Err(HeaderError::Version(u32_at(bytes, 8)));
         }
         let mut spool = SpoolId([0; 16]);
@@ -179,10 +181,15 @@ mod tests {
             assert_eq!(SegmentHeader::decode(&bad), Err(HeaderError::Damaged), "byte {at}");
         }
         let mut newer = good;
-        newer[8] = 2;
+        newer[8] = 3;
         let crc = crc32c::crc32c(&newer[..60]);
         newer[60..].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(SegmentHeader::decode(&newer), Err(HeaderError::Version(2)));
+        assert_eq!(SegmentHeader::decode(&newer), Err(HeaderError::Version(3)));
+        let mut older = good;
+        older[8] = 1;
+        let crc = crc32c::crc32c(&older[..60]);
+        older[60..].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(SegmentHeader::decode(&older), Ok(header));
     }
 
     #[test]

@@ -73,8 +73,6 @@ pub(super) struct Shared {
     pub candidates: Mutex<VecDeque<Pending>>,
     pub drain: Mutex<DrainState>,
     pub counters: Counters,
-    /// The last event of earlier runs.
-    pub recovered_seq: u64,
 }
 
 impl Shared {

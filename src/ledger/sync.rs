@@ -17,6 +17,7 @@ use super::scan::{Found, Scan};
 use super::segment::{self, HEADER_BYTES, SegmentHeader};
 use super::segments::{is_drained, lock};
 use super::shared::{End, Requests, Shared};
+use super::status::DrainState;
 
 /// After a failed sync or allocation it is tried again after so long.
 const RETRY: Duration = Duration::from_secs(1);
@@ -188,13 +189,22 @@ fn allocate_ahead(shared: &Shared, tell: bool) -> bool {
     }
 }
 
-/// Removes drained segments that are too old or too many.
+/// Removes drained segments that are too old or too many. While it is not known that the database still
+/// has what was drained, as before the first attach or when it lost rows, only those beyond the bound of the
+/// spool: to send their events again may be the only way to get the rows back.
 pub(super) fn tidy(shared: &Shared) {
     let keep_secs = shared.config.keep_drained.as_secs();
     loop {
+        let in_doubt =
+            lock(&shared.confirmed).explained_max().is_some() || matches!(*lock(&shared.drain), DrainState::Stopped(_));
         let drained = *shared.drained.borrow();
-        let reason = if shared.segments.drained_bytes(drained) > shared.config.drained_bytes_max {
+        let config = &shared.config;
+        let bound =
+            if in_doubt { config.spool_bytes_max.max(config.drained_bytes_max) } else { config.drained_bytes_max };
+        let reason = if shared.segments.drained_bytes(drained) > bound {
             "drained segments reached their bound"
+        } else if in_doubt {
+            return;
         } else if oldest_ended(shared).is_some_and(|at| at.saturating_add(keep_secs) <= shared.clock.unix_secs()) {
             "its time is over"
         } else {

@@ -262,3 +262,41 @@ async fn a_block_of_another_spool_is_left_to_the_operator() {
     let log = mine.stop().await;
     assert!(!log.iter().any(|line| line.contains("step=\"resumed\"")), "{log:#?}");
 }
+
+/// The dossier is synced by itself; the record it speaks of is not until the next sync of the spool.
+#[tokio::test]
+async fn a_block_whose_record_a_power_cut_took_is_written_down_late() {
+    let (db, database) = (MariaDb::shared(), "r_power_cut");
+    let mut mine = Mine::start_at(&db, database, |_| {}).await;
+    let (mut miner, share) = mine.miner().await;
+    mine.node.set_fault(Fault::Refuse);
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    let ready = |dossiers: &[Dossier]| {
+        dossiers.iter().any(|dossier| synced(dossier) && dossier.steps.iter().any(|step| kept(&step.what)))
+    };
+    dossiers_when(mine.home.path(), "the block on the disk", ready).await;
+    mine.kill();
+    let spool = std::fs::read_dir(mine.home.path().join("state/spool")).unwrap().next().unwrap().unwrap().path();
+    for entry in std::fs::read_dir(spool).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() && !path.ends_with("spool.id") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    for table in ["shares", "mpos_stratum_block", "mpos_stratum_cursor"] {
+        db.run_sql(database, &format!("DELETE FROM {table}")).await;
+    }
+    let [path] = block_files(mine.home.path(), "json").try_into().unwrap();
+    let mut dossier = Dossier::read(&path).unwrap();
+    dossier.steps.retain(|step| matches!(step.what, What::Found | What::Recorded { .. } | What::BytesKept));
+    std::fs::write(&path, serde_json::to_vec(&dossier).unwrap()).unwrap();
+    mine.wake_node();
+    mine.restart();
+    mine.node.wait_for_submissions(1).await.unwrap();
+    only_row(&db, database, &share.block_hash(), "Y").await;
+    let marked = |what: &What| matches!(what, What::Marked { accepted: true, .. });
+    let dossier = dossier_with(mine.home.path(), "the verdict", marked).await;
+    assert_eq!(dossier.share.reason, "written down late");
+    let row = db.rows(database).await.pop().unwrap();
+    assert_eq!((row.our_result.as_str(), row.reason.as_deref()), ("N", Some("written down late")));
+}

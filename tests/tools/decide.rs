@@ -126,11 +126,16 @@ async fn another_spools_place_is_taken_over_by_command_alone() {
 async fn a_spool_older_than_the_database_goes_on_only_where_the_operator_says() {
     let rig = ten_and_two("tools_ahead").await;
     rig.sql("UPDATE mpos_stratum_cursor SET seq = 20").await;
+    assert!(stopped(&rig).await.stop().await.unwrap().success());
+    // More than the database speaks of: that does not make its position a good one.
+    rig.write(&workers(13..=25).iter().map(|worker| good(worker)).collect::<Vec<_>>());
     let _daemon = stopped(&rig).await;
+    let status = rig.run(&["spool", "status"]).await;
+    assert!(status.code == 1 && status.out.contains("is at event 20"), "{status:?}");
     let asked = rig.run(&["spool", "adopt", "--yes"]).await;
     assert!(asked.code == 64 && asked.err.contains("--from"), "{asked:?}");
     assert_eq!(rig.run(&["spool", "adopt", "--from", "12", "--yes"]).await.code, 0);
-    rows_are(&rig, &workers((1..=10).chain([12]))).await;
+    rows_are(&rig, &workers((1..=10).chain(12..=25))).await;
 }
 
 #[tokio::test]

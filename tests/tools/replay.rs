@@ -97,3 +97,20 @@ async fn what_cannot_be_replayed_is_told_and_changes_nothing() {
     assert!(missing.code == 64 && missing.err.contains("event 1 is not in"), "{missing:?}");
     assert_eq!(rig.run(&["spool", "dump"]).await.lines().len(), 5);
 }
+
+#[tokio::test]
+async fn a_paused_drain_goes_on_by_command() {
+    let rig = refused("tools_resume").await;
+    let mut events = vec![good("alice.bad"); 6];
+    events.push(good("alice.r12"));
+    rig.write(&events);
+    let daemon = rig.start();
+    daemon.wait_for_log("drain paused").await.unwrap();
+    let done = rig.run(&["spool", "resume", "--rows", "10"]).await;
+    assert!(done.code == 0 && done.out.contains("up to 10 further rows"), "{done:?}");
+    rows_are(&rig, &["alice.r1", "alice.r3", "alice.r5", "alice.r12"]).await;
+    let status = rig.run(&["spool", "status", "--json"]).await.json();
+    assert_eq!(status["quarantined"], 8, "{status}");
+    let again = rig.run(&["spool", "resume"]).await;
+    assert!(again.code == 64 && again.err.contains("not paused"), "{again:?}");
+}

@@ -1,5 +1,6 @@
 //! `mpos-stratum spool adopt` and `rewind`: an operator's decision about the position.
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -37,8 +38,8 @@ Send events again, from a position on, that the database has lost.
 
 Every event from --to on becomes a row again. A row that the database still has is then there TWICE and
 is paid twice: find the newest row that is left (its time is the event's second of acceptance, see
-`spool dump`) and rewind to the event behind it. Rows of the quarantine that were replayed and are sent
-again can become double too. The number of rows is shown; nothing is done without --yes.";
+`spool dump`) and rewind to the event behind it. Rows in quarantine are left out; the events of their
+replays are sent again like all others. The number of rows is shown; nothing is done without --yes.";
 
 #[derive(Args)]
 #[command(long_about = ADOPT_HELP)]
@@ -81,6 +82,7 @@ struct View {
     situation: Situation,
     confirmed: u64,
     written: u64,
+    explained_max: u64,
     oldest: u64,
     holder: Option<u32>,
     stopped: bool,
@@ -112,7 +114,7 @@ async fn decide(target: &Target, verb: Verb, next_seq: Option<u64>, yes: bool) -
         say(&mut std::io::stdout(), "decided; the daemon carries it out when it starts (see `spool status` then)");
         return Ok(Exit::Ok);
     }
-    view.wait_for(&decision).await
+    wait_for_outcome(&view.place.dir, &decision.id).await
 }
 
 impl View {
@@ -127,12 +129,13 @@ impl View {
         let database = situation::ask(&coin.mpos, &files).await.map_err(|error| {
             fail(format_args!("the database must answer, because a decision is about what it holds: {error}"))
         })?;
-        let situation = situation::judge(&files.spool().to_string(), &database, confirmed, written);
+        let explained_max = files.explained_max(written).map_err(unreadable)?;
+        let situation = situation::judge(&files.spool().to_string(), &database, confirmed, explained_max);
         let oldest = files.segments().map_err(unreadable)?.first().map_or(1, |segment| segment.first_seq);
         let holder = files.holder().map_err(unreadable)?;
         let note = decision::drain_note(&place.dir).map_err(unreadable)?;
         let stopped = note.is_some_and(|note| note.state == "stopped");
-        Ok(Self { place, files, situation, confirmed, written, oldest, holder, stopped })
+        Ok(Self { place, files, situation, confirmed, written, explained_max, oldest, holder, stopped })
     }
 
     /// The event to send next.
@@ -192,8 +195,9 @@ impl View {
         let rows = |from: u64, through: u64| {
             if from > through { Ok(0) } else { survey(&self.files, from, through, 0).map(|found| found.rows()) }
         };
-        // What the database says it has, and what it once confirmed.
-        let (stored, known) = (self.situation.stored, self.situation.stored.max(self.confirmed).min(self.written));
+        // What the database says it has, and what it once confirmed; never more than was sent.
+        let (stored, known) =
+            (self.situation.stored, self.situation.stored.max(self.confirmed).min(self.explained_max));
         let mut risky = false;
         let again = rows(next_seq, known).map_err(failed)?;
         if next_seq <= known {
@@ -202,7 +206,7 @@ impl View {
                 "events {next_seq} to {known} ({again} rows) are sent again; those that the database still has become double"
             ));
         }
-        // Numbers above the spool's end are not its own events.
+        // Numbers above what the spool has sent are not its own events.
         let first_left_out =
             if matches!(self.situation.trouble, Some(Trouble::Ahead(_))) { next_seq } else { stored + 1 };
         if first_left_out < next_seq && self.situation.found.is_some() || known + 1 < next_seq {
@@ -224,24 +228,25 @@ impl View {
         say(&mut std::io::stdout(), format_args!("the next event to be sent is {next_seq}"));
         Ok(risky)
     }
+}
 
-    async fn wait_for(&self, decision: &Decision) -> Result<Exit, Exit> {
-        let end = tokio::time::Instant::now() + OUTCOME_WAIT;
-        while tokio::time::Instant::now() < end {
-            match decision::outcome(&self.place.dir) {
-                Ok(Some(outcome)) if outcome.id == decision.id && outcome.applied => {
-                    say(&mut std::io::stdout(), format_args!("the daemon has carried it out: {}", outcome.text));
-                    return Ok(Exit::Ok);
-                }
-                Ok(Some(outcome)) if outcome.id == decision.id => {
-                    return Err(fail(format_args!("the daemon refused: {}", outcome.text)));
-                }
-                _ => tokio::time::sleep(OUTCOME_POLL).await,
+/// Waits for what the daemon makes of the decision or permission `id`, and says it.
+pub(super) async fn wait_for_outcome(dir: &Path, id: &str) -> Result<Exit, Exit> {
+    let end = tokio::time::Instant::now() + OUTCOME_WAIT;
+    while tokio::time::Instant::now() < end {
+        match decision::outcome(dir) {
+            Ok(Some(outcome)) if outcome.id == id && outcome.applied => {
+                say(&mut std::io::stdout(), format_args!("the daemon has carried it out: {}", outcome.text));
+                return Ok(Exit::Ok);
             }
+            Ok(Some(outcome)) if outcome.id == id => {
+                return Err(fail(format_args!("the daemon refused: {}", outcome.text)));
+            }
+            _ => tokio::time::sleep(OUTCOME_POLL).await,
         }
-        complain(
-            "the daemon has not answered yet; it carries the decision out when it reaches the database. See `spool status`",
-        );
-        Err(Exit::Unavailable)
     }
+    complain(
+        "the daemon has not answered yet; it carries the decision out when it reaches the database. See `spool status`",
+    );
+    Err(Exit::Unavailable)
 }

@@ -3,6 +3,7 @@
 mod decide;
 mod dump;
 mod replay;
+mod resume;
 mod situation;
 mod status;
 mod verify;
@@ -28,7 +29,8 @@ into MPOS's table `shares`. There is one spool per `shares` table, in the state_
 configuration, and every event in it has a number.
 
 status, verify and dump change nothing and need neither the daemon nor the database; they may be used
-while the daemon runs. adopt and rewind hand a decision to the daemon, which alone moves the position.";
+while the daemon runs. adopt and rewind hand a decision to the daemon, which alone moves the position;
+resume lets a paused drain put more refused rows into quarantine.";
 
 const AFTER_HELP: &str = "\
 When the drain has stopped (`spool status` says so and why), shares keep being recorded, and an
@@ -41,7 +43,8 @@ operator decides:
   The spool was restored from an older backup, the database is ahead of it:
       spool adopt --from SEQ    SEQ is the first event that the database has not got
   Events in the spool are damaged:
-      put the segment back from a backup, or spool adopt, which gives the damaged events up";
+      put the segment back from a backup, or spool adopt, which gives the damaged events up
+It has paused where several rows in a row were refused: mend the table, or spool resume.";
 
 /// Arguments of `spool`.
 #[derive(Args)]
@@ -63,6 +66,8 @@ enum Command {
     Adopt(decide::Adopt),
     /// Send events again, from a position on, that the database has lost
     Rewind(decide::Rewind),
+    /// Let a paused drain put more refused rows into quarantine
+    Resume(resume::Arguments),
     /// Put mended rows of the quarantine in at the end, each at most once
     Replay(replay::Arguments),
 }
@@ -142,6 +147,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Command::Dump(arguments) => dump::run(arguments),
         Command::Adopt(arguments) => wait(decide::adopt(arguments)),
         Command::Rewind(arguments) => wait(decide::rewind(arguments)),
+        Command::Resume(arguments) => wait(resume::run(arguments)),
         Command::Replay(arguments) => wait(replay::run(arguments)),
     };
     done.unwrap_or_else(|exit| exit)

@@ -35,7 +35,7 @@ pub(super) enum Trouble {
     RowMissing,
     /// The row is behind what was confirmed: the database lost rows.
     Behind(u64),
-    /// The row is ahead of the spool's end.
+    /// The row is ahead of what the spool can have sent.
     Ahead(u64),
     /// Another spool is the writer.
     Foreign(Box<Standing>),
@@ -47,7 +47,7 @@ impl fmt::Display for Trouble {
             Trouble::RowMissing => f.write_str("the row of mpos_stratum_cursor is gone, though events were stored"),
             Trouble::Behind(seq) => write!(f, "the database knows events up to {seq} only: it lost rows"),
             Trouble::Ahead(seq) => {
-                write!(f, "the database is at event {seq}, which the spool has not reached: the spool is older")
+                write!(f, "the database is at event {seq}, which the spool has not sent: the spool is older")
             }
             Trouble::Foreign(row) => write!(
                 f,
@@ -70,8 +70,8 @@ pub(super) struct Situation {
     pub(super) found: Option<Position>,
 }
 
-/// Judges as the drain does. `confirmed` and `written` are the spool's.
-pub(super) fn judge(spool: &str, database: &Database, confirmed: u64, written: u64) -> Situation {
+/// Judges as the drain does. `confirmed` is the spool's; beyond `explained_max` it cannot have sent anything.
+pub(super) fn judge(spool: &str, database: &Database, confirmed: u64, explained_max: u64) -> Situation {
     let kept = database.kept.unwrap_or(0);
     let found = database.standing.as_ref().map(|row| row.position.clone());
     let (stored, trouble) = match &database.standing {
@@ -81,7 +81,7 @@ pub(super) fn judge(spool: &str, database: &Database, confirmed: u64, written: u
             (kept, (!replaceable).then(|| Trouble::Foreign(Box::new(row.clone()))))
         }
         Some(row) if row.position.seq < confirmed => (row.position.seq, Some(Trouble::Behind(row.position.seq))),
-        Some(row) if row.position.seq > written => (row.position.seq, Some(Trouble::Ahead(row.position.seq))),
+        Some(row) if row.position.seq > explained_max => (row.position.seq, Some(Trouble::Ahead(row.position.seq))),
         Some(row) => (row.position.seq, None),
     };
     let next_seq = match trouble {

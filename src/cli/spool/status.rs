@@ -73,6 +73,7 @@ impl<'a> Report<'a> {
             Some(coin) => situation::ask(&coin.mpos, files).await,
             None => Err("no coin".to_owned()),
         };
+        let explained_max = files.explained_max(written).map_err(unreadable)?;
         let spool = files.spool().to_string();
         Ok(Self {
             place,
@@ -88,7 +89,7 @@ impl<'a> Report<'a> {
             replayed: replay::replayed(&place.dir).map_err(unreadable)?.len(),
             note: decision::drain_note(&place.dir).unwrap_or(None),
             database: database.map(|database| {
-                let situation = situation::judge(&spool, &database, confirmed, written);
+                let situation = situation::judge(&spool, &database, confirmed, explained_max);
                 (database, situation)
             }),
             tail,

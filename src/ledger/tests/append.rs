@@ -8,11 +8,12 @@ use super::super::error::{AppendError, OpenError};
 use super::super::handle::Ledger;
 use super::super::memory_sink::MemorySink;
 use super::super::segments::lock;
+use super::super::status::DrainState;
 use super::super::sync;
 use super::*;
 
 #[test]
-fn numbers_and_seconds_ascend_also_when_the_clock_steps_back() {
+fn numbers_and_seconds_ascend_also_when_the_clock_steps_back_a_little() {
     let dir = tempfile::tempdir().unwrap();
     let clock = clock();
     let ledger = open_with(dir.path(), &config(), Arc::clone(&clock) as _).ledger;
@@ -20,7 +21,7 @@ fn numbers_and_seconds_ascend_also_when_the_clock_steps_back() {
     assert_eq!((first.first_seq, first.last_seq, first.time), (1, 2, T0));
     clock.advance(Duration::from_secs(5));
     assert_eq!(ledger.append(&[accepted(3)]).unwrap().time, T0 + 5);
-    clock.step_to(T0 - 100);
+    clock.step_to(T0 - 50);
     let back = ledger.append(&[accepted(4)]).unwrap();
     assert_eq!((back.first_seq, back.time), (4, T0 + 5));
     drop(ledger);
@@ -179,6 +180,36 @@ async fn segments_follow_each_other_and_old_ones_go_by_age_and_by_size() {
 }
 
 #[tokio::test]
+async fn drained_segments_stay_while_the_database_may_have_lost_their_rows() {
+    let (dir, clock, sink) = (tempfile::tempdir().unwrap(), clock(), MemorySink::new());
+    let config = config::Ledger { keep_drained: Duration::from_secs(100), ..config() };
+    let open = || open_with(dir.path(), &config, Arc::clone(&clock) as _).ledger;
+    let ledger = open();
+    append_shares(&ledger, 2000);
+    let draining = Draining::start(&ledger, &sink);
+    until(&ledger, |status| status.drained == 2000).await;
+    draining.stop().await;
+    // An older backup of it is restored.
+    sink.set_position(5);
+    let draining = Draining::start(&ledger, &sink);
+    until(&ledger, |status| matches!(status.drain, DrainState::Stopped(_))).await;
+    let files = segment_files(dir.path()).len();
+    clock.advance(Duration::from_secs(1000));
+    sync::tidy(&ledger.shared);
+    draining.stop().await;
+    drop(ledger);
+    let ledger = open();
+    sync::tidy(&ledger.shared);
+    assert_eq!(segment_files(dir.path()).len(), files);
+    sink.set_position(2000);
+    let draining = Draining::start(&ledger, &sink);
+    until(&ledger, |status| status.drain == DrainState::Running).await;
+    sync::tidy(&ledger.shared);
+    draining.stop().await;
+    assert!(segment_files(dir.path()).len() < files);
+}
+
+#[tokio::test]
 async fn a_write_that_failed_is_never_read() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path(), &lazy());
@@ -269,4 +300,49 @@ fn after_a_failed_sync_shares_are_refused_until_the_same_bytes_are_on_the_disk()
 
 fn appender_candidate(ledger: &Ledger) -> u64 {
     ledger.append(&[candidate(4, T0)]).unwrap().first_seq
+}
+
+#[test]
+fn a_clock_that_was_ahead_is_followed_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let at = |second: u64| -> (u64, Arc<Ledger>) {
+        clock.step_to(second);
+        let ledger = open_with(dir.path(), &config(), Arc::clone(&clock) as _).ledger;
+        (append(&ledger, &[accepted(1)]).time, ledger)
+    };
+    assert_eq!(at(T0).0, T0);
+    assert_eq!(at(T0 - 60).0, T0, "a little: times do not descend");
+    assert_eq!(at(T0 + 86_400).0, T0 + 86_400);
+    // It is put right while the daemon works, and while it does not.
+    for ahead in [false, true] {
+        let (time, ledger) = at(T0 + 200_000);
+        assert_eq!(time, T0 + 200_000);
+        if ahead {
+            drop(ledger);
+            assert_eq!(at(T0 + 10).0, T0 + 10);
+        } else {
+            clock.step_to(T0 + 10);
+            assert_eq!(append(&ledger, &[accepted(1)]).time, T0 + 10);
+            drop(ledger);
+        }
+        assert_eq!(at(T0 + 5).0, T0 + 10, "the times of the future are forgotten");
+    }
+}
+
+#[test]
+fn a_second_that_no_row_can_hold_is_refused_and_a_block_waits_for_the_clock() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let ledger = open_with(dir.path(), &lazy(), Arc::clone(&clock) as _).ledger;
+    clock.step_to(1 << 31);
+    assert_eq!(ledger.append(&[accepted(1)]), Err(AppendError::Clock { second: 1 << 31 }));
+    assert!(ledger.append_or_hold(&candidate(1, T0)).is_err());
+    clock.step_to((1 << 31) - 1);
+    while ledger.status().held > 0 {
+        ledger.sync_now();
+        std::thread::yield_now();
+    }
+    assert_eq!(append(&ledger, &[accepted(2)]).time, (1 << 31) - 1);
+    assert_eq!(ledger.status().written, 2);
 }

@@ -163,3 +163,70 @@ async fn damage_is_given_up_and_the_candidates_behind_it_are_still_known() {
     draining.stop().await;
     assert!(sink.rows().iter().any(|row: &Entry| row.seq == 4));
 }
+
+/// The spool is older than the database, as after the machine went back to a snapshot.
+async fn rolled_back() -> (tempfile::TempDir, MemorySink) {
+    let (dir, ledger, sink) = restored().await;
+    drop(ledger);
+    sink.set_position(20);
+    (dir, sink)
+}
+
+#[tokio::test]
+async fn a_spool_older_than_the_database_stays_stopped_over_restarts() {
+    // With the database away during the first life, and with it there.
+    for is_stopped_at_once in [false, true] {
+        let (dir, sink) = rolled_back().await;
+        let ledger = open(dir.path(), &config());
+        if is_stopped_at_once {
+            let draining = Draining::start(&ledger, &sink);
+            stopped(&ledger).await;
+            draining.stop().await;
+        }
+        // Miners go on, and what they send would soon have the numbers that the database speaks of.
+        append_shares(&ledger, 20);
+        drop(ledger);
+        for _ in 0..2 {
+            let ledger = open(dir.path(), &config());
+            let draining = Draining::start(&ledger, &sink);
+            stopped(&ledger).await;
+            draining.stop().await;
+        }
+        assert_eq!(seqs(&sink), (1..=10).collect::<Vec<_>>());
+        // Only a decision lets it go on, also over a restart: from then on it explains itself.
+        let ledger = open(dir.path(), &config());
+        decision::submit(dir.path(), &decision(&ledger, 11, Some(20), 10)).unwrap();
+        let draining = Draining::start(&ledger, &sink);
+        sink.wait_position(30).await;
+        draining.stop().await;
+        drop(ledger);
+        let ledger = open(dir.path(), &config());
+        append_shares(&ledger, 1);
+        let draining = Draining::start(&ledger, &sink);
+        sink.wait_position(31).await;
+        draining.stop().await;
+        assert_eq!(seqs(&sink), (1..=31).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_position_that_somebody_moved_at_work_stays_unexplained_over_restarts() {
+    let (dir, ledger, sink) = restored().await;
+    sink.set_position(10);
+    let draining = Draining::start(&ledger, &sink);
+    until(&ledger, |status| status.drain == DrainState::Running).await;
+    sink.set_position(15);
+    append_shares(&ledger, 1);
+    stopped(&ledger).await;
+    append_shares(&ledger, 9);
+    draining.stop().await;
+    drop(ledger);
+    let ledger = open(dir.path(), &config());
+    let draining = Draining::start(&ledger, &sink);
+    stopped(&ledger).await;
+    // Put right, it goes on by itself.
+    sink.set_position(10);
+    sink.wait_position(20).await;
+    draining.stop().await;
+    assert_eq!(seqs(&sink), (1..=20).collect::<Vec<_>>());
+}

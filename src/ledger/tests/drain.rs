@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::super::drainer::QUARANTINE_STREAK_MAX;
+use super::super::decision::{self, Decision, Permission, Position, Verb};
 use super::super::memory_sink::Failure;
+use super::super::mended;
+use super::super::poison::QUARANTINE_STREAK_MAX;
 use super::super::quarantine::QUARANTINE_FILE;
 use super::super::record::Entry;
+use super::super::replay;
 use super::super::sink::SinkError;
 use super::super::status::DrainState;
 use super::*;
@@ -153,6 +156,98 @@ async fn many_refused_rows_in_a_row_pause_the_drain() {
     sink.wait_position(20).await;
     draining.stop().await;
     assert_eq!(seqs(&sink), (1..=10).chain(14..=20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_paused_drain_lets_as_many_rows_go_as_it_is_allowed_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path(), &config());
+    append_shares(&ledger, 30);
+    ledger.wait_synced(30).await;
+    let sink = MemorySink::new();
+    sink.refuse(|entry| (11..=20).contains(&entry.seq) || entry.seq >= 26);
+    // One that was left behind by an earlier life has no effect.
+    let permission = |id: &str, rows| Permission { id: id.to_owned(), spool: ledger.spool().to_string(), rows };
+    decision::permit(dir.path(), &permission("old", 100)).unwrap();
+    let draining = Draining::start(&ledger, &sink);
+    let paused = async |count| {
+        until(&ledger, |status| matches!(status.drain, DrainState::Paused(_)) && status.quarantined == count).await;
+    };
+    paused(3).await;
+    let outcome = decision::outcome(dir.path()).unwrap().unwrap();
+    assert!(!outcome.applied && outcome.id == "old", "{outcome:?}");
+    decision::permit(dir.path(), &permission("few", 2)).unwrap();
+    paused(5).await;
+    assert!(decision::outcome(dir.path()).unwrap().is_some_and(|outcome| outcome.applied && outcome.id == "few"));
+    decision::permit(dir.path(), &permission("many", 100)).unwrap();
+    // The permission ended with the first row that was stored.
+    paused(13).await;
+    draining.stop().await;
+    assert_eq!(seqs(&sink), (1..=10).chain(21..=25).collect::<Vec<_>>());
+    assert_eq!(quarantined(dir.path()), (11..=20).chain(26..=28).collect::<Vec<_>>());
+}
+
+/// What happens between a row's way into quarantine and its replay.
+#[derive(Debug, PartialEq)]
+enum Between {
+    LostCommit,
+    Kill,
+    Rewind,
+}
+
+/// The row is refused once, goes to quarantine, and would be taken from then on.
+#[tokio::test]
+async fn a_row_in_quarantine_is_stored_only_by_its_replay() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    for between in [Between::LostCommit, Between::Kill, Between::Rewind] {
+        let (dir, sink) = (tempfile::tempdir().unwrap(), MemorySink::new());
+        let mut ledger = open(dir.path(), &config());
+        let mended = AtomicBool::new(false);
+        sink.refuse(move |_| !mended.swap(true, Ordering::SeqCst));
+        sink.script_commit(None);
+        let losses = match between {
+            Between::LostCommit => 1,
+            Between::Kill => 50,
+            Between::Rewind => 0,
+        };
+        (0..losses).for_each(|_| sink.script_commit(Some(Failure::Before(lost()))));
+        append_shares(&ledger, 1);
+        let mut draining = Draining::start(&ledger, &sink);
+        until(&ledger, |status| status.quarantined == 1).await;
+        if between == Between::Kill {
+            draining.stop().await;
+            drop(ledger);
+            ledger = open(dir.path(), &config());
+            draining = Draining::start(&ledger, &sink);
+        }
+        sink.wait_position(1).await;
+        if between == Between::Rewind {
+            until(&ledger, |status| status.drained == 1).await;
+            draining.stop().await;
+            let found = Position { spool: ledger.spool().to_string(), seq: 1 };
+            let rewind = Decision {
+                id: "back".to_owned(),
+                verb: Verb::Rewind,
+                spool: found.spool.clone(),
+                next_seq: 1,
+                found: Some(found),
+                confirmed: 1,
+                decided_at: T0,
+            };
+            decision::submit(dir.path(), &rewind).unwrap();
+            draining = Draining::start(&ledger, &sink);
+            while decision::pending(dir.path()).unwrap().is_some() {
+                tokio::task::yield_now().await;
+            }
+            sink.wait_position(1).await;
+        }
+        let (lines, _) = mended::read(&dir.path().join(QUARANTINE_FILE), |_| true).unwrap();
+        let fates = replay::replay(&ledger, lines.into_values().collect()).await.unwrap().unwrap();
+        assert_eq!(fates, [(1, replay::Fate::Replayed(2))]);
+        sink.wait_position(2).await;
+        draining.stop().await;
+        assert_eq!(seqs(&sink), [2], "{between:?}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use proptest::prelude::*;
 
 use super::super::codec;
-use super::super::envelope::{self, Envelope, Kind, PAYLOAD_BYTES_MAX, Parsed, Salt, parse, record_bytes};
+use super::super::envelope::{self, Envelope, Frame, Kind, PAYLOAD_BYTES_MAX, Parsed, Salt, parse, record_bytes};
 use super::super::record::{CandidateFacts, Event, ShareRecord, VerdictRecord};
 use super::super::sink::SpoolId;
 use super::{T0, candidate, share};
@@ -20,7 +20,7 @@ fn record(event: &Event, seq: u64) -> Vec<u8> {
     let start = envelope::open(&mut bytes);
     let (kind, flags) = codec::frame_of(event);
     assert!(codec::encode(event, &mut bytes));
-    assert!(envelope::close(&mut bytes, start, salt(), kind, flags, seq, T0));
+    assert!(envelope::close(&mut bytes, start, salt(), &Frame { kind, flags, following: 0, seq, time: T0 }));
     bytes
 }
 
@@ -81,7 +81,8 @@ fn payloads_beyond_the_limit_are_refused_and_leave_nothing() {
     let mut bytes = vec![1, 2, 3];
     let start = envelope::open(&mut bytes);
     bytes.resize(start + 32 + PAYLOAD_BYTES_MAX + 1, 9);
-    assert!(!envelope::close(&mut bytes, start, salt(), Kind::Share, 0, 1, 1));
+    let frame = Frame { kind: Kind::Share, flags: 0, following: 0, seq: 1, time: 1 };
+    assert!(!envelope::close(&mut bytes, start, salt(), &frame));
     assert_eq!(bytes, [1, 2, 3]);
     let long = Event::Share(ShareRecord { job: "j".repeat(70_000), ..share(1) });
     assert!(!codec::encode(&long, &mut bytes));

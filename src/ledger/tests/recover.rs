@@ -320,3 +320,53 @@ fn candidates_without_a_verdict_are_known_after_a_restart() {
     let open: Vec<_> = ledger.unsettled_candidates().iter().map(|entry| entry.seq).collect();
     assert_eq!(open, [3]);
 }
+
+/// A write of three events failed part-way, could not be cleared, and the process was killed: the miners
+/// were refused, so that none of the three may become a row.
+#[tokio::test]
+async fn of_a_call_that_was_written_in_part_nothing_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path(), &lazy());
+    append(&ledger, &[accepted(1), accepted(2)]);
+    append(&ledger, &[accepted(3), accepted(4), accepted(5)]);
+    let mut records = Vec::new();
+    let file = segment_files(dir.path()).remove(0);
+    walk(&file, ledger.spool(), |seq, start, end| records.push((seq, start, end)));
+    let (bytes, end) = (std::fs::read(&file).unwrap(), records[4].2);
+    for cut in (records[1].2..=end).step_by(8) {
+        let mut torn = bytes.clone();
+        torn[cut..end].fill(0);
+        let copy = copy_spool(dir.path());
+        std::fs::write(segment_files(copy.path()).remove(0), torn).unwrap();
+        let kept = if cut == end { 5 } else { 2 };
+        let opened = open_with(copy.path(), &config(), clock());
+        let recovered = opened.recovered;
+        assert_eq!((recovered.highest_seq, recovered.gaps.len(), recovered.damage.len()), (kept, 0, 0), "cut at {cut}");
+        assert_eq!(append(&opened.ledger, &[accepted(99)]).first_seq, kept + 1);
+        let sink = MemorySink::new();
+        assert_eq!(drain(&opened.ledger, &sink).await, (1..=kept + 1).collect::<Vec<_>>(), "cut at {cut}");
+        assert_eq!(sink.rows().pop().unwrap().event, accepted(99));
+    }
+}
+
+/// What had reached the disk is never taken back, whatever follows it.
+#[tokio::test]
+async fn a_synced_part_of_a_call_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path(), &lazy());
+    append(&ledger, &[accepted(1), accepted(2)]);
+    let file = segment_files(dir.path()).remove(0);
+    let mut end = 0;
+    walk(&file, ledger.spool(), |seq, _, to| end = if seq == 1 { to } else { end });
+    drop(ledger);
+    for (confirmed, highest) in [(0, 0), (1, 1)] {
+        let copy = copy_spool(dir.path());
+        let path = segment_files(copy.path()).remove(0);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[end..].fill(0);
+        std::fs::write(&path, bytes).unwrap();
+        let spool = super::super::inspect::SpoolFiles::open(copy.path()).unwrap().spool();
+        let tail = scan_tail(&Segments::list(copy.path()).unwrap(), spool, confirmed).unwrap();
+        assert_eq!(tail.highest_seq, highest);
+    }
+}

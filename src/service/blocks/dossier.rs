@@ -337,6 +337,18 @@ impl Dossier {
         self.steps.push(step);
     }
 
+    /// Whether its share was seen to be on the ledger's disk; a verdict is only noted when it is behind it.
+    pub(super) fn is_synced(&self) -> bool {
+        self.marked.is_some() || self.steps.iter().any(|step| step.what == What::Synced)
+    }
+
+    /// Its number is not its own any more: a power cut took the share before it was on the disk.
+    pub(super) fn forget_number(&mut self) {
+        let Some(lost) = self.seq.take() else { return };
+        self.share_id_query.clear();
+        self.steps.retain(|step| !matches!(step.what, What::Recorded { seq } | What::Stored { seq } if seq == lost));
+    }
+
     /// Numbers in the ledger that the database was not seen to have.
     pub(super) fn not_stored(&self) -> Vec<u64> {
         let given = self.steps.iter().filter_map(|step| match step.what {

@@ -94,7 +94,12 @@ impl Pursuer {
         let (pursuer, candidates) = (Arc::clone(self), candidates.to_vec());
         self.spawn(async move {
             let shelf = Arc::clone(&pursuer.shelf);
-            let mut open = match tokio::task::spawn_blocking(move || shelf.load()).await {
+            let ledger = Arc::clone(&pursuer.settings.ledger);
+            let load = move || shelf.load().map(|mut open| {
+                open.iter_mut().for_each(|dossier| check_number(&ledger, dossier));
+                open
+            });
+            let mut open = match tokio::task::spawn_blocking(load).await {
                 Ok(Ok(open)) => open,
                 failed => {
                     error!(coin = %pursuer.settings.coin, dir = %pursuer.settings.dir.display(), failed = ?failed.map(drop), "the dossiers of blocks cannot be read: blocks of the last run may stay alone");
@@ -287,7 +292,7 @@ impl Pursuer {
     async fn record(&self, case: &Arc<Case>, share: ShareRecord, late: Option<Late>) -> Option<u64> {
         let (recorded, is_synced) = {
             let dossier = case.dossier();
-            (dossier.seq, dossier.steps.iter().any(|step| step.what == What::Synced))
+            (dossier.seq, dossier.is_synced())
         };
         let seq = match (recorded, late) {
             (Some(seq), _) => seq,
@@ -345,6 +350,23 @@ impl Pursuer {
             }
         }
     }
+}
+
+/// Takes a number back that the ledger does not have the block under: it is written down again, late.
+fn check_number(ledger: &Ledger, dossier: &mut Dossier) {
+    let (Some(seq), Some(own)) = (dossier.seq, dossier.own_hash()) else { return };
+    if dossier.is_synced()
+        || dossier.spool != ledger.spool().to_string()
+        || ledger.is_candidate(seq, &own) != Some(false)
+    {
+        return;
+    }
+    let Dossier { coin, height, hash, .. } = &*dossier;
+    warn!(
+        coin,
+        height, hash, seq, "the share of a block had not reached the disk before a power cut; it is written down again"
+    );
+    dossier.forget_number();
 }
 
 /// Notes what happens while a block is submitted.
