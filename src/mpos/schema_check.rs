@@ -73,7 +73,8 @@ pub async fn check_shape(conn: &mut Conn) -> Result<(), Trouble> {
     check_columns(&columns(conn).await?).map_err(Trouble::Stop)
 }
 
-async fn check_writable(conn: &mut Conn) -> Result<(), Trouble> {
+/// Checks that the server takes writes.
+pub async fn check_writable(conn: &mut Conn) -> Result<(), Trouble> {
     // As text: newer servers know more values than on and off.
     let sql = "SELECT CAST(@@global.read_only AS CHAR), CAST(@@global.innodb_read_only AS CHAR)";
     let read_only: Option<(String, String)> = ask_first(conn, sql, Params::Empty).await?;

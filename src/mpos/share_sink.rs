@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::connect::{self, Host, ask_first};
 use super::cursor::{self, Token, Writer};
-use super::hosts::Hosts;
+use super::hosts::{Hosts, InUse};
 use super::limits::Limits;
 use super::schema_check;
 use super::session::{Session, Undone, timed};
@@ -59,6 +59,11 @@ impl ShareSink {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// The server that is written to, now and later.
+    pub fn in_use(&self) -> InUse {
+        self.hosts.in_use()
     }
 
     /// Ends the connection in order. If it is the writer, another spool may take the table over at
@@ -116,15 +121,56 @@ impl ShareSink {
         Ok((Session::new(conn, spool, token, self.limits.clone(), checked), position))
     }
 
-    /// Connects, ends the predecessor and moves the cursor to where an operator wants it.
-    async fn try_settle(&self, spool: SpoolId, found: Option<&Position>, seq: u64) -> Result<Settled, Trouble> {
+    /// Moves the cursor on the server in use or, when that has been away for long enough, on the next
+    /// one that stands where the decision was based on; then that one is in use, for good. A decision
+    /// that fits none of those that answer is refused: as long as it waits nothing else is tried.
+    async fn settle_somewhere(&mut self, wish: &Wish<'_>) -> Result<Settled, Trouble> {
         let Some(host) = self.hosts.current() else {
             return Err(Trouble::NotNow("no database server is configured".into()));
         };
-        let mut conn = connect::open(&host.opts, &self.limits).await?;
-        end_predecessor(&mut conn, &lock_name(&self.database, spool), self.limits.predecessor_wait_secs).await?;
-        cursor::settle(&mut conn, spool, found, seq, &Token::random()?, &self.writer).await
+        let name = host.name.clone();
+        let mut result = match self.settle_at(host, wish).await {
+            Err(trouble) if trouble.is_of_the_server() => Err(trouble.at(&name)),
+            answered => {
+                self.hosts.reached();
+                return answered.map_err(|trouble| trouble.at(&name));
+            }
+        };
+        for place in self.hosts.away(self.clock.monotonic(), self.limits.failover_after) {
+            let Some(host) = self.hosts.at(place) else { continue };
+            match self.settle_at(host, wish).await {
+                Ok(Settled::Moved) => {
+                    warn!(spool = %wish.spool, server = host.name, "the operator has decided: going on with this server, for good");
+                    self.hosts.move_to(place);
+                    return Ok(Settled::Moved);
+                }
+                Ok(Settled::Stale(found)) => {
+                    result = Ok(Settled::Stale(format!("{name} is away, and on {} {found}", host.name)));
+                }
+                Err(error) => debug!(server = host.name, %error, "not this server either"),
+            }
+        }
+        result
     }
+
+    async fn settle_at(&self, host: &Host, wish: &Wish<'_>) -> Result<Settled, Trouble> {
+        timed(self.limits.attach, self.try_settle(host, wish)).await
+    }
+
+    /// Connects, ends the predecessor and moves the cursor to where an operator wants it.
+    async fn try_settle(&self, host: &Host, wish: &Wish<'_>) -> Result<Settled, Trouble> {
+        let mut conn = connect::open(&host.opts, &self.limits).await?;
+        schema_check::check_writable(&mut conn).await?;
+        end_predecessor(&mut conn, &lock_name(&self.database, wish.spool), self.limits.predecessor_wait_secs).await?;
+        cursor::settle(&mut conn, wish.spool, wish.found, wish.seq, &Token::random()?, &self.writer).await
+    }
+}
+
+/// What an operator has decided.
+struct Wish<'a> {
+    spool: SpoolId,
+    found: Option<&'a Position>,
+    seq: u64,
 }
 
 /// Name of the lock that the writer of this spool and schema holds. Locks belong to the whole server
@@ -201,7 +247,7 @@ impl Sink for ShareSink {
 
     async fn settle(&mut self, spool: SpoolId, found: Option<&Position>, seq: u64) -> Result<Settled, SinkError> {
         self.session = None;
-        match timed(self.limits.attach, self.try_settle(spool, found, seq)).await {
+        match self.settle_somewhere(&Wish { spool, found, seq }).await {
             Ok(settled) => {
                 self.undone.clear();
                 Ok(settled)

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::coin::Accounts;
+use super::server_note;
 use crate::clock::Clock;
 use crate::config::{Coin, Config, Endpoint, Mpos, Workers};
 use crate::ledger::error::OpenError;
@@ -69,6 +70,8 @@ impl Books {
             warn!(dir = %dir.display(), problem, "the spool is damaged");
         }
         let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), host_name());
+        // Ends with the sink.
+        self.drainers.spawn(server_note::keep(dir, sink.in_use()));
         let drainer = opened.ledger.drainer(sink).run(stop.clone());
         self.drainers.spawn(async move { drainer.await.close().await });
         self.drainers.spawn(replay::attend(Arc::clone(&opened.ledger), stop.clone()));

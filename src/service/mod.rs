@@ -7,6 +7,7 @@ mod descriptors;
 pub mod desk;
 mod jobs;
 pub mod run;
+pub mod server_note;
 mod supervisor;
 
 pub use accounts::spool_dir;

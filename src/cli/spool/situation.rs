@@ -8,6 +8,7 @@ use crate::ledger::inspect::SpoolFiles;
 use crate::mpos::connect;
 use crate::mpos::cursor::{self, LEASE_SECS, Standing};
 use crate::mpos::limits::{Limits, STATEMENT_TIMEOUT};
+use crate::service::server_note;
 
 /// What the database says about the writer of `shares`.
 pub(super) struct Database {
@@ -15,17 +16,21 @@ pub(super) struct Database {
     pub(super) standing: Option<Standing>,
     /// The position kept for this spool after another one took over.
     pub(super) kept: Option<u64>,
+    /// The server that said so.
+    pub(super) server: String,
 }
 
-/// Asks the database; the text says why it cannot be asked.
+/// Asks the database, on the server that the daemon writes to if one runs; the text says why it cannot be asked.
 pub(super) async fn ask(mpos: &Mpos, files: &SpoolFiles) -> Result<Database, String> {
-    let mut conn = connect::open_any(mpos, &Limits::default()).await.map_err(|error| error.to_string())?;
+    let in_use = server_note::of_daemon(files);
+    let opened = connect::open_any(mpos, in_use.as_deref(), &Limits::default()).await;
+    let (mut conn, server) = opened.map_err(|error| error.to_string())?;
     let spool = files.spool().to_string();
     let read = connect::within(STATEMENT_TIMEOUT, cursor::standing(&mut conn, &spool)).await;
     // Closed by the server anyway if that does not get through.
     let _ = conn.disconnect().await;
     let (standing, kept) = read.map_err(|error| error.to_string())?;
-    Ok(Database { standing, kept })
+    Ok(Database { standing, kept, server })
 }
 
 /// What keeps the drain from going on by itself.
@@ -102,7 +107,7 @@ mod tests {
             version: "1".into(),
             age_secs,
         });
-        Database { standing, kept }
+        Database { standing, kept, server: "s".into() }
     }
 
     #[test]

@@ -127,7 +127,9 @@ impl<'a> Report<'a> {
 
     fn json(&self) -> Value {
         let database = match &self.database {
-            Ok((database, _)) => json!({ "cursor": database.standing, "kept": database.kept }),
+            Ok((database, _)) => {
+                json!({ "server": database.server, "cursor": database.standing, "kept": database.kept })
+            }
             Err(error) => json!({ "error": error }),
         };
         json!({
@@ -174,13 +176,15 @@ impl<'a> Report<'a> {
         writeln!(out, "  confirmed   {} by the database{doubt}", self.confirmed)?;
         match &self.database {
             Err(error) => writeln!(out, "  database    cannot be asked: {error}")?,
-            Ok((Database { standing: None, .. }, _)) => writeln!(out, "  database    has no position yet")?,
-            Ok((Database { standing: Some(row), .. }, _)) => {
+            Ok((Database { standing: None, server, .. }, _)) => {
+                writeln!(out, "  database    has no position yet (server {server})")?;
+            }
+            Ok((Database { standing: Some(row), server, .. }, _)) => {
                 let whose =
                     if row.position.spool == self.files.spool().to_string() { "this spool" } else { "ANOTHER SPOOL" };
                 writeln!(
                     out,
-                    "  database    {} of {whose}; writer on host {} (version {}), last sign of life {} s ago",
+                    "  database    {} of {whose}; writer on host {} (version {}), last sign of life {} s ago (server {server})",
                     row.position.seq, row.host, row.version, row.age_secs
                 )?;
             }
