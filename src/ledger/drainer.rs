@@ -4,6 +4,7 @@
 //! asks it, and goes on only if the answer is one of the two it can explain: the position before
 //! the commit in doubt, or the one behind it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,7 +159,9 @@ impl<S: Sink> Drainer<S> {
         self.decide().await?;
         let shared = Arc::clone(&self.ledger.shared);
         let confirmed = lock(&shared.confirmed).seq();
-        let stored = self.sink.attach(shared.spool, confirmed).await.map_err(|error| self.trouble(error))?;
+        let explained = self.explained(confirmed);
+        let attached = self.sink.attach(shared.spool, confirmed, &explained).await;
+        let stored = attached.map_err(|error| self.trouble(error))?;
         if self.queue.is_some() {
             if stored != self.cursor && Some(stored) != self.doubt {
                 return Err(DrainState::Stopped(format!(
@@ -198,6 +201,14 @@ impl<S: Sink> Drainer<S> {
         self.queue = Some(Queue::new(reader()));
         self.stored(stored);
         Ok(())
+    }
+
+    /// The positions that the sink may stand at without anybody else having moved it.
+    fn explained(&self, confirmed: u64) -> Vec<RangeInclusive<u64>> {
+        match self.queue {
+            Some(_) => [Some(self.cursor), self.doubt].into_iter().flatten().map(|seq| seq..=seq).collect(),
+            None => vec![confirmed..=self.ledger.shared.recovered_seq.max(self.decided.unwrap_or(0))],
+        }
     }
 
     /// Commits the front of the line, or narrows down what is refused in it; true if the sink has

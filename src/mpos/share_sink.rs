@@ -4,6 +4,7 @@
 //! whose answer was lost) the cursor's row tells what is stored. Before it is asked, the connection
 //! in doubt is ended: it may still be at work on the server, and MPOS cannot bear two writers.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use mysql_async::Conn;
@@ -12,7 +13,7 @@ use sha2::{Digest, Sha256};
 use tracing::{debug, info, warn};
 
 use super::connect::{self, Host, ask_first};
-use super::cursor::{self, Token, Writer};
+use super::cursor::{self, Attached, Token, Writer};
 use super::hosts::{Hosts, InUse};
 use super::limits::Limits;
 use super::schema_check;
@@ -78,12 +79,12 @@ impl ShareSink {
 
     /// Attaches to the server in use or, when it has been away for long enough, to the next one that
     /// can be attached to.
-    async fn attach_somewhere(&mut self, spool: SpoolId, confirmed: u64) -> Result<(Session, u64), Trouble> {
+    async fn attach_somewhere(&mut self, claim: &Claim<'_>) -> Result<Reached, Trouble> {
         let Some(host) = self.hosts.current() else {
             return Err(Trouble::NotNow("no database server is configured".into()));
         };
         let name = host.name.clone();
-        let trouble = match self.attach_to(host, spool, confirmed).await {
+        let trouble = match self.attach_to(host, claim).await {
             Err(trouble) if trouble.is_of_the_server() => trouble.at(&name),
             answered => {
                 self.hosts.reached();
@@ -92,12 +93,13 @@ impl ShareSink {
         };
         for place in self.hosts.away(self.clock.monotonic(), self.limits.failover_after) {
             let Some(host) = self.hosts.at(place) else { continue };
-            match self.attach_to(host, spool, confirmed).await {
-                Ok(attached) => {
-                    warn!(%spool, server = host.name, "the database server is away: going on with the next one, for good");
+            match self.attach_to(host, claim).await {
+                Ok(attached @ Reached::Writer(..)) => {
+                    warn!(spool = %claim.spool, server = host.name, "the database server is away: going on with the next one, for good");
                     self.hosts.move_to(place);
                     return Ok(attached);
                 }
+                Ok(unexplained) => return Ok(unexplained),
                 Err(stop @ Trouble::Stop(_)) => return Err(stop.at(&host.name)),
                 Err(error) => debug!(server = host.name, %error, "not this server either"),
             }
@@ -105,20 +107,32 @@ impl ShareSink {
         Err(trouble)
     }
 
-    async fn attach_to(&self, host: &Host, spool: SpoolId, confirmed: u64) -> Result<(Session, u64), Trouble> {
-        timed(self.limits.attach, self.try_attach(host, spool, confirmed)).await
+    async fn attach_to(&self, host: &Host, claim: &Claim<'_>) -> Result<Reached, Trouble> {
+        timed(self.limits.attach, self.try_attach(host, claim)).await
     }
 
-    /// Connects, ends the predecessor, checks the database and takes the cursor.
-    async fn try_attach(&self, host: &Host, spool: SpoolId, confirmed: u64) -> Result<(Session, u64), Trouble> {
+    /// Connects, ends the predecessor, checks the database and takes the cursor. Where the position
+    /// cannot be gone on from nobody is disturbed: the one at work may be in the right.
+    async fn try_attach(&self, host: &Host, claim: &Claim<'_>) -> Result<Reached, Trouble> {
+        let Claim { spool, confirmed, explained } = *claim;
         let mut conn = connect::open(&host.opts, &self.limits).await?;
+        if let Some(Attached::Unexplained(position)) =
+            cursor::look(&mut conn, spool, confirmed, explained, &self.writer).await?
+        {
+            return Ok(Reached::Unexplained(position));
+        }
         let name = lock_name(&self.database, spool);
         end_predecessor(&mut conn, &name, self.limits.predecessor_wait_secs).await?;
         let checked = schema_check::check(&mut conn, &self.clock, self.allow_myisam).await?;
         let token = Token::random()?;
-        let position = cursor::attach(&mut conn, spool, confirmed, &token, &self.writer).await?;
-        info!(%spool, position, connection = conn.id(), server = host.name, "writing shares");
-        Ok((Session::new(conn, spool, token, self.limits.clone(), checked), position))
+        match cursor::attach(&mut conn, spool, confirmed, explained, &token, &self.writer).await? {
+            Attached::Unexplained(position) => Ok(Reached::Unexplained(position)),
+            Attached::Writer(position) => {
+                info!(%spool, position, connection = conn.id(), server = host.name, "writing shares");
+                let session = Session::new(conn, spool, token, self.limits.clone(), checked);
+                Ok(Reached::Writer(Box::new(session), position))
+            }
+        }
     }
 
     /// Moves the cursor on the server in use or, when that has been away for long enough, on the next
@@ -166,6 +180,22 @@ impl ShareSink {
     }
 }
 
+/// Who wants to write, and from where on that can be gone on with.
+#[derive(Clone, Copy)]
+struct Claim<'a> {
+    spool: SpoolId,
+    confirmed: u64,
+    explained: &'a [RangeInclusive<u64>],
+}
+
+/// What attaching to a server came to.
+enum Reached {
+    /// The writer and its position.
+    Writer(Box<Session>, u64),
+    /// A position that nobody can explain.
+    Unexplained(u64),
+}
+
 /// What an operator has decided.
 struct Wish<'a> {
     spool: SpoolId,
@@ -209,16 +239,22 @@ async fn end_predecessor(conn: &mut Conn, name: &str, wait_secs: u32) -> Result<
 }
 
 impl Sink for ShareSink {
-    async fn attach(&mut self, spool: SpoolId, confirmed: u64) -> Result<u64, SinkError> {
+    async fn attach(
+        &mut self,
+        spool: SpoolId,
+        confirmed: u64,
+        explained: &[RangeInclusive<u64>],
+    ) -> Result<u64, SinkError> {
         // Closing it ends its transaction, if the server hears of it; what it does not hear of is
         // ended by force.
         self.session = None;
-        match self.attach_somewhere(spool, confirmed).await {
-            Ok((session, position)) => {
+        match self.attach_somewhere(&Claim { spool, confirmed, explained }).await {
+            Ok(Reached::Writer(session, position)) => {
                 self.undone.retain(|seq, _| *seq > position);
-                self.session = Some(session);
+                self.session = Some(*session);
                 Ok(position)
             }
+            Ok(Reached::Unexplained(position)) => Ok(position),
             // Nothing was to be stored, so no row can have been refused.
             Err(Trouble::Row(text)) => Err(SinkError::Unavailable(text)),
             Err(trouble) => Err(trouble.into()),

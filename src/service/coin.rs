@@ -15,6 +15,7 @@ use super::jobs::JobMaker;
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
+use crate::mpos::hosts::InUse;
 use crate::mpos::pool_worker::PoolWorkerColumn;
 use crate::node::nodes::Nodes;
 use crate::node::poller::Poller;
@@ -62,6 +63,8 @@ pub struct Shared {
 pub struct Accounts {
     /// The spool in front of the coin's `shares` table.
     pub ledger: Arc<Ledger>,
+    /// The server that the ledger is drained into.
+    pub in_use: InUse,
     /// Who may mine.
     pub directory: Directory,
 }
@@ -88,7 +91,7 @@ impl CoinService {
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
 
         let kicked = Arc::clone(&poller);
-        let Accounts { ledger, directory } = accounts;
+        let Accounts { ledger, in_use, directory } = accounts;
         let pursuer = Arc::new(Pursuer::new(Settings {
             coin: Arc::clone(&name),
             nodes,
@@ -98,7 +101,7 @@ impl CoinService {
             confirmations: coin.confirmations,
             on_accepted: Box::new(move || kicked.kick()),
         }));
-        let column = PoolWorkerColumn::new(&coin.mpos);
+        let column = PoolWorkerColumn::new(&coin.mpos).following(in_use);
         let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
         let memory = CoinMemory { stored, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
         let counters = Arc::clone(&memory.counters);

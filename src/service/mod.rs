@@ -6,8 +6,10 @@ mod coin;
 mod descriptors;
 pub mod desk;
 mod jobs;
+pub mod place;
 pub mod run;
 pub mod server_note;
+pub mod spools;
 mod supervisor;
 
-pub use accounts::spool_dir;
+pub use spools::spool_dir;

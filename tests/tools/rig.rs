@@ -119,7 +119,7 @@ impl Rig {
         let drained = tokio::time::timeout(PATIENCE, drained).await;
         assert!(drained.is_ok_and(|drained| drained), "{}", ledger.status().drain);
         stop.send_replace(true);
-        drop(drainer.await.unwrap());
+        drainer.await.unwrap().close().await;
         ledger.close();
     }
 
