@@ -167,7 +167,7 @@ async fn what_only_mpos_suffers_from_is_warned_about() {
     ];
     for (clock, change, word) in cases {
         db.run_sql("pool", change).await;
-        let mut sink = ShareSink::new(&db.mpos("pool"), Arc::new(ManualClock::at(clock)), "h");
+        let mut sink = ShareSink::new(&db.mpos("pool"), Arc::new(ManualClock::at(clock)), "test-host");
         let log = log_of_attach(&mut sink).await;
         let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
         assert!(matches!(&warnings[..], [one] if one.contains(word)), "{word}: {log}");

@@ -79,8 +79,10 @@ async fn a_spool_that_cannot_be_used_keeps_only_its_own_coin_down() {
     for database in ["down_one", "down_two"] {
         stage::create_database(&db, database).await;
     }
-    let (one, two) =
-        (Coin::fake(&node, &db, "down_one"), Coin { name: "second", ..Coin::fake(&node, &db, "down_two") });
+    let (one, two) = (
+        Coin::fake(&node, &db, "down_one"),
+        Coin { name: "second", keys: "instance = 1".into(), ..Coin::fake(&node, &db, "down_two") },
+    );
     let (home, config) = (tempfile::tempdir().unwrap(), stage::configuration(&[&one, &two]));
     let daemon = Daemon::start_in(home.path(), &config).unwrap();
     daemon.wait_for_log("ready").await.unwrap();
