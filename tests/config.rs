@@ -7,10 +7,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use mpos_stratum::coin::preset::PRESETS;
-use mpos_stratum::config::{self, Config, Durability, Endpoint, NodeLogin, Problem};
+use mpos_stratum::config::{self, Config, Durability, Endpoint, NodeLogin, NodeWays, Problem};
 use mpos_stratum::difficulty::mpos_factor;
-use mpos_stratum::pow::Algorithm;
+use mpos_stratum::pow::by_time::{Growth, Steps};
+use mpos_stratum::pow::{Algorithm, MemoryHard};
 use proptest::prelude::*;
+
+#[path = "config/algorithms.rs"]
+mod algorithms;
+#[path = "config/outside.rs"]
+mod outside;
 
 /// A configuration with nothing in it that may be left out.
 const LEAST: &str = r#"
@@ -247,6 +253,51 @@ fn keys_that_are_missing_are_named_with_an_example() {
 }
 
 #[test]
+fn the_ways_to_a_node() {
+    let ways = |lines: &str| {
+        let text = least("user = \"rpc\"", &format!("user = \"rpc\"\n{lines}"));
+        text.replace("payout_address", "p2p_magic = \"fbc0b6db\"\npayout_address")
+    };
+    let node = |text: &str| read(text).coins[0].nodes[0].clone();
+    assert_eq!(node(&ways("")).ways, NodeWays::default());
+    let way = node(&ways("p2p = \"[::1]:9333\"\np2p_push_blocks = false")).ways.peer.unwrap();
+    assert_eq!(
+        (way.host.as_str(), way.port, way.magic, way.push_blocks),
+        ("::1", 9333, [0xfb, 0xc0, 0xb6, 0xdb], false)
+    );
+    assert_eq!(node(&ways("zmq = \"tcp://10.0.0.1:28332\"")).ways.zmq, Some(("10.0.0.1".to_owned(), 28332)));
+    let https = ways("ca_file = \"ca.pem\"").replace("http://127", "https://127");
+    assert_eq!(node(&https).ways.tls_ca, Some("/etc/ca.pem".into()));
+    assert_eq!(node(&https.replace("ca_file", "#")).ways.tls_ca, Some("/etc/ssl/certs/ca-certificates.crt".into()));
+    one_mistake(&ways("p2p = \"127.0.0.1\""), &["node[0].p2p", "host and port"]);
+    one_mistake(&ways("zmq = \"ipc:///x\""), &["node[0].zmq", "tcp://host:port"]);
+    one_mistake(&ways("p2p = \"127.0.0.1:9333\"").replace("p2p_magic", "#"), &["node[0].p2p", "p2p_magic"]);
+}
+
+#[test]
+fn who_may_say_that_there_is_a_block() {
+    let table = |lines: &str| least("[[coin.port]]", &format!("[coin.update_block]\n{lines}\n[[coin.port]]"));
+    let rules = |text: &str| read(text).coins[0].update_block.clone();
+    assert_eq!(rules(LEAST), None);
+    // The SHA-256 of "password", which is how stratum-mining keeps it.
+    let digest = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
+    let by_word = rules(&table("password = \"password\"")).unwrap();
+    let by_digest = rules(&table(&format!("password_sha256 = \"{digest}\""))).unwrap();
+    assert_eq!(by_word, by_digest);
+    assert!(
+        by_word
+            .from
+            .iter()
+            .all(|network| network.contains("127.0.0.1".parse().unwrap()) || network.contains("::1".parse().unwrap()))
+    );
+    one_mistake(&table("from = [\"::1\"]"), &["update_block.password"]);
+    one_mistake(&table("password_sha256 = \"hunter2\""), &["password_sha256", "64 hexadecimal digits"]);
+    let nomp = |address: &str| format!("[daemon]\nnomp_listen = \"{address}\"\n{LEAST}");
+    assert!(read(&nomp("127.0.0.1:17117")).daemon.nomp_listen.is_some());
+    one_mistake(&nomp("0.0.0.0:17117"), &["nomp_listen", "reached from outside"]);
+}
+
+#[test]
 fn unknown_keys_come_with_a_suggestion() {
     one_mistake(&least("difficulty = 16", "difficulty = 16\nlisten_bytes_max = 4"), &["no such key", "config.example"]);
     one_mistake(&format!("{LEAST}durability = \"power\""), &["mpos.durability", "it belongs in [coin.ledger]"]);
@@ -264,7 +315,7 @@ fn values_that_cannot_be_used() {
         one_mistake(&least("0.0.0.0:3333", bad), &["port[0].listen", bad, "[::]:3333"]);
     }
     for bad in
-        ["127.0.0.1:9332", "https://127.0.0.1:9332", "http://127.0.0.1", "http://a b:1", "http://h:0", "http://h:1/w"]
+        ["127.0.0.1:9332", "ftp://127.0.0.1:9332", "http://127.0.0.1", "http://a b:1", "http://h:0", "http://h:1/w"]
     {
         one_mistake(&least("http://127.0.0.1:9332", bad), &["node[0].url", "http://"]);
     }
@@ -305,8 +356,44 @@ fn a_wrong_preset_or_algorithm_is_answered_with_the_known_ones() {
     let messages = |text: &str| problems(text).iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
     let preset = messages(&least("preset = \"litecoin\"", "preset = \"lightcoin\""));
     assert!(preset.contains("is no preset; choose one of bitcoin, "), "{preset}");
-    let algorithm = messages(&least("preset = \"litecoin\"", "preset = \"litecoin\"\nalgorithm = \"x11\""));
+    let algorithm = messages(&least("preset = \"litecoin\"", "preset = \"litecoin\"\nalgorithm = \"cryptonight\""));
     assert!(algorithm.contains("is no algorithm known here; choose one of sha256d, "), "{algorithm}");
+}
+
+/// A coin of an algorithm that no preset has.
+fn of_algorithm(name: &str, keys: &str) -> String {
+    least(
+        "payout_address",
+        &format!("algorithm = \"{name}\"\nmpos_bits = 16\nblock_hash = \"pow\"\n{keys}\npayout_address"),
+    )
+}
+
+#[test]
+fn costs_that_grow_with_time_are_the_coins() {
+    let algorithm = |name, keys| read(&of_algorithm(name, keys)).coins[0].profile.algorithm;
+    let steps = algorithm("scrypt-n", "scrypt_n_steps = [[8192, 300], [512, 0], [1024, 200]]");
+    let expected = Steps::new([(9, 0), (10, 200), (13, 300)]).unwrap();
+    assert_eq!(steps, Algorithm::MemoryHard(MemoryHard::ScryptN(expected)));
+    assert_eq!(algorithm("scrypt-n", ""), Algorithm::MemoryHard(MemoryHard::ScryptN(Steps::VERTCOIN)));
+    let keys = "scrypt_jane_start = 5\nscrypt_jane_factors = [6, 16]\nscrypt_jane_fixed = [1446336000, 14]";
+    let growth = Growth { chain_start: 5, factor_min: 6, factor_max: 16, fixed_from: Some((1_446_336_000, 14)) };
+    assert_eq!(algorithm("scrypt-jane", keys), Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)));
+    let neoscrypt = algorithm("neoscrypt", "");
+    assert_eq!(neoscrypt, Algorithm::MemoryHard(MemoryHard::NeoScrypt));
+}
+
+#[test]
+fn costs_beyond_the_memory_of_a_hash_are_refused() {
+    one_mistake(&of_algorithm("scrypt-jane", ""), &["algorithm", "not supported", "at most 67108864 bytes"]);
+    one_mistake(&of_algorithm("scrypt", "scrypt_log_n = 20"), &["algorithm", "log_n 20", "not supported"]);
+    one_mistake(&of_algorithm("scrypt-n", "scrypt_n_steps = [[1048576, 0]]"), &["log_n 20", "not supported"]);
+    for bad in ["[]", "[[1000, 0]]", "[[1, 0]]", "[[2048, 0, 1]]", "[2048, 0]", "[[4294967296, 0]]"] {
+        one_mistake(&of_algorithm("scrypt-n", &format!("scrypt_n_steps = {bad}")), &["scrypt_n_steps"]);
+    }
+    for bad in ["[6]", "[16, 6]", "[4, 31]", "4"] {
+        one_mistake(&of_algorithm("scrypt-jane", &format!("scrypt_jane_factors = {bad}")), &["scrypt_jane_factors"]);
+    }
+    one_mistake(&of_algorithm("neoscrypt", "scrypt_jane_start = 5"), &["no meaning for neoscrypt", "scrypt-jane"]);
 }
 
 #[test]
@@ -348,129 +435,4 @@ fn coins_that_get_in_each_others_way() {
     assert_eq!(problems(&chained("x", "x")), []);
     one_mistake(&chained("x", "y"), &["coin[dogecoin].mpos", "`shares` table of litecoin"]);
     one_mistake(&(chained("x", "x") + "[coin.ledger]\nsegment_mib = 8"), &["one spool with litecoin", "the same"]);
-}
-
-#[test]
-fn a_password_may_stand_in_a_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pool.toml");
-    let secret = folder.path().join("secret");
-    std::fs::write(&secret, "from file \n").unwrap();
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
-    std::fs::write(&path, LEAST.replace("password = \"hunter2\"", "password_file = \"secret\"")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let config = config::load(&path).unwrap();
-    assert_eq!(config.coins[0].mpos.password.reveal(), "from file ", "one newline goes, nothing else");
-    assert_eq!(config.warnings, [], "the file itself holds no password, so everybody may read it");
-
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let warnings = config::load(&path).unwrap().warnings;
-    assert!(warnings[0].what.ends_with("holds a password and everybody may read it"), "{warnings:?}");
-    std::fs::remove_file(&secret).unwrap();
-    let error = config::load(&path).unwrap_err().to_string();
-    assert!(error.contains("coin[litecoin].mpos.password_file"), "{error}");
-
-    std::fs::write(&path, LEAST).unwrap();
-    assert_eq!(config::load(&path).unwrap().warnings.len(), 1);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-    assert_eq!(config::load(&path).unwrap().warnings, []);
-}
-
-#[test]
-fn no_message_repeats_a_password() {
-    let shown = |text: &str| match config::parse(Path::new("p"), text.to_owned()) {
-        Ok(config) => format!("{config:?}"),
-        Err(error) => format!("{error} {error:?}"),
-    };
-    let inline_mpos = "mpos = { user = \"u\", password = \"hunter2\", database = \"mpos_doge\" }\n[[coin.node]]";
-    let second_inline = SECOND.replacen("[[coin.node]]", inline_mpos, 1);
-    let (second_inline, _) = second_inline.split_once("[coin.mpos]").unwrap();
-    for text in [
-        LEAST.to_owned(),
-        LEAST.replace("user = \"mpos\"\npassword = \"hunter2\"", "user = 1\npassword = [\"hunter2\"]"),
-        LEAST.replace("password = \"hunter2\"", "pasword = \"hunter2\""),
-        LEAST.replace("password = \"hunter2\"", "password = \"hunter2"),
-        LEAST.replace("password = \"hunter2\"", "password = hunter2"),
-        LEAST.replace("password = \"hunter2\"", "password = \"hunter2\"\npassword_file = \"x\""),
-        LEAST.replace("password = \"hunter2\"", "password = \"hunter2\"\npassword = \"hunter2\""),
-        LEAST.replace("http://127", "http://rpc:hunter2@127"),
-        LEAST.replace("[[coin.port]]", "[[coin.prt]]"),
-        format!("{LEAST}{}", second_inline.replace("mpos_doge", "mpos")),
-    ] {
-        assert!(!shown(&text).contains("hunter2"), "{}", shown(&text));
-    }
-}
-
-/// The example with every line `#key = ...` and `#[table]` taken in.
-fn example_with_everything() -> toml::Table {
-    let lines = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
-        Some(setting) if setting.starts_with(|first: char| first.is_ascii_lowercase() || first == '[') => setting,
-        _ => line,
-    });
-    lines.collect::<Vec<_>>().join("\n").parse().unwrap()
-}
-
-const EXAMPLE: &str = include_str!("../config.example.toml");
-
-/// Every key of a table with its value, as `coin.port.listen`.
-fn keys(prefix: &str, table: &toml::Table, found: &mut Vec<(String, toml::Value)>) {
-    for (key, value) in table {
-        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-        match value {
-            toml::Value::Table(table) => keys(&path, table, found),
-            toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
-                items.iter().filter_map(toml::Value::as_table).for_each(|table| keys(&path, table, found));
-            }
-            _ => {
-                found.push((path.clone(), value.clone()));
-                continue;
-            }
-        }
-        found.push((path, toml::Value::Boolean(true)));
-    }
-}
-
-#[test]
-fn the_example_is_complete_and_true() {
-    let config = read(EXAMPLE);
-    assert!(config.coins[0].ports[0].vardiff.is_some());
-    let known = config::known_keys(Path::new("config.example.toml"), EXAMPLE.to_owned());
-    let mut shown = Vec::new();
-    keys("", &example_with_everything(), &mut shown);
-    for key in known.keys() {
-        assert!(shown.iter().any(|(path, _)| path == key), "{key} is not in the example");
-    }
-    for (path, value) in &shown {
-        let path = path.strip_prefix("defaults.").map_or(path.clone(), |rest| format!("coin.{rest}"));
-        let default = known.get(&path).unwrap_or_else(|| panic!("{path} of the example is no key"));
-        if let Some(default) = default {
-            let line: toml::Table = format!("default = {default}").parse().unwrap();
-            assert_eq!(Some(value), line.get("default"), "{path}");
-            let key = path.rsplit('.').next().unwrap();
-            assert!(
-                EXAMPLE.contains(&format!("\n#{key} = {default}\n")),
-                "{path} shows its default, so it starts with #"
-            );
-        }
-    }
-}
-
-#[test]
-fn the_first_configuration_of_the_readme_is_good() {
-    let readme = include_str!("../README.md");
-    let (_, after) = readme.split_once("```toml\n").unwrap();
-    let (text, _) = after.split_once("```").unwrap();
-    assert_eq!(read(text).coins[0].name, "litecoin");
-}
-
-proptest! {
-    #[test]
-    fn no_text_makes_reading_fail_otherwise_than_by_an_answer(
-        cut in 0..EXAMPLE.len(), length in 0usize..200, insert in "[ -~\n]{0,20}"
-    ) {
-        let text: String = EXAMPLE.chars().take(cut).chain(insert.chars()).chain(EXAMPLE.chars().skip(cut + length)).collect();
-        if let Err(error) = config::parse(Path::new("p"), text) {
-            prop_assert!(!error.problems.is_empty());
-        }
-    }
 }

@@ -6,10 +6,12 @@ mod coin;
 mod descriptors;
 pub mod desk;
 mod jobs;
+pub mod local;
 pub mod place;
 pub mod run;
 pub mod server_note;
 pub mod spools;
+mod summary;
 mod supervisor;
 
 pub use spools::spool_dir;

@@ -164,7 +164,7 @@ async fn a_start_with_nobody_there_is_a_state_and_no_failure() {
         let status = text.lines().find_map(|line| line.strip_prefix("STATUS=")).unwrap_or_default();
         words.iter().all(|word| status.contains(word))
     };
-    notified(&manager, |text| says(text, &["litecoin: no work", "Unreachable"])).await;
+    notified(&manager, |text| says(text, &["litecoin: no work", " away: "])).await;
     assert!(!daemon.log().iter().any(|line| line.contains("stratum port open")), "{:?}", daemon.log());
 
     litecoin.main.run().await;
@@ -178,7 +178,7 @@ async fn a_start_with_nobody_there_is_a_state_and_no_failure() {
     share(&mut miner, "alice.rig1").await;
     assert_eq!(facts(&stage::rows_of(&db, "pool", 1).await[0]), good("alice.rig1", stage::SCRYPT_EASY));
     notified(&manager, |text| {
-        says(text, &["litecoin: mining", "Ready", "1 miners", "1 shares", "pool: 0 rows behind"])
+        says(text, &["litecoin: mining", " ready at ", "1 miners", "1 shares", "pool: 0 rows behind"])
     })
     .await;
 

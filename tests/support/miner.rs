@@ -154,7 +154,7 @@ impl Miner {
 
     /// Connects from an address of this machine, such as any of 127.0.0.0/8: rows show it.
     pub async fn connect_from(from: Ipv4Addr, address: SocketAddr, algorithm: Algorithm) -> Result<Miner, Problem> {
-        let socket = TcpSocket::new_v4()?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if !from.is_unspecified() {
             socket.bind((from, 0).into())?;
         }
@@ -361,7 +361,7 @@ impl Miner {
     pub fn mine_from(&self, job: &Job, choice: Choice, wanted: Wanted) -> Result<Share, Problem> {
         let tries_max = match job.algorithm {
             Algorithm::Sha256d => SHA256D_TRIES_MAX,
-            Algorithm::Scrypt => SCRYPT_TRIES_MAX,
+            Algorithm::Scrypt | Algorithm::Other(_) => SCRYPT_TRIES_MAX,
         };
         job.search(choice, |share| wanted.likes(share), tries_max).ok_or(Problem::Exhausted)
     }

@@ -4,7 +4,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 
 use crate::proxy::line;
-use crate::site::{SUBSCRIBE, Site, served, turned_away};
+use crate::site::{SUBSCRIBE, Site, served, served_in_the_end, turned_away};
 use crate::support::miner::{Algorithm, Miner};
 
 const PROXIED: &str = "proxy_protocol = \"required\"\ntrusted_proxies = [\"127.0.0.1\"]";
@@ -28,7 +28,7 @@ async fn an_address_has_a_bounded_number_of_connections() {
     // A place that is given up can be taken; how soon is the kernel's affair.
     drop(open.remove(0));
     site.daemon.wait_for_log("connection closed").await.unwrap();
-    served(&mut site.say(0, &begin("2001:db8::4")).await).await;
+    served_in_the_end(&site, 0, &begin("2001:db8::4")).await;
 
     // Without a proxy, at the accept.
     let mut direct = [site.say(1, SUBSCRIBE).await, site.say(1, SUBSCRIBE).await];
@@ -52,7 +52,7 @@ async fn the_daemon_has_a_bounded_number_of_connections() {
     let [_, first, _] = open;
     drop(first);
     site.daemon.wait_for_log("connection closed").await.unwrap();
-    served(&mut site.say(0, SUBSCRIBE).await).await;
+    served_in_the_end(&site, 0, SUBSCRIBE).await;
 }
 
 #[tokio::test]

@@ -116,6 +116,21 @@ pub async fn turned_away(mut socket: TcpStream) {
     assert!(words.is_empty(), "{}", words.escape_ascii());
 }
 
+/// The pool answers the subscription as soon as it has a place: one that is given up is free a moment
+/// after the log says so.
+pub async fn served_in_the_end(site: &Site, nth: usize, bytes: &[u8]) {
+    let again = async {
+        loop {
+            let mut start = [0; 8];
+            if site.say(nth, bytes).await.read_exact(&mut start).await.is_ok() {
+                return start;
+            }
+        }
+    };
+    let start = timeout(PATIENCE, again).await.expect("no place becomes free");
+    assert!(start.starts_with(b"{\"id\":1,"), "{}", start.escape_ascii());
+}
+
 /// The pool answers the subscription.
 pub async fn served(socket: &mut TcpStream) {
     let mut start = [0; 8];

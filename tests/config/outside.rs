@@ -1,0 +1,129 @@
+//! What stands outside the file, and files of any shape.
+
+use super::*;
+
+#[test]
+fn a_password_may_stand_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pool.toml");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "from file \n").unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&path, LEAST.replace("password = \"hunter2\"", "password_file = \"secret\"")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let config = config::load(&path).unwrap();
+    assert_eq!(config.coins[0].mpos.password.reveal(), "from file ", "one newline goes, nothing else");
+    assert_eq!(config.warnings, [], "the file itself holds no password, so everybody may read it");
+
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let warnings = config::load(&path).unwrap().warnings;
+    assert!(warnings[0].what.ends_with("holds a password and everybody may read it"), "{warnings:?}");
+    std::fs::remove_file(&secret).unwrap();
+    let error = config::load(&path).unwrap_err().to_string();
+    assert!(error.contains("coin[litecoin].mpos.password_file"), "{error}");
+
+    std::fs::write(&path, LEAST).unwrap();
+    assert_eq!(config::load(&path).unwrap().warnings.len(), 1);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(config::load(&path).unwrap().warnings, []);
+}
+
+#[test]
+fn no_message_repeats_a_password() {
+    let shown = |text: &str| match config::parse(Path::new("p"), text.to_owned()) {
+        Ok(config) => format!("{config:?}"),
+        Err(error) => format!("{error} {error:?}"),
+    };
+    let inline_mpos = "mpos = { user = \"u\", password = \"hunter2\", database = \"mpos_doge\" }\n[[coin.node]]";
+    let second_inline = SECOND.replacen("[[coin.node]]", inline_mpos, 1);
+    let (second_inline, _) = second_inline.split_once("[coin.mpos]").unwrap();
+    for text in [
+        LEAST.to_owned(),
+        LEAST.replace("user = \"mpos\"\npassword = \"hunter2\"", "user = 1\npassword = [\"hunter2\"]"),
+        LEAST.replace("password = \"hunter2\"", "pasword = \"hunter2\""),
+        LEAST.replace("password = \"hunter2\"", "password = \"hunter2"),
+        LEAST.replace("password = \"hunter2\"", "password = hunter2"),
+        LEAST.replace("password = \"hunter2\"", "password = \"hunter2\"\npassword_file = \"x\""),
+        LEAST.replace("password = \"hunter2\"", "password = \"hunter2\"\npassword = \"hunter2\""),
+        LEAST.replace("http://127", "http://rpc:hunter2@127"),
+        LEAST.replace("[[coin.port]]", "[[coin.prt]]"),
+        format!("{LEAST}{}", second_inline.replace("mpos_doge", "mpos")),
+    ] {
+        assert!(!shown(&text).contains("hunter2"), "{}", shown(&text));
+    }
+}
+
+/// The example with every line `#key = ...` and `#[table]` taken in.
+fn example_with_everything() -> toml::Table {
+    let lines = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
+        Some(setting) if setting.starts_with(|first: char| first.is_ascii_lowercase() || first == '[') => setting,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n").parse().unwrap()
+}
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// Every key of a table with its value, as `coin.port.listen`.
+fn keys(prefix: &str, table: &toml::Table, found: &mut Vec<(String, toml::Value)>) {
+    for (key, value) in table {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            toml::Value::Table(table) => keys(&path, table, found),
+            toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
+                items.iter().filter_map(toml::Value::as_table).for_each(|table| keys(&path, table, found));
+            }
+            _ => {
+                found.push((path.clone(), value.clone()));
+                continue;
+            }
+        }
+        found.push((path, toml::Value::Boolean(true)));
+    }
+}
+
+#[test]
+fn the_example_is_complete_and_true() {
+    let config = read(EXAMPLE);
+    assert!(config.coins[0].ports[0].vardiff.is_some());
+    let with_tables = EXAMPLE.replace("\n#[", "\n[");
+    let known = config::known_keys(Path::new("config.example.toml"), with_tables);
+    let mut shown = Vec::new();
+    keys("", &example_with_everything(), &mut shown);
+    for key in known.keys() {
+        assert!(shown.iter().any(|(path, _)| path == key), "{key} is not in the example");
+    }
+    for (path, value) in &shown {
+        let path = path.strip_prefix("defaults.").map_or(path.clone(), |rest| format!("coin.{rest}"));
+        let default = known.get(&path).unwrap_or_else(|| panic!("{path} of the example is no key"));
+        if let Some(default) = default {
+            let line: toml::Table = format!("default = {default}").parse().unwrap();
+            assert_eq!(Some(value), line.get("default"), "{path}");
+            let key = path.rsplit('.').next().unwrap();
+            assert!(
+                EXAMPLE.contains(&format!("\n#{key} = {default}\n")),
+                "{path} shows its default, so it starts with #"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_first_configuration_of_the_readme_is_good() {
+    let readme = include_str!("../../README.md");
+    let (_, after) = readme.split_once("```toml\n").unwrap();
+    let (text, _) = after.split_once("```").unwrap();
+    assert_eq!(read(text).coins[0].name, "litecoin");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_reading_fail_otherwise_than_by_an_answer(
+        cut in 0..EXAMPLE.len(), length in 0usize..200, insert in "[ -~\n]{0,20}"
+    ) {
+        let text: String = EXAMPLE.chars().take(cut).chain(insert.chars()).chain(EXAMPLE.chars().skip(cut + length)).collect();
+        if let Err(error) = config::parse(Path::new("p"), text) {
+            prop_assert!(!error.problems.is_empty());
+        }
+    }
+}
