@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS mpos_stratum_cursor (
   token         CHAR(32)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'random, new with every attachment: an older connection can no longer write',
   lease_at      DATETIME(3) NOT NULL COMMENT 'last sign of life of the writer, UTC by the clock of the database',
   connection_id BIGINT UNSIGNED NOT NULL COMMENT 'connection of the writer, for SHOW PROCESSLIST',
-  host          VARCHAR(64) CHARACTER SET ascii NOT NULL COMMENT 'machine of the writer',
+  host          VARCHAR(64) CHARACTER SET ascii NOT NULL COMMENT 'machine of the writer, and after # what tells its spool from a copy',
   version       VARCHAR(32) CHARACTER SET ascii NOT NULL COMMENT 'version of the writer',
   PRIMARY KEY (name)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='mpos-stratum: the writer of shares and its position';

@@ -25,6 +25,7 @@ mod verdicts;
 #[path = "mpos/workers.rs"]
 mod workers;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ use support::mariadb::MariaDb;
 
 /// Our spool in most tests.
 const SPOOL: SpoolId = SpoolId([0xab; 16]);
+
+/// Every position can be explained.
+const ANY: [RangeInclusive<u64>; 1] = [0..=u64::MAX];
 
 /// When the first share of most tests was accepted.
 const TIME: u64 = 1_700_000_000;
@@ -51,6 +55,11 @@ async fn database(name: &str) -> (Arc<MariaDb>, ShareSink) {
 fn sink(db: &MariaDb, database: &str) -> ShareSink {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     ShareSink::new(&db.mpos(database), clock, "test-host")
+}
+
+/// A sink of the same table in another place.
+fn sink_elsewhere(db: &MariaDb, database: &str) -> ShareSink {
+    ShareSink::new(&db.mpos(database), Arc::new(SystemClock::new()), "copy-host")
 }
 
 /// An accepted share; tests change what they are about.
@@ -109,12 +118,12 @@ async fn a_start_and_a_restart_of_the_private_server() {
     let mut db = MariaDb::start();
     db.create_database("pool").await;
     let mut sink = sink(&db, "pool");
-    assert_eq!(sink.attach(SPOOL, 0).await, Ok(0));
+    assert_eq!(sink.attach(SPOOL, 0, &ANY).await, Ok(0));
     sink.commit(&numbered(1, 3), 0, 3).await.unwrap();
     db.kill();
     tokio::time::timeout(Duration::from_secs(30), sink.commit(&numbered(4, 5), 3, 5)).await.unwrap().unwrap_err();
     db.restart();
-    assert_eq!(sink.attach(SPOOL, 3).await, Ok(3));
+    assert_eq!(sink.attach(SPOOL, 3, &ANY).await, Ok(3));
     sink.commit(&numbered(4, 5), 3, 5).await.unwrap();
     assert_eq!(stored(&db, "pool").await, [1, 2, 3, 4, 5]);
 }

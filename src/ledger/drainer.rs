@@ -4,6 +4,7 @@
 //! asks it, and goes on only if the answer is one of the two it can explain: the position before
 //! the commit in doubt, or the one behind it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -156,7 +157,9 @@ impl<S: Sink> Drainer<S> {
         self.heed_permission().await?;
         let shared = Arc::clone(&self.ledger.shared);
         let confirmed = lock(&shared.confirmed).seq();
-        let stored = self.sink.attach(shared.spool, confirmed).await.map_err(|error| self.trouble(error))?;
+        let explained = self.explained();
+        let attached = self.sink.attach(shared.spool, confirmed, &explained).await;
+        let stored = attached.map_err(|error| self.trouble(error))?;
         if self.queue.is_some() {
             if stored != self.cursor && Some(stored) != self.doubt {
                 return Err(DrainState::Stopped(format!(
@@ -221,6 +224,17 @@ impl<S: Sink> Drainer<S> {
         confirmed.explain(None).map_err(|error| {
             DrainState::Held(format!("it cannot be noted beside the spool that events are sent, so none is: {error}"))
         })
+    }
+
+    /// The positions that the sink may stand at without anybody else having moved it.
+    fn explained(&self) -> Vec<RangeInclusive<u64>> {
+        if self.queue.is_some() {
+            return [Some(self.cursor), self.doubt].into_iter().flatten().map(|seq| seq..=seq).collect();
+        }
+        let shared = &self.ledger.shared;
+        let known = lock(&shared.confirmed);
+        let end = known.explained_max().unwrap_or_else(|| *shared.synced.borrow());
+        vec![known.seq()..=end]
     }
 
     /// Commits the front of the line, or narrows down what is refused in it; true if the sink has

@@ -14,7 +14,7 @@ use super::identity::sync_dir;
 pub const SMALL_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Writes `value` as JSON into `dir/name`, durably, replacing what was there.
-pub(super) fn put(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+pub fn put(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     let bytes = serde_json::to_vec(value)?;
     // Several processes may write at once: none may see the other's half.
     let unfinished = dir.join(format!("{name}.{}.tmp", std::process::id()));
@@ -30,7 +30,7 @@ pub(super) fn put(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<
 
 /// Reads `dir/name`; `None` if there is none. A file that is not what it should be is an error of
 /// kind `InvalidData`.
-pub(super) fn get<T: DeserializeOwned>(dir: &Path, name: &str) -> io::Result<Option<T>> {
+pub fn get<T: DeserializeOwned>(dir: &Path, name: &str) -> io::Result<Option<T>> {
     let file = match File::open(dir.join(name)) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

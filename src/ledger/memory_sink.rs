@@ -1,6 +1,7 @@
 //! A sink in memory that keeps to the rules strictly and fails by script: for tests and simulations.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -123,7 +124,12 @@ impl Default for MemorySink {
 }
 
 impl Sink for MemorySink {
-    async fn attach(&mut self, spool: SpoolId, _confirmed: u64) -> Result<u64, SinkError> {
+    async fn attach(
+        &mut self,
+        spool: SpoolId,
+        _confirmed: u64,
+        explained: &[RangeInclusive<u64>],
+    ) -> Result<u64, SinkError> {
         let mut store = self.lock();
         store.attaches += 1;
         if let Some(error) = store.attach_script.pop_front() {
@@ -132,7 +138,7 @@ impl Sink for MemorySink {
         if *store.spool.get_or_insert(spool) != spool {
             return Err(SinkError::Stop(format!("the store belongs to another spool than {spool}")));
         }
-        store.attached = true;
+        store.attached = explained.iter().any(|range| range.contains(&store.cursor));
         Ok(store.cursor)
     }
 

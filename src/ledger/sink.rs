@@ -1,6 +1,7 @@
 //! The seam to where drained events go. `mpos` implements it for MySQL; tests implement it in memory.
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 
 use super::decision::Position;
 use super::record::Entry;
@@ -44,8 +45,14 @@ pub enum Settled {
 pub trait Sink: Send + 'static {
     /// Makes this spool the one writer and returns the last sequence number that is stored; 0 if
     /// none. `confirmed` is the last one the spool itself saw confirmed. Called before the first
-    /// batch and again after every [`SinkError::Unavailable`].
-    fn attach(&mut self, spool: SpoolId, confirmed: u64) -> impl Future<Output = Result<u64, SinkError>> + Send;
+    /// batch and again after every [`SinkError::Unavailable`]. A position outside of all of `explained` is
+    /// returned without becoming the writer: whoever moved it there must not be disturbed.
+    fn attach(
+        &mut self,
+        spool: SpoolId,
+        confirmed: u64,
+        explained: &[RangeInclusive<u64>],
+    ) -> impl Future<Output = Result<u64, SinkError>> + Send;
 
     /// Stores `entries` and moves the stored position from `old` to `new` in one step: both or
     /// neither. `entries` lie within (`old`, `new`], ascending; some may be left out (quarantined).

@@ -59,15 +59,18 @@ pub async fn open(opts: &Opts, limits: &Limits) -> Result<Conn, Error> {
     .await
 }
 
-/// Opens a connection for a command that reads: to the first server of `mpos` that answers. The error
-/// is that of the last one.
-pub async fn open_any(mpos: &Mpos, limits: &Limits) -> Result<Conn, Error> {
-    let mut result = open(&opts(mpos, &mpos.endpoint), limits).await;
-    for endpoint in &mpos.failover {
+/// Opens a connection for a command that reads: to the first server of `mpos` that answers, beginning
+/// with the one named `first` if it is among them. Returns its name too. The error is that of the last
+/// one.
+pub async fn open_any(mpos: &Mpos, first: Option<&str>, limits: &Limits) -> Result<(Conn, String), Error> {
+    let mut hosts = hosts(mpos);
+    hosts.sort_by_key(|host| Some(host.name.as_str()) != first);
+    let mut result = Err(Error::Driver(DriverError::ConnectionClosed));
+    for host in hosts {
+        result = open(&host.opts, limits).await.map(|conn| (conn, host.name));
         if result.is_ok() {
             break;
         }
-        result = open(&opts(mpos, endpoint), limits).await;
     }
     result
 }

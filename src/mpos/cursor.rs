@@ -1,6 +1,8 @@
 //! The cursor: one row that says which spool writes `shares` and how far it has come. It moves in
 //! the same transaction that stores the shares.
 
+use std::ops::RangeInclusive;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, params};
 
@@ -32,10 +34,17 @@ impl Token {
 /// Who writes: for operators who find another writer's name in an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Writer {
-    /// Host name of the machine.
+    /// The place of the spool: the name of the machine, and what tells it from a copy.
     pub host: String,
     /// Version of the daemon.
     pub version: String,
+}
+
+impl Writer {
+    /// The host as the row has it.
+    fn host_text(&self) -> String {
+        ascii(&self.host, 64)
+    }
 }
 
 /// The cursor's row.
@@ -49,6 +58,13 @@ struct Row {
     age_secs: i64,
 }
 
+impl From<Standing> for Row {
+    fn from(standing: Standing) -> Self {
+        let Standing { position, host, version, age_secs } = standing;
+        Self { spool: position.spool, seq: position.seq, host, version, age_secs }
+    }
+}
+
 /// What attaching does to the row.
 #[derive(Debug, PartialEq, Eq)]
 enum Decision {
@@ -60,9 +76,34 @@ enum Decision {
     TakeOver(u64),
 }
 
+impl Decision {
+    fn attached(&self, explained: &[RangeInclusive<u64>]) -> Attached {
+        let position = match self {
+            Decision::Create => 0,
+            Decision::Resume(position) | Decision::TakeOver(position) => *position,
+        };
+        match explained.iter().any(|range| range.contains(&position)) {
+            true => Attached::Writer(position),
+            false => Attached::Unexplained(position),
+        }
+    }
+}
+
+/// What became of an attempt to become the writer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// The position to go on from.
+    Writer(u64),
+    /// The position, which nobody can explain; nothing was changed.
+    Unexplained(u64),
+}
+
 /// Decides from the row, from the position kept for us when another spool took over, and from the
 /// last position that the spool itself knows to be stored.
-fn decide(row: Option<&Row>, spool: &str, kept: Option<u64>, confirmed: u64) -> Result<Decision, String> {
+///
+/// A spool has one place: the same spool at work elsewhere is a copy of it (of its directory, or of the
+/// whole machine), whose shares are others under the same numbers.
+fn decide(row: Option<&Row>, spool: &str, host: &str, kept: Option<u64>, confirmed: u64) -> Result<Decision, String> {
     let remedy = "the shares stay in the spool; see `spool adopt` and `spool rewind`";
     let at = kept.unwrap_or(0);
     let Some(row) = row else {
@@ -74,7 +115,14 @@ fn decide(row: Option<&Row>, spool: &str, kept: Option<u64>, confirmed: u64) -> 
             )),
         };
     };
-    let (position, decision) = if row.spool == spool {
+    let (position, decision) = if row.spool == spool && row.host != host && row.age_secs < LEASE_SECS {
+        return Err(format!(
+            "this spool gave a sign of life from another place {} s ago: from {:?}, this is {host:?}. Does a copy of this \
+             machine or of the spool's directory run? Stop it: both have the same numbers for other shares. If the spool \
+             was moved, or the machine was started again, it goes on by itself {LEASE_SECS} s after that sign",
+            row.age_secs, row.host
+        ));
+    } else if row.spool == spool {
         (row.seq, Decision::Resume(row.seq))
     } else if row.age_secs < LEASE_SECS {
         return Err(format!(
@@ -94,34 +142,58 @@ fn decide(row: Option<&Row>, spool: &str, kept: Option<u64>, confirmed: u64) -> 
     Ok(decision)
 }
 
-/// Makes `spool` the one writer, in a transaction of its own; returns its position. Waits for a
-/// predecessor that is still in a transaction, because that holds the row's lock.
+/// What [`attach`] would do, without waiting for anybody and without changing anything. Only what is
+/// committed counts, so that what cannot be gone on with now cannot be after a wait either. `None`: it
+/// cannot be told.
+pub async fn look(
+    conn: &mut Conn,
+    spool: SpoolId,
+    confirmed: u64,
+    explained: &[RangeInclusive<u64>],
+    writer: &Writer,
+) -> Result<Option<Attached>, Trouble> {
+    let read = match standing(conn, &spool.to_string()).await {
+        Ok(read) => read,
+        // A missing table or right: the checks that follow say so better.
+        Err(mysql_async::Error::Server(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let (row, kept) = (read.0.map(Row::from), read.1);
+    let decision = decide(row.as_ref(), &spool.to_string(), &writer.host_text(), kept, confirmed);
+    Ok(Some(decision.map_err(Trouble::Stop)?.attached(explained)))
+}
+
+/// Makes `spool` the one writer, in a transaction of its own, if its position is among those that can be
+/// explained. Waits for a predecessor that is still in a transaction, because that holds the row's lock.
 pub async fn attach(
     conn: &mut Conn,
     spool: SpoolId,
     confirmed: u64,
+    explained: &[RangeInclusive<u64>],
     token: &Token,
     writer: &Writer,
-) -> Result<u64, Trouble> {
+) -> Result<Attached, Trouble> {
     conn.query_drop("START TRANSACTION").await?;
     let row = read_for_update(conn).await?;
     let kept = kept_position(conn, spool).await?;
-    let decision = decide(row.as_ref(), &spool.to_string(), kept, confirmed);
-    let position = match decision {
+    let decision = decide(row.as_ref(), &spool.to_string(), &writer.host_text(), kept, confirmed);
+    let position = match decision.as_ref().map(|decision| decision.attached(explained)) {
         Err(stop) => {
             conn.query_drop("ROLLBACK").await?;
-            return Err(Trouble::Stop(stop));
+            return Err(Trouble::Stop(stop.clone()));
         }
-        Ok(Decision::Create) => 0,
-        Ok(Decision::Resume(position)) => position,
-        Ok(Decision::TakeOver(position)) => {
-            keep_position_of_other(conn).await?;
-            position
+        Ok(Attached::Unexplained(position)) => {
+            conn.query_drop("ROLLBACK").await?;
+            return Ok(Attached::Unexplained(position));
         }
+        Ok(Attached::Writer(position)) => position,
     };
+    if matches!(decision, Ok(Decision::TakeOver(_))) {
+        keep_position_of_other(conn).await?;
+    }
     write(conn, spool, position, token, writer).await?;
     conn.query_drop("COMMIT").await?;
-    Ok(position)
+    Ok(Attached::Writer(position))
 }
 
 /// Moves the cursor to `seq` of `spool` because an operator decided so, if the row still is as he saw
@@ -221,7 +293,7 @@ async fn write(conn: &mut Conn, spool: SpoolId, seq: u64, token: &Token, writer:
         "spool" => spool.to_string(),
         "seq" => seq,
         "token" => &token.0,
-        "host" => ascii(&writer.host, 64),
+        "host" => writer.host_text(),
         "version" => ascii(&writer.version, 32),
     };
     Ok(conn.exec_drop(sql, values).await?)
@@ -276,30 +348,53 @@ mod tests {
 
     #[test]
     fn first_use_and_a_lost_row() {
-        assert_eq!(decide(None, "me", None, 0), Ok(Decision::Create));
-        assert!(decide(None, "me", None, 7).unwrap_err().contains("up to 7"));
-        assert!(decide(None, "me", Some(9), 0).unwrap_err().contains("up to 9"));
+        assert_eq!(decide(None, "me", "h", None, 0), Ok(Decision::Create));
+        assert!(decide(None, "me", "h", None, 7).unwrap_err().contains("up to 7"));
+        assert!(decide(None, "me", "h", Some(9), 0).unwrap_err().contains("up to 9"));
     }
 
     #[test]
     fn the_own_row_is_resumed_at_once_unless_it_is_behind() {
         for age in [-5, 0, 3600] {
-            assert_eq!(decide(Some(&row("me", 7, age)), "me", None, 7), Ok(Decision::Resume(7)));
+            assert_eq!(decide(Some(&row("me", 7, age)), "me", "h", None, 7), Ok(Decision::Resume(7)));
         }
-        assert_eq!(decide(Some(&row("me", 9, 0)), "me", None, 7), Ok(Decision::Resume(9)), "an ambiguous commit");
-        assert!(decide(Some(&row("me", 6, 0)), "me", None, 7).unwrap_err().contains("up to 6 only"));
+        assert_eq!(decide(Some(&row("me", 9, 0)), "me", "h", None, 7), Ok(Decision::Resume(9)), "an ambiguous commit");
+        assert!(decide(Some(&row("me", 6, 0)), "me", "h", None, 7).unwrap_err().contains("up to 6 only"));
+    }
+
+    #[test]
+    fn a_copy_of_the_spool_is_a_stranger_until_its_lease_has_ended() {
+        for age in [-5, 0, 59] {
+            let stop = decide(Some(&row("me", 7, age)), "me", "copy", None, 7).unwrap_err();
+            assert!(stop.contains("from \"h\", this is \"copy\""), "{stop}");
+        }
+        assert_eq!(decide(Some(&row("me", 7, 60)), "me", "copy", None, 7), Ok(Decision::Resume(7)));
+    }
+
+    #[test]
+    fn only_a_position_that_can_be_explained_is_gone_on_from() {
+        for (position, explained, attached) in [
+            (7, vec![7..=7, 9..=9], Attached::Writer(7)),
+            (9, vec![7..=7, 9..=9], Attached::Writer(9)),
+            (8, vec![7..=7, 9..=9], Attached::Unexplained(8)),
+            (8, vec![5..=8], Attached::Writer(8)),
+            (9, vec![5..=8], Attached::Unexplained(9)),
+        ] {
+            assert_eq!(Decision::Resume(position).attached(&explained), attached);
+            assert_eq!(Decision::TakeOver(position).attached(&explained), attached);
+        }
     }
 
     #[test]
     fn a_stranger_is_replaced_only_after_its_lease() {
         for age in [-5, 0, 59] {
-            let stop = decide(Some(&row("other", 7, age)), "me", None, 0).unwrap_err();
+            let stop = decide(Some(&row("other", 7, age)), "me", "h", None, 0).unwrap_err();
             assert!(stop.contains("spool other on host \"h\""), "{stop}");
         }
-        assert_eq!(decide(Some(&row("other", 7, 60)), "me", None, 0), Ok(Decision::TakeOver(0)));
-        assert_eq!(decide(Some(&row("other", 7, 60)), "me", Some(5), 5), Ok(Decision::TakeOver(5)));
-        assert!(decide(Some(&row("other", 7, 60)), "me", Some(4), 5).is_err());
-        assert!(decide(Some(&row("other", 7, 60)), "me", None, 5).is_err());
+        assert_eq!(decide(Some(&row("other", 7, 60)), "me", "h", None, 0), Ok(Decision::TakeOver(0)));
+        assert_eq!(decide(Some(&row("other", 7, 60)), "me", "h", Some(5), 5), Ok(Decision::TakeOver(5)));
+        assert!(decide(Some(&row("other", 7, 60)), "me", "h", Some(4), 5).is_err());
+        assert!(decide(Some(&row("other", 7, 60)), "me", "h", None, 5).is_err());
     }
 
     #[test]

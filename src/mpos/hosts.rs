@@ -6,9 +6,16 @@
 //! across a restart; a server that lacks what was stored is then recognised by its cursor, which
 //! stands below what the spool knows to be stored.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::connect::Host;
+
+/// The name of the server in use, for everybody else who speaks to the same database: only there may
+/// anything be written.
+pub type InUse = watch::Receiver<Arc<str>>;
 
 /// The servers, in the operator's order, and the one in use.
 #[derive(Debug)]
@@ -17,12 +24,20 @@ pub(super) struct Hosts {
     current: usize,
     /// When the one in use was first found away, if it was since it was last reached.
     away_since: Option<Duration>,
+    /// Tells [`Hosts::in_use`].
+    told: watch::Sender<Arc<str>>,
 }
 
 impl Hosts {
     /// Begins with the first of `all`.
     pub(super) fn new(all: Vec<Host>) -> Self {
-        Self { all, current: 0, away_since: None }
+        let first = all.first().map_or_else(|| "".into(), |host| host.name.as_str().into());
+        Self { all, current: 0, away_since: None, told: watch::Sender::new(first) }
+    }
+
+    /// The name of the server in use, now and later.
+    pub(super) fn in_use(&self) -> InUse {
+        self.told.subscribe()
     }
 
     /// The server in use.
@@ -54,6 +69,9 @@ impl Hosts {
     pub(super) fn move_to(&mut self, place: usize) {
         self.current = place;
         self.away_since = None;
+        if let Some(host) = self.all.get(place) {
+            self.told.send_replace(host.name.as_str().into());
+        }
     }
 }
 
@@ -71,14 +89,15 @@ mod tests {
     #[test]
     fn another_server_is_tried_only_after_patience_and_never_an_earlier_one() {
         let (mut hosts, patience) = (hosts(), Duration::from_secs(15));
-        let at = Duration::from_secs;
+        let (at, in_use) = (Duration::from_secs, hosts.in_use());
+        assert_eq!(&**in_use.borrow(), "a");
         assert_eq!(hosts.away(at(100), patience), 0..0);
         assert_eq!(hosts.away(at(114), patience), 0..0);
         hosts.reached();
         assert_eq!(hosts.away(at(115), patience), 0..0, "it was there in between");
         assert_eq!(hosts.away(at(130), patience), 1..3);
         hosts.move_to(1);
-        assert_eq!(hosts.current().unwrap().name, "b");
+        assert_eq!((hosts.current().unwrap().name.as_str(), &**in_use.borrow()), ("b", "b"));
         assert_eq!(hosts.away(at(131), patience), 0..0);
         assert_eq!(hosts.away(at(146), patience), 2..3);
         hosts.move_to(2);

@@ -1,6 +1,7 @@
 //! MPOS's database: the only room that speaks SQL.
 
 pub mod audit;
+mod beside;
 pub mod blocks;
 pub mod connect;
 pub mod cursor;

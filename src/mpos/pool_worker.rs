@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use mysql_async::Error;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error};
 
-use super::connect::{self, Host, ask_first, quoted, within};
-use super::limits::Limits;
+use super::beside::{Beside, Open};
+use super::connect::{self, ask_first, quoted, within};
+use super::hosts::InUse;
 use crate::config::Mpos;
 use crate::worker::difficulties::DifficultyStore;
 use crate::worker::source::SourceError;
@@ -17,11 +18,7 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The column, with a connection of its own.
 pub struct PoolWorkerColumn {
-    /// The one in use is first. After any failure the next one is tried: it may be away, or take no
-    /// writes.
-    hosts: Vec<Host>,
-    limits: Limits,
-    conn: Option<Conn>,
+    line: Beside,
     write: String,
     read: String,
 }
@@ -31,9 +28,7 @@ impl PoolWorkerColumn {
     pub fn new(mpos: &Mpos) -> Self {
         let workers = quoted(&mpos.workers_database);
         Self {
-            hosts: connect::hosts(mpos),
-            limits: Limits::default(),
-            conn: None,
+            line: Beside::new(connect::hosts(mpos)),
             // The name is the stored one; where the unique key is missing, all rows of it are the worker.
             write: format!("UPDATE {workers}.pool_worker SET difficulty = ? WHERE username = ?"),
             // A float's text is rounded; its value as a double is not.
@@ -41,53 +36,51 @@ impl PoolWorkerColumn {
         }
     }
 
+    /// The same, reading first and writing only where the shares are written.
+    #[must_use]
+    pub fn following(mut self, in_use: InUse) -> Self {
+        self.line.follow(in_use);
+        self
+    }
+
     async fn write_on(&mut self, worker: &str, difficulty: f64) -> Result<(), Error> {
-        let mut conn = self.connection().await?;
-        conn.exec_drop(self.write.as_str(), (difficulty, worker)).await?;
-        self.conn = Some(conn);
+        let mut open = self.line.connect_to_write().await?;
+        let mut result = open.conn.exec_drop(self.write.as_str(), (difficulty, worker)).await;
+        if matches!(&result, Err(error) if error.is_fatal()) {
+            // It died since the last time, perhaps a minute ago.
+            open = self.line.connect_to_write().await?;
+            result = open.conn.exec_drop(self.write.as_str(), (difficulty, worker)).await;
+        }
+        result?;
+        self.line.keep(open);
         Ok(())
     }
 
+    /// The connection that is kept, if it still answers.
+    async fn alive(&mut self) -> Option<Open> {
+        let mut open = self.line.kept()?;
+        open.conn.ping().await.is_ok().then_some(open)
+    }
+
     async fn read_on(&mut self, worker: &str) -> Result<Option<f64>, Error> {
-        let mut conn = self.connection().await?;
-        let stored: Option<(Option<f64>,)> = ask_first(&mut conn, &self.read, (worker,)).await?;
-        self.conn = Some(conn);
+        let mut open = match self.alive().await {
+            Some(open) => open,
+            None => self.line.connect().await?,
+        };
+        let stored: Option<(Option<f64>,)> = ask_first(&mut open.conn, &self.read, (worker,)).await?;
+        self.line.keep(open);
         Ok(stored.and_then(|(difficulty,)| difficulty).filter(|difficulty| *difficulty > 0.0))
-    }
-
-    /// The connection that is left, or a new one. It is put back only if it is in order.
-    async fn connection(&mut self) -> Result<Conn, Error> {
-        if let Some(mut conn) = self.conn.take()
-            && conn.ping().await.is_ok()
-        {
-            return Ok(conn);
-        }
-        match self.hosts.first() {
-            Some(host) => connect::open(&host.opts, &self.limits).await,
-            None => Err(Error::Driver(DriverError::ConnectionClosed)),
-        }
-    }
-
-    /// What became of a statement, for the caller.
-    fn done<T>(&mut self, result: Result<T, Error>) -> Result<T, SourceError> {
-        result.map_err(|error| {
-            self.conn = None;
-            if !self.hosts.is_empty() {
-                self.hosts.rotate_left(1);
-            }
-            SourceError(error.to_string())
-        })
     }
 }
 
 impl DifficultyStore for PoolWorkerColumn {
     async fn write(&mut self, worker: &str, difficulty: f64) -> Result<(), SourceError> {
         let result = within(STATEMENT_TIMEOUT, self.write_on(worker, difficulty)).await;
-        self.done(result)
+        result.map_err(|error| SourceError(error.to_string()))
     }
 
     async fn read(&mut self, worker: &str) -> Result<Option<f64>, SourceError> {
         let result = within(STATEMENT_TIMEOUT, self.read_on(worker)).await;
-        self.done(result)
+        result.map_err(|error| SourceError(error.to_string()))
     }
 }

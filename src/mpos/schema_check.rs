@@ -51,7 +51,7 @@ struct Column {
 pub struct Checked {
     /// Whether `shares` takes part in transactions.
     pub atomic: bool,
-    /// The greatest share id that MPOS has used: every new row must get a greater one.
+    /// The greatest share id that is known to have been used: every new row must get a greater one.
     pub last_id: u64,
 }
 
@@ -73,7 +73,8 @@ pub async fn check_shape(conn: &mut Conn) -> Result<(), Trouble> {
     check_columns(&columns(conn).await?).map_err(Trouble::Stop)
 }
 
-async fn check_writable(conn: &mut Conn) -> Result<(), Trouble> {
+/// Checks that the server takes writes.
+pub async fn check_writable(conn: &mut Conn) -> Result<(), Trouble> {
     // As text: newer servers know more values than on and off.
     let sql = "SELECT CAST(@@global.read_only AS CHAR), CAST(@@global.innodb_read_only AS CHAR)";
     let read_only: Option<(String, String)> = ask_first(conn, sql, Params::Empty).await?;
@@ -208,7 +209,11 @@ async fn check_ids(conn: &mut Conn, next_id: u64) -> Result<u64, Trouble> {
     let paid: Option<Option<String>> =
         ask_first(conn, "SELECT value FROM settings WHERE name = 'pps_last_share_id'", Params::Empty).await?;
     let paid = paid.flatten().and_then(|text| text.trim().parse::<u64>().ok());
+    let ours: Option<u64> =
+        ask_first(conn, "SELECT COALESCE(MAX(share_id), 0) FROM mpos_stratum_block", Params::Empty).await?;
     let used = [
+        // Of our own last block: known before MPOS has used it.
+        ("mpos_stratum_block.share_id", ours.unwrap_or(0)),
         ("blocks.share_id", in_blocks.unwrap_or(0)),
         ("shares_archive.share_id", in_archive.unwrap_or(0)),
         ("setting pps_last_share_id", paid.unwrap_or(0)),
@@ -217,7 +222,7 @@ async fn check_ids(conn: &mut Conn, next_id: u64) -> Result<u64, Trouble> {
         Some((_, id)) if id < next_id => Ok(id),
         None => Ok(0),
         Some((place, id)) => Err(Trouble::Stop(format!(
-            "ids of shares have gone back: the next would be {next_id}, but MPOS has already used {id} ({place}). \
+            "ids of shares have gone back: the next would be {next_id}, but {id} was already used ({place}). \
              Was shares truncated or restored? Remedy: ALTER TABLE shares AUTO_INCREMENT = {}",
             id.saturating_add(1)
         ))),

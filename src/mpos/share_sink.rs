@@ -4,6 +4,7 @@
 //! whose answer was lost) the cursor's row tells what is stored. Before it is asked, the connection
 //! in doubt is ended: it may still be at work on the server, and MPOS cannot bear two writers.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use mysql_async::Conn;
@@ -12,8 +13,8 @@ use sha2::{Digest, Sha256};
 use tracing::{debug, info, warn};
 
 use super::connect::{self, Host, ask_first};
-use super::cursor::{self, Token, Writer};
-use super::hosts::Hosts;
+use super::cursor::{self, Attached, Token, Writer};
+use super::hosts::{Hosts, InUse};
 use super::limits::Limits;
 use super::schema_check;
 use super::session::{Session, Undone, timed};
@@ -61,6 +62,11 @@ impl ShareSink {
         self
     }
 
+    /// The server that is written to, now and later.
+    pub fn in_use(&self) -> InUse {
+        self.hosts.in_use()
+    }
+
     /// Ends the connection in order. If it is the writer, another spool may take the table over at
     /// once instead of after the lease; nothing is waiting for an answer of this connection any more.
     pub async fn close(mut self) {
@@ -73,12 +79,12 @@ impl ShareSink {
 
     /// Attaches to the server in use or, when it has been away for long enough, to the next one that
     /// can be attached to.
-    async fn attach_somewhere(&mut self, spool: SpoolId, confirmed: u64) -> Result<(Session, u64), Trouble> {
+    async fn attach_somewhere(&mut self, claim: &Claim<'_>) -> Result<Reached, Trouble> {
         let Some(host) = self.hosts.current() else {
             return Err(Trouble::NotNow("no database server is configured".into()));
         };
         let name = host.name.clone();
-        let trouble = match self.attach_to(host, spool, confirmed).await {
+        let trouble = match self.attach_to(host, claim).await {
             Err(trouble) if trouble.is_of_the_server() => trouble.at(&name),
             answered => {
                 self.hosts.reached();
@@ -87,12 +93,13 @@ impl ShareSink {
         };
         for place in self.hosts.away(self.clock.monotonic(), self.limits.failover_after) {
             let Some(host) = self.hosts.at(place) else { continue };
-            match self.attach_to(host, spool, confirmed).await {
-                Ok(attached) => {
-                    warn!(%spool, server = host.name, "the database server is away: going on with the next one, for good");
+            match self.attach_to(host, claim).await {
+                Ok(attached @ Reached::Writer(..)) => {
+                    warn!(spool = %claim.spool, server = host.name, "the database server is away: going on with the next one, for good");
                     self.hosts.move_to(place);
                     return Ok(attached);
                 }
+                Ok(unexplained) => return Ok(unexplained),
                 Err(stop @ Trouble::Stop(_)) => return Err(stop.at(&host.name)),
                 Err(error) => debug!(server = host.name, %error, "not this server either"),
             }
@@ -100,31 +107,100 @@ impl ShareSink {
         Err(trouble)
     }
 
-    async fn attach_to(&self, host: &Host, spool: SpoolId, confirmed: u64) -> Result<(Session, u64), Trouble> {
-        timed(self.limits.attach, self.try_attach(host, spool, confirmed)).await
+    async fn attach_to(&self, host: &Host, claim: &Claim<'_>) -> Result<Reached, Trouble> {
+        timed(self.limits.attach, self.try_attach(host, claim)).await
     }
 
-    /// Connects, ends the predecessor, checks the database and takes the cursor.
-    async fn try_attach(&self, host: &Host, spool: SpoolId, confirmed: u64) -> Result<(Session, u64), Trouble> {
+    /// Connects, ends the predecessor, checks the database and takes the cursor. Where the position
+    /// cannot be gone on from nobody is disturbed: the one at work may be in the right.
+    async fn try_attach(&self, host: &Host, claim: &Claim<'_>) -> Result<Reached, Trouble> {
+        let Claim { spool, confirmed, explained } = *claim;
         let mut conn = connect::open(&host.opts, &self.limits).await?;
+        if let Some(Attached::Unexplained(position)) =
+            cursor::look(&mut conn, spool, confirmed, explained, &self.writer).await?
+        {
+            return Ok(Reached::Unexplained(position));
+        }
         let name = lock_name(&self.database, spool);
         end_predecessor(&mut conn, &name, self.limits.predecessor_wait_secs).await?;
         let checked = schema_check::check(&mut conn, &self.clock, self.allow_myisam).await?;
         let token = Token::random()?;
-        let position = cursor::attach(&mut conn, spool, confirmed, &token, &self.writer).await?;
-        info!(%spool, position, connection = conn.id(), server = host.name, "writing shares");
-        Ok((Session::new(conn, spool, token, self.limits.clone(), checked), position))
+        match cursor::attach(&mut conn, spool, confirmed, explained, &token, &self.writer).await? {
+            Attached::Unexplained(position) => Ok(Reached::Unexplained(position)),
+            Attached::Writer(position) => {
+                info!(%spool, position, connection = conn.id(), server = host.name, "writing shares");
+                let session = Session::new(conn, spool, token, self.limits.clone(), checked);
+                Ok(Reached::Writer(Box::new(session), position))
+            }
+        }
     }
 
-    /// Connects, ends the predecessor and moves the cursor to where an operator wants it.
-    async fn try_settle(&self, spool: SpoolId, found: Option<&Position>, seq: u64) -> Result<Settled, Trouble> {
+    /// Moves the cursor on the server in use or, when that has been away for long enough, on the next
+    /// one that stands where the decision was based on; then that one is in use, for good. A decision
+    /// that fits none of those that answer is refused: as long as it waits nothing else is tried.
+    async fn settle_somewhere(&mut self, wish: &Wish<'_>) -> Result<Settled, Trouble> {
         let Some(host) = self.hosts.current() else {
             return Err(Trouble::NotNow("no database server is configured".into()));
         };
-        let mut conn = connect::open(&host.opts, &self.limits).await?;
-        end_predecessor(&mut conn, &lock_name(&self.database, spool), self.limits.predecessor_wait_secs).await?;
-        cursor::settle(&mut conn, spool, found, seq, &Token::random()?, &self.writer).await
+        let name = host.name.clone();
+        let mut result = match self.settle_at(host, wish).await {
+            Err(trouble) if trouble.is_of_the_server() => Err(trouble.at(&name)),
+            answered => {
+                self.hosts.reached();
+                return answered.map_err(|trouble| trouble.at(&name));
+            }
+        };
+        for place in self.hosts.away(self.clock.monotonic(), self.limits.failover_after) {
+            let Some(host) = self.hosts.at(place) else { continue };
+            match self.settle_at(host, wish).await {
+                Ok(Settled::Moved) => {
+                    warn!(spool = %wish.spool, server = host.name, "the operator has decided: going on with this server, for good");
+                    self.hosts.move_to(place);
+                    return Ok(Settled::Moved);
+                }
+                Ok(Settled::Stale(found)) => {
+                    result = Ok(Settled::Stale(format!("{name} is away, and on {} {found}", host.name)));
+                }
+                Err(error) => debug!(server = host.name, %error, "not this server either"),
+            }
+        }
+        result
     }
+
+    async fn settle_at(&self, host: &Host, wish: &Wish<'_>) -> Result<Settled, Trouble> {
+        timed(self.limits.attach, self.try_settle(host, wish)).await
+    }
+
+    /// Connects, ends the predecessor and moves the cursor to where an operator wants it.
+    async fn try_settle(&self, host: &Host, wish: &Wish<'_>) -> Result<Settled, Trouble> {
+        let mut conn = connect::open(&host.opts, &self.limits).await?;
+        schema_check::check_writable(&mut conn).await?;
+        end_predecessor(&mut conn, &lock_name(&self.database, wish.spool), self.limits.predecessor_wait_secs).await?;
+        cursor::settle(&mut conn, wish.spool, wish.found, wish.seq, &Token::random()?, &self.writer).await
+    }
+}
+
+/// Who wants to write, and from where on that can be gone on with.
+#[derive(Clone, Copy)]
+struct Claim<'a> {
+    spool: SpoolId,
+    confirmed: u64,
+    explained: &'a [RangeInclusive<u64>],
+}
+
+/// What attaching to a server came to.
+enum Reached {
+    /// The writer and its position.
+    Writer(Box<Session>, u64),
+    /// A position that nobody can explain.
+    Unexplained(u64),
+}
+
+/// What an operator has decided.
+struct Wish<'a> {
+    spool: SpoolId,
+    found: Option<&'a Position>,
+    seq: u64,
 }
 
 /// Name of the lock that the writer of this spool and schema holds. Locks belong to the whole server
@@ -163,16 +239,22 @@ async fn end_predecessor(conn: &mut Conn, name: &str, wait_secs: u32) -> Result<
 }
 
 impl Sink for ShareSink {
-    async fn attach(&mut self, spool: SpoolId, confirmed: u64) -> Result<u64, SinkError> {
+    async fn attach(
+        &mut self,
+        spool: SpoolId,
+        confirmed: u64,
+        explained: &[RangeInclusive<u64>],
+    ) -> Result<u64, SinkError> {
         // Closing it ends its transaction, if the server hears of it; what it does not hear of is
         // ended by force.
         self.session = None;
-        match self.attach_somewhere(spool, confirmed).await {
-            Ok((session, position)) => {
+        match self.attach_somewhere(&Claim { spool, confirmed, explained }).await {
+            Ok(Reached::Writer(session, position)) => {
                 self.undone.retain(|seq, _| *seq > position);
-                self.session = Some(session);
+                self.session = Some(*session);
                 Ok(position)
             }
+            Ok(Reached::Unexplained(position)) => Ok(position),
             // Nothing was to be stored, so no row can have been refused.
             Err(Trouble::Row(text)) => Err(SinkError::Unavailable(text)),
             Err(trouble) => Err(trouble.into()),
@@ -201,7 +283,7 @@ impl Sink for ShareSink {
 
     async fn settle(&mut self, spool: SpoolId, found: Option<&Position>, seq: u64) -> Result<Settled, SinkError> {
         self.session = None;
-        match timed(self.limits.attach, self.try_settle(spool, found, seq)).await {
+        match self.settle_somewhere(&Wish { spool, found, seq }).await {
             Ok(settled) => {
                 self.undone.clear();
                 Ok(settled)

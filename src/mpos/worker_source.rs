@@ -4,32 +4,24 @@
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error};
+use mysql_async::{Conn, Error};
 
-use super::connect::{self, Host, ask, ask_first, quoted, within};
-use super::limits::Limits;
+use super::beside::{Beside, Open};
+use super::connect::{self, ask, ask_first, quoted, within};
+use super::hosts::InUse;
 use crate::config::Mpos;
 use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
 
 /// Longest time for one look-up, connecting again included.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Longest time for one server to take a connection: less than [`LOOKUP_TIMEOUT`], so that the next
-/// one is still asked.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// Error number of a row whose key exists already.
 const DUPLICATE_KEY: u16 = 1062;
 
-/// Error numbers of a server that takes no writes.
-const READ_ONLY: [u16; 2] = [1290, 1836];
-
-/// Looks workers up in `pool_worker` and `accounts`, with a connection of its own.
+/// Looks workers up in `pool_worker` and `accounts`, with a connection of its own: to the server that
+/// the shares are written to, or for reading to another one that answers.
 pub struct PoolWorkers {
-    /// Any of them will do for reading; the one that answered last is first.
-    hosts: Vec<Host>,
-    limits: Limits,
-    conn: Option<Conn>,
+    line: Beside,
     find_worker: String,
     find_account: String,
     create_worker: String,
@@ -41,9 +33,7 @@ impl PoolWorkers {
         let workers = quoted(&mpos.workers_database);
         let accounts = quoted(&mpos.accounts_database);
         Self {
-            hosts: connect::hosts(mpos),
-            limits: Limits { connect: CONNECT_TIMEOUT, ..Limits::default() },
-            conn: None,
+            line: Beside::new(connect::hosts(mpos)),
             // More than one only where the unique key is missing; then the exact spelling goes first. The last
             // column tells whether the table's own comparison takes capital and small letters for the same.
             find_worker: format!(
@@ -57,43 +47,29 @@ impl PoolWorkers {
         }
     }
 
+    /// The same, reading first and writing only where the shares are written.
+    #[must_use]
+    pub fn following(mut self, in_use: InUse) -> Self {
+        self.line.follow(in_use);
+        self
+    }
+
     /// Finds a worker, on a new connection if the old one has died meanwhile.
     async fn look_up(&mut self, name: &str) -> Result<Found, Error> {
-        if let Some(conn) = self.conn.take() {
-            match self.look_up_on(conn, name).await {
+        if let Some(open) = self.line.kept() {
+            match self.look_up_on(open, name).await {
                 Err(error) if error.is_fatal() => {}
                 result => return result,
             }
         }
-        let conn = self.connect().await?;
-        self.look_up_on(conn, name).await
-    }
-
-    /// Connects to the server that answered last, else to the next one: the look-up after a failed one
-    /// begins there.
-    async fn connect(&mut self) -> Result<Conn, Error> {
-        let mut result = Err(Error::Driver(DriverError::ConnectionClosed));
-        for _ in 0..self.hosts.len() {
-            let Some(host) = self.hosts.first() else { break };
-            result = connect::open(&host.opts, &self.limits).await;
-            if result.is_ok() {
-                break;
-            }
-            self.next_host();
-        }
-        result
-    }
-
-    fn next_host(&mut self) {
-        if !self.hosts.is_empty() {
-            self.hosts.rotate_left(1);
-        }
+        let open = self.line.connect().await?;
+        self.look_up_on(open, name).await
     }
 
     /// Finds a worker; the connection is kept only if it is in order.
-    async fn look_up_on(&mut self, mut conn: Conn, name: &str) -> Result<Found, Error> {
-        let found = self.find_in(&mut conn, name).await?;
-        self.conn = Some(conn);
+    async fn look_up_on(&mut self, mut open: Open, name: &str) -> Result<Found, Error> {
+        let found = self.find_in(&mut open.conn, name).await?;
+        self.line.keep(open);
         Ok(found)
     }
 
@@ -119,22 +95,13 @@ impl PoolWorkers {
     }
 
     async fn insert(&mut self, account: &StoredAccount, name: &str, password: &str) -> Result<(), Error> {
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => self.connect().await?,
-        };
-        let result = conn.exec_drop(self.create_worker.as_str(), (account.id, name, password)).await;
+        let mut open = self.line.connect_to_write().await?;
+        let result = open.conn.exec_drop(self.create_worker.as_str(), (account.id, name, password)).await;
         if !matches!(&result, Err(error) if error.is_fatal()) {
-            self.conn = Some(conn);
+            self.line.keep(open);
         }
         match result {
             Err(Error::Server(error)) if error.code == DUPLICATE_KEY => Ok(()),
-            // A replica gives answers but takes nothing: the next try goes to another server.
-            Err(Error::Server(error)) if READ_ONLY.contains(&error.code) => {
-                self.conn = None;
-                self.next_host();
-                Err(Error::Server(error))
-            }
             other => other,
         }
     }

@@ -7,22 +7,39 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::coin::Accounts;
+use super::spools::{self, Choice, Stray};
+use super::{place, server_note};
 use crate::clock::Clock;
 use crate::config::{Coin, Config, Endpoint, Mpos, Workers};
 use crate::ledger::error::OpenError;
 use crate::ledger::handle::Ledger;
 use crate::ledger::replay;
+use crate::mpos::hosts::InUse;
 use crate::mpos::share_sink::ShareSink;
 use crate::mpos::worker_source::PoolWorkers;
 use crate::worker::directory::Directory;
 use crate::worker::memory::Memory;
 
+/// A `shares` table: its first server and its database.
+type Table = (Endpoint, String);
+
+/// A ledger at work.
+struct Open {
+    ledger: Arc<Ledger>,
+    in_use: InUse,
+    dir: PathBuf,
+}
+
 /// The opened ledgers with their drainers, and the directories.
 pub struct Books {
-    ledgers: BTreeMap<(Endpoint, String), Arc<Ledger>>,
+    ledgers: BTreeMap<Table, Open>,
+    /// The tables whose spool cannot be opened, and why: their coins stay down.
+    unusable: BTreeMap<Table, String>,
+    /// Spools that hold shares and that no coin uses.
+    strays: Vec<Stray>,
     drainers: JoinSet<()>,
     directories: Vec<(Mpos, Workers, Directory)>,
 }
@@ -31,22 +48,56 @@ impl Books {
     /// Opens the spools of all coins and starts to drain them. A database that is away is no error:
     /// the spools hold what it misses.
     ///
+    /// A spool that cannot be used keeps its coins down and hurts no other.
+    ///
     /// # Errors
-    /// A spool cannot be opened.
+    /// No spool can be opened.
     pub fn open(config: &Config, clock: &Arc<dyn Clock>, stop: &watch::Receiver<bool>) -> Result<Self, OpenError> {
-        let mut books = Self { ledgers: BTreeMap::new(), drainers: JoinSet::new(), directories: Vec::new() };
+        let mut books = Self {
+            ledgers: BTreeMap::new(),
+            unusable: BTreeMap::new(),
+            strays: Vec::new(),
+            drainers: JoinSet::new(),
+            directories: Vec::new(),
+        };
+        let state_dir = &config.daemon.state_dir;
+        let mut last = None;
         for coin in &config.coins {
-            let key = (coin.mpos.endpoint.clone(), coin.mpos.database.clone());
-            if !books.ledgers.contains_key(&key) {
-                let ledger = books.open_ledger(&config.daemon.state_dir, coin, clock, stop)?;
-                books.ledgers.insert(key, ledger);
+            let table = table(coin);
+            if books.unusable.contains_key(&table) {
+                continue;
+            }
+            if !books.ledgers.contains_key(&table) {
+                match books.open_ledger(state_dir, coin, clock, stop) {
+                    Ok(open) => {
+                        books.ledgers.insert(table.clone(), open);
+                    }
+                    Err(problem) => {
+                        error!(coin = %coin.name, %problem, "the coin stays down: its shares could not be written down");
+                        books.unusable.insert(table, problem.to_string());
+                        last = Some(problem);
+                        continue;
+                    }
+                }
             }
             if books.directory(coin).is_none() {
-                let path = books.known_file(&config.daemon.state_dir, coin);
+                let path = books.known_file(state_dir, coin);
                 let memory = Memory::open(&path, coin.mpos.password.reveal(), Arc::clone(clock));
-                let directory = Directory::start(PoolWorkers::new(&coin.mpos), coin.workers.clone(), memory);
+                let mut source = PoolWorkers::new(&coin.mpos);
+                if let Some(open) = books.ledgers.get(&table) {
+                    source = source.following(open.in_use.clone());
+                }
+                let directory = Directory::start(source, coin.workers.clone(), memory);
                 books.directories.push((coin.mpos.clone(), coin.workers.clone(), directory));
             }
+        }
+        if let Some(problem) = last.filter(|_| books.ledgers.is_empty()) {
+            return Err(problem);
+        }
+        let tables: Vec<&Mpos> = config.coins.iter().map(|coin| &coin.mpos).collect();
+        books.strays = spools::strays(state_dir, &tables);
+        for stray in &books.strays {
+            error!("{stray}");
         }
         Ok(books)
     }
@@ -57,9 +108,21 @@ impl Books {
         coin: &Coin,
         clock: &Arc<dyn Clock>,
         stop: &watch::Receiver<bool>,
-    ) -> Result<Arc<Ledger>, OpenError> {
-        let dir = spool_dir(state_dir, &coin.mpos);
+    ) -> Result<Open, OpenError> {
+        let Choice { dir, rivals } = spools::choose(state_dir, &coin.mpos);
+        if !rivals.is_empty() {
+            let others = rivals.iter().map(|rival| rival.display().to_string()).collect::<Vec<_>>().join(", ");
+            let reason = format!(
+                "it is not the only spool of database {} on these servers that holds events which were never drained; \
+                 there is also {others}: move all but one away, let that one be drained, then put the next in its place",
+                coin.mpos.database
+            );
+            return Err(OpenError::Unusable { path: dir, reason });
+        }
         let opened = Ledger::open(&dir, &coin.ledger, Arc::clone(clock))?;
+        if let Err(problem) = spools::remember(&dir, &coin.mpos) {
+            warn!(dir = %dir.display(), %problem, "it cannot be noted which servers the spool belongs to");
+        }
         let recovered = &opened.recovered;
         info!(
             dir = %dir.display(), spool = %recovered.spool, events = recovered.highest_seq,
@@ -68,17 +131,26 @@ impl Books {
         for problem in &recovered.damage {
             warn!(dir = %dir.display(), problem, "the spool is damaged");
         }
-        let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), host_name());
+        let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), place::of_spool(&dir));
+        let in_use = sink.in_use();
+        // Ends with the sink.
+        self.drainers.spawn(server_note::keep(dir.clone(), in_use.clone()));
         let drainer = opened.ledger.drainer(sink).run(stop.clone());
         self.drainers.spawn(async move { drainer.await.close().await });
         self.drainers.spawn(replay::attend(Arc::clone(&opened.ledger), stop.clone()));
-        Ok(opened.ledger)
+        Ok(Open { ledger: opened.ledger, in_use, dir })
     }
 
     /// The ledger and the directory of a coin that was among those opened.
     pub fn of(&self, coin: &Coin) -> Option<Accounts> {
-        let key = (coin.mpos.endpoint.clone(), coin.mpos.database.clone());
-        Some(Accounts { ledger: Arc::clone(self.ledgers.get(&key)?), directory: self.directory(coin)?.clone() })
+        let Open { ledger, in_use, .. } = self.ledgers.get(&table(coin))?;
+        let (ledger, in_use) = (Arc::clone(ledger), in_use.clone());
+        Some(Accounts { ledger, in_use, directory: self.directory(coin)?.clone() })
+    }
+
+    /// The spool's directory of a coin that was among those opened.
+    pub fn dir_of(&self, coin: &Coin) -> Option<&Path> {
+        Some(&self.ledgers.get(&table(coin))?.dir)
     }
 
     fn directory(&self, coin: &Coin) -> Option<&Directory> {
@@ -104,21 +176,18 @@ impl Books {
             (endpoint.clone(), accounts_database.clone(), workers_database.clone())
         };
         let earlier = self.directories.iter().filter(|(mpos, ..)| store(mpos) == store(&coin.mpos)).count();
-        let (endpoint, accounts, workers) = store(&coin.mpos);
-        let mut name = tagged(&workers, &format!("{}/{accounts}/{workers}", server(&endpoint)));
-        if earlier > 0 {
-            name += &format!("-{}", earlier + 1);
-        }
-        state_dir.join("workers").join(format!("{name}.known"))
+        known_file(state_dir, &coin.mpos, earlier)
     }
 
     /// One line for people: what the database still misses and why.
     pub fn status(&self) -> String {
-        let line = |((_, database), ledger): (&(Endpoint, String), &Arc<Ledger>)| {
-            let status = ledger.status();
+        let line = |((_, database), open): (&Table, &Open)| {
+            let status = open.ledger.status();
             format!("{database}: {} rows behind, {}", status.written.saturating_sub(status.drained), status.drain)
         };
-        self.ledgers.iter().map(line).collect::<Vec<_>>().join("; ")
+        let down = self.unusable.iter().map(|((_, database), problem)| format!("{database} is DOWN: {problem}"));
+        let strays = self.strays.iter().map(|stray| format!("FORGOTTEN: {stray}"));
+        self.ledgers.iter().map(line).chain(down).chain(strays).collect::<Vec<_>>().join("; ")
     }
 
     /// Brings everything to the disk and ends the drainers, which finish the transaction they are
@@ -127,7 +196,7 @@ impl Books {
         for (.., directory) in &self.directories {
             directory.save().await;
         }
-        let ledgers: Vec<Arc<Ledger>> = self.ledgers.values().cloned().collect();
+        let ledgers: Vec<Arc<Ledger>> = self.ledgers.values().map(|open| Arc::clone(&open.ledger)).collect();
         let synced = tokio::task::spawn_blocking(move || ledgers.iter().for_each(|ledger| ledger.close())).await;
         if let Err(problem) = synced {
             warn!(%problem, "closing the spools failed");
@@ -136,37 +205,21 @@ impl Books {
     }
 }
 
-/// Where the spool of a `shares` table lives: its name for people, a checksum of the server for
-/// equal names on two servers. The spool stays the same when another of the table's servers is put
-/// first: it holds what the database has not got yet.
-pub fn spool_dir(state_dir: &Path, mpos: &Mpos) -> PathBuf {
-    let first = spool_dir_of(state_dir, &mpos.endpoint, &mpos.database);
-    let others = mpos.failover.iter().map(|endpoint| spool_dir_of(state_dir, endpoint, &mpos.database));
-    std::iter::once(first.clone()).chain(others).find(|dir| dir.exists()).unwrap_or(first)
+fn table(coin: &Coin) -> Table {
+    (coin.mpos.endpoint.clone(), coin.mpos.database.clone())
 }
 
-fn spool_dir_of(state_dir: &Path, endpoint: &Endpoint, database: &str) -> PathBuf {
-    let place = format!("{}/{database}", server(endpoint));
-    state_dir.join("spool").join(tagged(database, &place))
-}
-
-fn server(endpoint: &Endpoint) -> String {
-    match endpoint {
-        Endpoint::Tcp(host, port) => format!("{host}:{port}"),
-        Endpoint::Socket(path) => path.display().to_string(),
-    }
-}
-
-/// A file name of a database's name and a checksum of its whole place.
-fn tagged(database: &str, place: &str) -> String {
-    let plain: String =
-        database.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect();
-    format!("{plain}-{:08x}", crc32c::crc32c(place.as_bytes()))
-}
-
-/// The machine's name, for the operator who finds it in the cursor row.
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+/// The file for the remembered workers of `mpos`, the `earlier`th after the first of the same workers. It
+/// stays the same when another of the servers is put first.
+fn known_file(state_dir: &Path, mpos: &Mpos, earlier: usize) -> PathBuf {
+    let Mpos { accounts_database: accounts, workers_database: workers, .. } = mpos;
+    let number = if earlier > 0 { format!("-{}", earlier + 1) } else { String::new() };
+    let files: Vec<PathBuf> = std::iter::once(&mpos.endpoint)
+        .chain(&mpos.failover)
+        .map(|endpoint| spools::tagged(workers, &format!("{}/{accounts}/{workers}", spools::server(endpoint))))
+        .map(|name| state_dir.join("workers").join(format!("{name}{number}.known")))
+        .collect();
+    files.iter().find(|file| file.exists()).or(files.first()).cloned().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -175,25 +228,28 @@ mod tests {
     use crate::config::secret::Secret;
 
     #[test]
-    fn the_spool_stays_when_another_server_is_put_first() {
-        let server = |name: &str| Endpoint::Tcp(name.into(), 3306);
-        let mpos = |first: &str, failover: &[&str]| Mpos {
-            endpoint: server(first),
-            user: "u".into(),
-            password: Secret::new(""),
-            database: "pool".into(),
-            accounts_database: "pool".into(),
-            workers_database: "pool".into(),
-            failover: failover.iter().map(|name| server(name)).collect(),
-            allow_myisam: false,
-        };
+    fn the_workers_are_remembered_when_another_server_is_put_first() {
         let state = tempfile::tempdir().unwrap();
-        let dir = |mpos: &Mpos| spool_dir(state.path(), mpos);
-        let old = dir(&mpos("a", &["b"]));
-        assert_eq!(old, dir(&mpos("a", &[])));
-        assert_ne!(old, dir(&mpos("b", &["a"])), "there is none yet");
-        std::fs::create_dir_all(&old).unwrap();
-        assert_eq!(old, dir(&mpos("b", &["a"])));
-        assert_ne!(old, dir(&mpos("b", &[])), "another server with a database of that name");
+        let server = |name: &str| Endpoint::Tcp(name.into(), 3306);
+        let file = |first: &str, second: &str, earlier| {
+            let mpos = Mpos {
+                endpoint: server(first),
+                user: "u".into(),
+                password: Secret::new(""),
+                database: "pool".into(),
+                accounts_database: "pool".into(),
+                workers_database: "pool".into(),
+                failover: vec![server(second)],
+                allow_myisam: false,
+            };
+            known_file(state.path(), &mpos, earlier)
+        };
+        let old = file("a", "b", 0);
+        assert_ne!(old, file("a", "b", 1));
+        std::fs::create_dir_all(old.parent().unwrap()).unwrap();
+        std::fs::write(&old, "").unwrap();
+        assert_eq!(file("b", "a", 0), old);
+        assert_ne!(file("b", "c", 0), old);
+        assert_ne!(file("b", "a", 1), old);
     }
 }

@@ -16,6 +16,7 @@ use super::summary;
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
+use crate::mpos::hosts::InUse;
 use crate::mpos::pool_worker::PoolWorkerColumn;
 use crate::node::bell::Bell;
 use crate::node::chain::Chain;
@@ -69,6 +70,8 @@ pub struct Shared {
 pub struct Accounts {
     /// The spool in front of the coin's `shares` table.
     pub ledger: Arc<Ledger>,
+    /// The server that the ledger is drained into.
+    pub in_use: InUse,
     /// Who may mine.
     pub directory: Directory,
 }
@@ -101,7 +104,7 @@ impl CoinService {
         jobs.spawn(summary::run(Arc::clone(&coin), nodes.clone(), board.clone()));
 
         let kicked = Arc::clone(&poller);
-        let Accounts { ledger, directory } = accounts;
+        let Accounts { ledger, in_use, directory } = accounts;
         let pursuer = Arc::new(Pursuer::new(Settings {
             coin: Arc::clone(&name),
             nodes: nodes.clone(),
@@ -111,7 +114,7 @@ impl CoinService {
             confirmations: coin.confirmations,
             on_accepted: Box::new(move || kicked.kick()),
         }));
-        let column = PoolWorkerColumn::new(&coin.mpos);
+        let column = PoolWorkerColumn::new(&coin.mpos).following(in_use);
         let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
         let update_block = coin.update_block.clone().map(|rules| {
             let bell = Arc::clone(poller.bell());

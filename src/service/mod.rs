@@ -7,8 +7,11 @@ mod descriptors;
 pub mod desk;
 mod jobs;
 pub mod local;
+pub mod place;
 pub mod run;
+pub mod server_note;
+pub mod spools;
 mod summary;
 mod supervisor;
 
-pub use accounts::spool_dir;
+pub use spools::spool_dir;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 use tracing::{error, info, warn};
 
-use super::accounts::{Books, spool_dir};
+use super::accounts::Books;
 use super::coin::{CoinService, Shared, bind};
 use super::local::socket::{self, Listener};
 use super::local::{Notify, SOCKET_NAME};
@@ -79,8 +79,8 @@ async fn serve(config: Config) -> Result<Exit, String> {
     let mut coins = Vec::new();
     let mut resumed: Vec<PathBuf> = Vec::new();
     for (coin, ports) in bound {
-        let Some(accounts) = books.of(&coin) else { continue };
-        let dir = spool_dir(&config.daemon.state_dir, &coin.mpos);
+        // Without a spool the coin stays down: its ports are closed.
+        let (Some(accounts), Some(dir)) = (books.of(&coin), books.dir_of(&coin).map(Path::to_owned)) else { continue };
         let blocks = blocks_dir(&dir, &coin)?;
         let ledger = Arc::clone(&accounts.ledger);
         let service = CoinService::start(coin, ports, accounts, &shared, &blocks, random()?);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mpos_stratum::config::{Endpoint, Mpos};
+use mpos_stratum::ledger::decision::{self, Decision, Outcome, Position, Verb};
 use mpos_stratum::ledger::status::DrainState;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
@@ -128,6 +129,74 @@ async fn a_replica_that_lags_is_not_written_to() {
     block_in_place(|| pair.first.restart());
     rig.check(&pair.first, "pool").await;
     assert_eq!(pair.second.rows("pool").await, lagging);
+}
+
+/// What an operator decides after having looked at the database: every row behind its position again.
+async fn rewind(rig: &Rig, db: &MariaDb) -> Decision {
+    let rows: Vec<(String, u64)> = db.query("pool", "SELECT spool_id, seq FROM mpos_stratum_cursor").await;
+    let found = rows.into_iter().map(|(spool, seq)| Position { spool, seq }).next().unwrap();
+    Decision {
+        id: "chosen".into(),
+        verb: Verb::Rewind,
+        spool: rig.ledger.spool().to_string(),
+        next_seq: found.seq + 1,
+        found: Some(found),
+        confirmed: rig.ledger.status().drained,
+        decided_at: 1,
+    }
+}
+
+async fn outcome(rig: &Rig) -> Outcome {
+    let told = async {
+        loop {
+            match decision::outcome(rig.dir.path()).unwrap() {
+                Some(outcome) => return outcome,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), told).await.expect("nobody has answered")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_about_the_replica_is_carried_out_there() {
+    let mut pair = Pair::start(false).await;
+    let mut rig = Rig::start(&pair.mpos());
+    rig.mine();
+    rig.drained(100).await;
+    pair.promote().await;
+    rig.drained(100).await;
+    block_in_place(|| pair.first.kill());
+    rig.trouble("was an older backup restored").await;
+    decision::submit(rig.dir.path(), &rewind(&rig, &pair.second).await).unwrap();
+    let told = outcome(&rig).await;
+    assert!(told.applied, "{told:?}");
+    // What the replica had not got is there now, and it is the one in use.
+    rig.check(&pair.second, "pool").await;
+    block_in_place(|| pair.first.restart());
+    end_writer(&pair.second).await;
+    rig.append(&[Kind::Accepted]);
+    rig.check(&pair.second, "pool").await;
+}
+
+/// A decision about a server that died before it was carried out is refused, so that the next server can
+/// be gone on with.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_fits_no_server_is_in_nobodys_way() {
+    let mut pair = Pair::start(true).await;
+    let mut rig = Rig::start(&pair.mpos());
+    rig.append(&[Kind::Accepted, Kind::Accepted]);
+    rig.settle().await;
+    let mut wish = rewind(&rig, &pair.first).await;
+    block_in_place(|| pair.first.kill());
+    pair.promote().await;
+    wish.found = Some(Position { spool: wish.spool.clone(), seq: 1 });
+    wish.next_seq = 1;
+    decision::submit(rig.dir.path(), &wish).unwrap();
+    rig.append(&[Kind::Accepted]);
+    let told = outcome(&rig).await;
+    assert!(!told.applied && told.text.contains("is away, and on 127.0.0.1"), "{told:?}");
+    rig.check(&pair.second, "pool").await;
 }
 
 /// Two daemons on one table by mistake: the second one stores nothing while the first one lives, and goes

@@ -21,7 +21,7 @@ async fn age_lease(db: &MariaDb, database: &str) {
 #[tokio::test]
 async fn first_use_makes_the_row_and_the_same_spool_resumes_at_once() {
     let (db, mut first) = database("resume").await;
-    assert_eq!(first.attach(SPOOL, 0).await, Ok(0));
+    assert_eq!(first.attach(SPOOL, 0, &ANY).await, Ok(0));
     first.commit(&numbered(1, 3), 0, 3).await.unwrap();
     first.keep_alive().await.unwrap();
     type Cursor = (String, String, u64, String, String, i64);
@@ -32,21 +32,21 @@ async fn first_use_makes_the_row_and_the_same_spool_resumes_at_once() {
     assert_eq!(cursor, [("shares".into(), SPOOL.to_string(), 3, "test-host".into(), version, 1)]);
     drop(first);
     let mut second = sink(&db, "resume");
-    assert_eq!(second.attach(SPOOL, 3).await, Ok(3));
+    assert_eq!(second.attach(SPOOL, 3, &ANY).await, Ok(3));
     // Entries may be left out: they were quarantined.
     second.commit(&numbered(5, 6), 3, 7).await.unwrap();
-    assert_eq!(second.attach(SPOOL, 3).await, Ok(7), "the database knows more than the spool saw confirmed");
+    assert_eq!(second.attach(SPOOL, 3, &ANY).await, Ok(7), "the database knows more than the spool saw confirmed");
     assert_eq!(stored(&db, "resume").await, [1, 2, 3, 5, 6]);
 }
 
 #[tokio::test]
 async fn a_second_attachment_fences_the_first_and_ends_its_connection() {
     let (db, mut first) = database("fence").await;
-    first.attach(SPOOL, 0).await.unwrap();
+    first.attach(SPOOL, 0, &ANY).await.unwrap();
     first.commit(&numbered(1, 1), 0, 1).await.unwrap();
     let id: Vec<u64> = db.query("fence", "SELECT connection_id FROM mpos_stratum_cursor").await;
     let mut second = sink(&db, "fence");
-    assert_eq!(second.attach(SPOOL, 1).await, Ok(1));
+    assert_eq!(second.attach(SPOOL, 1, &ANY).await, Ok(1));
     let sql = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {}", id[0]);
     assert_eq!(db.query::<u64>("fence", &sql).await, [0], "ended by force");
     assert!(matches!(first.commit(&numbered(2, 2), 1, 2).await, Err(SinkError::Unavailable(_))));
@@ -58,41 +58,41 @@ async fn a_second_attachment_fences_the_first_and_ends_its_connection() {
 #[tokio::test]
 async fn the_token_alone_keeps_a_living_connection_from_writing() {
     let (db, mut sink) = database("token").await;
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     db.run_sql("token", "UPDATE mpos_stratum_cursor SET token = 'another'").await;
     assert!(matches!(sink.commit(&numbered(1, 1), 0, 1).await, Err(SinkError::Unavailable(_))));
     assert_eq!(stored(&db, "token").await, [0u64; 0]);
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     db.run_sql("token", "UPDATE mpos_stratum_cursor SET token = 'another'").await;
     assert!(matches!(sink.keep_alive().await, Err(SinkError::Unavailable(_))));
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     // Nor does a batch go in at a position that is not the stored one.
     assert!(matches!(sink.commit(&numbered(3, 3), 2, 3).await, Err(SinkError::Unavailable(_))));
-    assert_eq!(sink.attach(SPOOL, 0).await, Ok(0));
+    assert_eq!(sink.attach(SPOOL, 0, &ANY).await, Ok(0));
     assert_eq!(stored(&db, "token").await, [0u64; 0]);
 }
 
 #[tokio::test]
 async fn a_stranger_waits_for_the_lease_and_positions_are_kept() {
     let (db, mut mine) = database("foreign").await;
-    mine.attach(SPOOL, 0).await.unwrap();
+    mine.attach(SPOOL, 0, &ANY).await.unwrap();
     mine.commit(&numbered(1, 5), 0, 5).await.unwrap();
     let mut other = sink(&db, "foreign");
-    let stop = stop_of(other.attach(OTHER, 0).await);
+    let stop = stop_of(other.attach(OTHER, 0, &ANY).await);
     assert!(stop.contains(&SPOOL.to_string()) && stop.contains("test-host"), "{stop}");
     mine.commit(&numbered(6, 6), 5, 6).await.unwrap();
 
     age_lease(&db, "foreign").await;
-    assert_eq!(other.attach(OTHER, 0).await, Ok(0));
+    assert_eq!(other.attach(OTHER, 0, &ANY).await, Ok(0));
     assert!(matches!(mine.commit(&numbered(7, 7), 6, 7).await, Err(SinkError::Unavailable(_))));
     other.commit(&numbered(100, 101), 0, 2).await.unwrap();
-    stop_of(mine.attach(SPOOL, 6).await);
+    stop_of(mine.attach(SPOOL, 6, &ANY).await);
 
     age_lease(&db, "foreign").await;
-    assert_eq!(mine.attach(SPOOL, 6).await, Ok(6), "its position was kept");
+    assert_eq!(mine.attach(SPOOL, 6, &ANY).await, Ok(6), "its position was kept");
     mine.commit(&numbered(7, 7), 6, 7).await.unwrap();
     age_lease(&db, "foreign").await;
-    assert_eq!(other.attach(OTHER, 2).await, Ok(2));
+    assert_eq!(other.attach(OTHER, 2, &ANY).await, Ok(2));
     assert_eq!(stored(&db, "foreign").await, [1, 2, 3, 4, 5, 6, 100, 101, 7]);
     let kept: Vec<(String, u64)> =
         db.query("foreign", "SELECT spool_id, seq FROM mpos_stratum_spool ORDER BY seq").await;
@@ -102,15 +102,51 @@ async fn a_stranger_waits_for_the_lease_and_positions_are_kept() {
 #[tokio::test]
 async fn a_position_that_went_back_stops() {
     let (db, mut sink) = database("back").await;
-    let stop = stop_of(sink.attach(SPOOL, 5).await);
+    let stop = stop_of(sink.attach(SPOOL, 5, &ANY).await);
     assert!(stop.contains("mpos_stratum_cursor is gone"), "{stop}");
     assert_eq!(db.query::<u64>("back", "SELECT COUNT(*) FROM mpos_stratum_cursor").await, [0]);
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     sink.commit(&numbered(1, 5), 0, 5).await.unwrap();
     db.run_sql("back", "UPDATE mpos_stratum_cursor SET seq = 4").await;
-    let stop = stop_of(sink.attach(SPOOL, 5).await);
+    let stop = stop_of(sink.attach(SPOOL, 5, &ANY).await);
     assert!(stop.contains("up to 4 only"), "{stop}");
     db.run_sql("back", "DELETE FROM mpos_stratum_cursor").await;
-    stop_of(sink.attach(SPOOL, 5).await);
+    stop_of(sink.attach(SPOOL, 5, &ANY).await);
     assert!(matches!(sink.commit(&numbered(6, 6), 5, 6).await, Err(SinkError::Unavailable(_))));
+}
+
+/// A cloned machine or a copied directory has the same spool id with other shares under its numbers.
+#[tokio::test]
+async fn a_copy_of_the_spool_waits_for_the_lease_and_does_not_disturb_the_writer() {
+    let (db, mut mine) = database("copy").await;
+    mine.attach(SPOOL, 0, &ANY).await.unwrap();
+    mine.commit(&numbered(1, 5), 0, 5).await.unwrap();
+    let mut copy = sink_elsewhere(&db, "copy");
+    let stop = stop_of(copy.attach(SPOOL, 3, &[3..=10]).await);
+    assert!(stop.contains("test-host") && stop.contains("copy-host"), "{stop}");
+    // The writer's connection lives and is the writer.
+    mine.commit(&numbered(6, 6), 5, 6).await.unwrap();
+    mine.keep_alive().await.unwrap();
+
+    // As after a move to a new machine: the old one gives no sign any more.
+    age_lease(&db, "copy").await;
+    assert_eq!(copy.attach(SPOOL, 3, &[3..=10]).await, Ok(6));
+    assert!(matches!(mine.commit(&numbered(7, 7), 6, 7).await, Err(SinkError::Unavailable(_))));
+    stop_of(mine.attach(SPOOL, 6, &[6..=6]).await);
+    copy.commit(&numbered(7, 9), 6, 9).await.unwrap();
+    assert_eq!(stored(&db, "copy").await, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+}
+
+#[tokio::test]
+async fn a_position_that_nobody_can_explain_is_told_and_nobody_is_disturbed() {
+    let (db, mut mine) = database("explain").await;
+    mine.attach(SPOOL, 0, &ANY).await.unwrap();
+    mine.commit(&numbered(1, 5), 0, 5).await.unwrap();
+    let mut other = sink(&db, "explain");
+    assert_eq!(other.attach(SPOOL, 3, &[3..=3, 4..=4]).await, Ok(5));
+    assert!(matches!(other.commit(&numbered(6, 6), 5, 6).await, Err(SinkError::Unavailable(_))), "not the writer");
+    mine.commit(&numbered(6, 6), 5, 6).await.unwrap();
+    assert_eq!(other.attach(SPOOL, 3, &[3..=3, 6..=6]).await, Ok(6));
+    other.commit(&numbered(7, 7), 6, 7).await.unwrap();
+    assert_eq!(stored(&db, "explain").await, [1, 2, 3, 4, 5, 6, 7]);
 }

@@ -6,7 +6,7 @@ use super::*;
 
 /// Attaches and returns what it was stopped with.
 async fn stopped(sink: &mut ShareSink) -> String {
-    match sink.attach(SPOOL, 0).await {
+    match sink.attach(SPOOL, 0, &ANY).await {
         Err(SinkError::Stop(text)) => text,
         other => panic!("not stopped: {other:?}"),
     }
@@ -15,7 +15,7 @@ async fn stopped(sink: &mut ShareSink) -> String {
 #[tokio::test]
 async fn ids_that_went_back_stop_with_the_remedy() {
     let (db, mut sink) = database("ids").await;
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     sink.commit(&numbered(1, 9), 0, 9).await.unwrap();
     let block = "INSERT INTO blocks (height, blockhash, confirmations, amount, difficulty, time, share_id) \
                  VALUES (1, 'h', 1, 50, 1, 1, 7)";
@@ -23,16 +23,16 @@ async fn ids_that_went_back_stop_with_the_remedy() {
     let paid = "INSERT INTO settings VALUES ('pps_last_share_id', '9')";
     for (sql, remedy) in [(block, 8), (archived, 9), (paid, 10)] {
         db.run_sql("ids", sql).await;
-        assert_eq!(sink.attach(SPOOL, 9).await, Ok(9), "nothing is wrong yet");
+        assert_eq!(sink.attach(SPOOL, 9, &ANY).await, Ok(9), "nothing is wrong yet");
         db.run_sql("ids", "TRUNCATE shares").await;
-        let text = match sink.attach(SPOOL, 9).await {
+        let text = match sink.attach(SPOOL, 9, &ANY).await {
             Err(SinkError::Stop(text)) => text,
             other => panic!("not stopped: {other:?}"),
         };
         let remedy = format!("ALTER TABLE shares AUTO_INCREMENT = {remedy}");
         assert!(text.ends_with(&remedy), "{text}");
         db.run_sql("ids", &remedy).await;
-        assert_eq!(sink.attach(SPOOL, 9).await, Ok(9), "the remedy works");
+        assert_eq!(sink.attach(SPOOL, 9, &ANY).await, Ok(9), "the remedy works");
         db.run_sql("ids", "ALTER TABLE shares AUTO_INCREMENT = 10").await;
     }
 }
@@ -68,7 +68,7 @@ async fn columns_that_do_not_fit_are_refused() {
         db.run_sql("columns", &format!("ALTER TABLE shares {back}")).await;
     }
     db.run_sql("columns", "ALTER TABLE shares ADD note VARCHAR(10), ADD n INT NOT NULL DEFAULT 1").await;
-    assert_eq!(sink.attach(SPOOL, 0).await, Ok(0));
+    assert_eq!(sink.attach(SPOOL, 0, &ANY).await, Ok(0));
     sink.commit(&numbered(1, 1), 0, 1).await.unwrap();
     db.run_sql("columns", "RENAME TABLE shares TO elsewhere").await;
     assert!(stopped(&mut sink).await.contains("no table shares"));
@@ -80,30 +80,44 @@ async fn what_mends_itself_is_only_unavailable() {
     db.create_database("pool").await;
     let mut sink = sink(&db, "pool");
     db.run_sql("pool", "SET GLOBAL read_only = 1").await;
-    let result = sink.attach(SPOOL, 0).await;
+    let result = sink.attach(SPOOL, 0, &ANY).await;
     assert!(matches!(&result, Err(SinkError::Unavailable(text)) if text.contains("read-only")), "{result:?}");
     db.run_sql("pool", "SET GLOBAL read_only = 0").await;
     db.run_sql("pool", "DROP TABLE mpos_stratum_block").await;
-    let result = sink.attach(SPOOL, 0).await;
+    let result = sink.attach(SPOOL, 0, &ANY).await;
     let named = |text: &str| text.contains("mpos_stratum_block") && text.contains("schema/mpos-stratum.sql");
     assert!(matches!(&result, Err(SinkError::Unavailable(text)) if named(text)), "{result:?}");
     db.load("pool", "schema/mpos-stratum.sql").await;
-    assert_eq!(sink.attach(SPOOL, 0).await, Ok(0));
+    assert_eq!(sink.attach(SPOOL, 0, &ANY).await, Ok(0));
 }
 
 /// The table is emptied behind the back of a connected writer: the first id that comes back tells.
 #[tokio::test]
 async fn ids_that_go_back_under_a_connected_writer_undo_the_batch() {
     let (db, mut sink) = database("emptied").await;
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     sink.commit(&numbered(1, 9), 0, 9).await.unwrap();
     db.run_sql("emptied", "INSERT INTO settings VALUES ('pps_last_share_id', '9')").await;
     db.run_sql("emptied", "TRUNCATE shares").await;
     let result = sink.commit(&numbered(10, 12), 9, 12).await;
     assert!(matches!(&result, Err(SinkError::Unavailable(text)) if text.contains("id 1 ")), "{result:?}");
     assert_eq!(stored(&db, "emptied").await, [0u64; 0]);
-    let result = sink.attach(SPOOL, 9).await;
+    let result = sink.attach(SPOOL, 9, &ANY).await;
     assert!(matches!(&result, Err(SinkError::Stop(text)) if text.contains("AUTO_INCREMENT = 10")), "{result:?}");
+}
+
+/// MPOS has not used an id yet; our own record of a block has.
+#[tokio::test]
+async fn ids_that_go_back_before_mpos_has_used_them_are_noticed() {
+    let (db, mut sink) = database("emptied_early").await;
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
+    sink.commit(&[entry(1, share()), entry(2, candidate([1; 32]))], 0, 2).await.unwrap();
+    db.run_sql("emptied_early", "TRUNCATE shares").await;
+    let result = sink.attach(SPOOL, 2, &ANY).await;
+    let told = |text: &str| text.contains("AUTO_INCREMENT = 3") && text.contains("mpos_stratum_block");
+    assert!(matches!(&result, Err(SinkError::Stop(text)) if told(text)), "{result:?}");
+    db.run_sql("emptied_early", "ALTER TABLE shares AUTO_INCREMENT = 3").await;
+    assert_eq!(sink.attach(SPOOL, 2, &ANY).await, Ok(2));
 }
 
 #[derive(Clone, Default)]
@@ -126,7 +140,7 @@ async fn log_of_attach(sink: &mut ShareSink) -> String {
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     drop(guard);
     let bytes = log.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
@@ -153,7 +167,7 @@ async fn what_only_mpos_suffers_from_is_warned_about() {
     ];
     for (clock, change, word) in cases {
         db.run_sql("pool", change).await;
-        let mut sink = ShareSink::new(&db.mpos("pool"), Arc::new(ManualClock::at(clock)), "h");
+        let mut sink = ShareSink::new(&db.mpos("pool"), Arc::new(ManualClock::at(clock)), "test-host");
         let log = log_of_attach(&mut sink).await;
         let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
         assert!(matches!(&warnings[..], [one] if one.contains(word)), "{word}: {log}");
@@ -181,12 +195,12 @@ async fn the_example_grants_are_enough() {
     let mpos = Mpos { user: "mpos_stratum".into(), password: Secret::new("change-me"), ..db.mpos("pool") };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let mut first = ShareSink::new(&mpos, Arc::clone(&clock), "h");
-    first.attach(SPOOL, 0).await.unwrap();
+    first.attach(SPOOL, 0, &ANY).await.unwrap();
     first.commit(&[entry(1, candidate([1; 32])), verdict(2, 1, [1; 32], true)], 0, 2).await.unwrap();
     // Ending the predecessor needs no grant.
     let id: Vec<u64> = db.query("pool", "SELECT connection_id FROM mpos_stratum_cursor").await;
     let mut second = ShareSink::new(&mpos, clock, "h");
-    assert_eq!(second.attach(SPOOL, 2).await, Ok(2));
+    assert_eq!(second.attach(SPOOL, 2, &ANY).await, Ok(2));
     let sql = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {}", id[0]);
     assert_eq!(db.query::<u64>("pool", &sql).await, [0]);
     let mut workers = PoolWorkers::new(&mpos);

@@ -24,7 +24,7 @@ pub fn row(id: u64) -> ShareRow {
 #[tokio::test]
 async fn rows_are_what_mpos_reads() {
     let (db, mut sink) = database("rows").await;
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     let hash: [u8; 32] = std::array::from_fn(|n| n as u8);
     let entries = [
         entry(1, share()),
@@ -58,7 +58,7 @@ async fn rows_are_what_mpos_reads() {
 #[tokio::test]
 async fn order_is_kept_through_statements_of_every_size() {
     let (db, mut sink) = database("bulk").await;
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     let mut entries = numbered(1, 1000);
     for (seq, byte) in [(1, 1), (300, 2), (301, 3), (1000, 4)] {
         let name = format!("Alice.r{seq}");
@@ -77,7 +77,7 @@ async fn order_is_kept_through_statements_of_every_size() {
 #[tokio::test]
 async fn a_candidate_gets_its_verdict_by_primary_key() {
     let (db, mut sink) = database("verdicts").await;
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     let entries = [
         entry(1, share()),
         entry(2, candidate([0x11; 32])),
@@ -125,7 +125,7 @@ async fn a_candidate_gets_its_verdict_by_primary_key() {
 #[tokio::test]
 async fn a_row_that_mpos_moved_is_found_or_missed_without_error() {
     let (db, mut sink) = database("moved").await;
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     let candidates: Vec<Entry> = (1..=4).map(|seq| entry(seq, candidate([seq as u8; 32]))).collect();
     sink.commit(&candidates, 0, 4).await.unwrap();
     // 1 and 2 swapped, 3 archived, 4 deleted; another row took the id of 3.
@@ -147,7 +147,7 @@ async fn a_row_that_mpos_moved_is_found_or_missed_without_error() {
 #[tokio::test]
 async fn a_refused_row_takes_nothing_with_it_and_the_next_batch_needs_no_new_connection() {
     let (db, mut sink) = database("poison").await;
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     let alter = "ALTER TABLE shares ADD CONSTRAINT no_seven CHECK (username <> 'Alice.r7')";
     db.run_sql("poison", alter).await;
     let trigger = "CREATE TRIGGER no_eight BEFORE INSERT ON shares FOR EACH ROW \
@@ -178,7 +178,7 @@ async fn acceptance_2_the_modes_of_the_server_change_nothing() {
         db.load("pool", "schema/mpos-tables.sql").await;
         db.load("pool", "schema/mpos-stratum.sql").await;
         let mut sink = sink(&db, "pool");
-        sink.attach(SPOOL, 0).await.unwrap();
+        sink.attach(SPOOL, 0, &ANY).await.unwrap();
         sink.commit(&[entry(1, share()), entry(2, candidate([0x11; 32])), verdict(3, 2, [0x11; 32], true)], 0, 3)
             .await
             .unwrap();
@@ -201,7 +201,7 @@ async fn acceptance_2_an_upgraded_schema_with_other_column_order_and_no_default_
         "ALTER TABLE shares MODIFY difficulty FLOAT NOT NULL AFTER id, MODIFY time TIMESTAMP AFTER id",
     )
     .await;
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     sink.commit(&[entry(1, share())], 0, 1).await.unwrap();
     assert_eq!(db.rows("upgraded").await, [row(1)]);
     let columns: Vec<Value> = db.query("upgraded", "SELECT COUNT(*) FROM mpos_stratum_cursor WHERE seq = 1").await;

@@ -5,12 +5,12 @@ use mpos_stratum::ledger::sink::Sink;
 
 use crate::shares::row;
 use crate::support::mariadb::ShareRow;
-use crate::{SPOOL, candidate, database, display, entry, verdict};
+use crate::{ANY, SPOOL, candidate, database, display, entry, verdict};
 
 #[tokio::test]
 async fn later_verdicts_change_two_columns_and_only_of_their_row() {
     let (db, mut sink) = database("corrected").await;
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     sink.commit(&[entry(1, candidate([0x11; 32])), entry(2, candidate([0x22; 32]))], 0, 2).await.unwrap();
     let finder = |id: u64, hash: u8, upstream: &str, reason: &str| ShareRow {
         username: "Bob.finder".into(),
@@ -46,7 +46,7 @@ async fn later_verdicts_change_two_columns_and_only_of_their_row() {
 #[tokio::test]
 async fn a_verdict_touches_no_other_block() {
     let (db, mut sink) = database("other_block").await;
-    sink.attach(SPOOL, 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
     sink.commit(&[entry(1, candidate([0x11; 32])), verdict(2, 1, [0x22; 32], true)], 0, 2).await.unwrap();
     assert_eq!(db.rows("other_block").await[0].upstream_result.as_deref(), Some("N"));
     assert_eq!(db.query::<String>("other_block", "SELECT verdict FROM mpos_stratum_block").await, ["pending"]);

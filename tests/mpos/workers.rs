@@ -1,11 +1,14 @@
 //! Workers and accounts as MPOS stores them.
 
 use mpos_stratum::config::{ColumnUse, Mpos, Workers};
+use mpos_stratum::mpos::pool_worker::PoolWorkerColumn;
 use mpos_stratum::mpos::worker_source::PoolWorkers;
+use mpos_stratum::worker::difficulties::DifficultyStore;
 use mpos_stratum::worker::directory::{Answer, Denial, Directory};
 use mpos_stratum::worker::memory::Memory;
 use mpos_stratum::worker::source::{Found, StoredAccount, StoredWorker, WorkerSource};
 use mysql_async::prelude::Queryable;
+use tokio::sync::watch;
 
 use super::*;
 
@@ -188,4 +191,51 @@ async fn another_server_is_asked_when_one_is_away() {
     assert!(source.find("alice.rig").await.is_err());
     second.restart();
     assert_eq!(source.find("alice.rig").await, found);
+}
+
+/// A replica that takes writes by mistake answers, but nothing is written to it.
+#[tokio::test]
+async fn nothing_is_written_beside_the_server_that_shares_are_written_to() {
+    let (mut first, second) = (MariaDb::start(), MariaDb::start());
+    for db in [&first, &second] {
+        db.create_database("pool").await;
+        let id = db.add_account("pool", "Alice", 0).await;
+        db.add_worker("pool", id, "Alice.Rig", Some("x")).await;
+    }
+    let mpos = Mpos { failover: vec![second.mpos("pool").endpoint], ..first.mpos("pool") };
+    let name = |db: &MariaDb| std::sync::Arc::<str>::from(db.mpos("pool").endpoint.to_string());
+    let in_use = watch::Sender::new(name(&first));
+    let mut source = PoolWorkers::new(&mpos).following(in_use.subscribe());
+    let mut column = PoolWorkerColumn::new(&mpos).following(in_use.subscribe());
+    let found = Ok(worker("Alice.Rig", Some("x"), 0));
+    let alice = StoredAccount { id: 1, name: "Alice".into(), locked: 0 };
+    let asked = async |db: &MariaDb| {
+        let sql = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = 'pool' AND id <> CONNECTION_ID()";
+        db.query::<u64>("pool", sql).await[0]
+    };
+    assert_eq!(source.find("alice.rig").await, found);
+    column.write("Alice.Rig", 2.0).await.unwrap();
+    first.kill();
+    assert_eq!(source.find("alice.rig").await, found);
+    assert_eq!(column.read("Alice.Rig").await, Ok(None), "read from the second");
+    for _ in 0..3 {
+        source.create(&alice, "Alice.new", "x").await.unwrap_err();
+        column.write("Alice.Rig", 3.0).await.unwrap_err();
+    }
+    let written = "SELECT COUNT(*) FROM pool_worker WHERE username <> 'Alice.Rig' OR difficulty > 0";
+    assert_eq!(second.query::<u64>("pool", written).await, [0]);
+
+    // The writer has moved on for good.
+    in_use.send_replace(name(&second));
+    source.create(&alice, "Alice.new", "x").await.unwrap();
+    column.write("Alice.Rig", 3.0).await.unwrap();
+    assert_eq!(second.query::<u64>("pool", written).await, [2]);
+    assert_eq!(column.read("Alice.Rig").await, Ok(Some(3.0)));
+
+    // And it is read from first, as soon as it moves.
+    first.restart();
+    in_use.send_replace(name(&first));
+    assert_eq!(source.find("alice.rig").await, found);
+    assert_eq!(asked(&first).await, 1);
+    assert_eq!(column.read("Alice.Rig").await, Ok(Some(2.0)));
 }

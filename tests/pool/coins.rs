@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::stage::{self, Coin, PASSWORD, SCRYPT_EASY, SHA256D_EASY, block, facts, good};
 use crate::support::bcoin::Bcoin;
 use crate::support::daemon::Daemon;
+use crate::support::fake_node::FakeNode;
 use crate::support::litecoind::Litecoin;
 use crate::support::mariadb::{MariaDb, ShareRow};
 use crate::support::miner::{Algorithm, EventKind, Miner, Wanted};
@@ -70,4 +71,33 @@ async fn two_coins_and_two_difficulties_at_once() {
         let rows = stage::rows_when(&db, database, "the verdict", settled).await;
         assert_eq!(rows.iter().map(facts).collect::<Vec<_>>(), expected, "{database}");
     }
+}
+
+#[tokio::test]
+async fn a_spool_that_cannot_be_used_keeps_only_its_own_coin_down() {
+    let (db, node) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
+    for database in ["down_one", "down_two"] {
+        stage::create_database(&db, database).await;
+    }
+    let (one, two) = (
+        Coin::fake(&node, &db, "down_one"),
+        Coin { name: "second", keys: "instance = 1".into(), ..Coin::fake(&node, &db, "down_two") },
+    );
+    let (home, config) = (tempfile::tempdir().unwrap(), stage::configuration(&[&one, &two]));
+    let daemon = Daemon::start_in(home.path(), &config).unwrap();
+    daemon.wait_for_log("ready").await.unwrap();
+    assert!(daemon.stop().await.unwrap().success());
+    for entry in std::fs::read_dir(home.path().join("state/spool")).unwrap() {
+        let dir = entry.unwrap().path();
+        if dir.file_name().unwrap().to_str().unwrap().starts_with("down_one") {
+            std::fs::write(dir.join("spool.id"), "damaged").unwrap();
+        }
+    }
+    let daemon = Daemon::start_in(home.path(), &config).unwrap();
+    daemon.wait_for_log("the coin stays down").await.unwrap();
+    let port = daemon.port("second").await.unwrap();
+    let (mut miner, job) = Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
+    let share = miner.mine(&job, Wanted::Share).unwrap();
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    stage::rows_of(&db, "down_two", 1).await;
 }

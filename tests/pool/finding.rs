@@ -47,22 +47,22 @@ async fn row_before_the_answer(database: &'static str, algorithm: Algorithm, by_
 }
 
 #[tokio::test]
-async fn item_3_sha256d() {
+async fn acceptance_3_sha256d() {
     row_before_the_answer("f_sha256d", Algorithm::Sha256d, false).await;
 }
 
 #[tokio::test]
-async fn item_3_scrypt() {
+async fn acceptance_3_scrypt() {
     row_before_the_answer("f_scrypt", Algorithm::Scrypt, false).await;
 }
 
 #[tokio::test]
-async fn item_3_a_coin_whose_block_id_is_its_proof_of_work() {
+async fn acceptance_3_a_coin_whose_block_id_is_its_proof_of_work() {
     row_before_the_answer("f_pow", Algorithm::Scrypt, true).await;
 }
 
 #[tokio::test]
-async fn item_4_two_blocks_within_one_second_have_ids_in_the_order_of_heights() {
+async fn acceptance_4_two_blocks_within_one_second_have_ids_in_the_order_of_heights() {
     let (bcoin, db) = (Bcoin::start().await, MariaDb::shared());
     stage::create_database(&db, "f_second").await;
     let daemon = Daemon::start(&stage::configuration(&[&Coin::bcoin(&bcoin, &db, "f_second")])).unwrap();
@@ -85,7 +85,7 @@ async fn item_4_two_blocks_within_one_second_have_ids_in_the_order_of_heights() 
 }
 
 #[tokio::test]
-async fn item_5_one_node_down_and_another_one_accepts() {
+async fn acceptance_5_one_node_down_and_another_one_accepts() {
     let (db, down) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
     down.set_fault(Fault::Refuse);
     let first = down.config();
@@ -102,7 +102,7 @@ async fn item_5_one_node_down_and_another_one_accepts() {
 }
 
 #[tokio::test]
-async fn item_6_the_call_is_never_answered_and_the_block_was_accepted() {
+async fn acceptance_6_the_call_is_never_answered_and_the_block_was_accepted() {
     let (mine, db) = Mine::start("f_timeout").await;
     mine.node.set_submit_answer(SubmitAnswer::AcceptAndHang);
     let hash = mine.find().await;

@@ -1,9 +1,12 @@
 //! adopt and rewind, carried out by the real daemon.
 
+use mpos_stratum::service::server_note;
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::rig::{Rig, good};
 use crate::support::daemon::Daemon;
+use crate::support::mariadb::MariaDb;
 
 fn workers(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
     numbers.into_iter().map(|number| format!("alice.r{number}")).collect()
@@ -154,4 +157,50 @@ async fn damaged_events_are_given_up_by_command() {
     );
     assert_eq!(rig.run(&["spool", "adopt", "--yes"]).await.code, 0);
     rows_are(&rig, &workers((1..=10).chain([12]))).await;
+}
+
+/// The first server is back from the dead, without what the daemon has stored on the second since.
+#[tokio::test]
+async fn commands_ask_the_server_that_the_daemon_writes_to() {
+    let mut rig = ten_and_two("tools_in_use").await;
+    let second = MariaDb::start();
+    crate::stage::create_database(&second, rig.database).await;
+    rig.add_server(&second);
+    let ledger = rig.ledger();
+    let cursor = format!(
+        "INSERT INTO mpos_stratum_cursor VALUES ('shares', '{}', 12, '', UTC_TIMESTAMP(3) - INTERVAL 61 SECOND, 0, 'h', '1')",
+        ledger.spool()
+    );
+    second.run_sql(rig.database, &cursor).await;
+    rig.sql("UPDATE mpos_stratum_cursor SET seq = 7").await;
+    let asked = async || {
+        let status = rig.run(&["spool", "status", "--json"]).await.json();
+        (status["trouble"].is_null(), status["database"]["cursor"]["seq"].as_u64().unwrap())
+    };
+    // Without a word of the daemon the order of the configuration counts.
+    assert_eq!(asked().await, (false, 7));
+    let server = watch::Sender::new(format!("127.0.0.1:{}", second.port()).as_str().into());
+    let told = tokio::spawn(server_note::keep(rig.spool(), server.subscribe()));
+    drop(server);
+    told.await.unwrap();
+    assert_eq!(asked().await, (true, 12));
+    let audit = rig.run(&["audit", "--json"]).await;
+    assert!(audit.out.contains("\"count\":12"), "{audit:?}");
+    ledger.close();
+    drop(ledger);
+    assert_eq!(asked().await, (false, 7), "the next start of the daemon begins with the first");
+}
+
+#[tokio::test]
+async fn the_daemon_says_which_server_it_writes_to() {
+    let rig = Rig::new("tools_note").await;
+    let daemon = rig.start();
+    let note = rig.spool().join("server.json");
+    let written = async {
+        while !std::fs::read_to_string(&note).is_ok_and(|text| text.contains("sock")) {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), written).await.expect("no word");
+    assert!(daemon.stop().await.unwrap().success());
 }

@@ -71,6 +71,13 @@ impl Rig {
         Daemon::start_in(self.dir.path(), &self.toml).unwrap()
     }
 
+    /// Names a second server with the database, to go on with when the first is away.
+    pub fn add_server(&mut self, second: &MariaDb) {
+        let key = format!("failover = [\"127.0.0.1:{}\"]\n", second.port());
+        self.toml = self.toml.replacen("[coin.workers]", &format!("{key}[coin.workers]"), 1);
+        std::fs::write(self.config_path(), &self.toml).unwrap();
+    }
+
     fn config_path(&self) -> PathBuf {
         self.dir.path().join("mpos-stratum.toml")
     }
@@ -112,7 +119,7 @@ impl Rig {
         let drained = tokio::time::timeout(PATIENCE, drained).await;
         assert!(drained.is_ok_and(|drained| drained), "{}", ledger.status().drain);
         stop.send_replace(true);
-        drop(drainer.await.unwrap());
+        drainer.await.unwrap().close().await;
         ledger.close();
     }
 

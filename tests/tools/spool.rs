@@ -176,3 +176,20 @@ async fn a_spool_must_be_named_where_there_are_several() {
     let dump = rig.run(&["spool", "dump", "--coin", "other"]).await;
     assert!(dump.code == 69 && dump.err.contains("The daemon makes the spool"), "{dump:?}");
 }
+
+#[tokio::test]
+async fn a_spool_that_no_coin_uses_is_not_forgotten_in_silence() {
+    let rig = Rig::new("tools_stray").await;
+    rig.write(&[good("alice.r1"), good("alice.r2")]);
+    let old = rig.spool().with_file_name("tools_stray-00000000");
+    std::fs::rename(rig.spool(), &old).unwrap();
+    rig.write(&[good("alice.r3")]);
+    let status = rig.run(&["spool", "status"]).await;
+    let told = status.out.contains("FORGOTTEN") && status.out.contains("holds 2 events");
+    assert!(status.code == 1 && told, "{status:?}");
+    let daemon = rig.start();
+    daemon.wait_for_log("no coin uses it").await.unwrap();
+    std::fs::rename(&old, rig.dir.path().join("elsewhere")).unwrap();
+    let status = rig.run(&["spool", "status", "--json"]).await;
+    assert!(!status.out.contains("forgotten"), "{status:?}");
+}

@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::mpos::audit::block::Remark;
 use crate::mpos::connect;
 use crate::mpos::limits::Limits;
+use crate::service::server_note;
 
 const LONG_ABOUT: &str = "\
 Compare what miners were told with what MPOS has, and explain every difference.
@@ -72,7 +73,9 @@ async fn of_place(arguments: &Arguments, place: &Place) -> Result<Report, Exit> 
     let files = open(&place.dir)?;
     let Some(coin) = place.coins.first() else { return Err(Exit::Software) };
     let database = |error: mysql_async::Error| fail(format_args!("{}: database: {error}", place.names()));
-    let mut conn = connect::open_any(&coin.mpos, &Limits::default()).await.map_err(database)?;
+    let in_use = server_note::of_daemon(&files);
+    let opened = connect::open_any(&coin.mpos, in_use.as_deref(), &Limits::default()).await;
+    let (mut conn, _) = opened.map_err(database)?;
     let now = SystemClock::new().unix_secs();
     let back = std::time::Duration::try_from_secs_f64(arguments.since * 3600.0).map_or(u64::MAX, |back| back.as_secs());
     let mut report = Report::new(place.names(), place.dir.clone());

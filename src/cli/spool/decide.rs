@@ -150,6 +150,10 @@ impl View {
         let next_seq = match (given, self.situation.next_seq) {
             (Some(next_seq), _) => next_seq,
             (None, Some(next_seq)) => self.behind_damage(next_seq)?,
+            (None, None) if matches!(self.situation.trouble, Some(Trouble::Copy(_))) => {
+                complain("there is nothing to decide while the copy is at work: its shares have this spool's numbers");
+                return Err(Exit::Usage);
+            }
             (None, None) => {
                 complain(
                     "say with --from which event is the first that the database has not got. The spool was put back \
@@ -219,11 +223,11 @@ impl View {
                 next_seq - first
             ));
         }
-        if let Some(Trouble::Foreign(row)) = &self.situation.trouble
+        if let Some(Trouble::Foreign(row) | Trouble::Copy(row)) = &self.situation.trouble
             && row.age_secs < LEASE_SECS
         {
             risky = true;
-            complain("the other spool's daemon is alive: stop it first, or its shares only pile up in its spool");
+            complain("the other daemon is alive: stop it first, or its shares only pile up in its spool");
         }
         say(&mut std::io::stdout(), format_args!("the next event to be sent is {next_seq}"));
         Ok(risky)

@@ -8,6 +8,7 @@ use crate::ledger::inspect::SpoolFiles;
 use crate::mpos::connect;
 use crate::mpos::cursor::{self, LEASE_SECS, Standing};
 use crate::mpos::limits::{Limits, STATEMENT_TIMEOUT};
+use crate::service::{place, server_note};
 
 /// What the database says about the writer of `shares`.
 pub(super) struct Database {
@@ -15,17 +16,23 @@ pub(super) struct Database {
     pub(super) standing: Option<Standing>,
     /// The position kept for this spool after another one took over.
     pub(super) kept: Option<u64>,
+    /// The server that said so.
+    pub(super) server: String,
+    /// Where this spool is at work when it is in its own place.
+    pub(super) place: String,
 }
 
-/// Asks the database; the text says why it cannot be asked.
+/// Asks the database, on the server that the daemon writes to if one runs; the text says why it cannot be asked.
 pub(super) async fn ask(mpos: &Mpos, files: &SpoolFiles) -> Result<Database, String> {
-    let mut conn = connect::open_any(mpos, &Limits::default()).await.map_err(|error| error.to_string())?;
+    let in_use = server_note::of_daemon(files);
+    let opened = connect::open_any(mpos, in_use.as_deref(), &Limits::default()).await;
+    let (mut conn, server) = opened.map_err(|error| error.to_string())?;
     let spool = files.spool().to_string();
     let read = connect::within(STATEMENT_TIMEOUT, cursor::standing(&mut conn, &spool)).await;
     // Closed by the server anyway if that does not get through.
     let _ = conn.disconnect().await;
     let (standing, kept) = read.map_err(|error| error.to_string())?;
-    Ok(Database { standing, kept })
+    Ok(Database { standing, kept, server, place: place::of_spool(files.dir()) })
 }
 
 /// What keeps the drain from going on by itself.
@@ -39,6 +46,8 @@ pub(super) enum Trouble {
     Ahead(u64),
     /// Another spool is the writer.
     Foreign(Box<Standing>),
+    /// A copy of this spool is the writer.
+    Copy(Box<Standing>),
 }
 
 impl fmt::Display for Trouble {
@@ -49,6 +58,12 @@ impl fmt::Display for Trouble {
             Trouble::Ahead(seq) => {
                 write!(f, "the database is at event {seq}, which the spool has not sent: the spool is older")
             }
+            Trouble::Copy(row) => write!(
+                f,
+                "a copy of this spool is at work on {} (last sign of life {} s ago), or it was moved from there: stop the \
+                 copy, then the lease ends by itself",
+                row.host, row.age_secs
+            ),
             Trouble::Foreign(row) => write!(
                 f,
                 "spool {} on host {} is the writer (last sign of life {} s ago)",
@@ -80,12 +95,15 @@ pub(super) fn judge(spool: &str, database: &Database, confirmed: u64, explained_
             let replaceable = row.age_secs >= LEASE_SECS && kept >= confirmed;
             (kept, (!replaceable).then(|| Trouble::Foreign(Box::new(row.clone()))))
         }
+        Some(row) if row.host != database.place && row.age_secs < LEASE_SECS => {
+            (row.position.seq, Some(Trouble::Copy(Box::new(row.clone()))))
+        }
         Some(row) if row.position.seq < confirmed => (row.position.seq, Some(Trouble::Behind(row.position.seq))),
         Some(row) if row.position.seq > explained_max => (row.position.seq, Some(Trouble::Ahead(row.position.seq))),
         Some(row) => (row.position.seq, None),
     };
     let next_seq = match trouble {
-        Some(Trouble::Ahead(_)) => None,
+        Some(Trouble::Ahead(_) | Trouble::Copy(_)) => None,
         _ => Some(stored.max(confirmed) + 1),
     };
     Situation { trouble, stored, next_seq, found }
@@ -102,7 +120,7 @@ mod tests {
             version: "1".into(),
             age_secs,
         });
-        Database { standing, kept }
+        Database { standing, kept, server: "s".into(), place: "h".into() }
     }
 
     #[test]
@@ -127,5 +145,9 @@ mod tests {
             assert_eq!((is_stored, next_seq), (stored, next), "{word}");
         }
         assert_eq!(judged(Some(("other", 7, 60)), Some(50), 50).0, None);
+        let mut elsewhere = database(Some(("me", 60, 59)), None);
+        elsewhere.place = "elsewhere".into();
+        let situation = judge("me", &elsewhere, 50, 100);
+        assert!(matches!(situation.trouble, Some(Trouble::Copy(_))) && situation.next_seq.is_none());
     }
 }

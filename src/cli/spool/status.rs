@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 
 use super::situation::{self, Database, Situation};
 use super::{Place, Target, open, utc};
-use crate::cli::say;
+use crate::cli::{load, say};
+use crate::config::Mpos;
 use crate::exit::Exit;
 use crate::ledger::decision::{self, DrainNote};
 use crate::ledger::inspect::SpoolFiles;
 use crate::ledger::replay;
 use crate::ledger::verify::{Meaning, Survey, survey};
+use crate::service::spools;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -25,6 +27,16 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let mut exit = Exit::Ok;
+    let config = load(&arguments.target.config)?;
+    let tables: Vec<&Mpos> = config.coins.iter().map(|coin| &coin.mpos).collect();
+    for stray in spools::strays(&config.daemon.state_dir, &tables) {
+        exit = Exit::Findings;
+        let object = json!({ "dir": stray.dir, "database": stray.database, "servers": stray.servers, "forgotten": stray.undrained });
+        match arguments.json {
+            true => say(&mut std::io::stdout(), object),
+            false => say(&mut std::io::stdout(), format_args!("FORGOTTEN   {stray}")),
+        }
+    }
     for place in arguments.target.places()? {
         let files = match open(&place.dir) {
             Ok(files) => files,
@@ -128,7 +140,9 @@ impl<'a> Report<'a> {
 
     fn json(&self) -> Value {
         let database = match &self.database {
-            Ok((database, _)) => json!({ "cursor": database.standing, "kept": database.kept }),
+            Ok((database, _)) => {
+                json!({ "server": database.server, "cursor": database.standing, "kept": database.kept })
+            }
             Err(error) => json!({ "error": error }),
         };
         json!({
@@ -175,13 +189,15 @@ impl<'a> Report<'a> {
         writeln!(out, "  confirmed   {} by the database{doubt}", self.confirmed)?;
         match &self.database {
             Err(error) => writeln!(out, "  database    cannot be asked: {error}")?,
-            Ok((Database { standing: None, .. }, _)) => writeln!(out, "  database    has no position yet")?,
-            Ok((Database { standing: Some(row), .. }, _)) => {
+            Ok((Database { standing: None, server, .. }, _)) => {
+                writeln!(out, "  database    has no position yet (server {server})")?;
+            }
+            Ok((Database { standing: Some(row), server, .. }, _)) => {
                 let whose =
                     if row.position.spool == self.files.spool().to_string() { "this spool" } else { "ANOTHER SPOOL" };
                 writeln!(
                     out,
-                    "  database    {} of {whose}; writer on host {} (version {}), last sign of life {} s ago",
+                    "  database    {} of {whose}; writer on host {} (version {}), last sign of life {} s ago (server {server})",
                     row.position.seq, row.host, row.version, row.age_secs
                 )?;
             }

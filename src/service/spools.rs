@@ -1,0 +1,290 @@
+//! Which spool belongs to which database. A spool holds what its database has not got yet, so it must be
+//! found again however the operator changes the list of servers, and none may be forgotten in silence.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Endpoint, Mpos};
+use crate::ledger::files;
+use crate::ledger::inspect::SpoolFiles;
+use crate::ledger::verify::survey;
+
+/// Beside the segments: whose spool it is.
+const OWNER_FILE: &str = "database.json";
+
+/// The file that makes a directory a spool.
+const ID_FILE: &str = "spool.id";
+
+/// Whose spool it is, as the last configuration that it was used with had it.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Owner {
+    database: String,
+    servers: Vec<String>,
+}
+
+impl Owner {
+    fn of(mpos: &Mpos) -> Self {
+        Self { database: mpos.database.clone(), servers: endpoints(mpos).map(server).collect() }
+    }
+}
+
+/// The spool of a `shares` table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Others that are the table's too and hold events that were never drained: which one goes first is
+    /// for the operator to say.
+    pub rivals: Vec<PathBuf>,
+}
+
+/// A spool with events that were never drained and whose servers the configuration does not name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// The name of its database.
+    pub database: String,
+    /// The servers it was used with last, if it says so.
+    pub servers: Vec<String>,
+    /// Its events that no database has confirmed; `None`: it cannot be read.
+    pub undrained: Option<u64>,
+}
+
+impl std::fmt::Display for Stray {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let events =
+            self.undrained.map_or_else(|| "events that cannot be read".into(), |count| format!("{count} events"));
+        write!(
+            f,
+            "spool {} of a database {} ({}) holds {events} that were never drained, and no coin uses it: name its server \
+             again, first or in `failover`, or move the directory away if they are not wanted",
+            self.dir.display(),
+            self.database,
+            if self.servers.is_empty() { "server unknown".to_owned() } else { self.servers.join(", ") }
+        )
+    }
+}
+
+/// Where the spool of a `shares` table lives, see [`choose`].
+pub fn spool_dir(state_dir: &Path, mpos: &Mpos) -> PathBuf {
+    choose(state_dir, mpos).dir
+}
+
+/// The spool of a `shares` table: a new one has the name of the database, for people, with a checksum of
+/// the first server, for equal names on two servers. One that is there stays the table's spool as long as
+/// any server that it was last used with is in the list. Of several that one goes on which a daemon
+/// works with, else the only one with events that were never drained.
+pub fn choose(state_dir: &Path, mpos: &Mpos) -> Choice {
+    let named: Vec<PathBuf> = endpoints(mpos).map(|endpoint| dir_of(state_dir, endpoint, &mpos.database)).collect();
+    let own = Owner::of(mpos);
+    let is_own = |dir: &PathBuf| {
+        let owner = owner(dir);
+        owner.database == own.database && owner.servers.iter().any(|server| own.servers.contains(server))
+    };
+    let mut there: Vec<PathBuf> = named.iter().filter(|dir| dir.exists()).cloned().collect();
+    there.extend(of_database(state_dir, &mpos.database).into_iter().filter(|dir| !named.contains(dir) && is_own(dir)));
+    let first = there.first().or(named.first()).cloned().unwrap_or_default();
+    if there.len() < 2 {
+        return Choice { dir: first, rivals: Vec::new() };
+    }
+    let is_held = |dir: &&PathBuf| SpoolFiles::open(dir).is_ok_and(|files| files.holder().is_ok_and(|it| it.is_some()));
+    if let Some(held) = there.iter().find(is_held) {
+        return Choice { dir: held.clone(), rivals: Vec::new() };
+    }
+    let mut waiting = there.into_iter().filter(|dir| undrained(dir) != Some(0));
+    Choice { dir: waiting.next().unwrap_or(first), rivals: waiting.collect() }
+}
+
+/// Notes in `dir` whose spool it is, so that it is found again by any of its servers.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn remember(dir: &Path, mpos: &Mpos) -> std::io::Result<()> {
+    let own = Owner::of(mpos);
+    if owner(dir) == own { Ok(()) } else { files::put(dir, OWNER_FILE, &own) }
+}
+
+/// Spools of databases of the configured names that no coin uses, with events that were never drained.
+/// They may be another pool's, so nothing is done with them but to say that they are there.
+pub fn strays(state_dir: &Path, tables: &[&Mpos]) -> Vec<Stray> {
+    let used: BTreeSet<PathBuf> = tables.iter().map(|mpos| spool_dir(state_dir, mpos)).collect();
+    let names: BTreeSet<&str> = tables.iter().map(|mpos| mpos.database.as_str()).collect();
+    let dirs = names.into_iter().flat_map(|name| of_database(state_dir, name).into_iter().map(move |dir| (name, dir)));
+    let unused = dirs.filter(|(_, dir)| !used.contains(dir));
+    let stray = |(name, dir): (&str, PathBuf)| {
+        let undrained = undrained(&dir);
+        let owner = owner(&dir);
+        let is_other = !owner.database.is_empty() && owner.database != name;
+        (undrained != Some(0) && !is_other).then(|| Stray {
+            database: name.into(),
+            servers: owner.servers,
+            dir,
+            undrained,
+        })
+    };
+    unused.filter_map(stray).collect()
+}
+
+/// Events of the spool in `dir` that were never confirmed by a database; `None`: it cannot be read.
+fn undrained(dir: &Path) -> Option<u64> {
+    if !dir.join(ID_FILE).exists() {
+        return Some(0);
+    }
+    let files = SpoolFiles::open(dir).ok()?;
+    let (confirmed, _) = files.confirmed().ok()?;
+    survey(&files, confirmed + 1, u64::MAX, confirmed).ok().map(|found| found.events)
+}
+
+fn owner(dir: &Path) -> Owner {
+    files::get(dir, OWNER_FILE).ok().flatten().unwrap_or_default()
+}
+
+fn endpoints(mpos: &Mpos) -> impl Iterator<Item = &Endpoint> {
+    std::iter::once(&mpos.endpoint).chain(&mpos.failover)
+}
+
+/// The directories that are named after a database, in the order of their names.
+fn of_database(state_dir: &Path, database: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(state_dir.join("spool")) else { return Vec::new() };
+    let prefix = format!("{}-", plain(database));
+    let is_of = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let tag = name.and_then(|name| name.strip_prefix(&prefix));
+        tag.is_some_and(|tag| tag.len() == 8 && tag.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let mut dirs: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_of).collect();
+    dirs.sort();
+    dirs
+}
+
+fn dir_of(state_dir: &Path, endpoint: &Endpoint, database: &str) -> PathBuf {
+    let place = format!("{}/{database}", server(endpoint));
+    state_dir.join("spool").join(tagged(database, &place))
+}
+
+/// A server's name in file names and notes.
+pub(super) fn server(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Tcp(host, port) => format!("{host}:{port}"),
+        Endpoint::Socket(path) => path.display().to_string(),
+    }
+}
+
+/// A file name of a database's name and a checksum of its whole place.
+pub(super) fn tagged(database: &str, place: &str) -> String {
+    format!("{}-{:08x}", plain(database), crc32c::crc32c(place.as_bytes()))
+}
+
+fn plain(database: &str) -> String {
+    database.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+    use crate::config::secret::Secret;
+    use crate::config::{Durability, Ledger as Settings};
+    use crate::ledger::handle::Ledger;
+    use crate::ledger::record::{Event, VerdictRecord};
+
+    fn mpos(first: &str, failover: &[&str]) -> Mpos {
+        let server = |name: &str| Endpoint::Tcp(name.into(), 3306);
+        Mpos {
+            endpoint: server(first),
+            user: "u".into(),
+            password: Secret::new(""),
+            database: "pool".into(),
+            accounts_database: "pool".into(),
+            workers_database: "pool".into(),
+            failover: failover.iter().map(|name| server(name)).collect(),
+            allow_myisam: false,
+        }
+    }
+
+    /// A start with this list of servers, in which `events` events come in and none is drained.
+    fn start(state: &Path, mpos: &Mpos, events: usize) -> PathBuf {
+        let dir = spool_dir(state, mpos);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let settings = Settings {
+            durability: Durability::Process,
+            sync_interval: Duration::from_millis(5),
+            segment_bytes: 256 * 1024,
+            spool_bytes_max: 1 << 30,
+            keep_drained: Duration::from_secs(3600),
+            drained_bytes_max: 1 << 30,
+            batch_rows_max: 200,
+        };
+        let ledger = Ledger::open(&dir, &settings, clock).unwrap().ledger;
+        remember(&dir, mpos).unwrap();
+        let verdict = VerdictRecord {
+            candidate: 1,
+            written_hash: [1; 32],
+            accepted: true,
+            node_hash: [1; 32],
+            reason: String::new(),
+        };
+        for _ in 0..events {
+            ledger.append(&[Event::Verdict(verdict.clone())]).unwrap();
+        }
+        ledger.close();
+        dir
+    }
+
+    #[test]
+    fn the_spool_stays_when_another_server_is_put_first() {
+        let state = tempfile::tempdir().unwrap();
+        let dir = |mpos: &Mpos| spool_dir(state.path(), mpos);
+        let old = dir(&mpos("a", &["b"]));
+        assert_eq!(old, dir(&mpos("a", &[])));
+        assert_ne!(old, dir(&mpos("b", &["a"])), "there is none yet");
+        std::fs::create_dir_all(&old).unwrap();
+        assert_eq!(old, dir(&mpos("b", &["a"])));
+        assert_ne!(old, dir(&mpos("b", &[])), "another server with a database of that name");
+    }
+
+    #[test]
+    fn the_spool_stays_when_its_dead_server_is_taken_out_of_the_list() {
+        let state = tempfile::tempdir().unwrap();
+        let old = start(state.path(), &mpos("a", &["b"]), 2);
+        assert_eq!(start(state.path(), &mpos("b", &[]), 1), old);
+        assert_eq!(start(state.path(), &mpos("b", &["c"]), 1), old);
+        assert_eq!(spool_dir(state.path(), &mpos("c", &[])), old);
+        assert_ne!(spool_dir(state.path(), &mpos("d", &[])), old);
+    }
+
+    #[test]
+    fn of_two_spools_the_one_that_still_holds_events_goes_on() {
+        let state = tempfile::tempdir().unwrap();
+        // Two starts with another list each; then both servers are one table's.
+        let (b, a) = (start(state.path(), &mpos("b", &[]), 0), start(state.path(), &mpos("a", &[]), 3));
+        assert_ne!(a, b);
+        assert_eq!(choose(state.path(), &mpos("b", &["a"])), Choice { dir: a.clone(), rivals: Vec::new() });
+        start(state.path(), &mpos("b", &[]), 1);
+        assert_eq!(choose(state.path(), &mpos("b", &["a"])), Choice { dir: b, rivals: vec![a] });
+    }
+
+    #[test]
+    fn a_spool_that_nobody_names_any_more_is_told() {
+        let state = tempfile::tempdir().unwrap();
+        let (a, b) = (start(state.path(), &mpos("a", &[]), 2), start(state.path(), &mpos("b", &[]), 1));
+        let told = |mpos: &Mpos| strays(state.path(), &[mpos]);
+        assert_eq!(
+            told(&mpos("b", &[])),
+            [Stray { dir: a, database: "pool".into(), servers: vec!["a:3306".into()], undrained: Some(2) }]
+        );
+        assert!(told(&mpos("b", &[]))[0].to_string().contains("(a:3306) holds 2 events"));
+        let other = Mpos { database: "poo".into(), ..mpos("c", &[]) };
+        assert_eq!(told(&other), []);
+        std::fs::write(b.join(ID_FILE), "damaged").unwrap();
+        assert_eq!(told(&mpos("a", &[]))[0].undrained, None);
+        let damaged = strays(state.path(), &[&mpos("a", &[]), &mpos("b", &[])]);
+        assert_eq!(damaged, [], "its coin says so when it is opened");
+    }
+}
