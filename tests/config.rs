@@ -146,7 +146,7 @@ fn every_preset_is_complete() {
         assert_eq!(profile.stratum_bits, bits, "{}", preset.name);
         assert_eq!(profile.version_mask, mask, "{}", preset.name);
         assert_eq!(profile.extranonce2_bytes, extranonce2_bytes, "{}", preset.name);
-        assert!(!profile.addresses.pubkey_hash.is_empty() && !profile.addresses.script_hash.is_empty());
+        assert!(!profile.form.addresses.pubkey_hash.is_empty() && !profile.form.addresses.script_hash.is_empty());
     }
 }
 
@@ -161,7 +161,7 @@ fn a_coin_may_be_described_without_a_preset() {
     let keys = "preset = \"bitcoin\"\nmpos_bits = 24\naddresses = { segwit = [\"xx\"] }";
     let profile = read(&least("preset = \"litecoin\"", keys)).coins[0].profile.clone();
     assert_eq!((profile.stratum_bits, profile.mpos_bits), (32, 24));
-    assert_eq!((profile.addresses.segwit[0].as_str(), profile.addresses.pubkey_hash[0]), ("xx", 0));
+    assert_eq!((profile.form.addresses.segwit[0].as_str(), profile.form.addresses.pubkey_hash[0]), ("xx", 0));
 }
 
 #[test]

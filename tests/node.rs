@@ -20,6 +20,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mpos_stratum::chain::form::ChainForm;
 use mpos_stratum::clock::SystemClock;
 use mpos_stratum::config::{Node, Templates};
 use mpos_stratum::node::nodes::Nodes;
@@ -34,8 +35,8 @@ use tokio::sync::watch;
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Rules of Litecoin; for Bitcoin-like nodes the second is one too many, which they ignore.
-fn rules() -> Vec<String> {
-    vec!["segwit".into(), "mweb".into()]
+fn rules() -> Arc<ChainForm> {
+    Arc::new(ChainForm { template_rules: vec!["segwit".into(), "mweb".into()], ..ChainForm::default() })
 }
 
 /// Polling that is quick, or so slow that only long polling or kicks can bring news.

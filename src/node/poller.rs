@@ -13,6 +13,7 @@ use super::publisher::Publisher;
 use super::tip::{NodeState, Source, Work};
 use super::watched::Watch;
 use crate::bytes::{Hash, display_hash};
+use crate::chain::form::ChainForm;
 use crate::clock::Clock;
 use crate::config::Templates;
 use crate::work::template::Template;
@@ -35,9 +36,8 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Starts watching; `rules` are the rule names sent with every template request. Must be called
-    /// within a runtime.
-    pub fn start(nodes: &Nodes, templates: &Templates, rules: &[String], clock: Arc<dyn Clock>) -> Self {
+    /// Starts watching; templates are asked for and read as `form` has it. Must be called within a runtime.
+    pub fn start(nodes: &Nodes, templates: &Templates, form: &Arc<ChainForm>, clock: Arc<dyn Clock>) -> Self {
         let publisher = Arc::new(Publisher::new(nodes.clone(), clock, templates.refresh));
         let kick = Arc::new(watch::channel(0).0);
         let mut tasks = JoinSet::new();
@@ -45,7 +45,7 @@ impl Poller {
             let watch = Arc::new(Watch {
                 index,
                 node: Arc::clone(node),
-                rules: rules.to_vec(),
+                form: Arc::clone(form),
                 publisher: Arc::clone(&publisher),
                 latest: watch::channel(None).0,
                 kick: Arc::clone(&kick),

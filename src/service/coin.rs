@@ -43,6 +43,8 @@ pub struct CoinService {
     pursuer: Arc<Pursuer>,
     counters: Arc<Counters>,
     board: watch::Receiver<Arc<JobBoard>>,
+    /// What the node says against our own blocks.
+    alarm: watch::Receiver<Option<String>>,
     ports: JoinSet<()>,
     _jobs: JoinSet<()>,
 }
@@ -80,10 +82,11 @@ impl CoinService {
         let name: Arc<str> = coin.name.as_str().into();
         let nodes = Nodes::new(&coin.nodes);
         let clock = Arc::clone(&shared.clock);
-        let poller = Arc::new(Poller::start(&nodes, &coin.templates, &coin.profile.template_rules, Arc::clone(&clock)));
+        let poller = Arc::new(Poller::start(&nodes, &coin.templates, &coin.profile.form, Arc::clone(&clock)));
         let (first, rest) = random.split_at(8);
         let (rest, secret) = rest.split_at(4);
         let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first));
+        let alarm = maker.alarm();
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
 
@@ -121,7 +124,7 @@ impl CoinService {
             };
             running.spawn(serve(bound, context));
         }
-        Self { coin, poller, pursuer, counters, board, ports: running, _jobs: jobs }
+        Self { coin, poller, pursuer, counters, board, alarm, ports: running, _jobs: jobs }
     }
 
     /// Candidates that the last run of the daemon left without a verdict are taken up again.
@@ -135,8 +138,11 @@ impl CoinService {
         let work = work.borrow();
         let height = work.template.as_ref().map_or_else(|| "none".to_owned(), |template| template.height.to_string());
         let mining = if self.board.borrow().job.is_some() { "mining" } else { "no work" };
+        let alarm = self.alarm.borrow();
+        let alarm =
+            alarm.as_ref().map_or_else(String::new, |reason| format!(", NODE WOULD REFUSE OUR BLOCKS ({reason:?})"));
         format!(
-            "{}: {mining}, height {height}, node {:?}, {} miners, {} shares, {} refused, {} candidates",
+            "{}: {mining}, height {height}, node {:?}, {} miners, {} shares, {} refused, {} candidates{alarm}",
             self.coin.name,
             work.state,
             self.counters.connections.load(Ordering::Relaxed),

@@ -6,6 +6,9 @@ mod coin;
 mod descriptors;
 pub mod desk;
 mod jobs;
+pub mod payout;
+pub mod proof;
+mod proposals;
 pub mod run;
 mod supervisor;
 

@@ -14,7 +14,7 @@ use mpos_stratum::stratum::session::effects::{Effect, Moment};
 use mpos_stratum::work::board::JobBoard;
 use mpos_stratum::work::extranonce::Extranonces;
 use mpos_stratum::work::job::{Job, JobRecipe};
-use mpos_stratum::work::template::Template;
+use mpos_stratum::work::template::{Particulars, Template};
 use mpos_stratum::worker::directory::{Answer, Denial};
 use serde_json::json;
 
@@ -59,7 +59,13 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let home = Home::new(&mut dice);
-        let recipe = JobRecipe { payout_script: vec![0x51], text: "/sim/".to_owned(), entropy: [0; 6] };
+        let recipe = JobRecipe {
+            payout_script: vec![0x51],
+            recipients: Vec::new(),
+            form: Arc::default(),
+            text: "/sim/".to_owned(),
+            entropy: [0; 6],
+        };
         let mut world = Self {
             dice,
             home,
@@ -179,6 +185,7 @@ impl World {
             mweb: None,
             longpoll_id: None,
             work_id: None,
+            particulars: Particulars::default(),
         };
         let made_at = self.home.clock.monotonic();
         let job = Job::new(self.serial, tip_seq, Arc::new(template), Arc::clone(&self.recipe), made_at, 4).unwrap();

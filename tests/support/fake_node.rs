@@ -359,7 +359,11 @@ fn plain(method: &str, params: &Value, chain: &Chain) -> Outcome {
             let hash = height.and_then(|height| chain.hash_at(height));
             hash.map(Value::from).ok_or_else(|| (-8, "Block height out of range".to_owned()))
         }
-        "getblockheader" | "getblock" => chain.header(text(0)).ok_or_else(|| (-5, "Block not found".to_owned())),
+        "getblockheader" | "getblock" => {
+            let raw = params.get(1) == Some(&Value::Bool(false));
+            let found = if raw { chain.raw_header(text(0)) } else { chain.header(text(0)) };
+            found.ok_or_else(|| (-5, "Block not found".to_owned()))
+        }
         "getnetworkinfo" => Ok(json!({"version": 210_000, "subversion": "/FakeNode:0/", "connections": 8})),
         "getmininginfo" => Ok(json!({"blocks": chain.height(), "difficulty": 1.0, "chain": "main", "warnings": ""})),
         "validateaddress" => {

@@ -2,10 +2,13 @@
 
 use toml::de::DeValue;
 
-use crate::coin::profile::{AddressForms, BlockHash, Profile};
+use std::sync::Arc;
+
+use crate::chain::form::{AddressForms, ChainForm};
+use crate::coin::profile::{BlockHash, Profile};
 use crate::config::problem::Report;
 use crate::config::section::Section;
-use crate::config::value::{Wrong, hex_u32, list, nonempty, one_of, sized, text, wrong};
+use crate::config::value::{Wrong, boolean, hex_u32, list, nonempty, one_of, sized, text, wrong};
 use crate::pow::Algorithm;
 use crate::pow::names::{self, Named};
 
@@ -14,6 +17,9 @@ const BITS_MAX: u64 = 64;
 
 /// Largest log2 of scrypt's cost: a gibibyte per hash at r = 8.
 const SCRYPT_LOG_N_MAX: u64 = 20;
+
+/// Longest text after a coinbase: every miner gets it with every job.
+const MESSAGE_BYTES_MAX: usize = 140;
 
 /// Largest block size of scrypt.
 const SCRYPT_R_MAX: u64 = 8;
@@ -39,9 +45,10 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
         section.missing("block_hash", "block_hash = \"sha256d\"   # or \"pow\": which hash `getblock` reports");
     }
     let version_mask = section.or("version_mask", "\"00000000\"", hex_u32);
-    let template_rules = section.or("template_rules", "[\"segwit\"]", list(nonempty));
     let extranonce2_bytes = section.optional("extranonce2_bytes", sized(EXTRANONCE2_BYTES));
-    let addresses = addresses(section.table("addresses"));
+    let form = form(report, section);
+    let pays_public_key = section.or("pays_public_key", "false", boolean);
+    let several_algorithms = section.or("several_algorithms", "false", boolean);
 
     let named = named?;
     // Rentals and proxies divide the miner's part among their own miners; old scrypt miners assume four bytes.
@@ -52,8 +59,9 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
         mpos_bits: mpos_bits.or(named.mpos_bits)?,
         block_hash: block_hash.or((named.algorithm == Algorithm::Sha256d).then_some(BlockHash::Sha256d))?,
         version_mask: version_mask?,
-        template_rules: template_rules?,
-        addresses: addresses?,
+        form: Arc::new(form?),
+        pays_public_key: pays_public_key?,
+        several_algorithms: several_algorithms?,
         extranonce2_bytes: extranonce2_bytes.unwrap_or(usual_extranonce2_bytes),
     })
 }
@@ -86,20 +94,72 @@ fn parameters(report: &Report, section: &Section<'_>, named: Option<&Named>) -> 
     Some(named.algorithm)
 }
 
+/// Where the coin's blocks, templates and addresses differ from Bitcoin's.
+fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
+    let template_rules = section.or("template_rules", "[\"segwit\"]", list(nonempty));
+    let bare_requests = section.or("bare_template_requests", "false", boolean);
+    let template_algorithm = section.optional("template_algorithm", nonempty);
+    if bare_requests == Some(true) && section.has("template_algorithm") {
+        let what = "cannot be asked for together with bare_template_requests";
+        report.problem(&section.place("template_algorithm"), what, "remove one of them");
+    }
+    let payee_members = section.or("payee_members", "[]", list(nonempty));
+    let ignored_members = section.or("ignored_members", "[]", list(nonempty));
+    let payees_beside_value = section.or("payees_beside_value", "false", boolean);
+    let transaction_time = section.or("transaction_time", "false", boolean);
+    let block_signature = section.or("block_signature", "false", boolean);
+    let has_messages = section.or("transaction_messages", "false", boolean);
+    let message = section.or("transaction_message", "\"\"", transaction_message);
+    if let (Some(false), Some(message)) = (has_messages, &message)
+        && !message.is_empty()
+    {
+        let remedy = "remove it, or write `transaction_messages = true` if the coin's transactions have texts";
+        report.problem(&section.place("transaction_message"), "is not part of this coin's transactions", remedy);
+    }
+    let lock_to_height = section.or("lock_to_height", "false", boolean);
+    let addresses = addresses(section.table("addresses"));
+    Some(ChainForm {
+        addresses: addresses?,
+        template_rules: template_rules?,
+        bare_requests: bare_requests?,
+        template_algorithm,
+        payee_members: payee_members?,
+        ignored_members: ignored_members?,
+        payees_beside_value: payees_beside_value?,
+        transaction_time: transaction_time?,
+        block_signature: block_signature?,
+        message: message.filter(|_| has_messages == Some(true)),
+        lock_to_height: lock_to_height?,
+    })
+}
+
+/// A text after every coinbase.
+fn transaction_message(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let text = text(value)?;
+    if text.len() > MESSAGE_BYTES_MAX {
+        return wrong("is too long for a transaction", format!("use up to {MESSAGE_BYTES_MAX} bytes"));
+    }
+    Ok(text)
+}
+
 fn addresses(section: Section<'_>) -> Option<AddressForms> {
     let version = || list(sized(0..=u64::from(u8::MAX)));
     let pubkey_hash = section.required("pubkey_hash", "pubkey_hash = [48, 111]", version());
     let script_hash = section.or("script_hash", "[]", version());
     let segwit = section.or("segwit", "[]", list(prefix));
+    let cash = section.or("cash", "[]", list(prefix));
     section.finish();
-    Some(AddressForms { pubkey_hash: pubkey_hash?, script_hash: script_hash?, segwit: segwit? })
+    Some(AddressForms { pubkey_hash: pubkey_hash?, script_hash: script_hash?, segwit: segwit?, cash: cash? })
 }
 
-/// The human-readable part of a segwit address (BIP173), in lower case as addresses are compared.
+/// The prefix of a segwit (BIP173) or CashAddr address, in lower case as addresses are compared.
 fn prefix(value: &DeValue<'_>) -> Result<String, Wrong> {
     let prefix = nonempty(value)?;
     if prefix.len() > 83 || !prefix.bytes().all(|byte| (33..=126).contains(&byte) && !byte.is_ascii_uppercase()) {
-        return wrong("is no prefix of segwit addresses", "write it in lower case without the 1, such as \"ltc\"");
+        return wrong(
+            "is no prefix of addresses",
+            "write it in lower case without the 1 or the colon, such as \"ltc\"",
+        );
     }
     Ok(prefix)
 }

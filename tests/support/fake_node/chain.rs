@@ -10,6 +10,8 @@ use super::super::miner::{hex, target};
 
 /// What the coinbase may pay, before fees.
 const SUBSIDY: u64 = 5_000_000_000;
+/// Compact target of the blocks that strangers find: regtest's.
+const EASY_BITS: u32 = 0x207f_ffff;
 /// Fee of every dummy transaction.
 const FEE: u64 = 1_000;
 
@@ -24,8 +26,8 @@ pub struct Chain {
     /// Whether blocks that are handed in are named by their proof of work.
     pub by_proof_of_work: bool,
     best: Vec<[u8; 32]>,
-    /// Merkle roots of the blocks that were handed in.
-    roots: HashMap<String, String>,
+    /// Headers by the names of their blocks.
+    headers: HashMap<String, Vec<u8>>,
     orphans: Vec<[u8; 32]>,
     made: u64,
 }
@@ -43,7 +45,7 @@ impl Chain {
             transactions: 0,
             by_proof_of_work: false,
             best: Vec::new(),
-            roots: HashMap::new(),
+            headers: HashMap::new(),
             orphans: Vec::new(),
             made: 0,
         };
@@ -53,12 +55,21 @@ impl Chain {
         chain
     }
 
-    /// Somebody else finds a block.
+    /// Somebody else finds a block: an easy one, but with a name and a proof of work that are true.
     pub fn extend_by_stranger(&mut self) {
         self.made += 1;
-        let mut hash = sha256d(&self.made.to_le_bytes());
-        // A block hash that looks like one: the top bytes are zero.
-        hash[28..].fill(0);
+        let mut header = vec![0, 0, 0, 0x20];
+        header.extend(self.best.last().unwrap_or(&[0; 32]));
+        header.extend(sha256d(&self.made.to_le_bytes()));
+        header.extend(u32::try_from(now_secs()).unwrap_or(u32::MAX).to_le_bytes());
+        header.extend(EASY_BITS.to_le_bytes());
+        header.extend([0; 4]);
+        // The target's topmost byte; the bytes of a hash stand in reverse.
+        while self.algorithm.proof_of_work(&header)[31] > 0x7e {
+            header[76] += 1;
+        }
+        let hash = sha256d(&header);
+        self.headers.insert(display(&hash), header);
         self.best.push(hash);
     }
 
@@ -66,8 +77,7 @@ impl Chain {
     pub fn extend(&mut self, block: &[u8]) -> bool {
         let header = block.get(..80).unwrap_or_default();
         let hash = if self.by_proof_of_work { self.algorithm.proof_of_work(header) } else { sha256d(header) };
-        let root: [u8; 32] = header.get(36..68).and_then(|root| root.try_into().ok()).unwrap_or_default();
-        let is_new = self.roots.insert(display(&hash), display(&root)).is_none();
+        let is_new = self.headers.insert(display(&hash), header.to_vec()).is_none();
         if is_new {
             self.best.push(hash);
         }
@@ -105,11 +115,17 @@ impl Chain {
             Some(height) => (height, json!(self.best.len() - height)),
             None => (position(&self.orphans).map(|_| self.height())?, json!(-1)),
         };
+        let root: [u8; 32] = self.headers.get(hash)?.get(36..68)?.try_into().ok()?;
         Some(json!({
-            "hash": hash, "merkleroot": self.roots.get(hash).map_or(hash, String::as_str), "confirmations": confirmations, "height": height, "version": 0x2000_0000,
+            "hash": hash, "merkleroot": display(&root), "confirmations": confirmations, "height": height, "version": 0x2000_0000,
             "time": now_secs(), "mediantime": now_secs(), "bits": format!("{:08x}", self.bits),
             "previousblockhash": height.checked_sub(1).and_then(|below| self.hash_at(below)),
         }))
+    }
+
+    /// The bytes of a header in hexadecimal.
+    pub fn raw_header(&self, hash: &str) -> Option<Value> {
+        self.headers.get(hash).map(|header| json!(hex::encode(header)))
     }
 
     /// The rules a `getblocktemplate` must name, as the real daemons insist.
