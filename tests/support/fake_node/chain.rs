@@ -24,7 +24,7 @@ pub struct Chain {
     /// How many dummy transactions a template carries.
     pub transactions: usize,
     /// Whether blocks that are handed in are named by their proof of work.
-    pub by_proof_of_work: bool,
+    by_proof_of_work: bool,
     best: Vec<[u8; 32]>,
     /// Headers by the names of their blocks.
     headers: HashMap<String, Vec<u8>>,
@@ -55,6 +55,14 @@ impl Chain {
         chain
     }
 
+    /// Begins anew with blocks that are named by their proof of work.
+    pub fn begin_by_proof_of_work(&mut self) {
+        self.by_proof_of_work = true;
+        for _ in 0..self.best.split_off(0).len() {
+            self.extend_by_stranger();
+        }
+    }
+
     /// Somebody else finds a block: an easy one, but with a name and a proof of work that are true.
     pub fn extend_by_stranger(&mut self) {
         self.made += 1;
@@ -68,9 +76,7 @@ impl Chain {
         while self.algorithm.proof_of_work(&header)[31] > 0x7e {
             header[76] += 1;
         }
-        let hash = sha256d(&header);
-        self.headers.insert(display(&hash), header);
-        self.best.push(hash);
+        self.extend(&header);
     }
 
     /// A submitted block becomes the tip; false if it is known already.
