@@ -4,8 +4,10 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::needless_pass_by_value,
     missing_docs,
-    reason = "tests may end at the first surprise"
+    reason = "tests may end at the first surprise; facts are written down where they are used"
 )]
 
 mod support;
@@ -14,7 +16,10 @@ mod support;
 mod blocks;
 #[path = "coins/fixtures.rs"]
 mod fixtures;
+#[path = "coins/fuzzed.rs"]
+mod fuzzed;
 #[path = "coins/fuzzing.rs"]
+#[allow(dead_code, reason = "shared with the tests of a current Bitcoin Core")]
 mod fuzzing;
 #[path = "coins/judged.rs"]
 mod judged;

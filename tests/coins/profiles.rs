@@ -33,7 +33,7 @@ async fn check_online_proves_right_profiles_with_numbers() {
         "difficulty 1 is 2^16 hashes for miners, rows hold it x 1",
         "difficulty 1 is 2^32 hashes for miners, rows hold it x 1",
         "by the script 76a914",
-        "warning: no node says whether the payout address is in its wallet",
+        "warning: the payout address does not belong to the node's wallet",
     ] {
         assert!(text.contains(part), "`{part}` is not in: {text}");
     }
