@@ -5,6 +5,8 @@ use super::form::AddressForms;
 use super::script;
 use crate::bytes::hex;
 
+/// The whole of a reward, in the unit in which shares of it are counted.
+pub const WHOLE_PPM: u32 = 1_000_000;
 /// Written before a raw output script.
 const SCRIPT_MARK: &str = "script:";
 /// Longest raw script: far beyond any that somebody is paid by, far below what would fill a block.

@@ -3,9 +3,7 @@
 
 use super::template::Template;
 use crate::chain::coinbase::{CoinbaseError, Output};
-
-/// The whole, in the unit of [`Recipient::share_ppm`].
-pub const WHOLE_PPM: u32 = 1_000_000;
+use crate::chain::destination::WHOLE_PPM;
 
 /// Somebody with a share of every reward.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,12 +2,11 @@
 
 use toml::de::DeValue;
 
-use crate::chain::destination::Destination;
+use crate::chain::destination::{Destination, WHOLE_PPM};
 use crate::config::Recipient;
 use crate::config::problem::Report;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, nonempty, number, wrong};
-use crate::work::outputs::WHOLE_PPM;
 
 /// Most recipients: each costs every miner bytes in every job.
 const RECIPIENTS_MAX: usize = 16;
