@@ -16,6 +16,8 @@ mod support;
 mod clients;
 #[path = "protocol/conduct.rs"]
 mod conduct;
+#[path = "protocol/hostile.rs"]
+mod hostile;
 #[path = "protocol/messages.rs"]
 mod messages;
 #[path = "protocol/rentals.rs"]

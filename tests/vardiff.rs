@@ -13,5 +13,7 @@
 
 #[path = "vardiff/budgets.rs"]
 mod budgets;
+#[path = "vardiff/bugs.rs"]
+mod bugs;
 #[path = "vardiff/simulation.rs"]
 mod simulation;

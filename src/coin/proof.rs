@@ -5,7 +5,7 @@ use super::profile::{BlockHash, Profile};
 use crate::bytes::{Hash, display_hash};
 use crate::chain::header::{HEADER_BYTES, Header};
 use crate::difficulty::{Target, mpos_factor};
-use crate::pow::{Scratch, sha256d};
+use crate::pow::Scratch;
 
 /// Headers that are looked at. On regtest a wrong algorithm passes for one header in two, so for all
 /// of them once in 65,536 times; on a main network never.
@@ -100,7 +100,7 @@ pub fn prove(profile: &Profile, samples: &[Sample]) -> Result<Proof, Misfit> {
         let bytes: &[u8; HEADER_BYTES] = sample.header.as_slice().try_into().map_err(|_| Misfit::Header { height })?;
         let header = Header::from_bytes(bytes);
         let pow = profile.algorithm.hash(bytes, &mut scratch);
-        let ours = name_of(profile.block_hash, bytes, pow);
+        let ours = profile.block_hash.of(bytes, pow);
         // Where the name is the proof of work, both are wrong if the algorithm is: that is said first.
         let target = Target::from_compact(header.bits).ok_or(Misfit::Header { height })?;
         let meets = target.is_met_by(&pow);
@@ -128,13 +128,6 @@ pub fn prove(profile: &Profile, samples: &[Sample]) -> Result<Proof, Misfit> {
             Err(Misfit::Work { height })
         }
         _ => Ok(proof),
-    }
-}
-
-fn name_of(block_hash: BlockHash, header: &[u8], pow: Hash) -> Hash {
-    match block_hash {
-        BlockHash::Sha256d => sha256d(header),
-        BlockHash::Pow => pow,
     }
 }
 

@@ -78,6 +78,7 @@ impl JobMaker {
             form: Arc::clone(&self.coin.profile.form),
             text: self.coin.coinbase_text.clone(),
             entropy: self.entropy,
+            transaction_hash: self.coin.profile.transaction_hash,
         });
         let mut proposing = JoinSet::new();
         let proposals = proposals::run(Arc::clone(&self.coin), nodes, self.tips.subscribe(), self.alarm.clone());

@@ -6,10 +6,12 @@ mod coin;
 mod descriptors;
 pub mod desk;
 mod jobs;
+pub mod local;
 pub mod payout;
 pub mod proof;
 mod proposals;
 pub mod run;
+mod summary;
 mod supervisor;
 
 pub use accounts::spool_dir;

@@ -10,7 +10,8 @@ use crate::config::{Coin, preset_profile};
 use crate::difficulty::mpos_factor;
 use crate::node::nodes::Nodes;
 use crate::node::recent;
-use crate::pow::names;
+use crate::pow::Class;
+use crate::pow::names::{self, Named};
 
 /// Profiles that are named as better ones.
 const ADVICE_MAX: usize = 6;
@@ -64,11 +65,13 @@ fn advice(coin: &Coin, samples: &[Sample]) -> String {
     if !fitting.is_empty() {
         return format!("{} would fit", fitting.join(" or "));
     }
-    let with = |name: &'static str, block_hash| {
-        let algorithm = names::find(name)?.algorithm;
-        fits(&Profile { algorithm, block_hash, ..coin.profile.clone() }).then_some((name, block_hash))
+    // Expensive ones are left out: dozens of their hashes would hold up everything else.
+    let cheap = names::all().filter(|named| named.algorithm.class() != Class::Expensive);
+    let with = |named: &Named, block_hash| {
+        let algorithm = named.algorithm;
+        fits(&Profile { algorithm, block_hash, ..coin.profile.clone() }).then_some((named.name, block_hash))
     };
-    let known = names::all().flat_map(|name| [with(name, BlockHash::Sha256d), with(name, BlockHash::Pow)]).flatten();
+    let known = cheap.flat_map(|named| [with(named, BlockHash::Sha256d), with(named, BlockHash::Pow)]).flatten();
     let known: Vec<String> = known
         .map(|(name, block_hash)| {
             let block_hash = if block_hash == BlockHash::Pow { "pow" } else { "sha256d" };

@@ -24,6 +24,9 @@ pub struct Counters {
     pub late: AtomicU64,
     /// Shares credited at a difficulty that was lowered after their job was sent.
     pub raced: AtomicU64,
+    /// Shares that count although their time is so far ahead of the clock that a block with it might be refused
+    /// by other nodes, whose clocks differ.
+    pub ahead: AtomicU64,
     /// Workers that lost their right to mine while they did.
     pub withdrawn: AtomicU64,
     /// Refused submits by their reason, in the order of [`Reject`].

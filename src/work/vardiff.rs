@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_miner_is_lowered_to_the_minimum_and_a_fast_one_is_capped() {
+    fn b09_a_silent_miner_is_lowered_to_the_minimum_and_a_fast_one_is_capped() {
         let (mut estimator, mut last) = (Estimator::new(Difficulty::new(1024.0).unwrap(), Duration::ZERO), 1024.0);
         for secs in (0..7200).step_by(5) {
             if let Some(next) = estimator.retarget(Duration::from_secs(secs), &bounds(), None) {

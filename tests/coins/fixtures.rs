@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mpos_stratum::chain::form::{AddressForms, ChainForm};
+use mpos_stratum::pow::ids::TransactionHash;
 use mpos_stratum::work::extranonce::Extranonce2;
 use mpos_stratum::work::job::{Job, JobRecipe};
 use mpos_stratum::work::outputs::Recipient;
@@ -46,6 +47,7 @@ fn block(form: &ChainForm, more: Value, quirks: Quirks) -> Block {
         form: Arc::new(form.clone()),
         text: "/pool/".to_owned(),
         entropy: [1, 2, 3, 4, 5, 6],
+        transaction_hash: TransactionHash::Sha256d,
     };
     let job = Job::new(7, 1, Arc::new(template), Arc::new(recipe), Duration::ZERO, 4).unwrap();
     let announcement = job.announcement(4, 0).unwrap();
@@ -212,6 +214,7 @@ fn four_thousand_payments_with_witnesses() {
         form: Arc::new(form()),
         text: String::new(),
         entropy: [0; 6],
+        transaction_hash: TransactionHash::Sha256d,
     };
     let job = Job::new(7, 1, Arc::new(template), Arc::new(recipe), Duration::ZERO, 4).unwrap();
     let block = Block::read(&job.proposal(4).unwrap(), Quirks::default());

@@ -9,6 +9,7 @@ use mpos_stratum::config::Node;
 use mpos_stratum::node::nodes::Nodes;
 use mpos_stratum::node::proposal::{Opinion, propose};
 use mpos_stratum::node::rpc::{Call, Rpc};
+use mpos_stratum::pow::ids::TransactionHash;
 use mpos_stratum::work::job::{Job, JobRecipe};
 use mpos_stratum::work::outputs::Recipient;
 use mpos_stratum::work::template::Template;
@@ -65,6 +66,7 @@ fn block(template: &Template, dice: &mut Dice) -> Vec<u8> {
         form: Arc::new(ChainForm { lock_to_height: dice.roll(2) == 1, ..form() }),
         text,
         entropy: dice.bytes(6).try_into().unwrap(),
+        transaction_hash: TransactionHash::Sha256d,
     };
     let (serial, size) = (dice.roll(1 << 32) as u32, 2 + dice.roll(7) as u8);
     let job = Job::new(serial, 1, Arc::new(template.clone()), Arc::new(recipe), Duration::ZERO, size).unwrap();

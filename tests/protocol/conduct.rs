@@ -82,3 +82,47 @@ async fn failing_logins_are_slowed_down_and_strange_questions_end() {
     }
     miner.wait_for_close().await.unwrap();
 }
+
+#[tokio::test]
+async fn who_never_subscribes_and_who_never_works_is_let_go() {
+    let keys = "\nsubscribe_timeout_secs = 1\nidle_timeout_secs = 2\ninvalid_percent_max = 100";
+    let stage = FakeStage::start_with("protocol_idle", |coin| coin.ports[0] += keys).await;
+    let mut silent = Miner::connect(stage.port, Algorithm::Sha256d).await.unwrap();
+    // Talk is no work, nor are submits that do not count.
+    let (mut zombie, job) = stage.miner("alice.rig1").await;
+    let (mut honest, work) = stage.miner("alice.rig2").await;
+    silent.wait_for_close().await.unwrap();
+    let (mut alive, started) = (true, std::time::Instant::now());
+    while alive {
+        assert!(started.elapsed() < crate::support::miner::PATIENCE, "the zombie stays");
+        let weak = zombie.mine(&job, Wanted::BelowShare).unwrap();
+        alive = zombie.submit("alice.rig1", &weak).await.is_ok();
+        alive &= zombie.request("mining.ping", json!([])).await.is_ok();
+        let share = honest.mine(&work, Wanted::Share).unwrap();
+        assert!(honest.submit("alice.rig2", &share).await.unwrap().is_true());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(honest.request("mining.ping", json!([])).await.unwrap().result, json!("pong"));
+}
+
+#[tokio::test]
+async fn a_flood_of_shares_is_met_with_a_higher_difficulty_at_once() {
+    let keys = "\n[coin.port.vardiff]\nmin = 1e-12\nmax = 1e6\ntarget_secs = 60";
+    let stage = FakeStage::start_with("protocol_vardiff", |coin| coin.ports[0] += keys).await;
+    let (mut miner, first) = stage.miner("alice.rig1").await;
+    let mut accepted = 0;
+    let raised = loop {
+        let share = miner.mine(&first, Wanted::Share).unwrap();
+        let reply = miner.submit("alice.rig1", &share).await.unwrap();
+        assert!(reply.is_true(), "{}", reply.line);
+        accepted += 1;
+        if let Some(job) = miner.job().filter(|job| job.id != first.id) {
+            break job.clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert!(raised.difficulty >= 4.0 * first.difficulty && raised.clean && raised.previous == first.previous);
+    // Every share before it is a row at the difficulty it was found with.
+    let rows = stage.facts(accepted).await;
+    assert!(rows.iter().all(|row| row.4 == first.difficulty));
+}

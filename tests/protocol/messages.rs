@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::stage::{FakeStage, PASSWORD};
-use crate::support::miner::{Algorithm, EventKind, Miner, Wanted};
+use crate::support::miner::{Algorithm, Choice, EventKind, Miner, Wanted};
 
 async fn connect(stage: &FakeStage) -> Miner {
     Miner::connect(stage.port, Algorithm::Sha256d).await.unwrap()
@@ -187,13 +187,16 @@ async fn w07_b03_b19_b22_other_spellings_of_a_share_are_the_same_share() {
         let reply = miner.request("mining.submit", params.clone()).await.unwrap();
         assert_eq!(reply.code(), Some(code), "{params}: {}", reply.line);
     }
-    // With other version bits it is other work, and the job's own version spelt out is the same.
-    let mut choice = share.choice.clone();
-    choice.version_bits = Some(0x0000_2000);
-    let rolled = miner.mine_from(&job, choice, Wanted::Share);
-    if let Ok(rolled) = rolled {
-        let wanted = if job.version_mask == 0 { Some(20) } else { None };
-        assert_eq!(miner.submit("alice.rig1", &rolled).await.unwrap().code(), wanted);
+    // With other version bits, and nothing else changed, it is other work; the job's own version spelt out is not.
+    let rolled = (1u32..1 << 16).map(|roll| {
+        let choice = Choice { version_bits: Some(roll << 13), ..share.choice.clone() };
+        job.share(choice)
+    });
+    let mut rolled = rolled.filter(|rolled| rolled.meets_share_target && rolled.header[..4] != share.header[..4]);
+    for _ in 0..2 {
+        let rolled = rolled.next().unwrap();
+        assert!(miner.submit("alice.rig1", &rolled).await.unwrap().is_true());
+        assert_eq!(miner.submit("alice.rig1", &rolled).await.unwrap().code(), Some(22));
     }
     let mut spelt = good.as_array().unwrap().clone();
     spelt.push(json!(format!("{:08x}", job.version)));

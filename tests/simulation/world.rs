@@ -65,6 +65,7 @@ impl World {
             form: Arc::default(),
             text: "/sim/".to_owned(),
             entropy: [0; 6],
+            transaction_hash: mpos_stratum::pow::ids::TransactionHash::Sha256d,
         };
         let mut world = Self {
             dice,

@@ -53,6 +53,10 @@ fn w23_the_difficulty_follows_within_its_budgets() {
     let step = |rate| Miner { rates: vec![(0.0, 1.0), (HOUR, rate)], ..Miner::steady(1.0) };
     // Two rigs on one connection, then one of them: the difficulty of both may stay for a while.
     let two = Miner { rates: vec![(0.0, 1.0), (HOUR, 0.45)], ..Miner::steady(1.0) };
+    let by_turns = Miner {
+        rates: (0..9).map(|half| (f64::from(half) * HOUR / 2.0, 0.7 + 0.7 * f64::from(half % 2))).collect(),
+        ..Miner::steady(1.0)
+    };
     let met = [
         steady("steady", &Miner::steady(1.0), 0.2, 2.0),
         steady("steady, started 4 x too high", &Miner::steady(4.0), 0.2, 2.0),
@@ -64,6 +68,8 @@ fn w23_the_difficulty_follows_within_its_budgets() {
         settles("rate : 4 after an hour", &step(0.25), (HOUR, 0.25), 600.0, 2.0),
         settles("rate x 64 after an hour", &step(64.0), (HOUR, 64.0), 240.0, 20.0),
         settles("one of two rigs leaves", &two, (HOUR, 0.45), 900.0, 2.0),
+        settles("a second rig joins", &step(2.2), (HOUR, 2.2), 900.0, 4.0),
+        steady("two rigs, one by turns of 30 min", &by_turns, 0.7, 6.0),
         steady("bursty proxy, bunches of 4", &Miner { bunch: 4.0, ..Miner::steady(1.0) }, 1.2, 8.0),
         steady("1 share in 10 held up for 20 s", &Miner { stall: 0.1, ..Miner::steady(1.0) }, 0.25, 3.0),
         on_and_off(),

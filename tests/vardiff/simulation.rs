@@ -106,7 +106,8 @@ impl Chance {
     }
 }
 
-fn bounds() -> Vardiff {
+/// The port of every simulation.
+pub fn bounds() -> Vardiff {
     Vardiff {
         min: Difficulty::new(IDEAL / 1_000_000.0).unwrap(),
         max: Difficulty::new(IDEAL * 1_000_000.0).unwrap(),

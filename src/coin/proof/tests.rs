@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::bytes::{hex, parse_display_hash};
-use crate::pow::Algorithm;
+use crate::pow::ids::TransactionHash;
+use crate::pow::{Algorithm, sha256d};
 
 fn profile(algorithm: Algorithm, block_hash: BlockHash) -> Profile {
     Profile {
@@ -10,6 +11,7 @@ fn profile(algorithm: Algorithm, block_hash: BlockHash) -> Profile {
         stratum_bits: 32,
         mpos_bits: 32,
         block_hash,
+        transaction_hash: TransactionHash::default(),
         version_mask: 0,
         form: Arc::default(),
         pays_public_key: false,

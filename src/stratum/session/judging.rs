@@ -8,8 +8,6 @@ use super::answers::{SyncNeed, Ticket, Waiting};
 use super::effects::{CloseReason, Effect, Moment};
 use super::pending::PendingShare;
 use crate::bytes::Hash;
-use crate::coin::profile::BlockHash;
-use crate::pow::sha256d;
 use crate::stratum::counters::Counters;
 use crate::stratum::desk::{Candidate, HashedWork, JudgedShare};
 use crate::stratum::reply;
@@ -20,6 +18,8 @@ use crate::work::share::{Facts, Freshness, Outcome, judge};
 
 /// How long the answer to a candidate waits for the disk.
 const CANDIDATE_SYNC_WAIT: Duration = Duration::from_secs(1);
+/// A header's time so far ahead of our clock is counted.
+const AHEAD_SECS: u64 = 600;
 /// Least time between two looks at the difficulty of a miner whose shares come in a flood.
 const OVERDUE_GAP: Duration = Duration::from_secs(1);
 
@@ -39,7 +39,7 @@ impl Session {
             network: share.sent.job.template.target,
         };
         let outcome = judge(&facts, self.terms.stratum_bits);
-        self.take_note(&share, outcome);
+        self.take_note(now, &share, outcome);
         self.note_submit(now, outcome.verdict.or(if outcome.candidate { Ok(()) } else { outcome.verdict }));
         if outcome.candidate {
             self.duplicates.mark_candidate(share.key);
@@ -65,7 +65,7 @@ impl Session {
     }
 
     /// Counts what came of a hashed submit.
-    fn take_note(&mut self, share: &PendingShare, outcome: Outcome) {
+    fn take_note(&mut self, now: Moment, share: &PendingShare, outcome: Outcome) {
         let counters = &self.terms.memory.counters;
         match outcome.verdict {
             Err(reject) => counters.refused(reject),
@@ -75,6 +75,7 @@ impl Session {
                     (outcome.tolerated, &counters.tolerated),
                     (share.freshness == Freshness::Late, &counters.late),
                     (lowered, &counters.raced),
+                    (u64::from(share.key.time) > now.unix_secs + AHEAD_SECS, &counters.ahead),
                 ];
                 notes.into_iter().filter(|(is, _)| *is).for_each(|(_, counter)| Counters::count(counter));
             }
@@ -127,11 +128,8 @@ impl Session {
         {
             return;
         }
-        let block_hash =
-            (outcome.candidate || self.terms.emit_invalid_block_hashes).then(|| match self.terms.block_hash {
-                BlockHash::Sha256d => sha256d(&share.assembled.header),
-                BlockHash::Pow => pow,
-            });
+        let block_hash = (outcome.candidate || self.terms.emit_invalid_block_hashes)
+            .then(|| self.terms.block_hash.of(&share.assembled.header, pow));
         let candidate = block_hash.filter(|_| outcome.candidate).map(|block_hash| Candidate {
             block_hash,
             coinbase: share.sent.announcement.coinbase(self.extranonce1.bytes(), &share.extranonce2),

@@ -17,6 +17,8 @@ use crate::work::extranonce::Lease;
 
 /// Most sessions kept per coin; at it the oldest goes.
 pub const PARKED_MAX: usize = 20_000;
+/// Most places in the order of parking; at it the oldest session goes, too.
+const PLACES_MAX: usize = 2 * PARKED_MAX;
 /// Jobs kept with a session: those that its last shares can be for.
 pub const JOBS_KEPT_MAX: usize = 4;
 
@@ -81,9 +83,10 @@ impl Parked {
     pub fn park(&self, id: SessionId, kept: Kept, now: Duration, window: Duration) {
         let mut table = self.0.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.forget(now);
-        while table.sessions.len() >= PARKED_MAX {
-            let Some((oldest, _)) = table.order.pop_front() else { break };
-            table.sessions.remove(&oldest);
+        // Sessions that come and go leave their places in the order behind.
+        while table.sessions.len() >= PARKED_MAX || table.order.len() >= PLACES_MAX {
+            let Some((oldest, until)) = table.order.pop_front() else { break };
+            table.drop_if_parked_until(oldest, until);
         }
         let until = now + window;
         table.sessions.insert(id, (kept, until));
@@ -102,11 +105,67 @@ impl Parked {
 impl Table {
     /// Drops what is too old.
     fn forget(&mut self, now: Duration) {
-        while let Some((id, _)) = self.order.pop_front_if(|(_, until)| *until <= now) {
-            // It may have been taken up and parked again since.
-            if self.sessions.get(&id).is_some_and(|(_, until)| *until <= now) {
-                self.sessions.remove(&id);
-            }
+        while let Some((id, until)) = self.order.pop_front_if(|(_, until)| *until <= now) {
+            self.drop_if_parked_until(id, until);
         }
+    }
+
+    /// Drops a session, unless it was taken up and parked again since.
+    fn drop_if_parked_until(&mut self, id: SessionId, until: Duration) {
+        if self.sessions.get(&id).is_some_and(|(_, parked_until)| *parked_until == until) {
+            self.sessions.remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::work::extranonce::Extranonces;
+
+    const WINDOW: Duration = Duration::from_secs(600);
+
+    fn kept(extranonces: &Arc<Extranonces>) -> Kept {
+        Kept {
+            extranonce1: Arc::new(extranonces.lease()),
+            extranonce2_bytes: 4,
+            duplicates: Duplicates::default(),
+            jobs: VecDeque::new(),
+            difficulty: Difficulty::new(1.0).unwrap(),
+            start: Start::PORT,
+            version_mask: 0,
+            workers: Box::new([]),
+        }
+    }
+
+    #[test]
+    fn sessions_are_kept_for_their_window_and_memory_is_bounded() {
+        let (lot, extranonces) = (Parked::new([7; 32]), Arc::new(Extranonces::starting_at(1)));
+        let second = Duration::from_secs(1);
+        let first = lot.issue();
+        assert_ne!(first, Parked::new([8; 32]).issue(), "the secret makes the name");
+        let name = hex::encode(&first);
+        lot.park(first, kept(&extranonces), Duration::ZERO, WINDOW);
+        assert!(lot.take(&name, WINDOW).is_none(), "too late");
+        lot.park(first, kept(&extranonces), Duration::ZERO, WINDOW);
+        assert!(lot.take(&name, WINDOW - second).is_some() && lot.take(&name, WINDOW - second).is_none(), "once");
+
+        // One that comes and goes all the time is not forgotten for its earlier visits, and fills nothing.
+        for visit in 0..PLACES_MAX as u64 + 10 {
+            lot.park(first, kept(&extranonces), second + Duration::from_micros(visit), WINDOW);
+            assert!(lot.take(&name, second + Duration::from_micros(visit)).is_some());
+        }
+        lot.park(first, kept(&extranonces), second * 2, WINDOW);
+        for _ in 0..PARKED_MAX - 1 {
+            lot.park(lot.issue(), kept(&extranonces), second * 2, WINDOW);
+        }
+        let sizes = || {
+            let table = lot.0.table.lock().unwrap();
+            (table.sessions.len(), table.order.len() <= PLACES_MAX)
+        };
+        assert_eq!(sizes(), (PARKED_MAX, true));
+        lot.park(lot.issue(), kept(&extranonces), second * 2, WINDOW);
+        assert_eq!(sizes(), (PARKED_MAX, true));
+        assert!(lot.take(&name, second * 2).is_none(), "the oldest goes");
     }
 }

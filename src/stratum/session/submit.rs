@@ -79,6 +79,11 @@ impl Session {
         };
         let template = &sent.job.template;
         let version = rolled_version(template.version, self.version_mask, bits);
+        let time_in_range = time_in_range(time, template.mintime, template.curtime, now.unix_secs);
+        if !time_in_range && self.terms.algorithm.depends_on_time() {
+            // No block either: nodes refuse it. Hashed, it would cost what its sender chose.
+            return Err(Reject::TimeRange.into());
+        }
 
         self.duplicates.on_tip(board.tip_seq);
         let key = ShareKey::new(sent.key(), &extranonce2, time, nonce, version.number);
@@ -109,7 +114,7 @@ impl Session {
                 nonce,
             ),
             freshness,
-            time_in_range: time_in_range(time, template.mintime, template.curtime, now.unix_secs),
+            time_in_range,
             version_in_mask: version.in_mask,
             newest: self.newest_bar(now, &sent),
             remembered: reserved == Reserved::New,
@@ -187,7 +192,7 @@ impl Session {
     /// The newest difficulty, if it was lowered after `sent` was sent and so recently that shares found
     /// by it may belong to the older job.
     fn newest_bar(&self, now: Moment, sent: &SentJob) -> Option<Arc<Bar>> {
-        let recent = self.lowered_at.is_some_and(|at| now.monotonic <= at + self.terms.port.rules.race_window);
+        let recent = self.lowered_at.is_some_and(|at| now.monotonic < at + self.terms.port.rules.race_window);
         (recent && self.bar.difficulty() < sent.difficulty()).then(|| Arc::clone(&self.bar))
     }
 }
