@@ -10,6 +10,8 @@ use crate::pow::Scratch;
 /// Headers that are looked at. On regtest a wrong algorithm passes for one header in two, so for all
 /// of them once in 65,536 times; on a main network never.
 pub const HEADERS: u32 = 16;
+/// The same where one hash takes a core more than 50 ms: such chains are no regtest.
+pub const HEADERS_OF_EXPENSIVE: u32 = 2;
 /// The same where blocks of other algorithms stand between ours: with five algorithms none of them is
 /// ours once in a million times.
 pub const HEADERS_OF_SEVERAL: u32 = 64;

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use tokio::task::spawn_blocking;
+
 use crate::bytes::display_hash;
+use crate::chain::destination::Destination;
 use crate::coin::preset::PRESETS;
 use crate::coin::profile::{BlockHash, Profile};
-use crate::coin::proof::{self, HEADERS, HEADERS_OF_SEVERAL, Misfit, Proof, Sample};
+use crate::coin::proof::{self, HEADERS, HEADERS_OF_EXPENSIVE, HEADERS_OF_SEVERAL, Misfit, Proof, Sample};
 use crate::config::{Coin, preset_profile};
 use crate::difficulty::mpos_factor;
 use crate::node::nodes::Nodes;
@@ -47,15 +50,25 @@ impl fmt::Display for Refusal {
 /// The profile is another chain's, with the ones that would fit; or nobody answers.
 pub async fn prove(coin: &Coin, nodes: &Nodes) -> Result<Proof, Refusal> {
     let profile = &coin.profile;
-    let count = if profile.several_algorithms { HEADERS_OF_SEVERAL } else { HEADERS };
+    let count = match (profile.several_algorithms, profile.algorithm.class()) {
+        (true, _) => HEADERS_OF_SEVERAL,
+        (false, Class::Expensive) => HEADERS_OF_EXPENSIVE,
+        (false, _) => HEADERS,
+    };
     let samples = recent::headers(nodes, count, profile.form.block_signature).await.map_err(Refusal::Unasked)?;
-    proof::prove(profile, &samples).map_err(|misfit| Refusal::Misfit { misfit, advice: advice(coin, &samples) })
+    let (profile, payout) = (profile.clone(), coin.payout.clone());
+    let judge = move || {
+        let refusal = |misfit| Refusal::Misfit { misfit, advice: advice(&profile, &payout, &samples) };
+        proof::prove(&profile, &samples).map_err(refusal)
+    };
+    // Memory-hard hashes would hold up everything else that the runtime's threads do.
+    spawn_blocking(judge).await.unwrap_or_else(|problem| Err(Refusal::Unasked(problem.to_string())))
 }
 
 /// What would fit the chain, in words.
-fn advice(coin: &Coin, samples: &[Sample]) -> String {
+fn advice(own: &Profile, payout: &Destination, samples: &[Sample]) -> String {
     let fits = |profile: &Profile| proof::prove(profile, samples).is_ok_and(|proof| proof.mined > 0);
-    let pays = |profile: &Profile| coin.payout.script(&profile.form.addresses).is_ok();
+    let pays = |profile: &Profile| payout.script(&profile.form.addresses).is_ok();
     let fitting: Vec<String> = PRESETS
         .iter()
         .filter(|preset| preset_profile(preset.name).is_some_and(|profile| fits(&profile) && pays(&profile)))
@@ -69,7 +82,7 @@ fn advice(coin: &Coin, samples: &[Sample]) -> String {
     let cheap = names::all().filter(|named| named.algorithm.class() != Class::Expensive);
     let with = |named: &Named, block_hash| {
         let algorithm = named.algorithm;
-        fits(&Profile { algorithm, block_hash, ..coin.profile.clone() }).then_some((named.name, block_hash))
+        fits(&Profile { algorithm, block_hash, ..own.clone() }).then_some((named.name, block_hash))
     };
     let known = cheap.flat_map(|named| [with(named, BlockHash::Sha256d), with(named, BlockHash::Pow)]).flatten();
     let known: Vec<String> = known

@@ -203,6 +203,11 @@ impl FakeNode {
         self.shared.state().chain.begin_by_proof_of_work();
     }
 
+    /// From now on it is a chain anew, whose blocks were mined with another chain's: they prove no algorithm.
+    pub fn mine_merged(&self) {
+        self.shared.state().chain.begin_merged();
+    }
+
     /// What it says from now on about blocks that are proposed without proof of work; `None`: they are good.
     pub fn set_proposal_answer(&self, reason: Option<&'static str>) {
         self.shared.state().proposal_answer = reason;

@@ -12,6 +12,8 @@ use super::super::miner::{hex, target};
 const SUBSIDY: u64 = 5_000_000_000;
 /// Compact target of the blocks that strangers find: regtest's.
 const EASY_BITS: u32 = 0x207f_ffff;
+/// Version of a block of merged mining, with Dogecoin's chain id.
+const MERGED_VERSION: u32 = 0x0062_0104;
 /// Fee of every dummy transaction.
 const FEE: u64 = 1_000;
 
@@ -25,6 +27,8 @@ pub struct Chain {
     pub transactions: usize,
     /// Whether blocks that are handed in are named by their proof of work.
     by_proof_of_work: bool,
+    /// Version of the blocks that strangers find.
+    version: u32,
     best: Vec<[u8; 32]>,
     /// Headers by the names of their blocks.
     headers: HashMap<String, Vec<u8>>,
@@ -44,6 +48,7 @@ impl Chain {
             bits,
             transactions: 0,
             by_proof_of_work: false,
+            version: 0x2000_0000,
             best: Vec::new(),
             headers: HashMap::new(),
             orphans: Vec::new(),
@@ -58,6 +63,16 @@ impl Chain {
     /// Begins anew with blocks that are named by their proof of work.
     pub fn begin_by_proof_of_work(&mut self) {
         self.by_proof_of_work = true;
+        self.begin_anew();
+    }
+
+    /// Begins anew with blocks of merged mining.
+    pub fn begin_merged(&mut self) {
+        self.version = MERGED_VERSION;
+        self.begin_anew();
+    }
+
+    fn begin_anew(&mut self) {
         for _ in 0..self.best.split_off(0).len() {
             self.extend_by_stranger();
         }
@@ -66,7 +81,7 @@ impl Chain {
     /// Somebody else finds a block: an easy one, but with a name and a proof of work that are true.
     pub fn extend_by_stranger(&mut self) {
         self.made += 1;
-        let mut header = vec![0, 0, 0, 0x20];
+        let mut header = self.version.to_le_bytes().to_vec();
         header.extend(self.best.last().unwrap_or(&[0; 32]));
         header.extend(sha256d(&self.made.to_le_bytes()));
         header.extend(u32::try_from(now_secs()).unwrap_or(u32::MAX).to_le_bytes());
