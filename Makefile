@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill-loop vardiff bench tips fmt lint deps
+.PHONY: help demo test test-core kill-loop vardiff bench tips fmt lint deps
 
 # Ten thousand connections need ten thousand descriptors in the daemon and as many in the generator.
 RAISE_FILE_LIMIT := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
@@ -20,6 +20,11 @@ test: ## Formatting, lints and all tests, with real databases and coin daemons
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	@$(RAISE_FILE_LIMIT); set -x; cargo test --locked
+
+test-core: ## The same daemon at a current Bitcoin Core, built once (half an hour) into target/core
+	@tests/setup/install.sh core
+	@tests/setup/core.sh
+	@$(RAISE_FILE_LIMIT); set -x; cargo test --locked --test core
 
 kill-loop: ## Kills of daemon and database at random, under load: KILLS=120 SEED=1; two loops, one for each durability
 	@tests/setup/install.sh test

@@ -75,6 +75,9 @@
 //! | drain | ids gone back, a column gone, no transactions, another writer | nothing is written until it is mended |
 //! | submit | nodes silent | asked again for an hour, then looked for; bytes and dossier are in files for the next start |
 //! | chain | a block is orphaned, or comes back | `upstream_result` follows, by the row's id; MPOS's rounds are not touched |
+//! | profile | not that of the node's chain, or the payout is not sure | no port listens; the profile that would fit is named |
+//! | template | orders somebody to be paid whom we cannot pay or do not know | nothing is mined on it; an alarm says who |
+//! | tip | the node would refuse our block (asked once per tip, before one is found) | an alarm, in the log and in STATUS |
 //! | tip | a node lags, forks, lies or follows what others refuse | it is set aside with the reason, looked at again, taken back |
 //! | tip | no node answers | the last job stays for `stale_after_secs`, then submits are refused with a reason |
 //!

@@ -24,6 +24,7 @@ mod tips;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mpos_stratum::chain::form::ChainForm;
 use mpos_stratum::clock::SystemClock;
 use mpos_stratum::coin::profile::BlockHash;
 use mpos_stratum::config::{Node, Templates};
@@ -41,14 +42,14 @@ use tokio::sync::watch;
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Rules of Litecoin; for Bitcoin-like nodes the second is one too many, which they ignore.
-fn rules() -> Vec<String> {
-    vec!["segwit".into(), "mweb".into()]
+fn rules() -> Arc<ChainForm> {
+    Arc::new(ChainForm { template_rules: vec!["segwit".into(), "mweb".into()], ..ChainForm::default() })
 }
 
 /// A chain of sha256d headers; scrypt coins name their blocks by it too.
 fn chain() -> Arc<Chain> {
     let (algorithm, block_hash) = (Algorithm::Sha256d, BlockHash::Sha256d);
-    Arc::new(Chain { rules: rules(), algorithm, block_hash })
+    Arc::new(Chain { form: rules(), algorithm, block_hash })
 }
 
 /// Polling that is quick, or so slow that only long polling or kicks can bring news.

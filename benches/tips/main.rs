@@ -21,6 +21,7 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mpos_stratum::chain::form::ChainForm;
 use mpos_stratum::clock::{Clock, SystemClock};
 use mpos_stratum::coin::profile::BlockHash;
 use mpos_stratum::config::{Node, Templates};
@@ -51,7 +52,8 @@ struct Source {
 fn follow(name: &'static str, node: Node, poll: Duration, longpoll: bool) -> Source {
     let templates = Templates { poll, refresh: NEVER, longpoll, stale_after: NEVER };
     let rules = vec!["segwit".into(), "mweb".into()];
-    let chain = Chain { rules, algorithm: Algorithm::Scrypt { log_n: 10, r: 1 }, block_hash: BlockHash::Sha256d };
+    let form = Arc::new(ChainForm { template_rules: rules, ..ChainForm::default() });
+    let chain = Chain { form, algorithm: Algorithm::Scrypt { log_n: 10, r: 1 }, block_hash: BlockHash::Sha256d };
     let poller = Poller::start(&Nodes::new(&[node]), &templates, &Arc::new(chain), Arc::new(SystemClock::new()));
     Source { name, poller, delays_ms: Vec::new() }
 }

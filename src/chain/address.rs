@@ -1,7 +1,7 @@
 //! Addresses and the output scripts they stand for.
 //!
-//! Base58check with a version byte (BIP13 for script hashes), bech32 for segwit version 0 (BIP173)
-//! and bech32m for later versions (BIP350). A coinbase paying to the wrong script burns the whole
+//! Base58check with a version byte (BIP13 for script hashes), bech32 for segwit version 0 (BIP173),
+//! bech32m for later versions (BIP350), and CashAddr. A coinbase paying to the wrong script burns the whole
 //! block, so nothing is guessed: checksum, version, prefix and length must all fit.
 
 use std::error::Error;
@@ -9,23 +9,13 @@ use std::error::Error;
 use bech32::primitives::decode::{CheckedHrpstring, SegwitHrpstring, SegwitHrpstringError};
 use bech32::{Bech32, Bech32m};
 
-use super::script;
+use super::form::AddressForms;
+use super::{cash, script};
 use crate::bytes::sha256::sha256d;
 
 /// Longer texts are refused before decoding, whose cost grows with the square of the length. It is
 /// the limit of BIP173; base58check addresses are far shorter.
 const ADDRESS_CHARS_MAX: usize = 90;
-
-/// What is known of a coin's addresses.
-#[derive(Debug, Clone, Copy)]
-pub struct Forms<'a> {
-    /// Base58check versions of pay-to-public-key-hash.
-    pub pubkey_hash: &'a [u8],
-    /// Base58check versions of pay-to-script-hash.
-    pub script_hash: &'a [u8],
-    /// Human-readable parts of segwit addresses, in lower case.
-    pub segwit: &'a [String],
-}
 
 /// Why a text is not an address of the coin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +70,9 @@ pub enum AddressError {
         /// Those of the coin.
         known: Vec<String>,
     },
+    /// The coin's CashAddr prefix, but what follows is wrong.
+    #[error("not a valid CashAddr address: {0}")]
+    Cash(&'static str),
     /// The coin's segwit prefix, but what follows is wrong.
     #[error("not a valid segwit address: {0}")]
     Segwit(String),
@@ -91,13 +84,22 @@ pub enum AddressError {
 ///
 /// # Errors
 /// The text is not an address, or is one of another coin or network.
-pub fn decode(text: &str, forms: &Forms<'_>) -> Result<Vec<u8>, AddressError> {
+pub fn decode(text: &str, forms: &AddressForms) -> Result<Vec<u8>, AddressError> {
     let chars = text.chars().count();
     if chars == 0 {
         return Err(AddressError::Empty);
     }
     if chars > ADDRESS_CHARS_MAX {
         return Err(AddressError::TooLong { chars });
+    }
+    if let Some(read) = cash::decode(text, &forms.cash) {
+        return read.map_err(|fault| {
+            AddressError::Cash(match fault {
+                cash::Fault::Checksum => "the checksum is wrong: it is mistyped, or of another network",
+                cash::Fault::Kind(_) => "it is neither a key's nor a script's hash of 20 bytes",
+                cash::Fault::Form => "it has characters or a length that no such address has",
+            })
+        });
     }
     let prefix = text.rsplit_once('1').map(|(prefix, _)| prefix.to_ascii_lowercase());
     let has_known_prefix = prefix.as_ref().is_some_and(|prefix| forms.segwit.contains(prefix));
@@ -109,7 +111,7 @@ pub fn decode(text: &str, forms: &Forms<'_>) -> Result<Vec<u8>, AddressError> {
         }
         (Err(error), _) if has_known_prefix => Err(AddressError::Segwit(reason(text, &error))),
         // The checksum fits, so this is a segwit address and no mistyped base58 one.
-        (Ok(_), Some(found)) => Err(AddressError::Prefix { found, known: forms.segwit.to_vec() }),
+        (Ok(_), Some(found)) => Err(AddressError::Prefix { found, known: forms.segwit.clone() }),
         _ => decode_base58check(text, forms),
     }
 }
@@ -136,7 +138,7 @@ fn reason(text: &str, error: &SegwitHrpstringError) -> String {
     }
 }
 
-fn decode_base58check(text: &str, forms: &Forms<'_>) -> Result<Vec<u8>, AddressError> {
+fn decode_base58check(text: &str, forms: &AddressForms) -> Result<Vec<u8>, AddressError> {
     let bytes = bs58::decode(text).into_vec().map_err(|error| match error {
         bs58::decode::Error::InvalidCharacter { index, .. } | bs58::decode::Error::NonAsciiCharacter { index } => {
             let character = text.get(index..).and_then(|rest| rest.chars().next()).unwrap_or_default();
@@ -160,8 +162,8 @@ fn decode_base58check(text: &str, forms: &Forms<'_>) -> Result<Vec<u8>, AddressE
     } else {
         Err(AddressError::Version {
             found: version,
-            pubkey_hash: forms.pubkey_hash.to_vec(),
-            script_hash: forms.script_hash.to_vec(),
+            pubkey_hash: forms.pubkey_hash.clone(),
+            script_hash: forms.script_hash.clone(),
         })
     }
 }

@@ -4,12 +4,17 @@
 //! `head | extranonce1 | extranonce2 | tail`; its hash is the leaf of the merkle tree. The witness
 //! form is needed only to serialise a found block.
 
+use super::form::ChainForm;
 use super::merkle::WITNESS_RESERVED_VALUE;
 use super::script;
 use crate::bytes::varint;
 
 /// Transaction version of a coinbase.
 const VERSION: u32 = 1;
+/// The same on coins whose transactions end with a text.
+const VERSION_WITH_MESSAGE: u32 = 2;
+/// The same with a payload (Dash's DIP2): version 3, and in the upper half type 5, a coinbase.
+const VERSION_WITH_PAYLOAD: u32 = 3 | 5 << 16;
 /// The input that spends nothing: zeros as hash, all ones as index.
 const NULL_OUTPOINT: [u8; 36] = {
     let mut outpoint = [0; 36];
@@ -53,9 +58,12 @@ pub struct CoinbasePlan<'a> {
     pub outputs: &'a [Output],
     /// Output script that commits to the witnesses; becomes the last output, with value 0.
     pub witness_commitment: Option<&'a [u8]>,
-    /// BIP54: lock time of the height before, and a sequence that makes it count, so that no two
-    /// coinbases can be equal.
-    pub lock_to_height: bool,
+    /// Where the coin's coinbases differ from Bitcoin's.
+    pub form: &'a ChainForm,
+    /// The transaction's time, on coins that have one.
+    pub time: u32,
+    /// What follows the lock time in a coinbase of Dash's kind (`coinbase_payload`); empty: an ordinary one.
+    pub payload: &'a [u8],
 }
 
 /// Why a coinbase cannot be built as planned.
@@ -117,7 +125,10 @@ impl CoinbasePlan<'_> {
             return Err(CoinbaseError::ScriptTooLong { bytes, over });
         }
 
-        let mut head = VERSION.to_le_bytes().to_vec();
+        let mut head = self.version().to_le_bytes().to_vec();
+        if self.form.transaction_time {
+            head.extend_from_slice(&self.time.to_le_bytes());
+        }
         head.push(1);
         head.extend_from_slice(&NULL_OUTPOINT);
         varint::write(bytes as u64, &mut head);
@@ -125,10 +136,21 @@ impl CoinbasePlan<'_> {
         Ok(Coinbase { head, tail: self.tail(after) })
     }
 
-    /// `script_end`, sequence, outputs and lock time.
+    fn version(&self) -> u32 {
+        match (self.payload, &self.form.message) {
+            ([_, ..], _) => VERSION_WITH_PAYLOAD,
+            ([], Some(_)) => VERSION_WITH_MESSAGE,
+            ([], None) => VERSION,
+        }
+    }
+
+    /// `script_end`, sequence, outputs, lock time and what follows it.
     fn tail(&self, script_end: Vec<u8>) -> Vec<u8> {
-        let (sequence, lock_time) =
-            if self.lock_to_height { (SEQUENCE_LOCKED, self.height.saturating_sub(1)) } else { (SEQUENCE_FINAL, 0) };
+        let (sequence, lock_time) = if self.form.lock_to_height {
+            (SEQUENCE_LOCKED, self.height.saturating_sub(1))
+        } else {
+            (SEQUENCE_FINAL, 0)
+        };
         let mut tail = script_end;
         tail.extend_from_slice(&sequence.to_le_bytes());
         varint::write(self.outputs.len() as u64 + u64::from(self.witness_commitment.is_some()), &mut tail);
@@ -139,8 +161,20 @@ impl CoinbasePlan<'_> {
             tail.extend_from_slice(script);
         }
         tail.extend_from_slice(&lock_time.to_le_bytes());
+        tail.extend_from_slice(&after_lock_time(self.form, self.payload));
         tail
     }
+}
+
+/// What follows the lock time: a payload or a text with its length, or nothing.
+fn after_lock_time(form: &ChainForm, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let text = form.message.as_deref().map(str::as_bytes);
+    if let Some(content) = if payload.is_empty() { text } else { Some(payload) } {
+        varint::write(content.len() as u64, &mut bytes);
+        bytes.extend_from_slice(content);
+    }
+    bytes
 }
 
 impl Coinbase {
@@ -156,18 +190,20 @@ fn push_unless_empty(data: &[u8], script: &mut Vec<u8>) {
     }
 }
 
-/// The witness form (BIP144) of a complete coinbase without witness: marker and flag after the
-/// version, and before the lock time a witness of one item, the 32 zero bytes that BIP141 reserves.
-/// `None` if `tx` is no coinbase without witness.
-pub fn with_witness(tx: &[u8]) -> Option<Vec<u8>> {
+/// The witness form (BIP144) of a complete coinbase without witness: marker and flag before the input,
+/// and before the lock time a witness of one item, the 32 zero bytes that BIP141 reserves. `form` and
+/// `payload` are those it was built with. `None` if `tx` is no coinbase without witness.
+pub fn with_witness(tx: &[u8], form: &ChainForm, payload: &[u8]) -> Option<Vec<u8>> {
     const MARKER_AND_FLAG: [u8; 2] = [0, 1];
-    let (version, rest) = tx.split_first_chunk::<4>()?;
-    let (body, lock_time) = rest.split_last_chunk::<4>()?;
+    const LOCK_TIME_BYTES: usize = 4;
+    let (head, rest) = tx.split_at_checked(if form.transaction_time { 8 } else { 4 })?;
+    let end = LOCK_TIME_BYTES + after_lock_time(form, payload).len();
+    let (body, end) = rest.split_at_checked(rest.len().checked_sub(end)?)?;
     if !body.strip_prefix(&[1]).is_some_and(|inputs| inputs.starts_with(&NULL_OUTPOINT)) {
         return None;
     }
     let (items, item_bytes) = (1, 32);
-    Some([version, &MARKER_AND_FLAG[..], body, &[items, item_bytes], &WITNESS_RESERVED_VALUE, lock_time].concat())
+    Some([head, &MARKER_AND_FLAG[..], body, &[items, item_bytes], &WITNESS_RESERVED_VALUE, end].concat())
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@
 
 pub mod address;
 pub mod block;
+pub mod cash;
 pub mod coinbase;
+pub mod destination;
+pub mod form;
 pub mod header;
 pub mod merkle;
 pub mod script;

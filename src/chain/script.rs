@@ -50,6 +50,14 @@ pub fn push_length(length: usize, script: &mut Vec<u8>) {
     }
 }
 
+/// Pays to a key itself, as the first coinbases did; coins with proof of stake still want it.
+pub fn pay_to_pubkey(key: &[u8]) -> Vec<u8> {
+    let mut script = Vec::new();
+    push_data(key, &mut script);
+    script.push(OP_CHECKSIG);
+    script
+}
+
 /// Pays to the key whose HASH160 this is.
 pub fn pay_to_pubkey_hash(hash: &[u8; 20]) -> Vec<u8> {
     let mut script = vec![OP_DUP, OP_HASH160];

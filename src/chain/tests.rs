@@ -2,6 +2,7 @@
 
 use super::block;
 use super::coinbase::{CoinbasePlan, Output, with_witness};
+use super::form::{AddressForms, ChainForm};
 use super::header::Header;
 use super::{address, merkle};
 use crate::bytes::sha256::sha256d;
@@ -65,7 +66,7 @@ fn the_first_two_blocks_of_bitcoin() {
         };
         assert_eq!(hex::encode(&header.to_bytes()), real.header);
         assert_eq!(display_hash(&sha256d(&header.to_bytes())), real.id);
-        let whole = block::serialise(&header.to_bytes(), &coinbase, [].into_iter(), None);
+        let whole = block::serialise(&header.to_bytes(), &coinbase, [].into_iter(), None, &[]);
         assert_eq!(hex::encode(&whole), format!("{}01{}", real.header, real.coinbase));
     }
 }
@@ -120,8 +121,8 @@ fn a_block_with_witnesses_is_built_again() {
         hex::encode(&commitment),
         "6a24aa21a9edcb26cb3052426b9ebb4d19c819ef87c19677bbf3a7c46ef0855bd1b2abe83491"
     );
-    let with_witness = with_witness(&coinbase).unwrap();
-    let whole = block::serialise(&header, &with_witness, [transaction.as_slice()].into_iter(), None);
+    let with_witness = with_witness(&coinbase, &ChainForm::default(), &[]).unwrap();
+    let whole = block::serialise(&header, &with_witness, [transaction.as_slice()].into_iter(), None, &[]);
     assert_eq!(hex::encode(&whole), SEGWIT_BLOCK);
 }
 
@@ -129,7 +130,7 @@ fn a_block_with_witnesses_is_built_again() {
 fn the_coinbase_of_a_real_pool_but_for_its_last_push() {
     let real = segwit_block();
     let commitment = merkle::witness_commitment(&[sha256d(&real.transaction)]);
-    let forms = address::Forms { pubkey_hash: &[111], script_hash: &[196], segwit: &[] };
+    let forms = AddressForms { pubkey_hash: vec![111], script_hash: vec![196], ..AddressForms::default() };
     let script = address::decode("n3eYeU6HhzAXnqgyuezFsRytcaqZTr5ijN", &forms).unwrap();
     let halves = CoinbasePlan {
         height: 1_263_442,
@@ -140,7 +141,9 @@ fn the_coinbase_of_a_real_pool_but_for_its_last_push() {
         text: &[],
         outputs: &[Output { value: 78_127_940, script }],
         witness_commitment: Some(&commitment),
-        lock_to_height: false,
+        form: &ChainForm::default(),
+        time: 0,
+        payload: &[],
     }
     .build()
     .unwrap();

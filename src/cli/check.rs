@@ -4,13 +4,25 @@ use std::fmt::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{load, say};
+use super::{ConfigArgument, load, say};
 use crate::config::{Coin, Config, Durability, Endpoint, Mpos, NodeLogin, Port};
 use crate::difficulty::mpos_factor;
 use crate::exit::Exit;
 use crate::pow::{Algorithm, names};
 
-pub(super) fn run(path: &Path) -> Exit {
+mod online;
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Ask the nodes too: whether the profile is that of their chain, and the payout address one of their wallet
+    #[arg(long)]
+    online: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let path = arguments.config.config.as_path();
     let config = match load(path) {
         Ok(config) => config,
         Err(exit) => return exit,
@@ -22,7 +34,7 @@ pub(super) fn run(path: &Path) -> Exit {
     // Writing into a string cannot fail.
     let _ = summarise(&mut summary, path, &config);
     say(&mut std::io::stdout(), summary.trim_end());
-    Exit::Ok
+    if arguments.online { online::run(&config) } else { Exit::Ok }
 }
 
 /// The configuration as it was understood, for people.
@@ -47,6 +59,10 @@ fn summarise_coin(out: &mut String, coin: &Coin) -> fmt::Result {
         writeln!(out, "  node       {} {login}", node.name)?;
     }
     writeln!(out, "  pays       {} (instance {}, \"{}\")", coin.payout_address, coin.instance, coin.coinbase_text)?;
+    for recipient in &coin.recipients {
+        let percent = f64::from(recipient.share_ppm) / 10_000.0;
+        writeln!(out, "             {percent} % of it {}", recipient.written)?;
+    }
     for port in &coin.ports {
         writeln!(out, "  port       {}", described(port))?;
     }

@@ -30,7 +30,9 @@ First steps:
   1. Copy config.example.toml to /etc/mpos-stratum/config.toml and fill in what is marked.
   2. mpos-stratum check --config /etc/mpos-stratum/config.toml
      lists everything that is wrong at once, or shows how the configuration was understood.
-  3. mpos-stratum run --config /etc/mpos-stratum/config.toml
+  3. mpos-stratum check --online --config /etc/mpos-stratum/config.toml
+     holds every coin's profile and payout address against its nodes.
+  4. mpos-stratum run --config /etc/mpos-stratum/config.toml
 
 When something looks wrong: `spool status`, `spool verify` and `audit` explain it and change nothing.
 
@@ -49,8 +51,9 @@ enum Command {
     Run(ConfigArgument),
     /// Read the configuration, show how it was understood or everything that is wrong with it, and exit
     ///
-    /// Nothing is connected to and nothing is changed: neither the nodes nor the database are asked.
-    Check(ConfigArgument),
+    /// Nothing is connected to and nothing is changed: neither the nodes nor the database are asked, unless with
+    /// `--online`.
+    Check(check::Arguments),
     /// Tell the running daemon of a new block: the node's `blocknotify=mpos-stratum notify COIN %s`
     Notify(notify::Arguments),
     /// List proof-of-work algorithms, or hash headers with them
@@ -74,7 +77,7 @@ pub fn main() -> Exit {
     match Cli::try_parse() {
         Ok(cli) => match cli.command {
             Command::Run(argument) => run::run(&argument.config),
-            Command::Check(argument) => check::run(&argument.config),
+            Command::Check(arguments) => check::run(&arguments),
             Command::Notify(arguments) => notify::run(&arguments),
             Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),

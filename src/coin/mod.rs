@@ -2,3 +2,4 @@
 
 pub mod preset;
 pub mod profile;
+pub mod proof;

@@ -1,20 +1,12 @@
 //! What a coin is, as far as its blocks, addresses and miners are concerned.
 
+use std::sync::Arc;
+
+use crate::chain::form::ChainForm;
 use crate::pow::Algorithm;
 use crate::pow::ids::TransactionHash;
 
 pub use crate::pow::ids::BlockHash;
-
-/// Version bytes and prefixes of a coin's addresses on one network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddressForms {
-    /// Base58check version of pay-to-public-key-hash.
-    pub pubkey_hash: Vec<u8>,
-    /// Base58check versions of pay-to-script-hash; some coins know two.
-    pub script_hash: Vec<u8>,
-    /// Human-readable parts of segwit addresses (bech32 and bech32m).
-    pub segwit: Vec<String>,
-}
 
 /// A coin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +23,12 @@ pub struct Profile {
     pub transaction_hash: TransactionHash,
     /// Version bits that miners may roll (BIP310, BIP320); 0 forbids it.
     pub version_mask: u32,
-    /// `rules` for getblocktemplate (BIP9 names); an unknown mandatory rule stops the coin.
-    pub template_rules: Vec<String>,
-    /// Address forms, main network and test networks together: the payout address is cross-checked
-    /// with the node, which knows its network.
-    pub addresses: AddressForms,
+    /// Where the coin's blocks, templates and addresses differ from Bitcoin's.
+    pub form: Arc<ChainForm>,
+    /// The reward has to go to a public key of the node's wallet, which signs the block with it (proof of stake).
+    pub pays_public_key: bool,
+    /// Blocks of other algorithms are in the chain too.
+    pub several_algorithms: bool,
     /// Default size in bytes of the part of the extranonce that the miner rolls.
     pub extranonce2_bytes: u8,
 }

@@ -35,6 +35,7 @@ pub use rules::{AgentDifficulty, Rules, StartFrom};
 pub use transport::{Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport};
 pub use typed::*;
 
+use crate::coin::profile::Profile;
 use problem::{Report, Source};
 
 /// Reads and checks the configuration file at `path`. Relative paths in it are relative to its folder.
@@ -54,6 +55,11 @@ pub fn parse(path: &Path, text: String) -> Result<Config, ConfigError> {
         Some(config) if problems.is_empty() => Ok(Config { warnings, ..config }),
         _ => Err(ConfigError { problems }),
     }
+}
+
+/// The profile of a shipped preset; `None` if there is none of that name.
+pub fn preset_profile(name: &str) -> Option<Profile> {
+    read::preset_profile(name)
 }
 
 /// Every key of the format that reading `text` asks for, written `coin.port.difficulty`, with its

@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::rules::Rules;
 use super::secret::Secret;
 use super::transport::{Network, Transport};
+use crate::chain::destination::Destination;
 use crate::coin::profile::Profile;
 use crate::difficulty::Difficulty;
 
@@ -64,8 +65,12 @@ pub struct Coin {
     pub nodes: Vec<Node>,
     /// How templates are fetched.
     pub templates: Templates,
-    /// Address that earns the block reward.
+    /// Address that earns the block reward, as it was written.
     pub payout_address: String,
+    /// What it stands for.
+    pub payout: Destination,
+    /// Who has a share of the reward.
+    pub recipients: Vec<Recipient>,
     /// Text in the coinbase.
     pub coinbase_text: String,
     /// 0..=65535; keeps extranonces of several daemons on one payout address apart.
@@ -86,6 +91,17 @@ pub struct Coin {
     pub workers: Workers,
     /// The spool in front of the database.
     pub ledger: Ledger,
+}
+
+/// Somebody with a share of every reward.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The destination as it was written.
+    pub written: String,
+    /// What it stands for.
+    pub to: Destination,
+    /// The share in millionths.
+    pub share_ppm: u32,
 }
 
 /// Who may say `mining.update_block`, as stratum-mining's `blocknotify` script does.

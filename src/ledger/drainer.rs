@@ -232,9 +232,9 @@ impl<S: Sink> Drainer<S> {
             return [Some(self.cursor), self.doubt].into_iter().flatten().map(|seq| seq..=seq).collect();
         }
         let shared = &self.ledger.shared;
+        let synced = *shared.synced.borrow();
         let known = lock(&shared.confirmed);
-        let end = known.explained_max().unwrap_or_else(|| *shared.synced.borrow());
-        vec![known.seq()..=end]
+        vec![known.seq()..=known.explained_max().unwrap_or(synced)]
     }
 
     /// Commits the front of the line, or narrows down what is refused in it; true if the sink has

@@ -1,6 +1,9 @@
 //! What the watchers of a coin's nodes need to know about its chain.
 
+use std::sync::Arc;
+
 use crate::bytes::Hash;
+use crate::chain::form::ChainForm;
 use crate::chain::header::HEADER_BYTES;
 use crate::coin::profile::BlockHash;
 use crate::pow::{Algorithm, Scratch};
@@ -8,8 +11,8 @@ use crate::pow::{Algorithm, Scratch};
 /// A coin's chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
-    /// The rule names sent with every template request.
-    pub rules: Vec<String>,
+    /// How its templates are asked for and read.
+    pub form: Arc<ChainForm>,
     /// Proof-of-work algorithm.
     pub algorithm: Algorithm,
     /// Which hash names a block.

@@ -96,6 +96,16 @@ impl RpcError {
         matches!(self.code(), Some(-9 | -10))
     }
 
+    /// The node gives no templates because its chain takes no mined blocks any more. Those nodes use
+    /// various numbers, some that of a node that is catching up: so the words decide.
+    pub fn is_stake_only(&self) -> bool {
+        let Self::Node { message, .. } = self else { return false };
+        let message = message.to_ascii_lowercase();
+        let ended =
+            ["no more", "ended", "disabled", "not allowed", "after the last"].iter().any(|word| message.contains(word));
+        ended && ["pow", "proof-of-work", "proof of work"].iter().any(|work| message.contains(work))
+    }
+
     /// The node says that it does not know the block asked for. Bitcoin's number for it is -5;
     /// bcoin uses its general -1, so there the words decide.
     pub fn is_not_found(&self) -> bool {
@@ -115,6 +125,20 @@ mod tests {
     fn words_are_short_and_printable() {
         assert_eq!(words("a\nb\u{7f}"), "a b ");
         assert_eq!(words(&"x".repeat(1000)).len(), MESSAGE_CHARS_MAX);
+    }
+
+    #[test]
+    fn a_chain_that_is_staked_alone_is_told_from_one_that_is_catching_up() {
+        let error = |code, message: &str| RpcError::Node {
+            node: "n".into(),
+            method: "getblocktemplate".into(),
+            code,
+            message: message.into(),
+        };
+        assert!(error(-1, "No more PoW blocks").is_stake_only());
+        assert!(error(-10, "proof-of-work phase ended").is_stake_only());
+        assert!(!error(-10, "Bitcoin is downloading blocks...").is_stake_only());
+        assert!(!error(-9, "Powcoin is not connected!").is_stake_only());
     }
 
     #[test]

@@ -24,6 +24,17 @@ pub struct PayoutCheck {
     pub script: Vec<u8>,
     /// Whether a node's wallet holds its key; `None` if no node says (no wallet).
     pub owned: Option<bool>,
+    /// The public key behind it, if the node's wallet tells.
+    pub public_key: Option<Vec<u8>>,
+}
+
+/// What the nodes know about an output script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptCheck {
+    /// The node's name for its kind, such as `pubkeyhash` or `nonstandard`.
+    pub kind: String,
+    /// Whether a node's wallet holds its key; `None` if no node says.
+    pub owned: Option<bool>,
 }
 
 /// Why a payout address cannot be used, or not be checked.
@@ -54,6 +65,17 @@ struct AddressInfo {
     script: Option<String>,
     ismine: Option<bool>,
     ismweb: Option<bool>,
+    pubkey: Option<String>,
+}
+
+/// The members of `decodescript` that count.
+#[derive(Debug, Deserialize)]
+struct ScriptInfo {
+    #[serde(rename = "type")]
+    kind: String,
+    address: Option<String>,
+    #[serde(default)]
+    addresses: Vec<String>,
 }
 
 /// Asks for the script of `address` and whether a wallet owns it.
@@ -79,7 +101,28 @@ pub async fn check_payout(nodes: &Nodes, address: &str) -> Result<PayoutCheck, P
     // The wallet may be on any of the nodes; one that owns it is enough. Old nodes say it in
     // `validateaddress`.
     let owned = infos.iter().filter_map(|info| info.ismine).chain(valid.ismine).reduce(|one, other| one || other);
-    Ok(PayoutCheck { script, owned })
+    let mut keys = infos.iter().chain([&valid]).filter_map(|info| info.pubkey.as_deref());
+    let public_key = keys.find_map(|text| hex::decode(text.as_bytes())).filter(|key| matches!(key.len(), 33 | 65));
+    Ok(PayoutCheck { script, owned, public_key })
+}
+
+/// Asks what an output script is, and whether a wallet owns it.
+///
+/// # Errors
+/// No node could be asked.
+pub async fn check_script(nodes: &Nodes, script: &[u8]) -> Result<ScriptCheck, PayoutError> {
+    let text = hex::encode(script);
+    let asked = nodes.ask(|node| {
+        let params = json!([text]);
+        async move { node.rpc.call_as::<ScriptInfo, _>(Call::new("decodescript"), params).await }
+    });
+    let info = asked.await.ok_or(PayoutError::NoNode)??;
+    let Some(address) = info.address.or_else(|| info.addresses.into_iter().next()) else {
+        return Ok(ScriptCheck { kind: info.kind, owned: None });
+    };
+    let infos = wallet_infos(nodes, &address).await;
+    let owned = infos.iter().filter_map(|info| info.ismine).reduce(|one, other| one || other);
+    Ok(ScriptCheck { kind: info.kind, owned })
 }
 
 /// What the wallets say, all asked at once; nodes without one, without the call or without an answer in

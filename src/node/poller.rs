@@ -50,7 +50,7 @@ impl Poller {
             let watch = Arc::new(Watch {
                 index,
                 node: Arc::clone(node),
-                rules: chain.rules.clone(),
+                form: Arc::clone(&chain.form),
                 publisher: Arc::clone(&publisher),
                 latest: watch::channel(None).0,
                 bell: Arc::clone(&bell),

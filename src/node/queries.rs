@@ -1,15 +1,19 @@
 //! The calls this daemon makes, with their answers as types and their stand-ins on old nodes.
 
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 use super::error::RpcError;
 use super::rpc::{Call, Rpc, TEMPLATE_BYTES_MAX};
 use crate::bytes::u256::U256;
 use crate::bytes::{Hash, display_hash, hex, parse_display_hash};
+use crate::chain::form::ChainForm;
 use crate::chain::header::HEADER_BYTES;
+
+/// The call for templates.
+const TEMPLATE: &str = "getblocktemplate";
 
 /// What a template request says about us: we make the coinbase from `coinbasevalue` ourselves.
 const CAPABILITIES: [&str; 4] = ["coinbasevalue", "coinbase/append", "longpoll", "workid"];
@@ -75,22 +79,20 @@ impl Rpc {
     }
 
     /// A block template, as the node wrote it.
-    pub(super) async fn block_template(&self, rules: &[String]) -> Result<Box<RawValue>, RpcError> {
-        let request = json!([{ "rules": rules, "capabilities": CAPABILITIES }]);
-        self.call(Call::new("getblocktemplate").bytes_max(TEMPLATE_BYTES_MAX), request).await
+    pub(super) async fn block_template(&self, form: &ChainForm) -> Result<Box<RawValue>, RpcError> {
+        self.call(Call::new(TEMPLATE).bytes_max(TEMPLATE_BYTES_MAX), template_request(form, None)).await
     }
 
     /// The next template that differs from the one `longpoll_id` came with (BIP22), on a connection
     /// of its own.
     pub(super) async fn longpoll(
         &self,
-        rules: &[String],
+        form: &ChainForm,
         longpoll_id: &str,
         timeout: Duration,
     ) -> Result<Box<RawValue>, RpcError> {
-        let request = json!([{ "rules": rules, "capabilities": CAPABILITIES, "longpollid": longpoll_id }]);
-        let call = Call::new("getblocktemplate").bytes_max(TEMPLATE_BYTES_MAX).timeout(timeout);
-        self.call(call.own_connection(), request).await
+        let call = Call::new(TEMPLATE).bytes_max(TEMPLATE_BYTES_MAX).timeout(timeout);
+        self.call(call.own_connection(), template_request(form, Some(longpoll_id))).await
     }
 
     /// How far a node that is catching up has come, in words; `None` if it does not say.
@@ -173,6 +175,21 @@ impl Rpc {
     pub(super) fn hash(&self, method: &str, text: &str) -> Result<Hash, RpcError> {
         parse_display_hash(text)
             .ok_or_else(|| self.bad_answer(method, "the hash in it is not 64 hexadecimal digits".into()))
+    }
+}
+
+/// The parameters of a template request.
+fn template_request(form: &ChainForm, longpoll_id: Option<&str>) -> Value {
+    if form.bare_requests {
+        return json!([]);
+    }
+    let mut request = json!({ "rules": form.template_rules, "capabilities": CAPABILITIES });
+    if let (Some(id), Some(request)) = (longpoll_id, request.as_object_mut()) {
+        request.insert("longpollid".to_owned(), id.into());
+    }
+    match &form.template_algorithm {
+        Some(algorithm) => json!([request, algorithm]),
+        None => json!([request]),
     }
 }
 

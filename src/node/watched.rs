@@ -11,6 +11,7 @@ use super::nodes::Node;
 use super::publisher::Publisher;
 use super::tip::{NodeState, Source};
 use crate::bytes::Hash;
+use crate::chain::form::ChainForm;
 use crate::work::template::Template;
 
 /// One node being watched, shared by its poller and its long poll.
@@ -18,8 +19,8 @@ pub(super) struct Watch {
     /// Its place in the order of preference.
     pub(super) index: usize,
     pub(super) node: Arc<Node>,
-    /// Sent with every template request.
-    pub(super) rules: Vec<String>,
+    /// How the coin's templates are asked for and read.
+    pub(super) form: Arc<ChainForm>,
     pub(super) publisher: Arc<Publisher>,
     /// Its last template; `None` while it is not ready.
     pub(super) latest: watch::Sender<Option<Arc<Template>>>,
@@ -33,17 +34,17 @@ impl Watch {
 
     /// A template by long polling; the error is for a log line.
     pub(super) async fn longpoll(&self, id: &str, call_max: Duration) -> Result<Arc<Template>, String> {
-        let json = self.node.rpc.longpoll(&self.rules, id, call_max).await.map_err(|error| error.to_string())?;
-        Template::from_json(json.get(), &self.rules).map(Arc::new).map_err(|error| error.to_string())
+        let json = self.node.rpc.longpoll(&self.form, id, call_max).await.map_err(|error| error.to_string())?;
+        Template::from_json(json.get(), &self.form).map(Arc::new).map_err(|error| error.to_string())
     }
 
     /// A template now.
     pub(super) async fn fetch(&self) -> Result<Arc<Template>, NodeState> {
-        let json = match self.node.rpc.block_template(&self.rules).await {
+        let json = match self.node.rpc.block_template(&self.form).await {
             Ok(json) => json,
             Err(error) => return Err(self.state_of(&error).await),
         };
-        Template::from_json(json.get(), &self.rules)
+        Template::from_json(json.get(), &self.form)
             .map(Arc::new)
             .map_err(|error| NodeState::Refused { reason: format!("node {}: {error}", self.name()) })
     }
@@ -77,6 +78,9 @@ impl Watch {
     pub(super) async fn state_of(&self, error: &RpcError) -> NodeState {
         let words = error.to_string();
         match error {
+            RpcError::Node { .. } if error.is_stake_only() => NodeState::Refused {
+                reason: format!("{words}; this coin's blocks are made by staking alone, there is nothing to mine"),
+            },
             RpcError::Unreachable { .. } | RpcError::Timeout { .. } | RpcError::BadAnswer { .. } => {
                 NodeState::Unreachable { problem: words }
             }

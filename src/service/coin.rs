@@ -51,6 +51,8 @@ pub struct CoinService {
     pursuer: Arc<Pursuer>,
     counters: Arc<Counters>,
     board: watch::Receiver<Arc<JobBoard>>,
+    /// What the node says against our own blocks.
+    alarm: watch::Receiver<Option<String>>,
     ports: JoinSet<()>,
     _jobs: JoinSet<()>,
 }
@@ -91,7 +93,7 @@ impl CoinService {
         let nodes = Nodes::new(&coin.nodes);
         let clock = Arc::clone(&shared.clock);
         let chain = Arc::new(Chain {
-            rules: coin.profile.template_rules.clone(),
+            form: Arc::clone(&coin.profile.form),
             algorithm: coin.profile.algorithm,
             block_hash: coin.profile.block_hash,
         });
@@ -99,6 +101,7 @@ impl CoinService {
         let (first, rest) = random.split_at(8);
         let (rest, secret) = rest.split_at(4);
         let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first));
+        let alarm = maker.alarm();
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
         jobs.spawn(summary::run(Arc::clone(&coin), nodes.clone(), board.clone()));
@@ -142,7 +145,7 @@ impl CoinService {
             };
             running.spawn(serve(bound, context));
         }
-        Self { coin, nodes, poller, pursuer, counters, board, ports: running, _jobs: jobs }
+        Self { coin, nodes, poller, pursuer, counters, board, alarm, ports: running, _jobs: jobs }
     }
 
     /// Candidates that the last run of the daemon left without a verdict are taken up again.
@@ -161,8 +164,11 @@ impl CoinService {
         let work = work.borrow();
         let height = work.template.as_ref().map_or_else(|| "none".to_owned(), |template| template.height.to_string());
         let mining = if self.board.borrow().job.is_some() { "mining" } else { "no work" };
+        let alarm = self.alarm.borrow();
+        let alarm =
+            alarm.as_ref().map_or_else(String::new, |reason| format!(", NODE WOULD REFUSE OUR BLOCKS ({reason:?})"));
         format!(
-            "{}: {mining}, height {height}, nodes {}, {} miners, {} shares, {} refused, {} candidates, tips by {}",
+            "{}: {mining}, height {height}, nodes {}, {} miners, {} shares, {} refused, {} candidates, tips by {}{alarm}",
             self.coin.name,
             summary::describe(&self.nodes),
             self.counters.connections.load(Ordering::Relaxed),

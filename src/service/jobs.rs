@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
-use crate::bytes::{display_hash, hex};
-use crate::chain::address::{self, Forms};
+use super::payout::{self, Payout};
+use super::proof;
+use super::proposals::{self, Proposal};
+use crate::bytes::display_hash;
 use crate::clock::Clock;
 use crate::config::Coin;
 use crate::node::nodes::Nodes;
-use crate::node::payout::check_payout;
 use crate::node::tip::Work;
 use crate::work::board::JobBoard;
 use crate::work::job::{Job, JobRecipe};
@@ -21,8 +23,8 @@ use crate::work::template::Template;
 
 /// How often the age of the template is looked at.
 const AGE_INTERVAL: Duration = Duration::from_secs(1);
-/// Pause before the payout address is checked again after a node said no or nothing.
-const PAYOUT_PAUSE: Duration = Duration::from_secs(5);
+/// Pause before profile and payout are held against the nodes again after they said no or nothing.
+const CONFIRM_PAUSE: Duration = Duration::from_secs(5);
 
 /// Makes a coin's jobs.
 pub struct JobMaker {
@@ -33,6 +35,10 @@ pub struct JobMaker {
     entropy: [u8; 6],
     /// The last job made, with the template it was made of.
     job: Option<Arc<Job>>,
+    /// The first job of the newest tip, to be judged by its node.
+    tips: watch::Sender<Option<Proposal>>,
+    /// What the node said against it.
+    alarm: watch::Sender<Option<String>>,
 }
 
 impl JobMaker {
@@ -49,8 +55,15 @@ impl JobMaker {
             serial: u32::from_be_bytes([a, b, c, d]),
             entropy: [high, low, e, f, g, h],
             job: None,
+            tips: watch::Sender::new(None),
+            alarm: watch::Sender::new(None),
         };
         (maker, receiver)
+    }
+
+    /// What the node says against the coin's own blocks; `None`: nothing.
+    pub fn alarm(&self) -> watch::Receiver<Option<String>> {
+        self.alarm.subscribe()
     }
 
     /// Runs until the poller is gone.
@@ -58,13 +71,18 @@ impl JobMaker {
         if work.wait_for(|work| work.template.is_some()).await.is_err() {
             return;
         }
-        let payout_script = self.payout(&nodes).await;
+        let payout = self.confirmed(&nodes).await;
         let recipe = Arc::new(JobRecipe {
-            payout_script,
+            payout_script: payout.script,
+            recipients: payout.recipients,
+            form: Arc::clone(&self.coin.profile.form),
             text: self.coin.coinbase_text.clone(),
             entropy: self.entropy,
             transaction_hash: self.coin.profile.transaction_hash,
         });
+        let mut proposing = JoinSet::new();
+        let proposals = proposals::run(Arc::clone(&self.coin), nodes, self.tips.subscribe(), self.alarm.clone());
+        proposing.spawn(proposals);
         let mut age = interval(AGE_INTERVAL);
         age.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -77,49 +95,38 @@ impl JobMaker {
         }
     }
 
-    /// The script that earns the reward: what the node says the address stands for, provided that
-    /// our own reading of it, where we have one, says the same. Goes on asking until both agree.
-    async fn payout(&self, nodes: &Nodes) -> Vec<u8> {
-        let address = &self.coin.payout_address;
-        let coin = &self.coin.name;
-        let forms = &self.coin.profile.addresses;
-        let (pubkey_hash, script_hash, segwit) = (&forms.pubkey_hash[..], &forms.script_hash[..], &forms.segwit[..]);
-        let own = address::decode(address, &Forms { pubkey_hash, script_hash, segwit });
+    /// The payout, once the nodes agree with it and with the coin's profile. Goes on asking until they do:
+    /// before that no port listens.
+    async fn confirmed(&self, nodes: &Nodes) -> Payout {
+        let coin = &self.coin;
         loop {
-            match (check_payout(nodes, address).await, &own) {
-                (Ok(checked), Ok(own)) if checked.script != *own => {
-                    let (node, ours) = (hex::encode(&checked.script), hex::encode(own));
-                    error!(
-                        coin,
-                        address,
-                        node,
-                        ours,
-                        "the node and this daemon read the payout address differently: nothing is mined; check `preset` and the coin's `addresses`"
-                    );
-                }
-                (Ok(checked), _) => {
-                    if checked.owned == Some(false) {
-                        warn!(
-                            coin,
-                            address,
-                            "the payout address does not belong to the node's wallet: MPOS finds blocks only in the wallet it watches"
-                        );
+            let problem = match proof::prove(coin, nodes).await {
+                Ok(proof) => {
+                    info!(coin = coin.name, "{}", proof::described(coin, &proof));
+                    match payout::confirm(coin, nodes).await {
+                        Ok(payout) => {
+                            payout.log(coin);
+                            return payout;
+                        }
+                        Err(problem) => problem,
                     }
-                    info!(coin, address, script = hex::encode(&checked.script), "payout address checked");
-                    return checked.script;
                 }
-                (Err(problem), _) => {
-                    error!(coin, address, %problem, "nothing is mined until the payout address is confirmed by a node")
-                }
-            }
-            sleep(PAYOUT_PAUSE).await;
+                Err(refusal) => refusal.to_string(),
+            };
+            error!(
+                coin = coin.name,
+                address = coin.payout_address,
+                problem,
+                "nothing is mined until this is put right"
+            );
+            sleep(CONFIRM_PAUSE).await;
         }
     }
 
     fn publish(&mut self, work: &Work, recipe: &Arc<JobRecipe>) {
         let Some(template) = &work.template else { return };
         if self.job.as_ref().is_none_or(|job| !Arc::ptr_eq(&job.template, template)) {
-            self.make(template, work.tip_seq, recipe);
+            self.make(work, template, recipe);
         }
         let age = self.clock.monotonic().saturating_sub(work.fetched_at);
         let usable = age <= self.coin.templates.stale_after;
@@ -148,24 +155,38 @@ impl JobMaker {
         });
     }
 
-    fn make(&mut self, template: &Arc<Template>, tip_seq: u64, recipe: &Arc<JobRecipe>) {
+    fn make(&mut self, work: &Work, template: &Arc<Template>, recipe: &Arc<JobRecipe>) {
         self.serial = self.serial.wrapping_add(1);
+        let tip_seq = work.tip_seq;
         // The largest is the one whose coinbase may not fit; where it does, the others do.
         let sizes = self.coin.ports.iter().map(|port| port.extranonce2_bytes);
         let size = sizes.max().unwrap_or(self.coin.profile.extranonce2_bytes);
         match Job::new(self.serial, tip_seq, Arc::clone(template), Arc::clone(recipe), self.clock.monotonic(), size) {
             Ok(job) => {
+                let job = Arc::new(job);
                 if self.job.as_ref().is_none_or(|last| last.tip_seq != tip_seq) {
                     let previous = display_hash(&template.previous);
                     info!(coin = %self.coin.name, height = template.height, previous, transactions = template.transactions.len(), "new tip");
+                    let (job, node) = (Arc::clone(&job), work.node.clone());
+                    self.tips.send_replace(Some(Proposal { job, node, extranonce2_bytes: size }));
                 }
-                self.job = Some(Arc::new(job));
+                self.tell_rules(template);
+                self.job = Some(job);
             }
             Err(problem) => {
                 // The job before builds on another template: on a new tip it would be worth nothing.
                 self.job = None;
-                error!(coin = %self.coin.name, %problem, "no job can be made of the node's template: shorten `coinbase_text`");
+                error!(coin = %self.coin.name, %problem, "no job can be made of the node's template");
             }
         }
+    }
+
+    /// Reports the rules in force, at first and when they change.
+    fn tell_rules(&self, template: &Template) {
+        let rules = &template.particulars.rules;
+        if self.job.as_ref().is_some_and(|last| last.template.particulars.rules == *rules) || rules.is_empty() {
+            return;
+        }
+        info!(coin = %self.coin.name, height = template.height, ?rules, "rules in force");
     }
 }

@@ -70,6 +70,11 @@ pub struct Extranonce2 {
 }
 
 impl Extranonce2 {
+    /// Zeros: what no miner chose.
+    pub fn zero(len: u8) -> Self {
+        Self { bytes: [0; EXTRANONCE2_BYTES_MAX], len }
+    }
+
     /// Reads exactly `len` bytes of hexadecimal.
     pub fn from_hex(text: &[u8], len: u8) -> Option<Self> {
         let mut bytes = [0; EXTRANONCE2_BYTES_MAX];

@@ -15,11 +15,13 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::extranonce::{EXTRANONCE1_BYTES, Extranonce1, Extranonce2};
+use super::outputs::{self, JobError, Recipient};
 use super::template::Template;
 use crate::bytes::{Hash, hex};
-use crate::chain::coinbase::{CoinbaseError, CoinbasePlan, Output};
+use crate::chain::coinbase::{self, CoinbaseError, CoinbasePlan, Output};
+use crate::chain::form::ChainForm;
 use crate::chain::header::{Header, swap_words};
-use crate::chain::merkle;
+use crate::chain::{block, merkle};
 use crate::pow::ids::TransactionHash;
 
 /// Digits of a job id.
@@ -30,6 +32,10 @@ pub const JOB_ID_DIGITS: usize = 10;
 pub struct JobRecipe {
     /// Output script that earns the reward.
     pub payout_script: Vec<u8>,
+    /// Who has a share of it.
+    pub recipients: Vec<Recipient>,
+    /// Where the coin differs from Bitcoin.
+    pub form: Arc<ChainForm>,
     /// Text in the coinbase.
     pub text: String,
     /// Instance number and a random part per start: two daemons, or two lives of one, never hand
@@ -51,6 +57,7 @@ pub struct Job {
     /// When it was made, monotonic.
     pub made_at: Duration,
     recipe: Arc<JobRecipe>,
+    outputs: Vec<Output>,
     branch: Vec<Hash>,
     announcements: RwLock<HashMap<(u8, u8), Arc<Announcement>>>,
 }
@@ -84,7 +91,8 @@ impl Job {
     /// mined (a coinbase script over its limit) is noticed here.
     ///
     /// # Errors
-    /// The coinbase cannot be built: text and auxiliary data exceed 100 bytes.
+    /// The reward cannot be divided as the template and the recipe want it, or the coinbase cannot be built: text
+    /// and auxiliary data exceed 100 bytes.
     pub fn new(
         serial: u32,
         tip_seq: u64,
@@ -92,10 +100,12 @@ impl Job {
         recipe: Arc<JobRecipe>,
         made_at: Duration,
         extranonce2_bytes: u8,
-    ) -> Result<Self, CoinbaseError> {
+    ) -> Result<Self, JobError> {
+        let outputs = outputs::divide(&template, &recipe.payout_script, &recipe.recipients)?;
         let txids: Vec<Hash> = template.transactions.iter().map(|tx| tx.txid).collect();
         let branch = merkle::branch(&txids);
-        let job = Self { serial, tip_seq, template, made_at, recipe, branch, announcements: RwLock::default() };
+        let job =
+            Self { serial, tip_seq, template, made_at, recipe, outputs, branch, announcements: RwLock::default() };
         let first = job.build(extranonce2_bytes, 0)?;
         job.announcements
             .write()
@@ -129,9 +139,11 @@ impl Job {
             tag: &tag,
             extranonce_bytes: EXTRANONCE1_BYTES + usize::from(extranonce2_bytes),
             text: self.recipe.text.as_bytes(),
-            outputs: &[Output { value: template.coinbase_value, script: self.recipe.payout_script.clone() }],
+            outputs: &self.outputs,
             witness_commitment: template.witness_commitment.as_deref(),
-            lock_to_height: false,
+            form: &self.recipe.form,
+            time: template.curtime,
+            payload: &template.particulars.coinbase_payload,
         }
         .build()?;
         let line = |clean| self.notify_line(variant, &coinbase.head, &coinbase.tail, clean);
@@ -200,6 +212,32 @@ impl Job {
         };
         Assembled { header: header.to_bytes(), coinbase_txid }
     }
+
+    /// The bytes of the block with this header and this coinbase, which is without witness.
+    pub fn block(&self, header: &[u8], coinbase: &[u8]) -> Vec<u8> {
+        let template = &self.template;
+        let particulars = &template.particulars;
+        // A block that commits to witnesses carries its coinbase's witness too.
+        let full = match template.witness_commitment {
+            Some(_) => coinbase::with_witness(coinbase, &self.recipe.form, &particulars.coinbase_payload),
+            None => None,
+        };
+        let coinbase = full.as_deref().unwrap_or(coinbase);
+        let transactions = template.transactions.iter().map(|transaction| transaction.data.as_slice());
+        block::serialise(header, coinbase, transactions, template.mweb.as_deref(), &particulars.block_end)
+    }
+
+    /// A block of this job that lacks nothing but proof of work (BIP23).
+    ///
+    /// # Errors
+    /// The coinbase with this size of extranonce2 exceeds its limit.
+    pub fn proposal(&self, extranonce2_bytes: u8) -> Result<Vec<u8>, CoinbaseError> {
+        let announcement = self.announcement(extranonce2_bytes, 0)?;
+        let (extranonce1, extranonce2) = ([0; EXTRANONCE1_BYTES], Extranonce2::zero(extranonce2_bytes));
+        let Template { version, curtime, .. } = *self.template;
+        let made = self.assemble(&announcement, extranonce1, &extranonce2, version, curtime, 0);
+        Ok(self.block(&made.header, &announcement.coinbase(extranonce1, &extranonce2)))
+    }
 }
 
 impl Announcement {
@@ -226,7 +264,7 @@ pub fn parse_job_id(text: &[u8]) -> Option<(u32, u8)> {
 pub mod tests {
     use super::*;
     use crate::difficulty::Target;
-    use crate::work::template::TemplateTransaction;
+    use crate::work::template::{Particulars, TemplateTransaction};
 
     /// A template for the tests of this floor and the one above.
     pub fn template(transactions: u8, bits: u32) -> Template {
@@ -247,6 +285,19 @@ pub mod tests {
             mweb: None,
             longpoll_id: None,
             work_id: None,
+            particulars: Particulars::default(),
+        }
+    }
+
+    /// A recipe of Bitcoin's form.
+    pub fn recipe() -> JobRecipe {
+        JobRecipe {
+            payout_script: vec![0x51],
+            recipients: Vec::new(),
+            form: Arc::default(),
+            text: "/test/".to_owned(),
+            entropy: [1, 2, 3, 4, 5, 6],
+            transaction_hash: TransactionHash::default(),
         }
     }
 
@@ -256,12 +307,7 @@ pub mod tests {
     }
 
     fn job_with(transaction_hash: TransactionHash, serial: u32, tip_seq: u64, bits: u32) -> Arc<Job> {
-        let recipe = JobRecipe {
-            payout_script: vec![0x51],
-            text: "/test/".to_owned(),
-            entropy: [1, 2, 3, 4, 5, 6],
-            transaction_hash,
-        };
+        let recipe = JobRecipe { transaction_hash, ..recipe() };
         let made = Job::new(serial, tip_seq, Arc::new(template(3, bits)), Arc::new(recipe), Duration::ZERO, 4).unwrap();
         Arc::new(made)
     }

@@ -5,6 +5,7 @@ pub mod board;
 pub mod duplicates;
 pub mod extranonce;
 pub mod job;
+pub mod outputs;
 pub mod reject;
 pub mod share;
 pub mod template;

@@ -2,11 +2,16 @@
 //! turned into bytes.
 
 mod parse;
+mod payees;
 #[cfg(test)]
 mod tests;
 
 use crate::bytes::Hash;
+use crate::chain::coinbase::Output;
+use crate::chain::form::ChainForm;
 use crate::difficulty::Target;
+
+pub use payees::PAYEES_MAX;
 
 /// Most transactions a template may have. The smallest transaction a node relays takes about 60
 /// bytes, so a full 4 MB block stays far below; a template beyond it is refused as a whole.
@@ -16,6 +21,8 @@ pub const TRANSACTIONS_MAX: usize = 200_000;
 pub const COINBASE_AUX_BYTES_MAX: usize = 48;
 /// Longest `longpollid` or `workid` that is kept and sent back. Longer: the template is refused.
 pub const HANDLE_BYTES_MAX: usize = 512;
+/// Most bytes of `coinbase_payload`, the limit of DIP2. More: the template is refused.
+pub const PAYLOAD_BYTES_MAX: usize = 10_000;
 
 /// Why a template is not mined on. The texts name the member of the answer that is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,14 +89,30 @@ pub struct Template {
     pub longpoll_id: Option<String>,
     /// To be returned with the solved block, if given.
     pub work_id: Option<String>,
+    /// What else it holds.
+    pub particulars: Particulars,
+}
+
+/// What a template holds beside the members that every coin of Bitcoin's family has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Particulars {
+    /// Outputs that the coinbase must have, by the template's own scripts.
+    pub payees: Vec<Output>,
+    /// What the coinbase must carry after its lock time; empty: nothing.
+    pub coinbase_payload: Vec<u8>,
+    /// What the block ends with, after the transactions.
+    pub block_end: Vec<u8>,
+    /// The rules in force, as the node names them.
+    pub rules: Vec<String>,
+    /// The node checks blocks that have no proof of work yet (BIP23).
+    pub takes_proposals: bool,
 }
 
 impl Template {
     /// Reads the result of `getblocktemplate` and checks it once: everything behind this function
-    /// may rely on it. `known_rules` are the rule names this daemon sends as `rules`; any other rule
-    /// the node calls mandatory is an error.
-    pub fn from_json(json: &str, known_rules: &[String]) -> Result<Self, TemplateError> {
-        parse::template(json, known_rules)
+    /// may rely on it. A rule that the node calls mandatory and `form` does not list is an error.
+    pub fn from_json(json: &str, form: &ChainForm) -> Result<Self, TemplateError> {
+        parse::template(json, form)
     }
 
     /// True if blocks made from `other` would be the same but for the time and the node's handles.
@@ -100,6 +123,9 @@ impl Template {
             && self.coinbase_aux == other.coinbase_aux
             && self.witness_commitment == other.witness_commitment
             && self.mweb == other.mweb
+            && self.particulars.payees == other.particulars.payees
+            && self.particulars.coinbase_payload == other.particulars.coinbase_payload
+            && self.particulars.block_end == other.particulars.block_end
             && self.transactions.len() == other.transactions.len()
             && self.transactions.iter().zip(&other.transactions).all(|(a, b)| a.wtxid == b.wtxid && a.txid == b.txid)
     }

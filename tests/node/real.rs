@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mpos_stratum::bytes::display_hash;
+use mpos_stratum::chain::form::ChainForm;
 use mpos_stratum::clock::SystemClock;
 use mpos_stratum::config::NodeLogin;
 use mpos_stratum::config::secret::Secret;
@@ -61,7 +62,7 @@ async fn bcoin_before_and_after_segwit() {
     // Not knowing the rule now stops the coin.
     let rpc = Rpc::new(bcoin.rpc_config());
     let raw: Value = rpc.call_as(Call::new("getblocktemplate"), json!([{ "rules": ["segwit"] }])).await.unwrap();
-    let error = Template::from_json(&raw.to_string(), &[]).unwrap_err();
+    let error = Template::from_json(&raw.to_string(), &ChainForm::default()).unwrap_err();
     assert!(error.to_string().contains("segwit"), "{error}");
 }
 

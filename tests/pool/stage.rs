@@ -71,7 +71,8 @@ impl Coin {
         Self { nodes: node.config(), ports: vec![port(SHA256D_SOME)], ..Self::on(db, database) }
     }
 
-    fn on(db: &MariaDb, database: &str) -> Self {
+    /// Bitcoin without a node.
+    pub fn on(db: &MariaDb, database: &str) -> Self {
         let socket = db.socket().display().to_string();
         Self {
             name: "bitcoin",

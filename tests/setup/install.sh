@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing of the programs that tests, bench and demo start, and nothing that is there.
 #
-#   tests/setup/install.sh test|bench|demo
+#   tests/setup/install.sh test|core|bench|demo
 #
 # No service is started or enabled by it: the tests run private servers of their own.
 set -eu
@@ -13,9 +13,10 @@ wanted_programs="cc:gcc make:make pkg-config:pkg-config mariadbd:mariadb-server 
 case "$purpose" in
 bench) ;;
 demo) wanted_programs="$wanted_programs litecoind:litecoind" ;;
+core) wanted_programs="$wanted_programs c++:g++ cmake:cmake flock:util-linux" ;;
 test) wanted_programs="$wanted_programs litecoind:litecoind node:nodejs npm:npm flock:util-linux" ;;
 *)
-    echo "usage: $0 test|bench|demo" >&2
+    echo "usage: $0 test|core|bench|demo" >&2
     exit 64
     ;;
 esac
@@ -33,6 +34,9 @@ for pair in $wanted_programs; do
         esac
     fi
 done
+if [ "$purpose" = core ] && [ ! -d /usr/include/boost ]; then
+    missing="$missing libboost-dev"
+fi
 # The linker needs libsystemd's header and library; pkg-config knows whether they are there.
 if ! pkg-config --exists libsystemd 2>/dev/null; then
     missing="$missing libsystemd-dev"

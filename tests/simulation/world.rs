@@ -14,7 +14,7 @@ use mpos_stratum::stratum::session::effects::{Effect, Moment};
 use mpos_stratum::work::board::JobBoard;
 use mpos_stratum::work::extranonce::Extranonces;
 use mpos_stratum::work::job::{Job, JobRecipe};
-use mpos_stratum::work::template::Template;
+use mpos_stratum::work::template::{Particulars, Template};
 use mpos_stratum::worker::directory::{Answer, Denial};
 use serde_json::json;
 
@@ -61,6 +61,8 @@ impl World {
         let home = Home::new(&mut dice);
         let recipe = JobRecipe {
             payout_script: vec![0x51],
+            recipients: Vec::new(),
+            form: Arc::default(),
             text: "/sim/".to_owned(),
             entropy: [0; 6],
             transaction_hash: mpos_stratum::pow::ids::TransactionHash::Sha256d,
@@ -184,6 +186,7 @@ impl World {
             mweb: None,
             longpoll_id: None,
             work_id: None,
+            particulars: Particulars::default(),
         };
         let made_at = self.home.clock.monotonic();
         let job = Job::new(self.serial, tip_seq, Arc::new(template), Arc::clone(&self.recipe), made_at, 4).unwrap();

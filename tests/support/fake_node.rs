@@ -84,6 +84,8 @@ struct State {
     fault: Fault,
     submit_answer: SubmitAnswer,
     submissions: Vec<Submission>,
+    proposal_answer: Option<&'static str>,
+    proposals: Vec<Vec<u8>>,
     calls: HashMap<String, usize>,
     open: HashMap<u64, TcpStream>,
     stopping: bool,
@@ -121,6 +123,8 @@ impl FakeNode {
             fault: Fault::None,
             submit_answer: SubmitAnswer::Accept,
             submissions: Vec::new(),
+            proposal_answer: None,
+            proposals: Vec::new(),
             calls: HashMap::new(),
             open: HashMap::new(),
             stopping: false,
@@ -194,9 +198,24 @@ impl FakeNode {
         self.shared.changed.notify_all();
     }
 
-    /// Blocks handed in from now on are named by their proof of work instead of sha256d.
+    /// From now on it is a chain anew, whose blocks are named by their proof of work instead of sha256d.
     pub fn name_by_proof_of_work(&self) {
-        self.shared.state().chain.by_proof_of_work = true;
+        self.shared.state().chain.begin_by_proof_of_work();
+    }
+
+    /// From now on it is a chain anew, whose blocks were mined with another chain's: they prove no algorithm.
+    pub fn mine_merged(&self) {
+        self.shared.state().chain.begin_merged();
+    }
+
+    /// What it says from now on about blocks that are proposed without proof of work; `None`: they are good.
+    pub fn set_proposal_answer(&self, reason: Option<&'static str>) {
+        self.shared.state().proposal_answer = reason;
+    }
+
+    /// The blocks proposed so far.
+    pub fn proposals(&self) -> Vec<Vec<u8>> {
+        self.shared.state().proposals.clone()
     }
 
     /// Begins or ends misbehaving.
@@ -359,7 +378,11 @@ fn plain(method: &str, params: &Value, chain: &Chain) -> Outcome {
             let hash = height.and_then(|height| chain.hash_at(height));
             hash.map(Value::from).ok_or_else(|| (-8, "Block height out of range".to_owned()))
         }
-        "getblockheader" | "getblock" => chain.header(text(0)).ok_or_else(|| (-5, "Block not found".to_owned())),
+        "getblockheader" | "getblock" => {
+            let raw = params.get(1) == Some(&Value::Bool(false));
+            let found = if raw { chain.raw_header(text(0)) } else { chain.header(text(0)) };
+            found.ok_or_else(|| (-5, "Block not found".to_owned()))
+        }
         "getnetworkinfo" => Ok(json!({"version": 210_000, "subversion": "/FakeNode:0/", "connections": 8})),
         "getmininginfo" => Ok(json!({"blocks": chain.height(), "difficulty": 1.0, "chain": "main", "warnings": ""})),
         "validateaddress" => {
@@ -383,6 +406,11 @@ fn template(params: &Value, shared: &Shared) -> Outcome {
     let mut state = shared.state();
     let named: Vec<&str> =
         request.get("rules").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if request.get("mode").and_then(Value::as_str) == Some("proposal") {
+        let data = request.get("data").and_then(Value::as_str).and_then(hex::decode);
+        state.proposals.extend(data);
+        return Ok(json!(state.proposal_answer));
+    }
     if let Some(missing) = state.chain.rules_needed().iter().find(|rule| !named.contains(rule)) {
         return Err((-8, format!("getblocktemplate must be called with the {missing} rule set")));
     }

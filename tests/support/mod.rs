@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every program uses its own part of the support")]
 
 pub mod bcoin;
+pub mod bitcoind;
 pub mod daemon;
 pub mod disk;
 pub mod fake_node;

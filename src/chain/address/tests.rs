@@ -8,17 +8,17 @@ fn prefixes(list: &[&str]) -> Vec<String> {
 }
 
 /// Main network and test networks together.
-fn bitcoin<T>(run: impl FnOnce(&Forms<'_>) -> T) -> T {
+fn bitcoin<T>(run: impl FnOnce(&AddressForms) -> T) -> T {
     let segwit = prefixes(&["bc", "tb", "bcrt"]);
-    run(&Forms { pubkey_hash: &[0, 111], script_hash: &[5, 196], segwit: &segwit })
+    run(&AddressForms { pubkey_hash: vec![0, 111], script_hash: vec![5, 196], segwit, cash: Vec::new() })
 }
 
-fn litecoin<T>(run: impl FnOnce(&Forms<'_>) -> T) -> T {
+fn litecoin<T>(run: impl FnOnce(&AddressForms) -> T) -> T {
     let segwit = prefixes(&["ltc", "tltc", "rltc"]);
-    run(&Forms { pubkey_hash: &[48, 111], script_hash: &[5, 50, 196, 58], segwit: &segwit })
+    run(&AddressForms { pubkey_hash: vec![48, 111], script_hash: vec![5, 50, 196, 58], segwit, cash: Vec::new() })
 }
 
-fn script_of(text: &str, forms: &Forms<'_>) -> Result<String, AddressError> {
+fn script_of(text: &str, forms: &AddressForms) -> Result<String, AddressError> {
     decode(text, forms).map(|script| hex::encode(&script))
 }
 
@@ -149,8 +149,22 @@ fn addresses_of_other_coins_are_named_as_such() {
         assert!(error.to_string().contains("version byte 48"), "{error}");
     });
     // A coin without segwit takes no segwit address.
-    let old = Forms { pubkey_hash: &[30], script_hash: &[22], segwit: &[] };
+    let old = AddressForms { pubkey_hash: vec![30], script_hash: vec![22], ..AddressForms::default() };
     assert!(matches!(decode("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", &old), Err(AddressError::Prefix { .. })));
+}
+
+#[test]
+fn coins_with_cashaddr_read_it_beside_base58() {
+    let cash = AddressForms {
+        pubkey_hash: vec![0],
+        script_hash: vec![5],
+        cash: vec!["bitcoincash".into()],
+        ..AddressForms::default()
+    };
+    let base58 = decode("1BpEi6DfDAUFd7GtittLSdBeYJvcoaVggu", &cash).unwrap();
+    assert_eq!(decode("bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a", &cash), Ok(base58));
+    let mistyped = decode("bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6q", &cash);
+    assert!(matches!(mistyped, Err(AddressError::Cash(why)) if why.contains("checksum")), "{mistyped:?}");
 }
 
 #[test]

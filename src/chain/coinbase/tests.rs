@@ -2,9 +2,30 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bytes::hex;
+use crate::chain::form::AddressForms;
 
 fn outputs() -> Vec<Output> {
     vec![Output { value: 5_000_000_000, script: vec![0x51] }, Output { value: 7, script: vec![0xac; 3] }]
+}
+
+/// Bitcoin's form.
+static PLAIN: ChainForm = ChainForm {
+    addresses: AddressForms { pubkey_hash: Vec::new(), script_hash: Vec::new(), segwit: Vec::new(), cash: Vec::new() },
+    template_rules: Vec::new(),
+    bare_requests: false,
+    template_algorithm: None,
+    payee_members: Vec::new(),
+    ignored_members: Vec::new(),
+    payees_beside_value: false,
+    transaction_time: false,
+    block_signature: false,
+    message: None,
+    lock_to_height: false,
+};
+
+/// Bitcoin's with BIP54.
+fn locked() -> ChainForm {
+    ChainForm { lock_to_height: true, ..ChainForm::default() }
 }
 
 fn plan(outputs: &[Output]) -> CoinbasePlan<'_> {
@@ -16,7 +37,9 @@ fn plan(outputs: &[Output]) -> CoinbasePlan<'_> {
         text: b"/pool/",
         outputs,
         witness_commitment: None,
-        lock_to_height: false,
+        form: &PLAIN,
+        time: 0,
+        payload: &[],
     }
 }
 
@@ -24,14 +47,10 @@ fn plan(outputs: &[Output]) -> CoinbasePlan<'_> {
 fn every_byte_of_a_coinbase() {
     let outputs = outputs();
     let commitment = [0x6a, 0x01, 0x02];
-    let coinbase = CoinbasePlan {
-        aux: &[0xa1, 0xa2],
-        witness_commitment: Some(&commitment),
-        lock_to_height: true,
-        ..plan(&outputs)
-    }
-    .build()
-    .unwrap();
+    let coinbase =
+        CoinbasePlan { aux: &[0xa1, 0xa2], witness_commitment: Some(&commitment), form: &locked(), ..plan(&outputs) }
+            .build()
+            .unwrap();
     let null = format!("{}ffffffff", "00".repeat(32));
     // Script: 4 bytes height, 2 aux, 4 tag, 9 extranonce, 7 text.
     assert_eq!(hex::encode(&coinbase.head), format!("0100000001{null}1a0320a107a1a20374616708"));
@@ -66,7 +85,7 @@ fn without_lock_tag_text_and_commitment() {
 fn the_lock_time_of_the_first_blocks_does_not_wrap() {
     let outputs = outputs();
     for (height, lock_time) in [(0, 0u32), (1, 0), (2, 1), (u32::MAX, u32::MAX - 1)] {
-        let coinbase = CoinbasePlan { height, lock_to_height: true, ..plan(&outputs) }.build().unwrap();
+        let coinbase = CoinbasePlan { height, form: &locked(), ..plan(&outputs) }.build().unwrap();
         assert!(coinbase.tail.ends_with(&lock_time.to_le_bytes()), "{height}");
     }
 }
@@ -102,19 +121,52 @@ fn a_coinbase_that_pays_nobody_or_cannot_vary_is_refused() {
 fn only_a_coinbase_without_witness_gets_one() {
     let outputs = outputs();
     let plain = plan(&outputs).build().unwrap().complete(&[0; 4], &[0; 4]);
-    let full = with_witness(&plain).unwrap();
+    let full = with_witness(&plain, &PLAIN, &[]).unwrap();
     assert_eq!(full.len(), plain.len() + 36);
     assert_eq!(full[..6], [1, 0, 0, 0, 0, 1]);
     assert_eq!(full[6..6 + plain.len() - 8], plain[4..plain.len() - 4]);
     assert_eq!(full[full.len() - 38..], [&[1, 32][..], &[0; 36]].concat());
 
-    assert_eq!(with_witness(&full), None);
+    assert_eq!(with_witness(&full, &PLAIN, &[]), None);
     let mut spends = plain.clone();
     spends[5] = 1;
-    assert_eq!(with_witness(&spends), None);
+    assert_eq!(with_witness(&spends, &PLAIN, &[]), None);
     for length in 0..45 {
-        assert_eq!(with_witness(&plain[..length]), None, "{length}");
+        assert_eq!(with_witness(&plain[..length], &PLAIN, &[]), None, "{length}");
     }
+}
+
+#[test]
+fn the_odd_coinbases_of_other_families() {
+    let outputs = outputs();
+    let build = |form: &ChainForm, payload: &[u8]| {
+        let coinbase = CoinbasePlan { form, payload, time: 0x0403_0201, ..plan(&outputs) }.build().unwrap();
+        (hex::encode(&coinbase.complete(&[0xe1; 4], &[0xe2; 4])), coinbase)
+    };
+    let plain = build(&PLAIN, &[]).0;
+    let (version, middle) = plain.split_at(8);
+    assert_eq!(version, "01000000");
+
+    // Peercoin: the time stands after the version, in the witness form too.
+    let peercoin = ChainForm { transaction_time: true, ..ChainForm::default() };
+    let (text, coinbase) = build(&peercoin, &[]);
+    assert_eq!(text, format!("0100000001020304{middle}"));
+    let full = with_witness(&coinbase.complete(&[0xe1; 4], &[0xe2; 4]), &peercoin, &[]).unwrap();
+    let body = &middle[..middle.len() - 8];
+    assert_eq!(hex::encode(&full), format!("01000000010203040001{body}0120{}00000000", "00".repeat(32)));
+
+    // Florincoin: version 2, and a text at the end.
+    let florincoin = ChainForm { message: Some("hello".into()), ..ChainForm::default() };
+    let (text, coinbase) = build(&florincoin, &[]);
+    assert_eq!(text, format!("02000000{middle}0568656c6c6f"));
+    let full = with_witness(&coinbase.complete(&[0xe1; 4], &[0xe2; 4]), &florincoin, &[]).unwrap();
+    assert!(hex::encode(&full).ends_with(&format!("{}000000000568656c6c6f", "00".repeat(32))));
+    let silent = ChainForm { message: Some(String::new()), ..ChainForm::default() };
+    assert_eq!(build(&silent, &[]).0, format!("02000000{middle}00"));
+
+    // Dash (DIP2): version 3, type 5, and the payload at the end.
+    let payload: Vec<u8> = (0..70).collect();
+    assert_eq!(build(&PLAIN, &payload).0, format!("03000500{middle}46{}", hex::encode(&payload)));
 }
 
 /// Walks a coinbase as a node reads it: script, sequence, outputs, lock time.
@@ -152,6 +204,7 @@ proptest! {
         commitment in prop::option::of(any::<[u8; 38]>()),
         lock_to_height in any::<bool>(),
     ) {
+        let form = ChainForm { lock_to_height, ..ChainForm::default() };
         let mut outputs: Vec<Output> = paid.into_iter().map(|(value, script)| Output { value, script }).collect();
         let plan = CoinbasePlan {
             height,
@@ -161,7 +214,9 @@ proptest! {
             text: &text,
             outputs: &outputs,
             witness_commitment: commitment.as_ref().map(<[u8; 38]>::as_slice),
-            lock_to_height,
+            form: &form,
+            time: 0,
+            payload: &[],
         };
         let mut expected_script = Vec::new();
         script::push_height(height, &mut expected_script);
@@ -182,7 +237,7 @@ proptest! {
                 let locked = (0xffff_fffe, height.saturating_sub(1));
                 let (sequence, lock_time) = if lock_to_height { locked } else { (u32::MAX, 0) };
                 prop_assert_eq!(read(&tx), (expected_script, sequence, outputs, lock_time));
-                prop_assert_eq!(with_witness(&tx).map(|full| full.len()), Some(tx.len() + 36));
+                prop_assert_eq!(with_witness(&tx, &form, &[]).map(|full| full.len()), Some(tx.len() + 36));
             }
         }
     }

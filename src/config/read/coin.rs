@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::transport::SharedFiles;
-use super::{Presets, database, node, port, profile, transport};
+use super::{Presets, database, node, port, profile, recipient, transport};
 use crate::bytes::hex;
 use crate::bytes::sha256::sha256;
 use crate::coin::preset::PRESETS;
@@ -42,7 +42,9 @@ pub(super) fn read<'a>(
 
     let name = section.required("name", "name = \"litecoin\"", name);
     let profile = profile::read(report, &section);
-    let payout_address = section.required("payout_address", "payout_address = \"your pool's address\"", nonempty);
+    let example = "payout_address = \"your pool's address\"";
+    let payout = section.required("payout_address", example, recipient::destination);
+    let recipients = recipient::read_all(report, &section, payout.as_ref());
     let coinbase_text = section.or("coinbase_text", "\"/mpos-stratum/\"", coinbase_text);
     let instance = section.or("instance", "0", sized(0..=u64::from(u16::MAX)));
     let example = "fallback_worker = \"pool.fallback\"";
@@ -60,19 +62,26 @@ pub(super) fn read<'a>(
 
     let marks = CoinMarks {
         name: name.clone().map(|name| (name, section.place("name"))),
-        payout: payout_address.clone().zip(instance).map(|payout| (payout, section.place("payout_address"))),
+        payout: payout
+            .as_ref()
+            .map(|(written, _)| written.clone())
+            .zip(instance)
+            .map(|payout| (payout, section.place("payout_address"))),
         shares: mpos.clone().zip(ledger.clone()).map(|shares| (shares, section.place("mpos"))),
         chain,
         listens,
     };
     section.finish();
     let coin = || {
+        let (payout_address, payout) = payout?;
         Some(Coin {
             name: name?,
             profile: profile?,
             nodes: nodes?,
             templates: templates?,
-            payout_address: payout_address?,
+            payout_address,
+            payout,
+            recipients: recipients?,
             coinbase_text: coinbase_text?,
             instance: instance?,
             fallback_worker: fallback_worker?,

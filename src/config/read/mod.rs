@@ -7,6 +7,7 @@ mod database;
 mod node;
 mod port;
 mod profile;
+mod recipient;
 mod rules;
 mod transport;
 
@@ -22,6 +23,7 @@ use super::problem::{Place, Report, Source};
 use super::relations::{self, CoinMarks};
 use super::section::{Layer, Section};
 use crate::coin::preset::PRESETS;
+use crate::coin::profile::Profile;
 
 /// The presets, parsed.
 struct Presets(BTreeMap<&'static str, (Source, Spanned<DeTable<'static>>)>);
@@ -78,6 +80,15 @@ pub(super) fn config(source: &Source, report: &Report) -> Option<Config> {
     }
     let coins = coins.into_iter().map(|coin| coin.map(Arc::new)).collect::<Option<Vec<_>>>()?;
     Some(Config { daemon: daemon?, coins, warnings: Vec::new() })
+}
+
+/// The profile of a shipped preset.
+pub(super) fn preset_profile(name: &str) -> Option<Profile> {
+    let report = Report::default();
+    let presets = Presets::new(&report);
+    let layer = presets.layer(name)?;
+    let home = Place { source: layer.source, span: 0..0, key: String::new(), shown: false };
+    profile::read(&report, &Section::new(&report, "coin", vec![layer], home))
 }
 
 /// The layer of `[defaults]`.

@@ -2,8 +2,11 @@
 
 use toml::de::DeValue;
 
+use std::sync::Arc;
+
 use super::algorithm::parameters;
-use crate::coin::profile::{AddressForms, BlockHash, Profile};
+use crate::chain::form::{AddressForms, ChainForm};
+use crate::coin::profile::{BlockHash, Profile};
 use crate::config::problem::Report;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, boolean, hex_u32, list, nonempty, one_of, sized, text, wrong};
@@ -13,6 +16,9 @@ use crate::pow::{Algorithm, Class};
 
 /// Most bits that one unit of difficulty can stand for: beyond them difficulty 1 is beyond any hash rate.
 const BITS_MAX: u64 = 64;
+
+/// Longest text after a coinbase: every miner gets it with every job.
+const MESSAGE_BYTES_MAX: usize = 140;
 
 /// Fewest and most bytes that a miner may roll: rentals need 2 at least, some firmware fails above 8.
 pub(super) const EXTRANONCE2_BYTES: std::ops::RangeInclusive<u64> = 2..=8;
@@ -47,9 +53,10 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
     }
     let transaction_hash = section.optional("transaction_hash", one_of(TRANSACTION_HASHES));
     let version_mask = section.or("version_mask", "\"00000000\"", hex_u32);
-    let template_rules = section.or("template_rules", "[\"segwit\"]", list(nonempty));
     let extranonce2_bytes = section.optional("extranonce2_bytes", sized(EXTRANONCE2_BYTES));
-    let addresses = addresses(section.table("addresses"));
+    let form = form(report, section);
+    let pays_public_key = section.or("pays_public_key", "false", boolean);
+    let several_algorithms = section.or("several_algorithms", "false", boolean);
 
     let accepted = accepted(report, section, named, algorithm);
 
@@ -63,8 +70,9 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
         block_hash: block_hash.or((named.algorithm == Algorithm::Sha256d).then_some(BlockHash::Sha256d))?,
         transaction_hash: transaction_hash.unwrap_or(named.transaction_hash),
         version_mask: version_mask?,
-        template_rules: template_rules?,
-        addresses: addresses?,
+        form: Arc::new(form?),
+        pays_public_key: pays_public_key?,
+        several_algorithms: several_algorithms?,
         extranonce2_bytes: extranonce2_bytes.unwrap_or(usual_extranonce2_bytes),
     })
 }
@@ -103,20 +111,72 @@ fn accepted(report: &Report, section: &Section<'_>, named: Option<&Named>, algor
     Some(())
 }
 
+/// Where the coin's blocks, templates and addresses differ from Bitcoin's.
+fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
+    let template_rules = section.or("template_rules", "[\"segwit\"]", list(nonempty));
+    let bare_requests = section.or("bare_template_requests", "false", boolean);
+    let template_algorithm = section.optional("template_algorithm", nonempty);
+    if bare_requests == Some(true) && section.has("template_algorithm") {
+        let what = "cannot be asked for together with bare_template_requests";
+        report.problem(&section.place("template_algorithm"), what, "remove one of them");
+    }
+    let payee_members = section.or("payee_members", "[]", list(nonempty));
+    let ignored_members = section.or("ignored_members", "[]", list(nonempty));
+    let payees_beside_value = section.or("payees_beside_value", "false", boolean);
+    let transaction_time = section.or("transaction_time", "false", boolean);
+    let block_signature = section.or("block_signature", "false", boolean);
+    let has_messages = section.or("transaction_messages", "false", boolean);
+    let message = section.or("transaction_message", "\"\"", transaction_message);
+    if let (Some(false), Some(message)) = (has_messages, &message)
+        && !message.is_empty()
+    {
+        let remedy = "remove it, or write `transaction_messages = true` if the coin's transactions have texts";
+        report.problem(&section.place("transaction_message"), "is not part of this coin's transactions", remedy);
+    }
+    let lock_to_height = section.or("lock_to_height", "false", boolean);
+    let addresses = addresses(section.table("addresses"));
+    Some(ChainForm {
+        addresses: addresses?,
+        template_rules: template_rules?,
+        bare_requests: bare_requests?,
+        template_algorithm,
+        payee_members: payee_members?,
+        ignored_members: ignored_members?,
+        payees_beside_value: payees_beside_value?,
+        transaction_time: transaction_time?,
+        block_signature: block_signature?,
+        message: message.filter(|_| has_messages == Some(true)),
+        lock_to_height: lock_to_height?,
+    })
+}
+
+/// A text after every coinbase.
+fn transaction_message(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let text = text(value)?;
+    if text.len() > MESSAGE_BYTES_MAX {
+        return wrong("is too long for a transaction", format!("use up to {MESSAGE_BYTES_MAX} bytes"));
+    }
+    Ok(text)
+}
+
 fn addresses(section: Section<'_>) -> Option<AddressForms> {
     let version = || list(sized(0..=u64::from(u8::MAX)));
     let pubkey_hash = section.required("pubkey_hash", "pubkey_hash = [48, 111]", version());
     let script_hash = section.or("script_hash", "[]", version());
     let segwit = section.or("segwit", "[]", list(prefix));
+    let cash = section.or("cash", "[]", list(prefix));
     section.finish();
-    Some(AddressForms { pubkey_hash: pubkey_hash?, script_hash: script_hash?, segwit: segwit? })
+    Some(AddressForms { pubkey_hash: pubkey_hash?, script_hash: script_hash?, segwit: segwit?, cash: cash? })
 }
 
-/// The human-readable part of a segwit address (BIP173), in lower case as addresses are compared.
+/// The prefix of a segwit (BIP173) or CashAddr address, in lower case as addresses are compared.
 fn prefix(value: &DeValue<'_>) -> Result<String, Wrong> {
     let prefix = nonempty(value)?;
     if prefix.len() > 83 || !prefix.bytes().all(|byte| (33..=126).contains(&byte) && !byte.is_ascii_uppercase()) {
-        return wrong("is no prefix of segwit addresses", "write it in lower case without the 1, such as \"ltc\"");
+        return wrong(
+            "is no prefix of addresses",
+            "write it in lower case without the 1 or the colon, such as \"ltc\"",
+        );
     }
     Ok(prefix)
 }

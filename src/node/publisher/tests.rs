@@ -3,6 +3,7 @@ use crate::bytes::Hash;
 use crate::clock::ManualClock;
 use crate::config::{Node, NodeLogin, NodeWays};
 use crate::difficulty::Target;
+use crate::work::template::Particulars;
 
 const REFRESH: Duration = Duration::from_secs(30);
 
@@ -73,6 +74,7 @@ fn template(height: u32, branch: u8) -> Template {
         mweb: None,
         longpoll_id: None,
         work_id: None,
+        particulars: Particulars::default(),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::bytes::{Hash, hex};
-use crate::chain::{block, coinbase};
 use crate::ledger::late::Late;
 use crate::ledger::record::ShareRecord;
 use crate::node::verdict::SolvedBlock;
@@ -47,14 +46,7 @@ impl Found {
     /// The block as the nodes are given it.
     fn solved(&self) -> SolvedBlock {
         let template = &self.job.template;
-        // A block that commits to witnesses carries its coinbase's witness too.
-        let coinbase = match template.witness_commitment {
-            Some(_) => coinbase::with_witness(&self.coinbase),
-            None => None,
-        };
-        let coinbase = coinbase.as_deref().unwrap_or(&self.coinbase);
-        let transactions = template.transactions.iter().map(|transaction| transaction.data.as_slice());
-        let bytes = block::serialise(&self.header, coinbase, transactions, template.mweb.as_deref());
+        let bytes = self.job.block(&self.header, &self.coinbase);
         SolvedBlock {
             hash: self.hash,
             height: template.height,

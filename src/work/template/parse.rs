@@ -3,50 +3,20 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{COINBASE_AUX_BYTES_MAX, HANDLE_BYTES_MAX, TRANSACTIONS_MAX, Template, TemplateError, TemplateTransaction};
+use super::payees::{self, Members};
+use super::{
+    COINBASE_AUX_BYTES_MAX, HANDLE_BYTES_MAX, PAYLOAD_BYTES_MAX, Particulars, TRANSACTIONS_MAX, Template,
+    TemplateError, TemplateTransaction,
+};
 use crate::bytes::sha256::sha256d;
-use crate::bytes::{Hash, hex, parse_display_hash};
+use crate::bytes::{Hash, hex, parse_display_hash, varint};
+use crate::chain::coinbase::Output;
+use crate::chain::form::ChainForm;
 use crate::chain::merkle;
 use crate::difficulty::Target;
 
 /// Bytes of a serialised transaction that are always there: version, two counts, lock time.
 const TRANSACTION_BYTES_MIN: usize = 10;
-
-/// The members that are read, not yet looked into: each is parsed under its own name, so that an
-/// error can say which one it was.
-#[derive(Deserialize)]
-struct Raw<'a> {
-    #[serde(borrow)]
-    version: Option<&'a RawValue>,
-    #[serde(borrow)]
-    rules: Option<&'a RawValue>,
-    #[serde(borrow)]
-    previousblockhash: Option<&'a RawValue>,
-    #[serde(borrow)]
-    transactions: Option<&'a RawValue>,
-    #[serde(borrow)]
-    coinbaseaux: Option<&'a RawValue>,
-    #[serde(borrow)]
-    coinbasevalue: Option<&'a RawValue>,
-    #[serde(borrow)]
-    longpollid: Option<&'a RawValue>,
-    #[serde(borrow)]
-    workid: Option<&'a RawValue>,
-    #[serde(borrow)]
-    target: Option<&'a RawValue>,
-    #[serde(borrow)]
-    bits: Option<&'a RawValue>,
-    #[serde(borrow)]
-    mintime: Option<&'a RawValue>,
-    #[serde(borrow)]
-    curtime: Option<&'a RawValue>,
-    #[serde(borrow)]
-    height: Option<&'a RawValue>,
-    #[serde(borrow)]
-    default_witness_commitment: Option<&'a RawValue>,
-    #[serde(borrow)]
-    mweb: Option<&'a RawValue>,
-}
 
 /// A transaction of the answer. Its strings are hexadecimal, which never needs an escape in JSON, so
 /// they can be borrowed.
@@ -57,7 +27,7 @@ struct RawTransaction<'a> {
     hash: Option<&'a str>,
 }
 
-fn fault(field: impl Into<String>, problem: impl Into<String>) -> TemplateError {
+pub(super) fn fault(field: impl Into<String>, problem: impl Into<String>) -> TemplateError {
     TemplateError::Field { field: field.into(), problem: problem.into() }
 }
 
@@ -94,39 +64,54 @@ fn number(field: &str, raw: Option<&RawValue>) -> Result<u32, TemplateError> {
     required(field, raw)
 }
 
-pub(super) fn template(json: &str, known_rules: &[String]) -> Result<Template, TemplateError> {
-    let raw: Raw<'_> = serde_json::from_str(json).map_err(|error| TemplateError::Json(error.to_string()))?;
-    let segwit = rules(raw.rules, known_rules)?;
-    let (bits, target) = network_target(raw.bits, raw.target)?;
-    let transactions = transactions(raw.transactions)?;
-    let witness_commitment = witness_commitment(raw.default_witness_commitment, segwit, &transactions)?;
-    let curtime = number("curtime", raw.curtime)?;
-    // A node that names no least time gets none below its own present.
-    let mintime = optional("mintime", raw.mintime)?.unwrap_or(curtime);
-    let previous: &str = required("previousblockhash", raw.previousblockhash)?;
+pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, TemplateError> {
+    let mut members: Members<'_> =
+        serde_json::from_str(json).map_err(|error| TemplateError::Json(error.to_string()))?;
+    members.retain(|_, raw| raw.get() != "null");
+    let raw = |name: &str| members.get(name).copied();
+    let rules: Vec<String> = optional("rules", raw("rules"))?.unwrap_or_default();
+    let segwit = is_segwit(&rules, &form.template_rules)?;
+    signet(&members)?;
+    let (bits, target) = network_target(raw("bits"), raw("target"))?;
+    let transactions = transactions(raw("transactions"))?;
+    let witness_commitment = witness_commitment(raw("default_witness_commitment"), segwit, &transactions)?;
+    // Nodes from before BIP22 was final call it `time`.
+    let curtime = number("curtime", raw("curtime").or(raw("time")))?;
+    // A node that names no least time gets none below its own present. A transaction must not be younger
+    // than its block, and the coinbase's time is the template's.
+    let mintime = optional("mintime", raw("mintime"))?.filter(|_| !form.transaction_time).unwrap_or(curtime);
+    let previous: &str = required("previousblockhash", raw("previousblockhash"))?;
+    let node_value = coinbase_value(raw("coinbasevalue"))?;
+    let payees = payees::read(&members, node_value, form)?;
     Ok(Template {
-        height: number("height", raw.height)?,
-        version: version(raw.version)?,
+        height: number("height", raw("height"))?,
+        version: version(raw("version"))?,
         previous: parse_display_hash(previous)
             .ok_or_else(|| fault("previousblockhash", "is not 64 hexadecimal digits"))?,
         bits,
         target,
         curtime: curtime.max(mintime),
         mintime,
-        coinbase_value: coinbase_value(raw.coinbasevalue)?,
-        coinbase_aux: coinbase_aux(raw.coinbaseaux)?,
+        coinbase_value: whole_value(node_value, &payees, form)?,
+        coinbase_aux: coinbase_aux(raw("coinbaseaux"))?,
         witness_commitment,
         transactions,
-        mweb: bytes("mweb", raw.mweb)?.filter(|block| !block.is_empty()),
-        longpoll_id: handle("longpollid", raw.longpollid)?,
-        work_id: handle("workid", raw.workid)?,
+        mweb: bytes("mweb", raw("mweb"))?.filter(|block| !block.is_empty()),
+        longpoll_id: handle("longpollid", raw("longpollid"))?,
+        work_id: handle("workid", raw("workid"))?,
+        particulars: Particulars {
+            payees,
+            coinbase_payload: payload(raw("coinbase_payload"))?,
+            block_end: block_end(&members, form)?,
+            rules,
+            takes_proposals: takes_proposals(raw("capabilities"))?,
+        },
     })
 }
 
 /// Refuses mandatory rules that are not known; true if segwit is active.
-fn rules(raw: Option<&RawValue>, known: &[String]) -> Result<bool, TemplateError> {
-    let rules: Vec<String> = optional("rules", raw)?.unwrap_or_default();
-    for rule in &rules {
+fn is_segwit(rules: &[String], known: &[String]) -> Result<bool, TemplateError> {
+    for rule in rules {
         if let Some(name) = rule.strip_prefix('!')
             && !known.iter().any(|known| known == name)
         {
@@ -134,6 +119,64 @@ fn rules(raw: Option<&RawValue>, known: &[String]) -> Result<bool, TemplateError
         }
     }
     Ok(rules.iter().any(|rule| rule.trim_start_matches('!') == "segwit"))
+}
+
+/// A signet's blocks are signed by whoever runs it (BIP325), over bytes that miners change. Only the
+/// challenge that anything meets, OP_TRUE, needs no signature.
+fn signet(members: &Members<'_>) -> Result<(), TemplateError> {
+    const FIELD: &str = "signet_challenge";
+    const OP_TRUE: [u8; 1] = [0x51];
+    match bytes(FIELD, members.get(FIELD).copied())? {
+        Some(challenge) if challenge != OP_TRUE => {
+            Err(fault(FIELD, "wants every block signed, which a pool's miners cannot do; mine on another test network"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the coinbase pays in all: what the node says, unless the coin's nodes leave the payees out.
+fn whole_value(node_value: u64, payees: &[Output], form: &ChainForm) -> Result<u64, TemplateError> {
+    if !form.payees_beside_value {
+        return Ok(node_value);
+    }
+    payees
+        .iter()
+        .try_fold(node_value, |sum, payee| sum.checked_add(payee.value))
+        .ok_or_else(|| fault("coinbasevalue", "with all payees is too large"))
+}
+
+/// What the coinbase must carry after its lock time (Dash's DIP4).
+fn payload(raw: Option<&RawValue>) -> Result<Vec<u8>, TemplateError> {
+    const FIELD: &str = "coinbase_payload";
+    match bytes(FIELD, raw)?.unwrap_or_default() {
+        long if long.len() > PAYLOAD_BYTES_MAX => Err(fault(FIELD, format!("has more than {PAYLOAD_BYTES_MAX} bytes"))),
+        payload => Ok(payload),
+    }
+}
+
+/// What follows the transactions: the votes of Dash before 0.12.1, the place of a block signature.
+fn block_end(members: &Members<'_>, form: &ChainForm) -> Result<Vec<u8>, TemplateError> {
+    const FIELD: &str = "votes";
+    let mut end = Vec::new();
+    let votes: Option<Vec<String>> = optional(FIELD, members.get(FIELD).copied())?;
+    let paying = members.get("masternode_payments").is_none_or(|paying| paying.get() == "true");
+    if let Some(votes) = votes.filter(|_| paying) {
+        varint::write(votes.len() as u64, &mut end);
+        for vote in votes {
+            end.extend(hex::decode(vote.as_bytes()).ok_or_else(|| fault(FIELD, "has one that is not hexadecimal"))?);
+        }
+    }
+    if form.block_signature {
+        // An empty one: the node signs a block that pays a key of its wallet.
+        end.push(0);
+    }
+    Ok(end)
+}
+
+/// BIP23: the node checks blocks that have no proof of work yet.
+fn takes_proposals(raw: Option<&RawValue>) -> Result<bool, TemplateError> {
+    let capabilities: Vec<String> = optional("capabilities", raw)?.unwrap_or_default();
+    Ok(capabilities.iter().any(|capability| capability == "proposal"))
 }
 
 /// Nodes write the header's version as a signed number; its 32 bits are what counts.
@@ -182,17 +225,31 @@ fn coinbase_aux(raw: Option<&RawValue>) -> Result<Vec<u8>, TemplateError> {
 }
 
 fn transactions(raw: Option<&RawValue>) -> Result<Vec<TemplateTransaction>, TemplateError> {
-    let list: Vec<&RawValue> = required("transactions", raw)?;
-    if list.len() > TRANSACTIONS_MAX {
-        return Err(fault("transactions", format!("has more than {TRANSACTIONS_MAX} entries")));
+    let text = raw.map(RawValue::get).ok_or_else(|| fault("transactions", "is missing"))?;
+    // Nearly always all is well, and one pass over megabytes is enough; else a second finds the culprit.
+    if let Ok(list) = serde_json::from_str::<Vec<RawTransaction<'_>>>(text) {
+        checked_count(list.len())?;
+        return list.into_iter().enumerate().map(|(index, raw)| transaction(index, &raw)).collect();
     }
-    list.into_iter().enumerate().map(|(index, raw)| transaction(index, raw)).collect()
+    let list: Vec<&RawValue> = required("transactions", raw)?;
+    checked_count(list.len())?;
+    let read = |(index, raw): (usize, &RawValue)| {
+        let parsed: RawTransaction<'_> = serde_json::from_str(raw.get())
+            .map_err(|error| fault(format!("transactions[{index}]"), format!("cannot be read: {error}")))?;
+        transaction(index, &parsed)
+    };
+    list.into_iter().enumerate().map(read).collect()
 }
 
-fn transaction(index: usize, raw: &RawValue) -> Result<TemplateTransaction, TemplateError> {
+fn checked_count(count: usize) -> Result<(), TemplateError> {
+    if count > TRANSACTIONS_MAX {
+        return Err(fault("transactions", format!("has more than {TRANSACTIONS_MAX} entries")));
+    }
+    Ok(())
+}
+
+fn transaction(index: usize, raw: &RawTransaction<'_>) -> Result<TemplateTransaction, TemplateError> {
     let at = |member: &str| format!("transactions[{index}]{member}");
-    let raw: RawTransaction<'_> =
-        serde_json::from_str(raw.get()).map_err(|error| fault(at(""), format!("cannot be read: {error}")))?;
     let data = hex::decode(raw.data.as_bytes()).ok_or_else(|| fault(at(".data"), "is not hexadecimal"))?;
     if data.len() < TRANSACTION_BYTES_MIN {
         return Err(fault(at(".data"), "is shorter than any transaction"));

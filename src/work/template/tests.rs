@@ -45,8 +45,8 @@ fn before_segwit() -> Value {
     })
 }
 
-fn rules() -> Vec<String> {
-    vec!["segwit".into(), "mweb".into()]
+fn rules() -> ChainForm {
+    ChainForm { template_rules: vec!["segwit".into(), "mweb".into()], ..ChainForm::default() }
 }
 
 fn read(value: &Value) -> Result<Template, TemplateError> {
@@ -111,7 +111,10 @@ fn an_unknown_mandatory_rule_stops_the_coin() {
     let mut value = litecoin_mweb();
     value["rules"] = json!(["csv", "!segwit", "!new-thing"]);
     assert_eq!(read(&value), Err(TemplateError::UnknownRule("new-thing".into())));
-    assert_eq!(Template::from_json(&value.to_string(), &[]), Err(TemplateError::UnknownRule("segwit".into())));
+    assert_eq!(
+        Template::from_json(&value.to_string(), &ChainForm::default()),
+        Err(TemplateError::UnknownRule("segwit".into()))
+    );
 }
 
 #[test]
@@ -224,7 +227,7 @@ fn time_and_handles_do_not_make_another_block() {
 proptest! {
     #[test]
     fn garbage_is_an_error_never_a_panic(text in ".{0,200}") {
-        prop_assert!(Template::from_json(&text, &[]).is_err());
+        prop_assert!(Template::from_json(&text, &ChainForm::default()).is_err());
     }
 
     #[test]

@@ -10,6 +10,10 @@ use super::super::miner::{hex, target};
 
 /// What the coinbase may pay, before fees.
 const SUBSIDY: u64 = 5_000_000_000;
+/// Compact target of the blocks that strangers find: regtest's.
+const EASY_BITS: u32 = 0x207f_ffff;
+/// Version of a block of merged mining, with Dogecoin's chain id.
+const MERGED_VERSION: u32 = 0x0062_0104;
 /// Fee of every dummy transaction.
 const FEE: u64 = 1_000;
 
@@ -22,10 +26,12 @@ pub struct Chain {
     /// How many dummy transactions a template carries.
     pub transactions: usize,
     /// Whether blocks that are handed in are named by their proof of work.
-    pub by_proof_of_work: bool,
+    by_proof_of_work: bool,
+    /// Version of the blocks that strangers find.
+    version: u32,
     best: Vec<[u8; 32]>,
-    /// Merkle roots of the blocks that were handed in.
-    roots: HashMap<String, String>,
+    /// Headers by the names of their blocks.
+    headers: HashMap<String, Vec<u8>>,
     orphans: Vec<[u8; 32]>,
     made: u64,
 }
@@ -42,8 +48,9 @@ impl Chain {
             bits,
             transactions: 0,
             by_proof_of_work: false,
+            version: 0x2000_0000,
             best: Vec::new(),
-            roots: HashMap::new(),
+            headers: HashMap::new(),
             orphans: Vec::new(),
             made: 0,
         };
@@ -53,21 +60,45 @@ impl Chain {
         chain
     }
 
-    /// Somebody else finds a block.
+    /// Begins anew with blocks that are named by their proof of work.
+    pub fn begin_by_proof_of_work(&mut self) {
+        self.by_proof_of_work = true;
+        self.begin_anew();
+    }
+
+    /// Begins anew with blocks of merged mining.
+    pub fn begin_merged(&mut self) {
+        self.version = MERGED_VERSION;
+        self.begin_anew();
+    }
+
+    fn begin_anew(&mut self) {
+        for _ in 0..self.best.split_off(0).len() {
+            self.extend_by_stranger();
+        }
+    }
+
+    /// Somebody else finds a block: an easy one, but with a name and a proof of work that are true.
     pub fn extend_by_stranger(&mut self) {
         self.made += 1;
-        let mut hash = sha256d(&self.made.to_le_bytes());
-        // A block hash that looks like one: the top bytes are zero.
-        hash[28..].fill(0);
-        self.best.push(hash);
+        let mut header = self.version.to_le_bytes().to_vec();
+        header.extend(self.best.last().unwrap_or(&[0; 32]));
+        header.extend(sha256d(&self.made.to_le_bytes()));
+        header.extend(u32::try_from(now_secs()).unwrap_or(u32::MAX).to_le_bytes());
+        header.extend(EASY_BITS.to_le_bytes());
+        header.extend([0; 4]);
+        // The target's topmost byte; the bytes of a hash stand in reverse.
+        while self.algorithm.proof_of_work(&header)[31] > 0x7e {
+            header[76] += 1;
+        }
+        self.extend(&header);
     }
 
     /// A submitted block becomes the tip; false if it is known already.
     pub fn extend(&mut self, block: &[u8]) -> bool {
         let header = block.get(..80).unwrap_or_default();
         let hash = if self.by_proof_of_work { self.algorithm.proof_of_work(header) } else { sha256d(header) };
-        let root: [u8; 32] = header.get(36..68).and_then(|root| root.try_into().ok()).unwrap_or_default();
-        let is_new = self.roots.insert(display(&hash), display(&root)).is_none();
+        let is_new = self.headers.insert(display(&hash), header.to_vec()).is_none();
         if is_new {
             self.best.push(hash);
         }
@@ -105,11 +136,17 @@ impl Chain {
             Some(height) => (height, json!(self.best.len() - height)),
             None => (position(&self.orphans).map(|_| self.height())?, json!(-1)),
         };
+        let root: [u8; 32] = self.headers.get(hash)?.get(36..68)?.try_into().ok()?;
         Some(json!({
-            "hash": hash, "merkleroot": self.roots.get(hash).map_or(hash, String::as_str), "confirmations": confirmations, "height": height, "version": 0x2000_0000,
+            "hash": hash, "merkleroot": display(&root), "confirmations": confirmations, "height": height, "version": 0x2000_0000,
             "time": now_secs(), "mediantime": now_secs(), "bits": format!("{:08x}", self.bits),
             "previousblockhash": height.checked_sub(1).and_then(|below| self.hash_at(below)),
         }))
+    }
+
+    /// The bytes of a header in hexadecimal.
+    pub fn raw_header(&self, hash: &str) -> Option<Value> {
+        self.headers.get(hash).map(|header| json!(hex::encode(header)))
     }
 
     /// The rules a `getblocktemplate` must name, as the real daemons insist.

@@ -1,0 +1,56 @@
+//! `check --online`: every coin held against its nodes, each node by itself.
+
+use tokio::runtime::Builder;
+
+use super::super::say;
+use crate::bytes::hex;
+use crate::config::{Coin, Config};
+use crate::exit::Exit;
+use crate::node::nodes::Nodes;
+use crate::service::{payout, proof};
+
+/// Asks every node of every coin. One that says no, or nothing, makes the exit code say so.
+pub(super) fn run(config: &Config) -> Exit {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(problem) => {
+            say(&mut std::io::stderr(), format_args!("the runtime cannot start: {problem}"));
+            return Exit::Unavailable;
+        }
+    };
+    let mut all_good = true;
+    for coin in &config.coins {
+        say(&mut std::io::stdout(), format_args!("\n{}, asked online", coin.name));
+        all_good &= runtime.block_on(check_coin(coin));
+    }
+    if all_good { Exit::Ok } else { Exit::Findings }
+}
+
+async fn check_coin(coin: &Coin) -> bool {
+    let mut out = std::io::stdout();
+    let mut good = true;
+    for node in &coin.nodes {
+        let nodes = Nodes::new(std::slice::from_ref(node));
+        match proof::prove(coin, &nodes).await {
+            Ok(proof) => say(&mut out, format_args!("  {}: {}", node.name, proof::described(coin, &proof))),
+            Err(refusal) => {
+                good = false;
+                say(&mut out, format_args!("  {}: WRONG: {refusal}", node.name));
+            }
+        }
+    }
+    // The wallet may be on any of the nodes.
+    match payout::confirm(coin, &Nodes::new(&coin.nodes)).await {
+        Ok(payout) => {
+            say(&mut out, format_args!("  pays {} by the script {}", coin.payout_address, hex::encode(&payout.script)));
+            for warning in payout.warnings {
+                say(&mut out, format_args!("  warning: {warning}"));
+            }
+        }
+        Err(problem) => {
+            good = false;
+            say(&mut out, format_args!("  WRONG: {problem}"));
+        }
+    }
+    good
+}

@@ -1,0 +1,137 @@
+//! Whether a profile is that of a chain: headers of the chain are named and weighed as the profile has
+//! it, and must come out as the chain's own nodes have them.
+
+use super::profile::{BlockHash, Profile};
+use crate::bytes::{Hash, display_hash};
+use crate::chain::header::{HEADER_BYTES, Header};
+use crate::difficulty::{Target, mpos_factor};
+use crate::pow::Scratch;
+
+/// Headers that are looked at. On regtest a wrong algorithm passes for one header in two, so for all
+/// of them once in 65,536 times; on a main network never.
+pub const HEADERS: u32 = 16;
+/// The same where one hash takes a core more than 50 ms: such chains are no regtest.
+pub const HEADERS_OF_EXPENSIVE: u32 = 2;
+/// The same where blocks of other algorithms stand between ours: with five algorithms none of them is
+/// ours once in a million times.
+pub const HEADERS_OF_SEVERAL: u32 = 64;
+/// Version bit of a block that was mined with another chain's (merged mining): its proof of work is
+/// that chain's header.
+const MERGED_BIT: u32 = 0x100;
+
+/// A block of the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Its height.
+    pub height: u32,
+    /// Its name, as the node has it (internal byte order).
+    pub hash: Hash,
+    /// Its header.
+    pub header: Vec<u8>,
+    /// The node says that it was staked, not mined.
+    pub staked: bool,
+}
+
+/// What the chain shows of the profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proof {
+    /// Blocks whose names came out right: all that were looked at.
+    pub named: usize,
+    /// Blocks whose proof of work came out right.
+    pub mined: usize,
+    /// The newest of those, worked out.
+    pub example: Option<Example>,
+}
+
+/// A block worked out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// Its height.
+    pub height: u32,
+    /// Its proof-of-work hash (internal byte order).
+    pub pow: Hash,
+    /// The network's difficulty at it, in the units of miners.
+    pub network_difficulty: f64,
+    /// The same in the units of MPOS's `shares.difficulty`.
+    pub mpos_difficulty: f64,
+}
+
+/// How a profile is not that of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// A block is named otherwise.
+    #[error(
+        "the node calls block {height} {theirs}, but by `block_hash` of the coin's profile it would be {ours}: MPOS \
+         would never find a block"
+    )]
+    Name {
+        /// The block's height.
+        height: u32,
+        /// The node's name for it.
+        theirs: String,
+        /// Ours.
+        ours: String,
+    },
+    /// The proof of work is another.
+    #[error(
+        "block {height} was mined, but by `algorithm` of the coin's profile it does not meet its target: every share \
+         would be worthless"
+    )]
+    Work {
+        /// The block's height.
+        height: u32,
+    },
+    /// The header is none of eighty bytes, or its target makes no sense.
+    #[error("block {height} has a header that this daemon does not understand")]
+    Header {
+        /// The block's height.
+        height: u32,
+    },
+}
+
+/// Holds a profile against blocks of a chain. Without any block there is nothing to object to.
+///
+/// # Errors
+/// The first thing that does not fit.
+pub fn prove(profile: &Profile, samples: &[Sample]) -> Result<Proof, Misfit> {
+    let mut scratch = Scratch::new();
+    let mut proof = Proof { named: 0, mined: 0, example: None };
+    let mut missed = None;
+    for sample in samples {
+        let height = sample.height;
+        let bytes: &[u8; HEADER_BYTES] = sample.header.as_slice().try_into().map_err(|_| Misfit::Header { height })?;
+        let header = Header::from_bytes(bytes);
+        let pow = profile.algorithm.hash(bytes, &mut scratch);
+        let ours = profile.block_hash.of(bytes, pow);
+        // Where the name is the proof of work, both are wrong if the algorithm is: that is said first.
+        let target = Target::from_compact(header.bits).ok_or(Misfit::Header { height })?;
+        let meets = target.is_met_by(&pow);
+        let excused = sample.staked || header.version & MERGED_BIT != 0 || profile.several_algorithms;
+        if !meets && !excused {
+            return Err(Misfit::Work { height });
+        }
+        let named_by_another = profile.several_algorithms && !meets && profile.block_hash == BlockHash::Pow;
+        if ours != sample.hash && !named_by_another {
+            return Err(Misfit::Name { height, theirs: display_hash(&sample.hash), ours: display_hash(&ours) });
+        }
+        proof.named += 1;
+        if meets && !sample.staked {
+            let network_difficulty = target.difficulty(profile.stratum_bits);
+            let mpos_difficulty = network_difficulty * mpos_factor(profile.stratum_bits, profile.mpos_bits);
+            proof.mined += 1;
+            proof.example = Some(Example { height, pow, network_difficulty, mpos_difficulty });
+        } else if !sample.staked && header.version & MERGED_BIT == 0 {
+            missed = Some(height);
+        }
+    }
+    match missed {
+        // Among many blocks of several algorithms there should be one of ours.
+        Some(height) if proof.mined == 0 && samples.len() >= HEADERS_OF_SEVERAL as usize => {
+            Err(Misfit::Work { height })
+        }
+        _ => Ok(proof),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::bytes::{hex, parse_display_hash};
+use crate::pow::ids::TransactionHash;
+use crate::pow::{Algorithm, sha256d};
+
+fn profile(algorithm: Algorithm, block_hash: BlockHash) -> Profile {
+    Profile {
+        algorithm,
+        stratum_bits: 32,
+        mpos_bits: 32,
+        block_hash,
+        transaction_hash: TransactionHash::default(),
+        version_mask: 0,
+        form: Arc::default(),
+        pays_public_key: false,
+        several_algorithms: false,
+        extranonce2_bytes: 4,
+    }
+}
+
+const SCRYPT: Algorithm = Algorithm::Scrypt { log_n: 10, r: 1 };
+
+/// Real headers of an algorithm, of chains that name their blocks by sha256d.
+fn real(algorithm: &str) -> Vec<Sample> {
+    let vectors: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("../../../tests/data/pow-vectors.json")).unwrap();
+    let text = |vector: &serde_json::Value, key: &str| vector[key].as_str().map(str::to_owned);
+    let of = |vector: &serde_json::Value| {
+        let fits = text(vector, "algorithm").as_deref() == Some(algorithm)
+            && vector["params"].as_object().is_none_or(serde_json::Map::is_empty);
+        let hash = parse_display_hash(&text(vector, "block_hash_hex")?)?;
+        let header = hex::decode(text(vector, "header_hex")?.as_bytes())?;
+        let named = header.len() == 80 && sha256d(&header) == hash;
+        (fits && named).then_some(Sample { height: 7, hash, header, staked: false })
+    };
+    vectors.iter().filter_map(of).collect()
+}
+
+/// A header of regtest's target that meets or misses it by sha256d.
+fn made(version: u32, meets: bool) -> Sample {
+    let header = |nonce| {
+        let header =
+            Header { version, previous: [1; 32], merkle_root: [2; 32], time: 3, bits: 0x207f_ffff, nonce }.to_bytes();
+        let met = Target::from_compact(0x207f_ffff).unwrap().is_met_by(&sha256d(&header));
+        (met == meets).then_some(header)
+    };
+    let header = (0..100).find_map(header).unwrap();
+    Sample { height: 9, hash: sha256d(&header), header: header.to_vec(), staked: false }
+}
+
+#[test]
+fn the_right_profile_is_proven_by_every_real_header() {
+    for (name, algorithm) in [("sha256d", Algorithm::Sha256d), ("scrypt", SCRYPT)] {
+        let samples = real(name);
+        assert!(samples.len() >= 2, "{name}: {}", samples.len());
+        let proof = prove(&profile(algorithm, BlockHash::Sha256d), &samples).unwrap();
+        assert_eq!((proof.named, proof.mined), (samples.len(), samples.len()), "{name}");
+        assert!(proof.example.unwrap().network_difficulty > 0.0);
+    }
+    assert_eq!(prove(&profile(SCRYPT, BlockHash::Pow), &[]).unwrap().named, 0);
+}
+
+#[test]
+fn another_chain_s_profile_is_refused() {
+    let bitcoin = real("sha256d");
+    let misfit = prove(&profile(SCRYPT, BlockHash::Sha256d), &bitcoin).unwrap_err();
+    assert_eq!(misfit, Misfit::Work { height: 7 });
+    let litecoin = real("scrypt");
+    assert_eq!(prove(&profile(Algorithm::Sha256d, BlockHash::Sha256d), &litecoin), Err(Misfit::Work { height: 7 }));
+    // The right work, but blocks named by the wrong hash: MPOS would find none.
+    let misfit = prove(&profile(SCRYPT, BlockHash::Pow), &litecoin).unwrap_err();
+    assert!(matches!(&misfit, Misfit::Name { height: 7, theirs, .. } if *theirs == display_hash(&litecoin[0].hash)));
+    assert!(misfit.to_string().contains("MPOS would never find"), "{misfit}");
+}
+
+#[test]
+fn blocks_that_were_not_mined_on_this_chain_excuse_themselves() {
+    let sha256d_coin = profile(Algorithm::Sha256d, BlockHash::Sha256d);
+    let merged = made(0x0062_0104, false);
+    let staked = Sample { staked: true, ..made(7, false) };
+    let proof = prove(&sha256d_coin, &[merged, staked, made(2, true)]).unwrap();
+    assert_eq!((proof.named, proof.mined), (3, 1));
+    assert_eq!(prove(&sha256d_coin, &[made(2, true), made(2, false)]), Err(Misfit::Work { height: 9 }));
+    // A name must be right even so.
+    let stranger = Sample { hash: [9; 32], ..made(0x0062_0104, false) };
+    assert!(matches!(prove(&sha256d_coin, &[stranger]), Err(Misfit::Name { .. })));
+}
+
+#[test]
+fn among_several_algorithms_one_block_of_ours_is_enough() {
+    let several = Profile { several_algorithms: true, ..profile(Algorithm::Sha256d, BlockHash::Sha256d) };
+    let mut samples = vec![made(2, false); HEADERS_OF_SEVERAL as usize];
+    assert_eq!(prove(&several, &samples), Err(Misfit::Work { height: 9 }));
+    samples[5] = made(2, true);
+    assert_eq!(prove(&several, &samples).unwrap().mined, 1);
+    assert_eq!(prove(&several, &samples[6..]).unwrap().mined, 0, "too few to tell");
+}
+
+#[test]
+fn headers_of_other_lengths_or_targets_are_not_understood() {
+    let long = Sample { header: vec![0; 112], ..made(2, true) };
+    assert_eq!(prove(&profile(Algorithm::Sha256d, BlockHash::Sha256d), &[long]), Err(Misfit::Header { height: 9 }));
+    let mut zero = made(2, true);
+    zero.header[72..76].fill(0);
+    assert_eq!(prove(&profile(Algorithm::Sha256d, BlockHash::Sha256d), &[zero]), Err(Misfit::Header { height: 9 }));
+}

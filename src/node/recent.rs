@@ -1,0 +1,96 @@
+//! The newest headers of a node's chain, with the names the node gives them.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::RpcError;
+use super::nodes::Nodes;
+use super::rpc::{Call, Rpc, TEMPLATE_BYTES_MAX};
+use crate::bytes::{Hash, hex, parse_display_hash};
+use crate::chain::header::{HEADER_BYTES, Header};
+use crate::coin::proof::Sample;
+
+/// What a node says about a block in JSON, as far as the header goes.
+#[derive(Deserialize)]
+struct Fields {
+    version: i64,
+    previousblockhash: Option<String>,
+    merkleroot: String,
+    time: u32,
+    bits: Value,
+    nonce: Value,
+    #[serde(default)]
+    flags: String,
+}
+
+/// The newest `count` headers, oldest first, without the first block of the chain, whose proof of work
+/// some coins never made. `flagged`: blocks may be staked, which only the whole block tells.
+///
+/// # Errors
+/// No node answers, or an answer makes no sense.
+pub async fn headers(nodes: &Nodes, count: u32, flagged: bool) -> Result<Vec<Sample>, String> {
+    let asked = nodes.ask(|node| async move { of_node(&node.rpc, count, flagged).await });
+    match asked.await {
+        Some(answer) => answer.map_err(|error| error.to_string()),
+        None => Err("the coin has no node".to_owned()),
+    }
+}
+
+async fn of_node(rpc: &Rpc, count: u32, flagged: bool) -> Result<Vec<Sample>, RpcError> {
+    let tip: u32 = rpc.call_as(Call::new("getblockcount"), json!([])).await?;
+    let mut samples = Vec::new();
+    for height in tip.saturating_sub(count.saturating_sub(1)).max(1)..=tip {
+        let name: String = rpc.call_as(Call::new("getblockhash"), json!([height])).await?;
+        let hash = rpc.hash("getblockhash", &name)?;
+        let (header, staked) = if flagged { from_block(rpc, &name).await? } else { from_header(rpc, &name).await? };
+        samples.push(Sample { height, hash, header, staked });
+    }
+    Ok(samples)
+}
+
+/// By the header's own bytes, where the node gives them.
+async fn from_header(rpc: &Rpc, name: &str) -> Result<(Vec<u8>, bool), RpcError> {
+    const METHOD: &str = "getblockheader";
+    let answer: Value = match rpc.call_as(Call::new(METHOD), json!([name, false])).await {
+        Err(error) if error.is_method_missing() => return from_block(rpc, name).await,
+        answer => answer?,
+    };
+    let Some(text) = answer.as_str() else { return rebuilt(rpc, METHOD, answer) };
+    // Chains with merged mining put its proof behind the header.
+    let header = hex::decode(text.as_bytes()).filter(|bytes| bytes.len() >= HEADER_BYTES);
+    let mut header = header.ok_or_else(|| rpc.bad_answer(METHOD, "it is no block header".to_owned()))?;
+    header.truncate(HEADER_BYTES);
+    Ok((header, false))
+}
+
+async fn from_block(rpc: &Rpc, name: &str) -> Result<(Vec<u8>, bool), RpcError> {
+    const METHOD: &str = "getblock";
+    let answer = rpc.call_as(Call::new(METHOD).bytes_max(TEMPLATE_BYTES_MAX), json!([name])).await?;
+    rebuilt(rpc, METHOD, answer)
+}
+
+/// The header put together from the fields of an answer.
+fn rebuilt(rpc: &Rpc, method: &str, answer: Value) -> Result<(Vec<u8>, bool), RpcError> {
+    let fields: Fields =
+        serde_json::from_value(answer).map_err(|error| rpc.bad_answer(method, format!("the header in it: {error}")))?;
+    let header = of_fields(&fields).map_err(|what| rpc.bad_answer(method, format!("its `{what}` cannot be read")))?;
+    Ok((header.to_bytes().to_vec(), fields.flags.contains("proof-of-stake")))
+}
+
+fn of_fields(fields: &Fields) -> Result<Header, &'static str> {
+    let hash = |name, text: &str| -> Result<Hash, &'static str> { parse_display_hash(text).ok_or(name) };
+    let number = |name, value: &Value| -> Result<u32, &'static str> {
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        number.or_else(|| value.as_str().and_then(|text| hex::decode_u32(text.as_bytes()))).ok_or(name)
+    };
+    Ok(Header {
+        version: u32::try_from(fields.version)
+            .or_else(|_| i32::try_from(fields.version).map(i32::cast_unsigned))
+            .map_err(|_| "version")?,
+        previous: fields.previousblockhash.as_deref().map_or(Ok([0; 32]), |text| hash("previousblockhash", text))?,
+        merkle_root: hash("merkleroot", &fields.merkleroot)?,
+        time: fields.time,
+        bits: number("bits", &fields.bits)?,
+        nonce: number("nonce", &fields.nonce)?,
+    })
+}

@@ -1,0 +1,125 @@
+//! A coin's profile held against the chain of its nodes, before a miner connects.
+
+use std::fmt;
+
+use tokio::task::spawn_blocking;
+
+use crate::bytes::display_hash;
+use crate::chain::destination::Destination;
+use crate::coin::preset::PRESETS;
+use crate::coin::profile::{BlockHash, Profile};
+use crate::coin::proof::{self, HEADERS, HEADERS_OF_EXPENSIVE, HEADERS_OF_SEVERAL, Misfit, Proof, Sample};
+use crate::config::{Coin, preset_profile};
+use crate::difficulty::mpos_factor;
+use crate::node::nodes::Nodes;
+use crate::node::recent;
+use crate::pow::Class;
+use crate::pow::names::{self, Named};
+
+/// Profiles that are named as better ones.
+const ADVICE_MAX: usize = 6;
+
+/// Why nothing is mined with a profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The nodes could not be asked, or said nothing sensible.
+    Unasked(String),
+    /// The profile is not that of their chain.
+    Misfit {
+        /// What does not fit.
+        misfit: Misfit,
+        /// What would fit, in words; may be empty.
+        advice: String,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unasked(problem) => write!(f, "the coin's profile cannot be held against the chain: {problem}"),
+            Self::Misfit { misfit, advice } => {
+                write!(f, "the coin's profile is not that of the node's chain: {misfit}; {advice}")
+            }
+        }
+    }
+}
+
+/// Holds the coin's profile against the newest blocks of its nodes.
+///
+/// # Errors
+/// The profile is another chain's, with the ones that would fit; or nobody answers.
+pub async fn prove(coin: &Coin, nodes: &Nodes) -> Result<Proof, Refusal> {
+    let profile = &coin.profile;
+    let count = match (profile.several_algorithms, profile.algorithm.class()) {
+        (true, _) => HEADERS_OF_SEVERAL,
+        (false, Class::Expensive) => HEADERS_OF_EXPENSIVE,
+        (false, _) => HEADERS,
+    };
+    let samples = recent::headers(nodes, count, profile.form.block_signature).await.map_err(Refusal::Unasked)?;
+    let (profile, payout) = (profile.clone(), coin.payout.clone());
+    let judge = move || {
+        let refusal = |misfit| Refusal::Misfit { misfit, advice: advice(&profile, &payout, &samples) };
+        proof::prove(&profile, &samples).map_err(refusal)
+    };
+    // Memory-hard hashes would hold up everything else that the runtime's threads do.
+    spawn_blocking(judge).await.unwrap_or_else(|problem| Err(Refusal::Unasked(problem.to_string())))
+}
+
+/// What would fit the chain, in words.
+fn advice(own: &Profile, payout: &Destination, samples: &[Sample]) -> String {
+    let fits = |profile: &Profile| proof::prove(profile, samples).is_ok_and(|proof| proof.mined > 0);
+    let pays = |profile: &Profile| payout.script(&profile.form.addresses).is_ok();
+    let fitting: Vec<String> = PRESETS
+        .iter()
+        .filter(|preset| preset_profile(preset.name).is_some_and(|profile| fits(&profile) && pays(&profile)))
+        .map(|preset| format!("preset = \"{}\"", preset.name))
+        .take(ADVICE_MAX)
+        .collect();
+    if !fitting.is_empty() {
+        return format!("{} would fit", fitting.join(" or "));
+    }
+    // Expensive ones are left out: dozens of their hashes would hold up everything else.
+    let cheap = names::all().filter(|named| named.algorithm.class() != Class::Expensive);
+    let with = |named: &Named, block_hash| {
+        let algorithm = named.algorithm;
+        fits(&Profile { algorithm, block_hash, ..own.clone() }).then_some((named.name, block_hash))
+    };
+    let known = cheap.flat_map(|named| [with(named, BlockHash::Sha256d), with(named, BlockHash::Pow)]).flatten();
+    let known: Vec<String> = known
+        .map(|(name, block_hash)| {
+            let block_hash = if block_hash == BlockHash::Pow { "pow" } else { "sha256d" };
+            format!("algorithm = \"{name}\" with block_hash = \"{block_hash}\"")
+        })
+        .take(ADVICE_MAX)
+        .collect();
+    match known.is_empty() {
+        true => "no algorithm known here fits: is it the right node?".to_owned(),
+        false => format!("{} would fit", known.join(" or ")),
+    }
+}
+
+/// The proof in a line for people, with the newest mined block worked out.
+pub fn described(coin: &Coin, proof: &Proof) -> String {
+    let profile = &coin.profile;
+    let Some(example) = &proof.example else {
+        return match proof.named {
+            0 => "the chain has no block yet to hold the profile against".to_owned(),
+            named => format!(
+                "{named} blocks are named as the profile has it; none of them was mined on this chain by itself, so the \
+                 algorithm is not proven"
+            ),
+        };
+    };
+    format!(
+        "{} blocks are named as the profile has it, {} of them prove its algorithm; block {}: proof of work {}, network \
+         difficulty {} for miners, {} in rows of MPOS (difficulty 1 is 2^{} hashes for miners, rows hold it x {})",
+        proof.named,
+        proof.mined,
+        example.height,
+        display_hash(&example.pow),
+        example.network_difficulty,
+        example.mpos_difficulty,
+        profile.stratum_bits,
+        mpos_factor(profile.stratum_bits, profile.mpos_bits)
+    )
+}

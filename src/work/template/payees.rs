@@ -1,0 +1,210 @@
+//! Whom a template orders the coinbase to pay beside the miner: masternodes, superblocks, founders,
+//! treasuries. A block that leaves one out is refused by the network, and the chains rotate them with
+//! every block, so they are always taken from the very template the job is made of.
+//!
+//! Nodes have many names for them, but one shape: an object, or an array of objects, with an amount and
+//! a script or an address. The usual names are known here. Something of that shape under another name
+//! is not passed over in silence: the template is refused until the operator has said what it is.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::TemplateError;
+use super::parse::fault;
+use crate::bytes::hex;
+use crate::chain::address;
+use crate::chain::coinbase::Output;
+use crate::chain::form::ChainForm;
+
+/// Members that name payees, in lower case.
+const KNOWN: [&str; 36] = [
+    "masternode",
+    "masternodes",
+    "superblock",
+    "superblocks",
+    "znode",
+    "znodes",
+    "indexnode",
+    "smartnode",
+    "smartnodes",
+    "evonode",
+    "evonodes",
+    "systemnode",
+    "goldminenode",
+    "dynode",
+    "eternitynode",
+    "infinitynode",
+    "infinitynodes",
+    "sinnode",
+    "fivegnode",
+    "servicenode",
+    "founder",
+    "founders",
+    "founderreward",
+    "treasury",
+    "foundation",
+    "charity",
+    "community",
+    "developer",
+    "developers",
+    "devfee",
+    "devreward",
+    "dev",
+    "coinbasedevreward",
+    "fundreward",
+    "minerfund",
+    "stakingrewards",
+];
+/// Keys of a payee's amount, in lower case.
+const AMOUNTS: [&str; 3] = ["amount", "value", "minimumvalue"];
+/// Keys of a payee's script in hexadecimal, in lower case. They win over its address: some payees have none.
+const SCRIPTS: [&str; 2] = ["script", "scriptpubkey"];
+/// Keys of a payee's address, in lower case.
+const ADDRESSES: [&str; 3] = ["payee", "address", "founderpayee"];
+/// Members that every template may have and that never name a payee.
+const PLAIN: [&str; 12] = [
+    "capabilities",
+    "coinbaseaux",
+    "coinbasetxn",
+    "coinbasevalue",
+    "mutable",
+    "payee",
+    "payee_amount",
+    "rules",
+    "transactions",
+    "vbavailable",
+    "votes",
+    "mweb",
+];
+/// What the first masternode coins paid where they named no amount: a fifth.
+const OLD_SHARE: u64 = 5;
+/// Most payees of one template; more: it is refused. Superblocks of Dash pay some dozens.
+pub const PAYEES_MAX: usize = 1000;
+
+/// The members of an answer by name, not yet looked into.
+pub(super) type Members<'a> = BTreeMap<&'a str, &'a RawValue>;
+
+/// The mandatory outputs of a template that pays `value` in all.
+pub(super) fn read(members: &Members<'_>, value: u64, form: &ChainForm) -> Result<Vec<Output>, TemplateError> {
+    let mut payees = Vec::new();
+    members_of(members, form, &mut payees)?;
+    // Nodes of Bitcoin Cash's family put theirs among what a finished coinbase would have.
+    if let Some(inner) = members.get("coinbasetxn").and_then(|raw| serde_json::from_str(raw.get()).ok()) {
+        members_of(&inner, form, &mut payees)?;
+    }
+    if payees.is_empty() {
+        payees.extend(first_masternodes(members, value, form)?);
+    }
+    if payees.len() > PAYEES_MAX {
+        return Err(fault("masternode", format!("and its like name more than {PAYEES_MAX} payees")));
+    }
+    Ok(payees)
+}
+
+fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Vec<Output>) -> Result<(), TemplateError> {
+    for (name, raw) in members {
+        let lower = name.to_ascii_lowercase();
+        let listed = |list: &[String]| list.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if PLAIN.contains(&lower.as_str()) || listed(&form.ignored_members) || !raw.get().starts_with(['{', '[']) {
+            continue;
+        }
+        let known = KNOWN.contains(&lower.as_str()) || listed(&form.payee_members);
+        let Ok(content) = serde_json::from_str::<Value>(raw.get()) else { continue };
+        let started = members.get(format!("{lower}_payments_started").as_str()).map(|raw| raw.get() == "true");
+        let entries = match &content {
+            Value::Array(entries) => entries.iter().collect::<Vec<_>>(),
+            one => vec![one],
+        };
+        for (index, entry) in entries.iter().enumerate() {
+            let place = if content.is_array() { format!("{name}[{index}]") } else { (*name).to_owned() };
+            let Some(entry) = Entry::of(entry) else { continue };
+            if !known {
+                if entry.looks_like_a_payee() {
+                    return Err(fault(
+                        place,
+                        "seems to name somebody who must be paid; write its name into the coin's `payee_members` if \
+                         blocks must pay it, else into `ignored_members`",
+                    ));
+                }
+                continue;
+            }
+            payees.extend(entry.output(&place, started, form)?);
+        }
+    }
+    Ok(())
+}
+
+/// `payee` and `payee_amount`, as Dash had them before 0.12.1 and some of its descendants still do.
+fn first_masternodes(members: &Members<'_>, value: u64, form: &ChainForm) -> Result<Option<Output>, TemplateError> {
+    let read = |name: &str| members.get(name).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+    let payee = read("payee").filter(|payee| payee.as_str().is_some_and(|payee| !payee.is_empty()));
+    let Some(payee) = payee else { return Ok(None) };
+    let amount = read("payee_amount").filter(|amount| !amount.is_null()).unwrap_or_else(|| (value / OLD_SHARE).into());
+    Entry(BTreeMap::from([("payee".to_owned(), &payee), ("amount".to_owned(), &amount)])).output("payee", None, form)
+}
+
+/// One payee, its keys in lower case.
+struct Entry<'a>(BTreeMap<String, &'a Value>);
+
+impl<'a> Entry<'a> {
+    fn of(value: &'a Value) -> Option<Self> {
+        let keys = value.as_object()?;
+        Some(Self(keys.iter().map(|(key, value)| (key.to_ascii_lowercase(), value)).collect()))
+    }
+
+    /// The first of the keys that says something.
+    fn first(&self, keys: &[&str]) -> Option<&'a Value> {
+        let says = |value: &&&Value| !value.is_null() && value.as_str() != Some("");
+        keys.iter().filter_map(|key| self.0.get(*key)).find(says).copied()
+    }
+
+    fn script(&self) -> Option<&'a Value> {
+        // eCash: the script with its parts taken to pieces.
+        let inner = self.0.get("payoutscript").and_then(|script| script.get("hex"));
+        self.first(&SCRIPTS).or(inner)
+    }
+
+    fn address(&self) -> Option<&'a Value> {
+        // eCash: several addresses, any of which will do.
+        let inner = self.0.get("addresses").and_then(|addresses| addresses.get(0));
+        self.first(&ADDRESSES).or(inner)
+    }
+
+    fn looks_like_a_payee(&self) -> bool {
+        self.first(&AMOUNTS).is_some() && (self.script().is_some() || self.address().is_some())
+    }
+
+    /// What must be paid; nothing for the empty entries of a chain that has not begun to pay.
+    fn output(&self, place: &str, started: Option<bool>, form: &ChainForm) -> Result<Option<Output>, TemplateError> {
+        let value = match self.first(&AMOUNTS) {
+            Some(amount) => amount
+                .as_u64()
+                .ok_or_else(|| fault(format!("{place}.amount"), "is no amount in the coin's smallest unit"))?,
+            // A chain that does not pay yet may name the one who would be next.
+            None if started == Some(false) || self.0.is_empty() => 0,
+            None if self.script().is_none() && self.address().is_none() => 0,
+            None => return Err(fault(format!("{place}.amount"), "is missing")),
+        };
+        if value == 0 {
+            return Ok(None);
+        }
+        let script = match (self.script(), self.address()) {
+            (Some(script), _) => script
+                .as_str()
+                .and_then(|text| hex::decode(text.as_bytes()))
+                .ok_or_else(|| fault(format!("{place}.script"), "is not hexadecimal"))?,
+            (None, Some(address)) => {
+                let text = address.as_str().ok_or_else(|| fault(format!("{place}.payee"), "is no text"))?;
+                address::decode(text, &form.addresses)
+                    .map_err(|error| fault(format!("{place}.payee"), format!("cannot be paid: {error}")))?
+            }
+            (None, None) => return Err(fault(place, "must be paid, but has neither script nor address")),
+        };
+        Ok(Some(Output { value, script }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::chain::form::AddressForms;
+
+/// The address of Bitcoin's first block, and its script.
+const ADDRESS: &str = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa";
+const SCRIPT: &str = "76a91462e907b15cbf27d5425399ebf6f0fb50ebb88f1888ac";
+
+fn form() -> ChainForm {
+    let addresses = AddressForms { pubkey_hash: vec![0], script_hash: vec![5], ..AddressForms::default() };
+    ChainForm { addresses, ..ChainForm::default() }
+}
+
+/// Values and scripts of the payees of a template with these members.
+fn payees_in(form: &ChainForm, template: &Value) -> Result<Vec<(u64, String)>, String> {
+    let text = template.to_string();
+    let members: Members<'_> = serde_json::from_str(&text).unwrap();
+    let read = read(&members, 1000, form).map_err(|error| error.to_string())?;
+    Ok(read.into_iter().map(|output| (output.value, hex::encode(&output.script))).collect())
+}
+
+fn payees(template: &Value) -> Result<Vec<(u64, String)>, String> {
+    payees_in(&form(), template)
+}
+
+fn one(value: u64, script: &str) -> Result<Vec<(u64, String)>, String> {
+    Ok(vec![(value, script.to_owned())])
+}
+
+#[test]
+fn dash_before_0_12_1() {
+    let old = json!({ "payee": ADDRESS, "payee_amount": 250, "votes": [], "masternode_payments": true });
+    assert_eq!(payees(&old), one(250, SCRIPT));
+    assert_eq!(payees(&json!({ "payee": ADDRESS })), one(200, SCRIPT), "a fifth where no amount is named");
+    assert_eq!(payees(&json!({ "payee": "", "payee_amount": 0 })), Ok(vec![]));
+}
+
+#[test]
+fn dash_with_a_masternode_and_superblocks_pays_both() {
+    let template = json!({
+        "masternode": { "payee": ADDRESS, "script": "51", "amount": 300 },
+        "masternode_payments_started": true, "masternode_payments_enforced": true,
+        "superblock": [{ "payee": "x", "script": "52", "amount": 7 }, { "payee": "y", "script": "53", "amount": 8 }],
+        "payee": ADDRESS, "payee_amount": 300,
+    });
+    let all = [(300, "51"), (7, "52"), (8, "53")].map(|(value, script)| (value, script.to_owned()));
+    assert_eq!(payees(&template), Ok(all.to_vec()), "and the masternode once");
+}
+
+#[test]
+fn dash_of_today_has_several_and_burns_by_script() {
+    let template = json!({
+        "masternode": [
+            { "payee": ADDRESS, "script": SCRIPT, "amount": 300 },
+            { "payee": "", "script": "6a", "amount": 100 },
+        ],
+        "superblock": [], "superblocks_started": true, "superblocks_enabled": true, "coinbase_payload": "02",
+    });
+    assert_eq!(payees(&template), Ok(vec![(300, SCRIPT.to_owned()), (100, "6a".to_owned())]));
+}
+
+#[test]
+fn chains_that_have_not_begun_to_pay() {
+    for empty in [json!({}), json!([]), json!(""), json!([{}]), json!({ "payee": "", "script": "", "amount": 0 })] {
+        assert_eq!(payees(&json!({ "masternode": empty, "superblock": [] })), Ok(vec![]), "{empty}");
+    }
+    let named = json!({ "founder": { "payee": ADDRESS }, "founder_payments_started": false });
+    assert_eq!(payees(&named), Ok(vec![]));
+    // The flag alone lets nobody go unpaid whose amount is named.
+    let due = json!({ "founder": { "payee": ADDRESS, "amount": 5 }, "founder_payments_started": false });
+    assert_eq!(payees(&due), one(5, SCRIPT));
+}
+
+#[test]
+fn founders_treasuries_and_funds_of_many_names() {
+    for (name, payee) in [
+        ("founder", json!({ "payee": ADDRESS, "script": SCRIPT, "amount": 9 })),
+        ("znode", json!({ "payee": ADDRESS, "amount": 9 })),
+        ("smartnode", json!([{ "payee": ADDRESS, "script": SCRIPT, "amount": 9 }])),
+        ("founderreward", json!({ "founderpayee": ADDRESS, "amount": 9 })),
+        ("coinbasedevreward", json!({ "scriptpubkey": SCRIPT, "value": 9 })),
+        ("CoinbaseDevReward", json!({ "scriptPubKey": SCRIPT, "Value": 9 })),
+        ("treasury", json!({ "address": ADDRESS, "amount": 9 })),
+        ("devfee", json!({ "payee": ADDRESS, "amount": 9 })),
+    ] {
+        assert_eq!(payees(&json!({ name: payee })), one(9, SCRIPT), "{name}");
+    }
+    let ecash = json!({ "coinbasetxn": {
+        "minerfund": { "addresses": [ADDRESS, "another"], "minimumvalue": 320 },
+        "stakingrewards": { "payoutscript": { "asm": "OP_TRUE", "hex": "51" }, "minimumvalue": 100 },
+    }});
+    assert_eq!(payees(&ecash), Ok(vec![(320, SCRIPT.to_owned()), (100, "51".to_owned())]));
+}
+
+#[test]
+fn an_unknown_payee_is_never_passed_over() {
+    let template = json!({ "moonnode": [{ "payee": ADDRESS, "amount": 9 }] });
+    let error = payees(&template).unwrap_err();
+    assert!(error.contains("`moonnode[0]`") && error.contains("payee_members"), "{error}");
+    let known = ChainForm { payee_members: vec!["MoonNode".into()], ..form() };
+    assert_eq!(payees_in(&known, &template), one(9, SCRIPT));
+    let ignored = ChainForm { ignored_members: vec!["moonnode".into()], ..form() };
+    assert_eq!(payees_in(&ignored, &template), Ok(vec![]));
+    // What has not the shape is none of our business.
+    let other = json!({ "moonnode": { "count": 3 }, "vbavailable": { "amount": 4 }, "sizes": [1, 2] });
+    assert_eq!(payees(&other), Ok(vec![]));
+}
+
+#[test]
+fn who_cannot_be_paid_stops_the_template() {
+    for (payee, place) in [
+        (json!({ "payee": "not an address", "amount": 9 }), "masternode.payee"),
+        (json!({ "payee": 7, "amount": 9 }), "masternode.payee"),
+        (json!({ "script": "xyz", "amount": 9 }), "masternode.script"),
+        (json!({ "payee": ADDRESS, "amount": -9 }), "masternode.amount"),
+        (json!({ "payee": ADDRESS, "amount": 0.5 }), "masternode.amount"),
+        (json!({ "payee": ADDRESS }), "masternode.amount"),
+        (json!({ "amount": 9 }), "masternode"),
+    ] {
+        let error = payees(&json!({ "masternode": payee })).unwrap_err();
+        assert!(error.contains(&format!("`{place}`")), "{payee}: {error}");
+    }
+    let many = vec![json!({ "script": "51", "amount": 1 }); PAYEES_MAX + 1];
+    assert!(payees(&json!({ "superblock": many })).unwrap_err().contains("more than 1000"));
+}
+
+proptest! {
+    #[test]
+    fn strange_members_never_panic(name in "[a-z_]{1,12}", text in "\\PC{0,30}", amount in any::<i64>()) {
+        for value in [json!({ "payee": text, "amount": amount }), json!([text, null, [], { "value": amount }])] {
+            let _judged = payees(&json!({ &name: &value, "masternode": value }));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Large and odd blocks, found by a miner of the daemon and taken by a real node.
+
+use serde_json::{Value, json};
+
+use crate::spender;
+use crate::stage::{self, Coin, PASSWORD};
+use crate::support::daemon::Daemon;
+use crate::support::litecoind::Litecoin;
+use crate::support::mariadb::MariaDb;
+use crate::support::miner::{Algorithm, Miner, Wanted};
+
+/// Somebody's address whose key is in no wallet here, and its script.
+const STRANGER: &str = "mvbnrCX3bg1cDRUu8pkecrvP6vQkSLDSou";
+
+#[tokio::test]
+async fn three_hundred_payments_with_witnesses_and_three_to_be_paid() {
+    let (litecoin, db) = (Litecoin::start().await, MariaDb::shared());
+    let anybody = spender::address("rltc");
+    let blocks = litecoin.rpc("generatetoaddress", json!([101, anybody])).await;
+    let first = litecoin.rpc("getblock", json!([blocks[0], 2])).await;
+    let reward = 5_000_000_000;
+    let coin = spender::Coin::first_of(first["tx"][0]["txid"].as_str().unwrap(), reward);
+    let (divide, coins) = coin.divide(300, 1_000_000);
+    assert_eq!(litecoin.rpc("sendrawtransaction", json!([divide])).await, json!(coins[0].txid()));
+    litecoin.generate(1).await;
+    for coin in &coins {
+        litecoin.rpc("sendrawtransaction", json!([coin.divide(1, 50_000).0])).await;
+    }
+
+    stage::create_database(&db, "coin_large").await;
+    let mut site = Coin::litecoin(&litecoin, &db, "coin_large").await;
+    let hash = "33".repeat(20);
+    site.nodes += &format!(
+        "[[coin.recipient]]\naddress = \"{STRANGER}\"\npercent = 1.5\n[[coin.recipient]]\naddress = \"{hash}\"\npercent = 0.25\n"
+    );
+    let daemon = Daemon::start(&stage::configuration(&[&site])).unwrap();
+    let port = daemon.port("litecoin").await.unwrap();
+    let (mut miner, job) = Miner::log_in(port, Algorithm::Scrypt, "alice.rig1", PASSWORD).await.unwrap();
+    assert_eq!(job.branch.len(), 9, "300 payments");
+    daemon.wait_for_log("the node would take a block of ours").await.unwrap();
+    let share = miner.mine(&job, Wanted::Block).unwrap();
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    miner.wait_for_new_tip(&job).await.unwrap();
+    assert_eq!(litecoin.rpc("getbestblockhash", json!([])).await, json!(share.block_hash()));
+
+    let block = litecoin.rpc("getblock", json!([share.block_hash(), 2])).await;
+    let transactions = block["tx"].as_array().unwrap();
+    assert_eq!(transactions.len(), 301);
+    assert!(transactions.iter().all(|one| one["txid"] != one["hash"]), "every one has a witness");
+    let paid = |output: &Value| (output["value"].as_f64().unwrap() * 1e8).round() as u64;
+    let outputs = transactions[0]["vout"].as_array().unwrap();
+    let value = reward + 300 * 50_000;
+    assert_eq!(outputs.iter().map(paid).sum::<u64>(), value, "exactly what the template said");
+    assert_eq!((paid(&outputs[1]), paid(&outputs[2])), (value * 15 / 1000, value * 25 / 10_000));
+    let script = |output: &Value| output["scriptPubKey"]["hex"].as_str().unwrap().to_owned();
+    assert_eq!(script(&outputs[2]), format!("76a914{hash}88ac"));
+    // MPOS's wallet sees one entry for the block.
+    let seen = litecoin.rpc("listsinceblock", json!([block["previousblockhash"]])).await;
+    let ours = |entry: &&Value| entry["blockhash"] == json!(share.block_hash()) && entry["category"] == "immature";
+    assert_eq!(seen["transactions"].as_array().unwrap().iter().filter(ours).count(), 1);
+}
+
+#[tokio::test]
+async fn a_recipient_in_the_pool_s_wallet_stops_the_coin() {
+    let (litecoin, db) = (Litecoin::start_at(3).await, MariaDb::shared());
+    stage::create_database(&db, "coin_two_outputs").await;
+    let mut site = Coin::litecoin(&litecoin, &db, "coin_two_outputs").await;
+    let own = litecoin.new_address().await;
+    site.nodes += &format!("[[coin.recipient]]\naddress = \"{own}\"\npercent = 1\n");
+    let daemon = Daemon::start(&stage::configuration(&[&site])).unwrap();
+    let line = daemon.wait_for_log("belongs to the node's wallet").await.unwrap();
+    assert!(line.contains("findblock") && line.contains(&own), "{line}");
+    assert!(!daemon.log().iter().any(|line| line.contains("work is available")));
+}

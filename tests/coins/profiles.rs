@@ -1,0 +1,69 @@
+//! Profiles held against real chains: at start, and by `check --online`.
+
+use std::process::{Command, Output};
+
+use crate::stage::{self, Coin};
+use crate::support::bcoin::Bcoin;
+use crate::support::daemon::Daemon;
+use crate::support::litecoind::Litecoin;
+use crate::support::mariadb::MariaDb;
+
+async fn check_online(configuration: String) -> (i32, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pool.toml");
+    std::fs::write(&path, configuration).unwrap();
+    let command = move || -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
+        command.args(["check", "--online", "--config"]).arg(&path).output().unwrap()
+    };
+    let output = tokio::task::spawn_blocking(command).await.unwrap();
+    drop(folder);
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[tokio::test]
+async fn check_online_proves_right_profiles_with_numbers() {
+    let (litecoin, bcoin, db) = (Litecoin::start_at(20).await, Bcoin::start().await, MariaDb::shared());
+    bcoin.generate(20).await;
+    let coins = [Coin::litecoin(&litecoin, &db, "x").await, Coin::bcoin(&bcoin, &db, "y")];
+    let (code, text) = check_online(stage::configuration(&[&coins[0], &coins[1]])).await;
+    assert_eq!(code, 0, "{text}");
+    for part in [
+        "16 blocks are named as the profile has it, 16 of them prove its algorithm; block 20",
+        "difficulty 1 is 2^16 hashes for miners, rows hold it x 1",
+        "difficulty 1 is 2^32 hashes for miners, rows hold it x 1",
+        "by the script 76a914",
+        "warning: the payout address does not belong to the node's wallet",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+}
+
+#[tokio::test]
+async fn check_online_names_the_profile_that_would_fit() {
+    let (litecoin, bcoin, db) = (Litecoin::start_at(20).await, Bcoin::start().await, MariaDb::shared());
+    bcoin.generate(20).await;
+    let mut wrong = Coin::bcoin(&bcoin, &db, "y");
+    wrong.preset = "litecoin";
+    let mut misnamed = Coin::litecoin(&litecoin, &db, "x").await;
+    misnamed.keys = "block_hash = \"pow\"".to_owned();
+    let (code, text) = check_online(stage::configuration(&[&wrong, &misnamed])).await;
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("by `algorithm` of the coin's profile it does not meet its target"), "{text}");
+    assert!(text.contains("preset = \"bitcoin\" would fit"), "{text}");
+    assert!(text.contains("by `block_hash` of the coin's profile"), "{text}");
+    assert!(text.contains("preset = \"litecoin\""), "{text}");
+}
+
+#[tokio::test]
+async fn a_daemon_with_a_wrong_profile_opens_no_port() {
+    let (bcoin, db) = (Bcoin::start().await, MariaDb::shared());
+    bcoin.generate(20).await;
+    stage::create_database(&db, "coin_wrong").await;
+    let mut wrong = Coin::bcoin(&bcoin, &db, "coin_wrong");
+    wrong.preset = "litecoin";
+    let daemon = Daemon::start(&stage::configuration(&[&wrong])).unwrap();
+    let line = daemon.wait_for_log("nothing is mined until this is put right").await.unwrap();
+    assert!(line.contains("would fit") && line.contains("bitcoin"), "{line}");
+    assert!(!daemon.log().iter().any(|line| line.contains("work is available") || line.contains("stratum port open")));
+}
