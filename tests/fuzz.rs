@@ -52,3 +52,8 @@ fn request() {
 fn proxy_header() {
     drive(drivers::proxy::check, 10_000, 200);
 }
+
+#[test]
+fn session() {
+    drive(drivers::session::check, 1500, 1500);
+}

@@ -6,4 +6,5 @@ mod json;
 mod miner;
 pub mod proxy;
 pub mod request;
+pub mod session;
 mod tape;
