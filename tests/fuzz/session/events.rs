@@ -72,7 +72,6 @@ impl Life<'_> {
         let (now, board) = (self.now(), self.board.clone());
         let link = &mut self.links[nth];
         if link.may_say() {
-            if std::env::var_os("FUZZ_TALK").is_some() { eprintln!("{nth} > {}", String::from_utf8_lossy(line)); }
             link.expect(line, submit);
             link.session.on_line(now, line, &board);
             drop(board);

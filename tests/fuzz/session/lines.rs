@@ -1,7 +1,7 @@
 //! What miners say: well-formed lines of every method, the same with something wrong, and anything else.
 
-use super::super::miner::hex;
 use super::super::miner::job::{Choice, Job, Share};
+use super::super::miner::{hash, hex, target};
 use super::super::tape::Tape;
 use super::link::{Asked, Link, Submit};
 
@@ -126,9 +126,15 @@ fn work(tape: &mut Tape<'_>, job: &Job) -> Share {
     let time = if tape.one_in(8) { job.time.wrapping_add_signed(*tape.pick(&[1, -599, -601, 8000])) } else { job.time };
     let version_bits = tape.one_in(4).then(|| u32::from(tape.byte()) << 13);
     let choice = Choice { extranonce2, time, nonce: u32::from(b) << 10, version_bits };
-    let wants_share = !tape.one_in(6);
-    job.search(choice.clone(), |share| !wants_share || share.meets_share_target, TRIES_MAX)
-        .unwrap_or_else(|| job.share(choice))
+    if tape.one_in(6) {
+        return job.share(choice);
+    }
+    let (mut header, target) = (job.share(choice.clone()).header, job.share_target());
+    let found = (choice.nonce..choice.nonce + TRIES_MAX).find(|nonce| {
+        header[76..].copy_from_slice(&nonce.to_le_bytes());
+        target::is_met(&target, &hash::sha256d(&header))
+    });
+    job.share(Choice { nonce: found.unwrap_or(choice.nonce), ..choice })
 }
 
 /// The share of an honest miner; `None` without work.

@@ -75,7 +75,7 @@ pub struct Link {
     /// The subscription was answered.
     pub subscribed: bool,
     /// It was one without an id, which is not answered.
-    mute: bool,
+    pub mute: bool,
     pub session_id: Option<String>,
     pub heard_at: Duration,
     pub told: Told,
@@ -168,7 +168,6 @@ impl Link {
     }
 
     fn hear(&mut self, line: &str, books: &mut Books, terms: &Terms) {
-        if std::env::var_os("FUZZ_TALK").is_some() { eprintln!("< {line}"); }
         let value: Value = serde_json::from_str(line).unwrap();
         match value["method"].as_str() {
             Some("mining.set_difficulty") => {
