@@ -40,7 +40,7 @@ fn drive(check: fn(&[u8]), seeds: u64, bytes_max: usize) {
 
 #[test]
 fn line_codec() {
-    drive(drivers::codec::check, 40_000, 300);
+    drive(drivers::codec::check, 20_000, 300);
 }
 
 #[test]
@@ -50,10 +50,10 @@ fn request() {
 
 #[test]
 fn proxy_header() {
-    drive(drivers::proxy::check, 10_000, 200);
+    drive(drivers::proxy::check, 15_000, 150);
 }
 
 #[test]
 fn session() {
-    drive(drivers::session::check, 1500, 1500);
+    drive(drivers::session::check, 500, 1500);
 }

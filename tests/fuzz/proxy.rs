@@ -138,7 +138,8 @@ pub fn check(data: &[u8]) {
     let mut bytes = sent.as_ref().map_or_else(Vec::new, |sent| sent.bytes.clone());
     if spoilt {
         let at = usize::from(tape.byte()) * bytes.len() / 256;
-        bytes[at] = tape.byte();
+        // One bit, or any.
+        bytes[at] = if tape.one_in(2) { tape.byte() } else { bytes[at] ^ 1 << tape.roll(8) };
     }
     let cuts_tape = &mut Tape::new(tape.take(4));
     bytes.extend_from_slice(tape.rest());

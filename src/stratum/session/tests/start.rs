@@ -172,7 +172,10 @@ fn nothing_comes_between_a_subscription_and_its_answer() {
         assert_eq!(miner.grant(1, "c.d"), [json!(null); 0], "{agent}");
         let lines = miner.grant(0, "a.b");
         assert_eq!((&lines[0]["id"], &lines[1]["id"], &lines[2]["id"]), (&json!(1), &json!(2), &json!(3)), "{agent}");
-        assert_eq!((&lines[3]["method"], lines[3]["params"][0].as_f64()), (&json!("mining.set_difficulty"), Some(32.0)));
+        assert_eq!(
+            (&lines[3]["method"], lines[3]["params"][0].as_f64()),
+            (&json!("mining.set_difficulty"), Some(32.0))
+        );
         assert_eq!(lines[4]["method"], "mining.notify");
         assert_eq!(lines.len(), 5, "{agent}");
     }
