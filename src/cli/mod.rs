@@ -1,7 +1,9 @@
 //! The command line: one file per command.
 
+mod algo;
 mod audit;
 mod check;
+mod notify;
 mod run;
 mod spool;
 
@@ -49,6 +51,11 @@ enum Command {
     ///
     /// Nothing is connected to and nothing is changed: neither the nodes nor the database are asked.
     Check(ConfigArgument),
+    /// Tell the running daemon of a new block: the node's `blocknotify=mpos-stratum notify COIN %s`
+    Notify(notify::Arguments),
+    /// List proof-of-work algorithms, or hash headers with them
+    #[command(subcommand)]
+    Algo(algo::Algo),
     /// Look into the spools, and decide where a stopped drain goes on
     Spool(spool::Arguments),
     /// Compare what miners were told with what MPOS has, and explain every difference
@@ -68,6 +75,8 @@ pub fn main() -> Exit {
         Ok(cli) => match cli.command {
             Command::Run(argument) => run::run(&argument.config),
             Command::Check(argument) => check::run(&argument.config),
+            Command::Notify(arguments) => notify::run(&arguments),
+            Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),
         },
