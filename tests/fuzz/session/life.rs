@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mpos_stratum::pow::Cost;
+use mpos_stratum::pow::ids::TransactionHash;
 use mpos_stratum::stratum::desk::JudgedShare;
 use mpos_stratum::stratum::session::answers::Ticket;
 use mpos_stratum::stratum::session::effects::{Effect, Moment, Peer, Terms};
@@ -54,7 +55,12 @@ pub struct Life<'a> {
 impl<'a> Life<'a> {
     pub fn new(mut tape: Tape<'a>) -> Self {
         let terms = Arc::new(terms::terms(&mut tape));
-        let recipe = JobRecipe { payout_script: vec![0x51], text: "/fuzz/".to_owned(), entropy: [7; 6] };
+        let recipe = JobRecipe {
+            payout_script: vec![0x51],
+            text: "/fuzz/".to_owned(),
+            entropy: [7; 6],
+            transaction_hash: TransactionHash::Sha256d,
+        };
         let mut life = Self {
             tape,
             terms,
