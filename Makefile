@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core kill-loop vardiff bench tips fmt lint deps
+.PHONY: help demo test test-core fuzz kill-loop vardiff bench tips fmt lint deps
 
 # Ten thousand connections need ten thousand descriptors in the daemon and as many in the generator.
 RAISE_FILE_LIMIT := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
@@ -25,6 +25,18 @@ test-core: ## The same daemon at a current Bitcoin Core, built once (half an hou
 	@tests/setup/install.sh core
 	@tests/setup/core.sh
 	@$(RAISE_FILE_LIMIT); set -x; cargo test --locked --test core
+
+# Stays in target/: the fuzzer's program, its builds and what it finds.
+CARGO_FUZZ := $(CURDIR)/target/cargo-fuzz
+TARGET ?= session
+SECS ?= 600
+
+fuzz: ## Coverage-guided fuzzing: TARGET=session|request|line_codec|proxy_header SECS=600
+	@tests/setup/install.sh fuzz
+	@test -x "$(CARGO_FUZZ)/bin/cargo-fuzz" || cargo install --locked --root "$(CARGO_FUZZ)" cargo-fuzz
+	@mkdir -p "target/fuzz/corpus/$(TARGET)"
+	PKG_CONFIG_PATH="$(CURDIR)/fuzz/pkgconfig" CARGO_TARGET_DIR="$(CURDIR)/target/fuzz" "$(CARGO_FUZZ)/bin/cargo-fuzz" \
+		fuzz run -s none $(TARGET) "target/fuzz/corpus/$(TARGET)" -- -len_control=0 -max_len=1500 -max_total_time=$(SECS) -artifact_prefix=target/fuzz/
 
 kill-loop: ## Kills of daemon and database at random, under load: KILLS=120 SEED=1; two loops, one for each durability
 	@tests/setup/install.sh test

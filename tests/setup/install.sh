@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing of the programs that tests, bench and demo start, and nothing that is there.
 #
-#   tests/setup/install.sh test|core|bench|demo
+#   tests/setup/install.sh test|core|bench|demo|fuzz
 #
 # No service is started or enabled by it: the tests run private servers of their own.
 set -eu
@@ -12,11 +12,12 @@ purpose="${1:-test}"
 wanted_programs="cc:gcc make:make pkg-config:pkg-config mariadbd:mariadb-server mariadb-install-db:mariadb-server"
 case "$purpose" in
 bench) ;;
+fuzz) wanted_programs="cc:gcc c++:g++ make:make pkg-config:pkg-config" ;;
 demo) wanted_programs="$wanted_programs litecoind:litecoind" ;;
 core) wanted_programs="$wanted_programs c++:g++ cmake:cmake flock:util-linux" ;;
 test) wanted_programs="$wanted_programs litecoind:litecoind node:nodejs npm:npm flock:util-linux" ;;
 *)
-    echo "usage: $0 test|core|bench|demo" >&2
+    echo "usage: $0 test|core|bench|demo|fuzz" >&2
     exit 64
     ;;
 esac

@@ -311,6 +311,14 @@ impl Session {
             self.keep_alive(now, board);
         }
         self.flush_ready(now.monotonic);
+        if self.is_to_be_greeted() {
+            self.greet(now, board);
+        }
+    }
+
+    /// The answer to its subscription has gone out, and nothing behind it yet.
+    fn is_to_be_greeted(&self) -> bool {
+        self.subscribed && self.greeting.is_some_and(|ticket| self.answers.is_answered(ticket))
     }
 
     /// When [`Session::on_tick`] has something to do at the latest.
@@ -318,6 +326,9 @@ impl Session {
         let answers = self.answers.deadline();
         if self.ended {
             return answers.unwrap_or(Duration::MAX);
+        }
+        if self.is_to_be_greeted() {
+            return Duration::ZERO;
         }
         let mut next = self.own_deadline().map_or(Duration::MAX, |(at, _)| at);
         if self.subscribed {

@@ -37,15 +37,15 @@ impl Session {
             None => Waiting::Nothing(Vec::new()),
         };
         let ticket = self.answers.push(waiting);
+        // The answer must be the first line a miner sees after its question, and an authorisation
+        // asked for before it may hold it back.
+        self.greeting = (!self.served).then_some(ticket);
         self.flush_ready(now.monotonic);
         self.propose_for_agent(now, board);
         if self.served {
             self.tell_difficulty();
             self.repeat_work(now, board, true);
         } else {
-            // The answer must be the first line a miner sees after its question, and an authorisation
-            // asked for before it may hold it back.
-            self.greeting = Some(ticket);
             self.greet(now, board);
         }
     }

@@ -36,7 +36,8 @@ impl Session {
     fn may_have_work(&self) -> bool {
         // A memory-hard share is expensive to check: no work for strangers.
         let for_strangers = self.terms.algorithm.cost() == Cost::Inline && self.terms.port.rules.jobs_before_auth;
-        self.subscribed && (for_strangers || !self.workers.is_empty())
+        // Not before the answer to the subscription, which an authorisation may hold back.
+        self.subscribed && self.greeting.is_none() && (for_strangers || !self.workers.is_empty())
     }
 
     /// Sends the present job, if the miner is ready for it.

@@ -159,3 +159,24 @@ fn a_difficulty_may_wait_for_the_next_job() {
     assert_eq!((&lines[0]["params"][0], &lines[1]["params"][0]), (&json!(64), &json!("0000000200")));
     assert!(Source::Password > Source::Database && Source::Suggested > Source::Remembered);
 }
+
+#[test]
+fn nothing_comes_between_a_subscription_and_its_answer() {
+    // An authorisation before it holds the answer back; a listed program and a password set the difficulty meanwhile.
+    for agent in ["cg/1", "NiceHash/1.0"] {
+        let mut miner = Miner::on(adjusting(), VERY_HARD, Algorithm::Sha256d);
+        miner.say(r#"{"id":1,"method":"mining.authorize","params":["a.b","x"]}"#);
+        miner.say(r#"{"id":2,"method":"mining.authorize","params":["c.d","d=32"]}"#);
+        let lines = miner.say(&format!(r#"{{"id":3,"method":"mining.subscribe","params":["{agent}"]}}"#));
+        assert_eq!(lines, [json!(null); 0], "{agent}");
+        assert_eq!(miner.grant(1, "c.d"), [json!(null); 0], "{agent}");
+        let lines = miner.grant(0, "a.b");
+        assert_eq!((&lines[0]["id"], &lines[1]["id"], &lines[2]["id"]), (&json!(1), &json!(2), &json!(3)), "{agent}");
+        assert_eq!(
+            (&lines[3]["method"], lines[3]["params"][0].as_f64()),
+            (&json!("mining.set_difficulty"), Some(32.0))
+        );
+        assert_eq!(lines[4]["method"], "mining.notify");
+        assert_eq!(lines.len(), 5, "{agent}");
+    }
+}
