@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::error;
+use tracing::{error, info};
 
 use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
@@ -150,6 +150,7 @@ impl CoinService {
     /// candidates, as long as is reasonable.
     pub async fn finish(mut self) {
         while self.ports.join_next().await.is_some() {}
+        info!(coin = %self.coin.name, counted = %self.counters, "ports closed");
         self.pursuer.finish(CANDIDATE_GRACE).await;
     }
 }
