@@ -97,7 +97,8 @@ async fn work(attack: &Attack, nth: usize, password: &str) -> io::Result<Work> {
         let text = |at: usize| line["params"][at].as_str().unwrap_or_default().to_owned();
         match (line["id"].as_u64(), line["method"].as_str()) {
             (Some(1), _) => digits = 2 * usize::try_from(line["result"][2].as_u64().unwrap_or(0)).unwrap_or(0),
-            (Some(2), _) => authorised = true,
+            // Work with the difficulty that the password asks for comes after this.
+            (Some(2), _) => (authorised, job) = (true, job.filter(|_| password == PASSWORD)),
             (_, Some("mining.notify")) => job = Some((text(0), text(7))),
             _ => {}
         }
