@@ -25,6 +25,7 @@ use crate::stratum::gate::{Gate, House};
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
 use crate::stratum::session::parked::Parked;
+use crate::stratum::waves::Waves;
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
 use crate::worker::difficulties::Difficulties;
@@ -86,6 +87,8 @@ impl CoinService {
         let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first));
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
+        let waves = Waves::new();
+        jobs.spawn(Arc::clone(&waves).run(board.clone()));
 
         let kicked = Arc::clone(&poller);
         let Accounts { ledger, directory } = accounts;
@@ -110,6 +113,7 @@ impl CoinService {
                 coin: Arc::clone(&name),
                 terms: Arc::new(terms(&coin, port, &memory)),
                 board: board.clone(),
+                waves: Arc::clone(&waves),
                 extranonces: Arc::clone(&extranonces),
                 directory: directory.clone(),
                 hashers: shared.hashers.clone(),
