@@ -105,8 +105,9 @@
 //!
 //! | what | how many | bound | when it is reached |
 //! | --- | --- | --- | --- |
-//! | connection task | per socket, [`config::Port::connections_max`], [`config::Daemon::connections_max`] | 64 unanswered requests, 64 KiB unsent, lines per second | it stops reading; at 256 KiB or `write_timeout` unsent it is closed; work not begun to be sent gives way to newer work |
-//! | accept loop | per port | the kernel's backlog | beyond a limit of port, daemon or address, or when banned: closed at once and counted |
+//! | connection task | per socket, [`config::Port::connections_max`], [`config::Daemon::connections_max`] | 64 unanswered requests, 64 KiB unsent, lines per second (a tenth until a share has counted), 16 lines in a row | it stops reading, or others have their turn; at 256 KiB or `write_timeout` unsent it is closed; work not begun to be sent gives way to newer work |
+//! | newcomers that hear of new work | until a share has counted, in [`stratum::waves`] | 128 at a time | others have their turn between two waves |
+//! | accept loop | per port | the kernel's backlog, 16 in a row | beyond a limit of port, daemon or address, or when banned: closed at once and counted |
 //! | TLS handshake | in the connection task, [`config::Handshakes`] | 256 | the oldest gives way |
 //! | tables by address | [`stratum::guard`] | 50,000 to 100,000 sources each | the longest unseen is forgotten |
 //! | hasher thread | cores - 1 | 256 shares each, one connection an eighth of all; 64 MiB of scratchpads | the connection waits |
@@ -123,6 +124,12 @@
 //! | dossiers kept | 1,000 a coin | the oldest closed ones go | |
 //! | duplicate keys per connection | 250,000 a tip, two tips | hashed for the sake of blocks, else refused | |
 //! | rows of refused shares per connection | 500, then one a second | refused without a row | |
+//!
+//! Resident memory, as a sum of these bounds: 64 MiB; 150 MiB a coin if 2,000,000 duplicate keys are held; for a
+//! connection 6 KiB, `line_bytes_max` and 4 KiB while a line is unfinished, 2 KiB for each of 64 unanswered requests,
+//! and what it leaves unread: on a connection that has not worked the answers to a tenth of the lines of
+//! `write_timeout_secs` (12 KiB by default), on others 256 KiB. So a connection of a stranger costs less than 160 KiB whatever it
+//! does, and 6 KiB if it does nothing.
 //!
 //! Queues that must show only the newest are `watch`; queues that must lose nothing are bounded.
 //!

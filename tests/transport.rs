@@ -21,6 +21,8 @@ mod limits;
 mod proxy;
 #[path = "transport/readers.rs"]
 mod readers;
+#[path = "transport/siege.rs"]
+mod siege;
 #[path = "transport/site.rs"]
 mod site;
 #[path = "transport/tls.rs"]

@@ -33,6 +33,8 @@ struct Work {
     extranonce2_digits: usize,
     shares: u64,
     in_flight: VecDeque<Instant>,
+    /// A job that came and was not looked at yet.
+    unread: Option<Vec<u8>>,
     line: Vec<u8>,
 }
 
@@ -143,6 +145,7 @@ impl Connection {
             if tally.watches_tips() {
                 // Only taken down: parsing ten thousand jobs would delay the reading of the last.
                 tally.notified(Notified { at: now, previous: previous_hash(line) });
+                self.work().unread = tally.follows_jobs().then(|| line.to_vec());
                 return Ok(());
             }
             return self.take_job(line);
@@ -159,6 +162,10 @@ impl Connection {
 
     /// Submits the next share: an extranonce2 and a nonce not used before on this connection.
     pub fn submit(&self, tally: &Tally) -> io::Result<()> {
+        let unread = self.work().unread.take();
+        if let Some(line) = unread {
+            self.take_job(&line)?;
+        }
         let mut work = self.work();
         let Work { job, time, extranonce2_digits: digits, shares, line, .. } = &mut *work;
         *shares += 1;

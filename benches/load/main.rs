@@ -1,6 +1,7 @@
 //! Load on the whole daemon: made-up miners in front, a private MariaDB behind, a fake node beside.
 //!
-//! `cargo bench --bench load -- [--quick] [--only closed,open,idle,tip,scrypt,drain] [--rows N]`
+//! `cargo bench --bench load -- [--quick] [--only closed,open,idle,tip,scrypt,drain,hostile] [--rows N]
+//! [--attacks slowloris,idle,...]`
 //!
 //! Every run has a daemon, a spool and a database of its own. Ends with 1 if a share that was
 //! acknowledged is not exactly one row, or if anything was refused or broke off. The generator shares
@@ -17,9 +18,11 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+mod attack;
 mod connection;
 mod crowd;
 mod drain;
+mod hostile;
 mod report;
 mod runs;
 mod stage;
@@ -36,7 +39,7 @@ use support::miner::Algorithm;
 /// Descriptors the daemon needs beside those of its miners, generously.
 const FILES_BESIDE_MINERS: u64 = 500;
 /// The runs that `--only` knows.
-const RUNS: [&str; 6] = ["closed", "open", "idle", "tip", "scrypt", "drain"];
+const RUNS: [&str; 7] = ["closed", "open", "idle", "tip", "scrypt", "drain", "hostile"];
 /// Rows of the backlog that is drained, and with `--quick`.
 const DRAIN_ROWS: [usize; 2] = [1_000_000, 100_000];
 
@@ -46,11 +49,13 @@ struct Arguments {
     only: Vec<String>,
     /// Rows of the backlog, if not the usual number.
     rows: Option<usize>,
+    /// The attacks of the hostile run, if not all.
+    attacks: Option<Vec<String>>,
 }
 
 impl Arguments {
     fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut arguments = Self { quick: false, only: Vec::new(), rows: None };
+        let mut arguments = Self { quick: false, only: Vec::new(), rows: None, attacks: None };
         while let Some(word) = words.next() {
             match word.as_str() {
                 // Cargo adds it to every bench.
@@ -64,7 +69,11 @@ impl Arguments {
                     let rows = words.next().and_then(|rows| rows.parse().ok()).filter(|rows| *rows >= 5000);
                     arguments.rows = Some(rows.ok_or("--rows needs a number from 5000 on")?);
                 }
-                _ => return Err(format!("unknown argument {word}: there are --quick, --only and --rows")),
+                "--attacks" => {
+                    let names = words.next().ok_or("--attacks needs names, such as --attacks idle,all")?;
+                    arguments.attacks = Some(names.split(',').map(str::to_owned).collect());
+                }
+                _ => return Err(format!("unknown argument {word}: there are --quick, --only, --rows and --attacks")),
             }
         }
         match arguments.only.iter().find(|name| !RUNS.contains(&name.as_str())) {
@@ -80,6 +89,9 @@ impl Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    if let Some((kinds, port)) = attack::asked_for(&std::env::args().collect::<Vec<_>>()) {
+        return if attack::run(kinds, port).await.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let arguments = match Arguments::read(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(wrong) => {
@@ -142,6 +154,16 @@ async fn measure(arguments: &Arguments, report: &mut Report) -> io::Result<()> {
     if arguments.wants("tip") {
         println!("new tips ...");
         report.tip = Some(runs::new_tip(largest, 5).await?);
+    }
+    if arguments.wants("hostile") {
+        let length = if arguments.quick { Duration::from_secs(4) } else { Duration::from_secs(10) };
+        let wanted =
+            |name: &str| arguments.attacks.as_ref().is_none_or(|names| names.iter().any(|known| known == name));
+        let names = attack::KINDS.iter().map(|(name, _)| *name).chain(["all"]);
+        for name in names.filter(|name| wanted(name)) {
+            println!("honest miners beside attackers: {name} ...");
+            report.hostile.push(hostile::beside(name, length).await?);
+        }
     }
     Ok(())
 }

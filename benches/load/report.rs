@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::hostile::Hostile;
+
 /// What one run under shares showed.
 #[derive(Debug, Default, Serialize)]
 pub struct Shares {
@@ -211,12 +213,14 @@ pub struct Report {
     pub tip: Option<Tip>,
     /// Draining a backlog.
     pub drain: Option<Drain>,
+    /// Honest miners beside hostile clients.
+    pub hostile: Vec<Hostile>,
 }
 
 impl Report {
-    /// Whether every run under shares holds.
+    /// Whether every run with shares holds.
     pub fn holds(&self) -> bool {
-        self.shares.iter().all(Shares::holds)
+        self.shares.iter().all(Shares::holds) && self.hostile.iter().all(Hostile::holds)
     }
 
     /// Prints what there is.
@@ -251,6 +255,7 @@ impl Report {
         if let Some(drain) = &self.drain {
             drain.print();
         }
+        Hostile::print_all(&self.hostile);
     }
 
     /// Writes `load.json` into `bench/` of the target directory and says where.

@@ -166,7 +166,7 @@ pub async fn new_tip(connections: usize, tips: usize) -> io::Result<Tip> {
 }
 
 /// A block hash as RPC writes it, as `mining.notify` carries it: the eight words turned around.
-fn wire_order(hash: &str) -> String {
+pub fn wire_order(hash: &str) -> String {
     let words: Vec<&str> = (0..hash.len()).step_by(8).filter_map(|at| hash.get(at..at + 8)).collect();
     words.into_iter().rev().collect()
 }

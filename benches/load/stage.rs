@@ -14,6 +14,8 @@ use crate::support::miner::Algorithm;
 const DATABASE: &str = "mpos";
 /// Workers of one account; as many accounts as the workers need.
 const WORKERS_PER_ACCOUNT: usize = 100;
+/// A port whose limits are out of the way.
+const OPEN_PORT: &str = "connections_max = 12000\nmessages_per_sec = 1000000\nmessages_burst = 1000000";
 /// The drain is given up when no row has landed for so long.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(30);
 /// How often rows are counted while the drain catches up.
@@ -43,15 +45,20 @@ pub struct CpuTimes {
 }
 
 impl Stage {
-    /// Starts everything, with `workers` workers in the database.
+    /// Starts everything, with `workers` workers in the database and a port without limits.
     pub async fn start(algorithm: Algorithm, workers: usize) -> io::Result<Stage> {
+        Self::start_with(algorithm, workers, OPEN_PORT).await
+    }
+
+    /// The same with a port of these keys.
+    pub async fn start_with(algorithm: Algorithm, workers: usize, port_keys: &str) -> io::Result<Stage> {
         // MariaDB's own defaults, where the tests run it smaller.
         let database = MariaDb::start_with(&["--innodb-buffer-pool-size=128M", "--innodb-log-file-size=96M"]);
         database.create_database(DATABASE).await;
         add_workers(&database, workers).await;
         let node = FakeNode::start(algorithm)?;
         let state = tempfile::tempdir()?;
-        let (name, config) = configuration(algorithm, &database, &node, state.path());
+        let (name, config) = configuration(algorithm, &database, &node, state.path(), port_keys);
         let daemon = Daemon::start(&config)?;
         let port = daemon.port(name).await?;
         Ok(Stage { daemon, node, port, database, _state: state })
@@ -95,6 +102,20 @@ impl Stage {
         }
     }
 
+    /// Adds an account with workers called `name.rigN`.
+    pub async fn add_account(&self, name: &str, workers: usize) {
+        let id = self.database.add_account(DATABASE, name, 0).await;
+        let rows: Vec<String> = (0..workers).map(|nth| format!("({id}, '{name}.rig{nth}', '{PASSWORD}')")).collect();
+        let sql = format!("INSERT INTO pool_worker (account_id, username, password) VALUES {}", rows.join(", "));
+        self.database.run_sql(DATABASE, &sql).await;
+    }
+
+    /// Accepted shares that have landed, of all workers but those of one account.
+    pub async fn rows_but_of(&self, account: &str) -> u64 {
+        let sql = format!("SELECT COUNT(*) FROM shares WHERE our_result = 'Y' AND username NOT LIKE '{account}.%'");
+        self.database.query::<u64>(DATABASE, &sql).await.first().copied().unwrap_or(0)
+    }
+
     /// Stops the daemon in order and counts the rows that are there in the end.
     pub async fn finish(self) -> io::Result<u64> {
         let Stage { daemon, database, .. } = self;
@@ -124,6 +145,7 @@ fn configuration(
     database: &MariaDb,
     node: &FakeNode,
     state: &std::path::Path,
+    port_keys: &str,
 ) -> (&'static str, String) {
     // Addresses of a well-known hash; nothing is ever paid to them here.
     let (name, address) = match algorithm {
@@ -147,9 +169,7 @@ longpoll = true
 [[coin.port]]
 listen = "127.0.0.1:0"
 difficulty = 0.000000000001
-connections_max = 12000
-messages_per_sec = 1000000
-messages_burst = 1000000
+{port_keys}
 
 [coin.mpos]
 socket = "{socket}"

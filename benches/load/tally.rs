@@ -20,6 +20,7 @@ pub struct Tally {
     sending: AtomicBool,
     measuring: AtomicBool,
     watching: AtomicBool,
+    following: AtomicBool,
     sent: AtomicU64,
     accepted: AtomicU64,
     refused: AtomicU64,
@@ -54,6 +55,17 @@ impl Tally {
     /// Switches that on.
     pub fn watch_tips(&self) {
         self.watching.store(true, Relaxed);
+    }
+
+    /// Whether jobs are also worked on while tips are watched.
+    pub fn follows_jobs(&self) -> bool {
+        self.following.load(Relaxed)
+    }
+
+    /// Notes jobs with their time and works on them.
+    pub fn watch_and_follow(&self) {
+        self.following.store(true, Relaxed);
+        self.watch_tips();
     }
 
     /// A share is on its way.

@@ -55,6 +55,17 @@ pub struct Rate {
     pub burst: u32,
 }
 
+impl Rate {
+    /// A tenth of it, but no less than a login needs: for a connection on which no share has counted yet.
+    pub fn of_newcomers(self) -> Self {
+        let tenth = |part: u32, least: u32| (part / 10).max(least.min(part));
+        Self { per_sec: tenth(self.per_sec, 1), burst: tenth(self.burst, LOGIN_LINES) }
+    }
+}
+
+/// Lines that even talkative miners do not exceed until they mine.
+const LOGIN_LINES: u32 = 20;
+
 /// What one address and one connection of a port may do. IPv6 addresses count by their /64.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -62,7 +73,8 @@ pub struct Limits {
     pub connections_per_address_max: u32,
     /// New connections of one address; faster ones wait.
     pub connections: Rate,
-    /// Lines of one connection; at the limit nothing more is read from it for a while.
+    /// Lines of one connection; at the limit nothing more is read from it for a while. Until a share of it
+    /// has counted it has a tenth of this.
     pub messages: Rate,
     /// Refused authorisations of one address in a minute; after so many, its authorisations wait.
     pub failed_authorizations_per_min: u32,
@@ -156,6 +168,18 @@ fn number(address: IpAddr) -> (u128, u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_newcomer_has_a_tenth_but_can_log_in() {
+        let newcomer = |per_sec, burst| {
+            let Rate { per_sec, burst } = Rate { per_sec, burst }.of_newcomers();
+            (per_sec, burst)
+        };
+        assert_eq!(newcomer(100, 400), (10, 40));
+        assert_eq!(newcomer(50, 100), (5, 20));
+        assert_eq!(newcomer(5, 8), (1, 8), "never more than the port gives");
+        assert_eq!(newcomer(1, 1), (1, 1));
+    }
 
     #[test]
     fn networks_are_read_strictly() {

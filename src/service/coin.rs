@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::error;
+use tracing::{error, info};
 
 use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
@@ -32,6 +32,7 @@ use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
 use crate::stratum::session::parked::Parked;
 use crate::stratum::update_block::UpdateBlock;
+use crate::stratum::waves::Waves;
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
 use crate::worker::difficulties::Difficulties;
@@ -105,6 +106,8 @@ impl CoinService {
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
         jobs.spawn(summary::run(Arc::clone(&coin), nodes.clone(), board.clone()));
+        let waves = Waves::new();
+        jobs.spawn(Arc::clone(&waves).run(board.clone()));
 
         let kicked = Arc::clone(&poller);
         let Accounts { ledger, in_use, directory } = accounts;
@@ -134,6 +137,7 @@ impl CoinService {
                 coin: Arc::clone(&name),
                 terms: Arc::new(terms(&coin, port, &memory)),
                 board: board.clone(),
+                waves: Arc::clone(&waves),
                 extranonces: Arc::clone(&extranonces),
                 directory: directory.clone(),
                 hashers: shared.hashers.clone(),
@@ -183,6 +187,7 @@ impl CoinService {
     /// candidates, as long as is reasonable.
     pub async fn finish(mut self) {
         while self.ports.join_next().await.is_some() {}
+        info!(coin = %self.coin.name, counted = %self.counters, "ports closed");
         self.pursuer.finish(CANDIDATE_GRACE).await;
     }
 }

@@ -4,6 +4,8 @@
 //! directory or of a hasher, the disk, a deadline, the end. What was read is handled at once and
 //! completely; shares that were read together are written down together and answered in one write.
 
+mod hashing;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -11,11 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use self::hashing::{HashAnswers, next_hash};
 use super::alarm::Alarm;
 use super::arrival::{self, Arrived, Entry};
 use super::backlog::Backlog;
@@ -26,10 +29,10 @@ use super::gate::Gate;
 use super::guard::Admission;
 use super::guard::pace::Pace;
 use super::session::Session;
-use super::session::answers::{OUTSTANDING_MAX, Ticket};
+use super::session::answers::Ticket;
 use super::session::effects::{CloseReason, Effect, Moment, Peer, Terms};
+use super::waves::Waves;
 use super::wire::stream::{Ready, Stream};
-use crate::bytes::Hash;
 use crate::clock::Clock;
 use crate::pow::hashers::{self, Hashers};
 use crate::work::board::JobBoard;
@@ -40,6 +43,10 @@ use crate::worker::directory::{Answer, Directory};
 const OUT_BYTES_MAX: usize = 64 * 1024;
 /// Unsent bytes at which a connection is given up: the miner does not read.
 const OUT_BYTES_LOST: usize = 256 * 1024;
+/// A longer line counts as several towards the rate of lines: it costs as much to read.
+const LINE_BYTES_USUAL: usize = 512;
+/// Lines that are handled in one go; then other connections have their turn.
+const LINES_AT_ONCE: usize = 16;
 /// How long the submits of a connection that is gone may wait for a hasher or the directory, which
 /// both answer sooner.
 const CARRY_THROUGH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,6 +62,8 @@ pub struct PortContext {
     pub terms: Arc<Terms>,
     /// The coin's work.
     pub board: watch::Receiver<Arc<JobBoard>>,
+    /// How those hear of it who have not worked yet.
+    pub waves: Arc<Waves>,
     /// The coin's extranonces.
     pub extranonces: Arc<Extranonces>,
     /// Who may mine.
@@ -144,7 +153,7 @@ struct Connection {
     authorisations: JoinSet<Authorised>,
     /// Made at the first memory-hard share.
     hashes: Option<HashAnswers>,
-    /// The hasher thread of this connection.
+    /// Its number, which says which hasher thread it has and with which wave of newcomers it is woken.
     pin: u64,
     /// Set once nothing more is read.
     closing: Option<(End, Duration)>,
@@ -186,7 +195,8 @@ impl Connection {
         let board = self.context.board.clone();
         // What rarely happens is waited for by futures that live as long as the connection: they
         // need not be set up again for every line.
-        let mut new_board = pin!(next_board(self.context.board.clone()));
+        let mut new_board = pin!(next_board(self.context.waves.join(self.pin)));
+        let mut newcomer = true;
         let mut stop = pin!(stopped(self.context.stop.clone()));
         let mut synced = self.context.desk.synced();
         let mut alarm = Alarm::new(self.context.clock.monotonic());
@@ -209,7 +219,7 @@ impl Connection {
                     Ok(Ready::Read(_)) => self.drained = false,
                     Ok(Ready::Writable) => {}
                 },
-                () = std::future::ready(()), if may_read && !self.drained => {}
+                () = yield_now(), if may_read && !self.drained => {}
                 next = &mut new_board => {
                     let Some(next) = next else { return End::Stop };
                     new_board.set(next_board(next));
@@ -235,6 +245,10 @@ impl Connection {
                 self.read_lines(&board);
             }
             self.carry_out().await;
+            if newcomer && self.session.has_worked() {
+                newcomer = false;
+                new_board.set(next_board(board.clone()));
+            }
             if self.session.waits_for_sync() {
                 let seq = *synced.borrow_and_update();
                 self.session.on_synced(seq, self.now().monotonic);
@@ -252,8 +266,12 @@ impl Connection {
 
     /// Handles the lines that were read, as many as may be outstanding and as fast as they may come.
     fn read_lines(&mut self, board: &watch::Receiver<Arc<JobBoard>>) {
-        let rate = self.context.terms.port.transport.limits.messages;
-        while self.closing.is_none() && self.session.may_read() {
+        let full = self.context.terms.port.transport.limits.messages;
+        let rate = if self.session.has_worked() { full } else { full.of_newcomers() };
+        for _ in 0..LINES_AT_ONCE {
+            if self.closing.is_some() || !self.session.may_read() {
+                return;
+            }
             let now = self.now();
             let wait = self.pace.wait(rate, now.monotonic);
             if !wait.is_zero() {
@@ -264,7 +282,9 @@ impl Connection {
             match self.lines.next_line() {
                 // The tip when the line is read decides whether its share is stale.
                 Ok(Some(line)) => {
-                    self.pace.take(rate, now.monotonic);
+                    for _ in 0..=line.len() / LINE_BYTES_USUAL {
+                        self.pace.take(rate, now.monotonic);
+                    }
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_line(now, line, &snapshot);
                 }
@@ -455,28 +475,6 @@ async fn next_board(mut board: watch::Receiver<Arc<JobBoard>>) -> Option<watch::
 pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
     // If the sender is gone, the daemon is too.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Where hashers answer to.
-struct HashAnswers {
-    sender: mpsc::Sender<(Ticket, Hash)>,
-    receiver: mpsc::Receiver<(Ticket, Hash)>,
-}
-
-impl HashAnswers {
-    /// There is room for every request that can be outstanding, so a hasher never waits.
-    fn new() -> Self {
-        let (sender, receiver) = mpsc::channel(OUTSTANDING_MAX);
-        Self { sender, receiver }
-    }
-}
-
-/// The next hash; never ready on a connection that has none under way.
-async fn next_hash(hashes: &mut Option<HashAnswers>) -> Option<(Ticket, Hash)> {
-    match hashes {
-        Some(answers) => answers.receiver.recv().await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

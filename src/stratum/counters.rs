@@ -1,5 +1,6 @@
 //! What a coin's connections count: for the status line, later for metrics. Never for accounting.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guard::Refused;
@@ -101,5 +102,63 @@ impl Counters {
             Refused::TooFast => &self.wire.too_fast,
             Refused::Banned => &self.wire.banned,
         }
+    }
+}
+
+impl WireCounters {
+    /// Names and counters, in the order of a connection's life.
+    fn named(&self) -> [(&'static str, &AtomicU64); 17] {
+        [
+            ("accept_failures", &self.accept_failures),
+            ("daemon_full", &self.daemon_full),
+            ("address_full", &self.address_full),
+            ("too_fast", &self.too_fast),
+            ("banned", &self.banned),
+            ("delayed", &self.delayed),
+            ("bad_proxy_headers", &self.bad_proxy_headers),
+            ("tls_on_plain", &self.tls_on_plain),
+            ("plain_on_tls", &self.plain_on_tls),
+            ("failed_handshakes", &self.failed_handshakes),
+            ("handshakes", &self.handshakes),
+            ("probes", &self.probes),
+            ("silent", &self.silent),
+            ("slow_readers", &self.slow_readers),
+            ("slowed", &self.slowed),
+            ("delayed_authorizations", &self.delayed_authorizations),
+            ("bans", &self.bans),
+        ]
+    }
+}
+
+/// What was counted, for the log: only what happened at all.
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let own = [
+            ("accepted", &self.accepted),
+            ("rejected", &self.rejected),
+            ("candidates", &self.candidates),
+            ("port_full", &self.refused_connections),
+        ];
+        let named = own.into_iter().chain(self.wire.named());
+        let counts = named.map(|(name, counter)| (name, counter.load(Ordering::Relaxed)));
+        for (nth, (name, count)) in counts.filter(|(_, count)| *count > 0).enumerate() {
+            let separator = if nth == 0 { "" } else { ", " };
+            write!(f, "{separator}{name} {count}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_happened_is_shown() {
+        let counters = Counters::default();
+        assert_eq!(counters.to_string(), "");
+        (0..3).for_each(|_| Counters::count(&counters.accepted));
+        Counters::count(counters.of(Refused::Banned));
+        assert_eq!(counters.to_string(), "accepted 3, banned 1");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::net::TcpSocket;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tracing::{info, warn};
 
 use super::arrival::{self, Turned};
@@ -18,6 +18,8 @@ use super::guard::Refused;
 
 /// Connections the kernel may keep waiting for us.
 const BACKLOG: u32 = 4096;
+/// Connections that are accepted in one go; then those that are there have their turn.
+const ACCEPTS_AT_ONCE: u32 = 16;
 /// Pause after an accept that failed for want of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// Least time between two lines in the log about one thing that goes on and on.
@@ -88,9 +90,11 @@ impl BoundPort {
         info!(coin = %context.coin, listen = %listener.local_addr()?, difficulty = %context.terms.port.difficulty, "stratum port open");
         let mut connections = JoinSet::new();
         let (mut failures, mut refusals) = (LogPace::default(), LogPace::default());
+        let mut accepted_in_all = 0u32;
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
+                accepted = listener.accept() => {
+                    match accepted {
                     Ok((stream, remote)) => match arrival::let_in(&context, remote.ip()) {
                         Ok(entry) => {
                             connections.spawn(serve(stream, remote, entry, context.clone()));
@@ -98,7 +102,12 @@ impl BoundPort {
                         Err(turned) => refuse(&context, remote.ip(), &turned, &mut refusals),
                     },
                     Err(error) => failed_accept(error, &context, &mut failures).await?,
-                },
+                    }
+                    accepted_in_all = accepted_in_all.wrapping_add(1);
+                    if accepted_in_all.is_multiple_of(ACCEPTS_AT_ONCE) {
+                        yield_now().await;
+                    }
+                }
                 Some(_) = connections.join_next() => {}
                 () = &mut stop => break,
             }

@@ -21,4 +21,5 @@ pub mod reply;
 pub mod request;
 pub mod session;
 pub mod update_block;
+pub mod waves;
 pub mod wire;

@@ -99,7 +99,7 @@ async fn guesses_of_names_have_to_wait_and_others_do_not() {
 
 #[tokio::test]
 async fn a_flood_of_lines_is_slowed_down_and_answered() {
-    let site = Site::start("flood", &["messages_per_sec = 50\nmessages_burst = 8"]).await;
+    let site = Site::start("flood", &["messages_per_sec = 500\nmessages_burst = 8"]).await;
     let mut miner = Miner::connect(site.port(0), Algorithm::Sha256d).await.unwrap();
     let lines: String =
         (0..60).map(|id| format!("{{\"id\":{id},\"method\":\"mining.ping\",\"params\":[]}}\n")).collect();

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -112,10 +113,13 @@ async fn pool(algorithm: Algorithm) -> Pool {
         pool_worker_difficulty: ColumnUse::Off,
     };
     let hashers = Hashers::start(1, 16).unwrap();
+    let waves = Waves::new();
+    tokio::spawn(Arc::clone(&waves).run(board_seen.clone()));
     let context = PortContext {
         coin: "test".into(),
         terms: Arc::new(terms),
         board: board_seen,
+        waves,
         extranonces: Arc::new(Extranonces::starting_at(0)),
         directory: Directory::start(Everybody(asks), workers, Memory::of_this_run()),
         hashers: hashers.clone(),

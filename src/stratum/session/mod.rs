@@ -395,6 +395,11 @@ impl Session {
         self.answers.wait_for_sync()
     }
 
+    /// Whether a share has counted on this connection.
+    pub fn has_worked(&self) -> bool {
+        self.share_gap.is_some()
+    }
+
     /// The miner's software, as it named itself.
     pub fn agent(&self) -> &str {
         if self.version.is_empty() { &self.agent } else { &self.version }

@@ -1,0 +1,273 @@
+//! Honest miners beside hostile clients: what they notice of an attack, in replies and in new work.
+//!
+//! Every attack has a daemon of its own, with the limits of the field: the attackers come from addresses without
+//! exemption. The honest miners are measured first alone, then beside the attack.
+
+use std::io;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde::Serialize;
+
+use crate::attack::{ACCOUNT, Deeds, KINDS, PROXY, WORKERS};
+use crate::crowd::Crowd;
+use crate::runs::wire_order;
+use crate::stage::Stage;
+use crate::support::miner::Algorithm;
+use crate::tally::percentile_ms;
+
+/// Honest miners,
+const MINERS: usize = 200;
+/// and their shares per second in all.
+const SHARES_PER_SEC: u32 = 500;
+/// Time between two new tips.
+const TIP_EVERY: Duration = Duration::from_millis(500);
+/// From the beginning of an attack to the measuring.
+const BUILD_UP: Duration = Duration::from_secs(4);
+/// Rest before resident memory is read, and before the measuring begins.
+const SETTLE: Duration = Duration::from_secs(2);
+/// After so long a tip is taken for one that was skipped.
+const TIP_PATIENCE: Duration = Duration::from_secs(3);
+/// The rows must have landed by then.
+const ROWS_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Times that honest miners measured, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Times {
+    /// Median.
+    pub p50_ms: f64,
+    /// 99 in 100 are faster.
+    pub p99_ms: f64,
+    /// 999 in 1,000 are faster.
+    pub p999_ms: f64,
+}
+
+impl Times {
+    fn of(mut micros: Vec<u64>) -> Self {
+        micros.sort_unstable();
+        let at = |per_mille| percentile_ms(&micros, per_mille);
+        Self { p50_ms: at(500), p99_ms: at(990), p999_ms: at(999) }
+    }
+}
+
+/// What a while showed.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct While {
+    /// From a submit to its answer.
+    pub replies: Times,
+    /// From a new tip at the node to its job at a miner.
+    pub jobs: Times,
+    /// Cores that the daemon used.
+    pub cores: f64,
+    /// How late the generator was at worst.
+    pub generator_late_ms: f64,
+}
+
+/// One attack and what came of it.
+#[derive(Debug, Serialize)]
+pub struct Hostile {
+    /// Which.
+    pub attack: String,
+    /// Without it.
+    pub quiet: While,
+    /// Beside it.
+    pub attacked: While,
+    /// What the attackers did.
+    pub deeds: Deeds,
+    /// Resident memory of the daemon before, at most, and after the attack; bytes.
+    pub resident_bytes: [u64; 3],
+    /// Honest shares answered `true`.
+    pub acknowledged: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Honest shares answered otherwise.
+    pub refused: u64,
+    /// Honest connections that broke.
+    pub broken: u64,
+    /// The first of either.
+    pub trouble: Option<String>,
+    /// What the daemon's defences counted.
+    pub counted: String,
+}
+
+impl Hostile {
+    /// Whether no honest miner lost anything. How long it took stands beside it.
+    pub fn holds(&self) -> bool {
+        self.rows == self.acknowledged && self.acknowledged > 0 && self.refused == 0 && self.broken == 0
+    }
+
+    /// Prints a table.
+    pub fn print_all(all: &[Self]) {
+        if all.is_empty() {
+            return;
+        }
+        println!(
+            "\nhonest miners without and with an attack, ms ({MINERS} miners, {SHARES_PER_SEC} shares/s, a tip every {} ms)",
+            TIP_EVERY.as_millis()
+        );
+        println!(
+            "{:<11}{:>22}{:>22}{:>7}{:>24}{:>24}{:>7}{:>12}{:>17}{:>14}",
+            "attack",
+            "reply p50/p99/p99.9",
+            "with",
+            "x p99",
+            "job p50/p99/p99.9",
+            "with",
+            "x p99",
+            "cores",
+            "MiB",
+            "acked=rows"
+        );
+        all.iter().for_each(Self::print);
+    }
+
+    fn print(&self) {
+        let Self { attack, quiet, attacked, deeds, resident_bytes, acknowledged, rows, .. } = self;
+        let three = |Times { p50_ms, p99_ms, p999_ms }: Times| format!("{p50_ms:.2}/{p99_ms:.2}/{p999_ms:.2}");
+        let worse = |with: Times, without: Times| with.p99_ms / without.p99_ms.max(1e-6);
+        let mib = resident_bytes.map(|bytes| (bytes >> 20).to_string()).join("/");
+        println!(
+            "{attack:<11}{:>22}{:>22}{:>7.2}{:>24}{:>24}{:>7.2}{:>12}{mib:>17}{:>14}",
+            three(quiet.replies),
+            three(attacked.replies),
+            worse(attacked.replies, quiet.replies),
+            three(quiet.jobs),
+            three(attacked.jobs),
+            worse(attacked.jobs, quiet.jobs),
+            format!("{:.2}/{:.2}", quiet.cores, attacked.cores),
+            format!("{acknowledged}={rows}")
+        );
+        let Deeds { connections, closed, lines, bytes } = deeds;
+        println!(
+            "           attackers: {connections} connections, {closed} ended by the pool, {lines} lines, {} MiB; generator late {:.1}/{:.1} ms",
+            bytes >> 20,
+            quiet.generator_late_ms,
+            attacked.generator_late_ms
+        );
+        println!("           counted: {}", self.counted);
+        if !self.holds() {
+            let trouble = self.trouble.as_deref().unwrap_or("-");
+            println!(
+                "           FAILED: {} refused, {} connections broke; first: {trouble}",
+                self.refused, self.broken
+            );
+        }
+    }
+}
+
+/// Measures honest miners alone and beside one attack.
+pub async fn beside(attack: &str, length: Duration) -> io::Result<Hostile> {
+    let keys = format!(
+        "connections_max = 19000\nexempt = []\nstale_grace_secs = 10\nproxy_protocol = \"optional_from_trusted\"\n\
+         trusted_proxies = [\"{PROXY}\"]"
+    );
+    let mut stage = Stage::start_with(Algorithm::Sha256d, MINERS, &keys).await?;
+    stage.add_account(ACCOUNT, WORKERS).await;
+    let crowd = Crowd::log_in(stage.port, MINERS).await?;
+    crowd.tally.watch_and_follow();
+    crowd.open_loop(SHARES_PER_SEC, SETTLE).await?;
+    let quiet = honest(&stage, &crowd, length).await?;
+    let before = stage.daemon.resident_bytes()?;
+
+    let mut attackers = Attackers::start(attack, &stage)?;
+    crowd.open_loop(SHARES_PER_SEC, BUILD_UP).await?;
+    let attacked = honest(&stage, &crowd, length).await?;
+    let deeds = attackers.stop()?;
+
+    crowd.wait_for_verdicts().await?;
+    tokio::time::sleep(SETTLE).await;
+    let resident_bytes = [before, stage.daemon.most_resident_bytes()?, stage.daemon.resident_bytes()?];
+    let tally = &crowd.tally;
+    let acknowledged = tally.accepted();
+    let start = Instant::now();
+    while stage.rows_but_of(ACCOUNT).await < acknowledged && start.elapsed() < ROWS_PATIENCE {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Read while the connections are still open: the daemon closes them when it stops.
+    let (refused, broken, trouble) = (tally.refused(), tally.ended(), tally.first_trouble());
+    stage.daemon.signal(Signal::TERM)?;
+    let status = stage.daemon.wait_for_end().await?;
+    if !status.success() {
+        return Err(io::Error::other(format!("the daemon ended with {status}")));
+    }
+    let rows = stage.rows_but_of(ACCOUNT).await;
+    let counted = stage.daemon.log().iter().find_map(|line| Some(line.split_once("counted=")?.1.to_owned()));
+    let counted = counted.unwrap_or_default();
+    let attack = attack.to_owned();
+    Ok(Hostile {
+        attack,
+        quiet,
+        attacked,
+        deeds,
+        resident_bytes,
+        acknowledged,
+        rows,
+        refused,
+        broken,
+        trouble,
+        counted,
+    })
+}
+
+/// Shares at a steady rate, and new tips; what the miners see of both.
+async fn honest(stage: &Stage, crowd: &Crowd, length: Duration) -> io::Result<While> {
+    let tally = &crowd.tally;
+    let (cpu, start) = (stage.daemon.cpu_time()?, Instant::now());
+    tally.measure(true);
+    let tips = async {
+        let mut tips = Vec::new();
+        let mut every = tokio::time::interval(TIP_EVERY);
+        while start.elapsed() + TIP_EVERY < length {
+            every.tick().await;
+            tips.push((stage.node.new_tip(), wire_order(&stage.node.tip())));
+        }
+        tips
+    };
+    let (late, tips) = tokio::join!(crowd.open_loop(SHARES_PER_SEC, length), tips);
+    tally.measure(false);
+    let cores = stage.daemon.cpu_time()?.saturating_sub(cpu).as_secs_f64() / start.elapsed().as_secs_f64();
+    let mut arrivals = Vec::new();
+    for (at, previous) in &tips {
+        let deadline = *at + TIP_PATIENCE;
+        let mut seen = tally.notified_of(previous);
+        while seen.len() < crowd.len() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            seen = tally.notified_of(previous);
+        }
+        // Who was so late that only a later tip was sent counts as if this one had taken so long.
+        seen.resize(crowd.len().max(seen.len()), *at + 2 * TIP_EVERY);
+        let micros = |seen: &Instant| u64::try_from(seen.duration_since(*at).as_micros()).unwrap_or(u64::MAX);
+        arrivals.extend(seen.iter().map(micros));
+    }
+    let (replies, jobs) = (Times::of(tally.latencies()), Times::of(arrivals));
+    Ok(While { replies, jobs, cores, generator_late_ms: late? })
+}
+
+/// The process of the attackers. Dropping it kills it.
+struct Attackers(Child);
+
+impl Attackers {
+    fn start(attack: &str, stage: &Stage) -> io::Result<Self> {
+        let all: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+        let kinds = if attack == "all" { all.join(",") } else { attack.to_owned() };
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["--attack", &kinds, &stage.port.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        Ok(Self(command.spawn()?))
+    }
+
+    /// Ends the attack and says what it was.
+    fn stop(&mut self) -> io::Result<Deeds> {
+        drop(self.0.stdin.take());
+        let out = self.0.stdout.take().ok_or_else(|| io::Error::other("no pipe from the attackers"))?;
+        Ok(serde_json::from_reader(out)?)
+    }
+}
+
+impl Drop for Attackers {
+    fn drop(&mut self) {
+        // Fails only for a process that has ended already.
+        let _killed = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
