@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod import;
 mod run;
 mod spool;
 
@@ -49,6 +50,8 @@ enum Command {
     ///
     /// Nothing is connected to and nothing is changed: neither the nodes nor the database are asked.
     Check(ConfigArgument),
+    /// Write a configuration out of that of an older stratum server
+    Import(import::Arguments),
     /// Look into the spools, and decide where a stopped drain goes on
     Spool(spool::Arguments),
     /// Compare what miners were told with what MPOS has, and explain every difference
@@ -68,6 +71,7 @@ pub fn main() -> Exit {
         Ok(cli) => match cli.command {
             Command::Run(argument) => run::run(&argument.config),
             Command::Check(argument) => check::run(&argument.config),
+            Command::Import(arguments) => import::run(&arguments),
             Command::Spool(arguments) => spool::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),
         },
