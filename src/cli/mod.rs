@@ -26,7 +26,8 @@ acknowledged share becomes exactly one row, also when the database was away in b
 
 const AFTER_HELP: &str = "\
 First steps:
-  1. Copy config.example.toml to /etc/mpos-stratum/config.toml and fill in what is marked.
+  1. Copy config.example.toml to /etc/mpos-stratum/config.toml and fill in what is marked, or let
+     `mpos-stratum import` write it out of the configuration of stratum-mining, NOMP or MPOS.
   2. mpos-stratum check --config /etc/mpos-stratum/config.toml
      lists everything that is wrong at once, or shows how the configuration was understood.
   3. mpos-stratum run --config /etc/mpos-stratum/config.toml

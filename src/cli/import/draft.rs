@@ -89,7 +89,7 @@ impl Table {
         }
         let value = kind.toml(example).unwrap_or_default();
         let (id, example) = (format!("{coin}.{id}"), example.to_owned());
-        self.lines.push(Line::Ask(Question { id, key, asks: asks.into(), example, value, forced }));
+        self.lines.push(Line::Ask(Question { id, key, asks, example, value, forced }));
     }
 
     /// A secret that stands in no old file: it has to be written into the new one.

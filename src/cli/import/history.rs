@@ -187,10 +187,16 @@ impl<'a> Old<'a> {
         if node.is_none() && !matches!(fate, Fate::Adapted(..)) {
             return;
         }
-        let fate = match node.map(|node| &node.value) {
-            Some(Value::Unread(why)) => Fate::Attention(format!("its value {why}; set it by hand if it matters")),
-            _ => fate,
-        };
+        match node.map(|node| &node.value) {
+            Some(Value::Unread(why)) => {
+                self.put(name, Fate::Attention(format!("its value {why}; set it by hand if it matters")));
+            }
+            _ => self.put(name, fate),
+        }
+    }
+
+    fn put(&self, name: &str, fate: Fate) {
+        let node = self.node.get(name);
         let option = format!("{}{}", self.prefix, short(name));
         let written = node.and_then(|node| shown(&option, &node.value));
         self.cx.note(Became { file: self.file.clone(), line: node.map(|node| node.line), option, written, fate });
@@ -250,7 +256,7 @@ impl<'a> Old<'a> {
             }
             let why = idle.iter().find(|(known, _)| matches(known, name)).map(|(_, why)| *why);
             match why {
-                Some(why) => self.dropped(name, why),
+                Some(why) => self.put(name, Fate::Dropped(why.to_owned())),
                 None => self.unknown(name),
             }
         }

@@ -4,7 +4,7 @@ The settings of a small Litecoin pool, as it has grown over the years.
 import os    # left over
 
 # --- money ---
-CENTRAL_WALLET = 'LaMT348PWRnrqeeWArpwQPbuanpXDZGEUz'   # the pool's own
+CENTRAL_WALLET = 'LcPdXyShLWpSxbAoJsJyGu5V4AaSfh8evS'   # the pool's own
 
 # --- node ---
 COINDAEMON_TRUSTED_HOST = '127.0.0.1'

@@ -71,6 +71,7 @@ fn log_level(old: &Old<'_>, option: &str, daemon: &mut Table) {
         _ => None,
     };
     match new {
+        Some(_) if !daemon.lines.is_empty() => old.dropped(option, "logLevel has said it"),
         Some(new) => {
             daemon.text("log_level", new);
             old.taken(option, "daemon.log_level");
