@@ -38,20 +38,14 @@ fn a_portal_moves_over_with_all_its_pools() {
     assert_eq!((doge.name.as_str(), ltc.name.as_str()), ("dogecoin", "litecoin"));
     assert_eq!((ltc.instance, ltc.emit_invalid_block_hashes, ltc.templates.poll.as_millis()), (7, true, 500));
     assert_eq!(ltc.profile.template_rules, ["mweb", "segwit"]);
-    let ports: Vec<(u16, f64, Option<(f64, f64, u64, bool)>)> = ltc
-        .ports
-        .iter()
-        .map(|port| {
-            let vardiff = port.vardiff.as_ref();
-            let of = vardiff.map(|v| (v.min.get(), v.max.get(), v.target.as_secs(), v.double_steps));
-            (port.listen.port(), port.difficulty.get(), of)
-        })
-        .collect();
-    let expected = [
-        (3008, 8.0, None),
-        (3032, 32.0, Some((8.0, 512.0, 15, true))),
-        (3256, 256.0, Some((256.0, 4096.0, 60, false))),
-    ];
+    let shown = |port: &std::sync::Arc<mpos_stratum::config::Port>| {
+        let vardiff = port.vardiff.as_ref().map(|vardiff| {
+            format!("{} to {} in {} s, {}", vardiff.min, vardiff.max, vardiff.target.as_secs(), vardiff.double_steps)
+        });
+        format!("{}: {} {}", port.listen.port(), port.difficulty, vardiff.unwrap_or_default())
+    };
+    let ports: Vec<String> = ltc.ports.iter().map(shown).collect();
+    let expected = ["3008: 8 ", "3032: 32 8 to 512 in 15 s, true", "3256: 256 256 to 4096 in 60 s, false"];
     assert_eq!(ports, expected);
     let port = &ltc.ports[0];
     assert_eq!((port.idle_timeout.as_secs(), port.rules.invalid_window_shares), (900, 200));
@@ -62,7 +56,7 @@ fn a_portal_moves_over_with_all_its_pools() {
     // The pool of the first versions: by the coin's name, one daemon, stratumAuth, no bans.
     assert_eq!((doge.mpos.database.as_str(), doge.workers.check_password), ("mpos_doge", false));
     assert_eq!((doge.templates.refresh.as_secs(), doge.nodes[0].port), (20, 22555));
-    assert_eq!((doge.ports[0].rules.invalid_ratio_max, doge.ports[0].idle_timeout.as_secs()), (1.0, 900));
+    assert_eq!((doge.ports[0].rules.invalid_ratio_max, doge.ports[0].idle_timeout.as_secs()), (1.0, 600));
 }
 
 #[test]

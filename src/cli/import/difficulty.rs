@@ -25,6 +25,11 @@ pub(super) enum Scale {
 }
 
 impl Scale {
+    /// For coins that are only shown.
+    pub(super) fn unchanged() -> Self {
+        Scale::Settled { factor: 1.0, old_bits: 32, how: "unchanged".to_owned() }
+    }
+
     /// Decides by what is known, by a known miner, or by the answer.
     pub(super) fn settle(cx: &Context, coin: &str, old: OldBits, our_bits: u8) -> Self {
         let factor = |old_bits: u8| 2f64.powi(i32::from(old_bits) - i32::from(our_bits));

@@ -65,7 +65,7 @@ pub(super) fn import(
         coin.own.text("name", &coin.name.clone());
         old.dropped("mposDiffMultiplier", "the coin cannot be served");
         old.finish(IDLE);
-        return Identified { preset: None, scale: Scale::settle(cx, &coin.name, OldBits::Known(32), 32) };
+        return Identified { preset: None, scale: Scale::unchanged() };
     };
     let answer = cx.answers.find(&coin.name, "preset");
     let preset = match answer {

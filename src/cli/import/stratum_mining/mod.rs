@@ -59,7 +59,7 @@ pub(super) fn import(cx: &Context, file: &str, settings: &Settings, mpos: Option
             difficulty::put_mpos_bits(cx, &name, &mut coin.own, units);
             scale
         }
-        None => Scale::settle(cx, &coin.name, difficulty::OldBits::Known(32), 32),
+        None => Scale::unchanged(),
     };
     pool::payout(cx, &old, &mut coin, preset);
     pool::coinbase(&old, &mut coin, described);
