@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill-loop vardiff bench fmt lint deps
+.PHONY: help demo test kill-loop vardiff bench tips fmt lint deps
 
 # Ten thousand connections need ten thousand descriptors in the daemon and as many in the generator.
 RAISE_FILE_LIMIT := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
@@ -28,9 +28,14 @@ kill-loop: ## Kills of daemon and database at random, under load: KILLS=120 SEED
 vardiff: ## The difficulty's simulation: how well it follows which miner, as a table with budgets
 	cargo test --locked --test vardiff -- --nocapture
 
-bench: ## Load on the whole daemon: ARGS="--quick" or ARGS="--only closed,tip"
+bench: ## Cost of every algorithm, load on the whole daemon: ARGS="--quick"; ARGS="--only closed,tip" is the load alone
 	@tests/setup/install.sh bench
+	$(if $(findstring --only,$(ARGS)),,cargo bench --locked --bench pow -- $(ARGS))
 	@$(RAISE_FILE_LIMIT); set -x; cargo bench --locked --bench load -- $(ARGS)
+
+tips: ## How soon each source of new tips brings new work, and how much work that makes stale: ARGS="--blocks 40"
+	@tests/setup/install.sh test
+	@set -x; cargo bench --locked --bench tips -- $(ARGS)
 
 fmt: ## Format the sources
 	cargo fmt

@@ -85,3 +85,31 @@ fn help_and_version_go_to_standard_output() {
         assert!(stdout(&help).contains(part), "`{part}` is not in: {}", stdout(&help));
     }
 }
+
+#[test]
+fn algo_hash_prints_the_hash_of_a_header_as_explorers_do() {
+    // Dash's and Litecoin's: the hash of the first is its block id, that of the second is not.
+    let vectors: Vec<serde_json::Value> = serde_json::from_str(include_str!("data/pow-vectors.json")).unwrap();
+    for coin in ["Dash", "Litecoin"] {
+        let vector = vectors.iter().find(|vector| vector["coin"] == coin).unwrap();
+        let text = |key: &str| vector[key].as_str().unwrap();
+        let output = mpos_stratum(&["algo", "hash", text("algorithm"), text("header_hex")]);
+        assert_eq!((code(&output), stdout(&output).trim_end()), (0, text("pow_hash_hex")), "{coin}");
+    }
+    let header = "00".repeat(80);
+    for (arguments, told) in [
+        (&["algo", "hash", "x12", header.as_str()][..], "x12 is no algorithm known here"),
+        (&["algo", "hash", "x11", "0g"], "hexadecimal"),
+        (&["algo", "hash", "scrypt", &header, "--param", "N=1000"], "N = \"1000\": must be a power of two"),
+        (&["algo", "hash", "scrypt", &header, "--param", "2048"], "NAME=VALUE"),
+        (&["algo", "hash", "x11"], "required arguments"),
+    ] {
+        let output = mpos_stratum(arguments);
+        assert_eq!(code(&output), 64, "{arguments:?}");
+        assert!(stderr(&output).contains(told) && stdout(&output).is_empty(), "{}", stderr(&output));
+    }
+    let set = mpos_stratum(&["algo", "hash", "scrypt", &header, "--param", "N=2048", "--param", "r=1"]);
+    let usual = mpos_stratum(&["algo", "hash", "scrypt", &header]);
+    assert_eq!((code(&set), code(&usual)), (0, 0));
+    assert_ne!(set.stdout, usual.stdout);
+}

@@ -7,10 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use mpos_stratum::coin::preset::PRESETS;
-use mpos_stratum::config::{self, Config, Durability, Endpoint, NodeLogin, Problem};
+use mpos_stratum::config::{self, Config, Durability, Endpoint, NodeLogin, NodeWays, Problem};
 use mpos_stratum::difficulty::mpos_factor;
-use mpos_stratum::pow::Algorithm;
+use mpos_stratum::pow::by_time::{Growth, Steps};
+use mpos_stratum::pow::{Algorithm, MemoryHard};
 use proptest::prelude::*;
+
+#[path = "config/algorithms.rs"]
+mod algorithms;
 
 /// A configuration with nothing in it that may be left out.
 const LEAST: &str = r#"
@@ -247,6 +251,51 @@ fn keys_that_are_missing_are_named_with_an_example() {
 }
 
 #[test]
+fn the_ways_to_a_node() {
+    let ways = |lines: &str| {
+        let text = least("user = \"rpc\"", &format!("user = \"rpc\"\n{lines}"));
+        text.replace("payout_address", "p2p_magic = \"fbc0b6db\"\npayout_address")
+    };
+    let node = |text: &str| read(text).coins[0].nodes[0].clone();
+    assert_eq!(node(&ways("")).ways, NodeWays::default());
+    let way = node(&ways("p2p = \"[::1]:9333\"\np2p_push_blocks = false")).ways.peer.unwrap();
+    assert_eq!(
+        (way.host.as_str(), way.port, way.magic, way.push_blocks),
+        ("::1", 9333, [0xfb, 0xc0, 0xb6, 0xdb], false)
+    );
+    assert_eq!(node(&ways("zmq = \"tcp://10.0.0.1:28332\"")).ways.zmq, Some(("10.0.0.1".to_owned(), 28332)));
+    let https = ways("ca_file = \"ca.pem\"").replace("http://127", "https://127");
+    assert_eq!(node(&https).ways.tls_ca, Some("/etc/ca.pem".into()));
+    assert_eq!(node(&https.replace("ca_file", "#")).ways.tls_ca, Some("/etc/ssl/certs/ca-certificates.crt".into()));
+    one_mistake(&ways("p2p = \"127.0.0.1\""), &["node[0].p2p", "host and port"]);
+    one_mistake(&ways("zmq = \"ipc:///x\""), &["node[0].zmq", "tcp://host:port"]);
+    one_mistake(&ways("p2p = \"127.0.0.1:9333\"").replace("p2p_magic", "#"), &["node[0].p2p", "p2p_magic"]);
+}
+
+#[test]
+fn who_may_say_that_there_is_a_block() {
+    let table = |lines: &str| least("[[coin.port]]", &format!("[coin.update_block]\n{lines}\n[[coin.port]]"));
+    let rules = |text: &str| read(text).coins[0].update_block.clone();
+    assert_eq!(rules(LEAST), None);
+    // The SHA-256 of "password", which is how stratum-mining keeps it.
+    let digest = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
+    let by_word = rules(&table("password = \"password\"")).unwrap();
+    let by_digest = rules(&table(&format!("password_sha256 = \"{digest}\""))).unwrap();
+    assert_eq!(by_word, by_digest);
+    assert!(
+        by_word
+            .from
+            .iter()
+            .all(|network| network.contains("127.0.0.1".parse().unwrap()) || network.contains("::1".parse().unwrap()))
+    );
+    one_mistake(&table("from = [\"::1\"]"), &["update_block.password"]);
+    one_mistake(&table("password_sha256 = \"hunter2\""), &["password_sha256", "64 hexadecimal digits"]);
+    let nomp = |address: &str| format!("[daemon]\nnomp_listen = \"{address}\"\n{LEAST}");
+    assert!(read(&nomp("127.0.0.1:17117")).daemon.nomp_listen.is_some());
+    one_mistake(&nomp("0.0.0.0:17117"), &["nomp_listen", "reached from outside"]);
+}
+
+#[test]
 fn unknown_keys_come_with_a_suggestion() {
     one_mistake(&least("difficulty = 16", "difficulty = 16\nlisten_bytes_max = 4"), &["no such key", "config.example"]);
     one_mistake(&format!("{LEAST}durability = \"power\""), &["mpos.durability", "it belongs in [coin.ledger]"]);
@@ -264,7 +313,7 @@ fn values_that_cannot_be_used() {
         one_mistake(&least("0.0.0.0:3333", bad), &["port[0].listen", bad, "[::]:3333"]);
     }
     for bad in
-        ["127.0.0.1:9332", "https://127.0.0.1:9332", "http://127.0.0.1", "http://a b:1", "http://h:0", "http://h:1/w"]
+        ["127.0.0.1:9332", "ftp://127.0.0.1:9332", "http://127.0.0.1", "http://a b:1", "http://h:0", "http://h:1/w"]
     {
         one_mistake(&least("http://127.0.0.1:9332", bad), &["node[0].url", "http://"]);
     }
@@ -305,8 +354,44 @@ fn a_wrong_preset_or_algorithm_is_answered_with_the_known_ones() {
     let messages = |text: &str| problems(text).iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
     let preset = messages(&least("preset = \"litecoin\"", "preset = \"lightcoin\""));
     assert!(preset.contains("is no preset; choose one of bitcoin, "), "{preset}");
-    let algorithm = messages(&least("preset = \"litecoin\"", "preset = \"litecoin\"\nalgorithm = \"x11\""));
+    let algorithm = messages(&least("preset = \"litecoin\"", "preset = \"litecoin\"\nalgorithm = \"cryptonight\""));
     assert!(algorithm.contains("is no algorithm known here; choose one of sha256d, "), "{algorithm}");
+}
+
+/// A coin of an algorithm that no preset has.
+fn of_algorithm(name: &str, keys: &str) -> String {
+    least(
+        "payout_address",
+        &format!("algorithm = \"{name}\"\nmpos_bits = 16\nblock_hash = \"pow\"\n{keys}\npayout_address"),
+    )
+}
+
+#[test]
+fn costs_that_grow_with_time_are_the_coins() {
+    let algorithm = |name, keys| read(&of_algorithm(name, keys)).coins[0].profile.algorithm;
+    let steps = algorithm("scrypt-n", "scrypt_n_steps = [[8192, 300], [512, 0], [1024, 200]]");
+    let expected = Steps::new([(9, 0), (10, 200), (13, 300)]).unwrap();
+    assert_eq!(steps, Algorithm::MemoryHard(MemoryHard::ScryptN(expected)));
+    assert_eq!(algorithm("scrypt-n", ""), Algorithm::MemoryHard(MemoryHard::ScryptN(Steps::VERTCOIN)));
+    let keys = "scrypt_jane_start = 5\nscrypt_jane_factors = [6, 16]\nscrypt_jane_fixed = [1446336000, 14]";
+    let growth = Growth { chain_start: 5, factor_min: 6, factor_max: 16, fixed_from: Some((1_446_336_000, 14)) };
+    assert_eq!(algorithm("scrypt-jane", keys), Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)));
+    let neoscrypt = algorithm("neoscrypt", "");
+    assert_eq!(neoscrypt, Algorithm::MemoryHard(MemoryHard::NeoScrypt));
+}
+
+#[test]
+fn costs_beyond_the_memory_of_a_hash_are_refused() {
+    one_mistake(&of_algorithm("scrypt-jane", ""), &["algorithm", "not supported", "at most 67108864 bytes"]);
+    one_mistake(&of_algorithm("scrypt", "scrypt_log_n = 20"), &["algorithm", "log_n 20", "not supported"]);
+    one_mistake(&of_algorithm("scrypt-n", "scrypt_n_steps = [[1048576, 0]]"), &["log_n 20", "not supported"]);
+    for bad in ["[]", "[[1000, 0]]", "[[1, 0]]", "[[2048, 0, 1]]", "[2048, 0]", "[[4294967296, 0]]"] {
+        one_mistake(&of_algorithm("scrypt-n", &format!("scrypt_n_steps = {bad}")), &["scrypt_n_steps"]);
+    }
+    for bad in ["[6]", "[16, 6]", "[4, 31]", "4"] {
+        one_mistake(&of_algorithm("scrypt-jane", &format!("scrypt_jane_factors = {bad}")), &["scrypt_jane_factors"]);
+    }
+    one_mistake(&of_algorithm("neoscrypt", "scrypt_jane_start = 5"), &["no meaning for neoscrypt", "scrypt-jane"]);
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn configuration(
 ) -> (&'static str, String) {
     // Addresses of a well-known hash; nothing is ever paid to them here.
     let (name, address) = match algorithm {
-        Algorithm::Sha256d => ("bitcoin", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"),
+        Algorithm::Sha256d | Algorithm::Other(_) => ("bitcoin", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"),
         Algorithm::Scrypt => ("litecoin", "LUEweDxDA4WhvWiNXXSxjM9CYzHPJv4QQF"),
     };
     let config = format!(

@@ -8,7 +8,7 @@ use super::{load, say};
 use crate::config::{Coin, Config, Durability, Endpoint, Mpos, NodeLogin, Port};
 use crate::difficulty::mpos_factor;
 use crate::exit::Exit;
-use crate::pow::Algorithm;
+use crate::pow::{Algorithm, names};
 
 pub(super) fn run(path: &Path) -> Exit {
     let config = match load(path) {
@@ -116,9 +116,8 @@ fn database(mpos: &Mpos) -> String {
 
 fn algorithm(algorithm: Algorithm) -> String {
     match algorithm {
-        Algorithm::Sha256d => "sha256d".to_owned(),
         Algorithm::Scrypt { log_n, r } => format!("scrypt, N = {}, r = {r}", 1u64 << log_n),
-        Algorithm::Keccak => "keccak".to_owned(),
+        other => names::name_of(other).to_owned(),
     }
 }
 

@@ -1,8 +1,10 @@
 //! The command line: one file per command.
 
+mod algo;
 mod audit;
 mod check;
 mod import;
+mod notify;
 mod run;
 mod spool;
 
@@ -53,6 +55,11 @@ enum Command {
     Check(ConfigArgument),
     /// Write a configuration out of that of an older stratum server
     Import(import::Arguments),
+    /// Tell the running daemon of a new block: the node's `blocknotify=mpos-stratum notify COIN %s`
+    Notify(notify::Arguments),
+    /// List proof-of-work algorithms, or hash headers with them
+    #[command(subcommand)]
+    Algo(algo::Algo),
     /// Look into the spools, and decide where a stopped drain goes on
     Spool(spool::Arguments),
     /// Compare what miners were told with what MPOS has, and explain every difference
@@ -73,6 +80,8 @@ pub fn main() -> Exit {
             Command::Run(argument) => run::run(&argument.config),
             Command::Check(argument) => check::run(&argument.config),
             Command::Import(arguments) => import::run(&arguments),
+            Command::Notify(arguments) => notify::run(&arguments),
+            Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),
         },

@@ -1,16 +1,9 @@
 //! What a coin is, as far as its blocks, addresses and miners are concerned.
 
 use crate::pow::Algorithm;
+use crate::pow::ids::TransactionHash;
 
-/// Which hash of the header names a block; it is what MPOS compares with `solution`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BlockHash {
-    /// Double SHA-256 of the header, whatever the proof of work.
-    Sha256d,
-    /// The proof-of-work hash itself.
-    Pow,
-}
+pub use crate::pow::ids::BlockHash;
 
 /// Version bytes and prefixes of a coin's addresses on one network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +27,8 @@ pub struct Profile {
     pub mpos_bits: u8,
     /// Which hash names a block.
     pub block_hash: BlockHash,
+    /// Which hash names a transaction.
+    pub transaction_hash: TransactionHash,
     /// Version bits that miners may roll (BIP310, BIP320); 0 forbids it.
     pub version_mask: u32,
     /// `rules` for getblocktemplate (BIP9 names); an unknown mandatory rule stops the coin.

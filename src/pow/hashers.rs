@@ -1,22 +1,28 @@
-//! Threads of their own for memory-hard hashes, so that a hash that takes hundreds of microseconds
-//! never holds up the tasks that serve the miners.
+//! Threads of their own for hashes that take longer than a few microseconds, so that none of them ever
+//! holds up the tasks that serve the miners.
 //!
-//! Each thread has its own bounded queue. A connection always uses the same one, so that its
-//! answers come back in the order in which it asked.
+//! Every connection has a queue of its own, and the threads take from them in turn: one that asks
+//! for a hundred hashes delays one that asks for a single hash by one batch, not by a hundred. While a thread
+//! has requests of a connection no other thread takes more of that connection, so that its answers come back in
+//! the order in which it asked. A thread takes what is there, without waiting for more, and as many at once
+//! as the algorithm hashes side by side ([`Algorithm::batch_max`]).
+//!
+//! What is queued is bounded twice, for all together and for each connection. Who submits at either bound
+//! waits, in the order of arrival. At the first everyone waits, but every connection has only one
+//! request waiting to be queued, so that they get in turn what becomes free.
+
+mod queue;
 
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::mpsc::{self, Receiver, Sender};
 
+use self::queue::{Queued, Shared};
 use super::{Algorithm, Scratch};
 use crate::bytes::Hash;
-
-/// How many requests a thread takes from its queue at once. They are answered after each run of
-/// the same algorithm, so more would only delay the first answer.
-const BATCH_MAX: usize = 8;
 
 /// One header to be hashed.
 #[derive(Debug)]
@@ -27,7 +33,7 @@ pub struct Request {
     pub header: Box<[u8]>,
     /// Comes back with the hash; what it means is the asker's business.
     pub ticket: u64,
-    /// The connection it belongs to; equal pins are served in order, by the same thread.
+    /// The connection it belongs to; equal pins are served in order.
     pub pin: u64,
     /// Where the answer goes. The asker must have room for all that it has asked: a hasher never
     /// waits, since everybody else would wait with it. An answer without room is dropped and logged
@@ -39,12 +45,24 @@ pub struct Request {
 /// when the last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Hashers {
-    queues: Arc<[Sender<Request>]>,
+    owner: Arc<Owner>,
+}
+
+/// What the handles share; the threads go when it goes.
+#[derive(Debug)]
+struct Owner {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
 }
 
 impl Hashers {
-    /// Starts `threads` threads, each with a queue of `queue_max` requests (at least one of each).
-    /// When a queue is full, whoever submits to it waits.
+    /// Starts `threads` threads with room for `queue_max` requests each (at least one of each). One
+    /// connection gets an eighth of all the room. Whoever submits when there is none waits.
     ///
     /// # Errors
     /// The system refuses a new thread.
@@ -53,49 +71,41 @@ impl Hashers {
     }
 
     fn spawn(threads: usize, queue_max: usize) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
-        let mut queues = Vec::new();
+        let threads = threads.max(1);
+        let shared = Arc::new(Shared::new(threads.saturating_mul(queue_max.max(1))));
+        // From here on an error ends the threads that have been started.
+        let hashers = Self { owner: Arc::new(Owner { shared: Arc::clone(&shared) }) };
         let mut handles = Vec::new();
-        for number in 0..threads.max(1) {
-            let (queue, requests) = mpsc::channel(queue_max.max(1));
-            queues.push(queue);
-            handles.push(thread::Builder::new().name(format!("hasher-{number}")).spawn(move || serve(requests))?);
+        for number in 0..threads {
+            let shared = Arc::clone(&shared);
+            handles.push(thread::Builder::new().name(format!("hasher-{number}")).spawn(move || serve(&shared))?);
         }
-        Ok((Self { queues: queues.into() }, handles))
+        Ok((hashers, handles))
     }
 
     /// Queues `request`, waiting for room if there is none. Dropping the future before it is ready
     /// queues nothing.
     pub async fn submit(&self, request: Request) {
-        let threads = u64::try_from(self.queues.len()).unwrap_or(u64::MAX);
-        let index = request.pin.checked_rem(threads).and_then(|index| usize::try_from(index).ok());
-        let Some(queue) = index.and_then(|index| self.queues.get(index)) else { return };
-        if let Err(mpsc::error::SendError(request)) = queue.send(request).await {
-            // Only a bug ends a thread while there is a handle. The share is still worth its hash.
-            tracing::error!(pin = request.pin, "a hasher thread has died; hashing on the connection's task");
-            hash_and_answer(&[request], &mut Scratch::new());
-        }
+        self.owner.shared.submit(request).await;
     }
 }
 
-/// The life of one thread.
-fn serve(mut requests: Receiver<Request>) {
+/// The life of one thread. A panic in it would be a bug and end the process.
+fn serve(shared: &Shared) {
     let mut scratch = Scratch::new();
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    while requests.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-        for run in batch.chunk_by(|one, next| one.algorithm == next.algorithm) {
-            hash_and_answer(run, &mut scratch);
-        }
-        batch.clear();
+    while let Some(batch) = shared.next() {
+        hash_and_answer(&batch.requests, &mut scratch);
+        shared.finish(&batch.pins);
     }
 }
 
 /// Hashes requests for one algorithm and answers them in order.
-fn hash_and_answer(run: &[Request], scratch: &mut Scratch) {
-    let Some(first) = run.first() else { return };
-    let headers: Vec<&[u8]> = run.iter().map(|request| &*request.header).collect();
-    let mut hashes = Vec::with_capacity(run.len());
-    first.algorithm.hash_batch(&headers, scratch, &mut hashes);
-    for (request, hash) in run.iter().zip(hashes) {
+fn hash_and_answer(batch: &[Queued], scratch: &mut Scratch) {
+    let Some(first) = batch.first() else { return };
+    let headers: Vec<&[u8]> = batch.iter().map(|queued| &*queued.request.header).collect();
+    let mut hashes = Vec::with_capacity(batch.len());
+    first.request.algorithm.hash_batch(&headers, scratch, &mut hashes);
+    for (Queued { request, .. }, hash) in batch.iter().zip(hashes) {
         if let Err(TrySendError::Full(_)) = request.answer.try_send((request.ticket, hash)) {
             tracing::error!(pin = request.pin, ticket = request.ticket, "no room for a hash that was asked for");
         }

@@ -1,6 +1,23 @@
-//! What algorithms are called, here and in the configuration files of our predecessors.
+//! What algorithms are called, here and in the configuration files of our predecessors, and what
+//! their miners, their coins and MPOS take for granted.
+
+mod memory_hard;
+mod rows;
+
+use std::mem::discriminant;
 
 use super::Algorithm;
+use super::ids::{BlockHash, TransactionHash};
+
+/// How we know that an algorithm gives the right hashes. The vectors are in `tests/data`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Headers of the chains of these coins have their published hashes.
+    Chains(&'static str),
+    /// No header of a chain was at hand; these independent implementations agree with ours. The
+    /// operator has to accept that (`accept_unproven`).
+    Implementations(&'static str),
+}
 
 /// An algorithm with what its miners and MPOS take for granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,58 +30,83 @@ pub struct Named {
     pub stratum_bits: u8,
     /// `target_bits` of the coin class that MPOS ships for the algorithm; `None`: it ships none.
     pub mpos_bits: Option<u8>,
+    /// Which hash usually names the blocks of the algorithm's coins.
+    pub block_hash: BlockHash,
+    /// Which hash usually names their transactions.
+    pub transaction_hash: TransactionHash,
+    /// How we know that it is right.
+    pub proof: Proof,
     /// Other spellings, compared without regard to case.
-    aliases: &'static [&'static str],
+    pub aliases: &'static [&'static str],
 }
 
-/// Every algorithm. Aliases come from NOMP's coin files, from stratum-mining's `ALGO_NAME` and
-/// `COINDAEMON_ALGO`, and from the names of the Python modules those load.
-static ALGORITHMS: [Named; 4] = [
-    Named {
-        name: "sha256d",
-        algorithm: Algorithm::Sha256d,
-        stratum_bits: 32,
-        mpos_bits: Some(32),
-        aliases: &["sha256", "sha-256", "sha-256d", "double-sha256"],
-    },
-    Named {
-        name: "scrypt",
-        algorithm: Algorithm::Scrypt { log_n: 10, r: 1 },
-        stratum_bits: 16,
-        mpos_bits: Some(16),
-        aliases: &["ltc_scrypt", "scrypt-1024"],
-    },
-    Named {
-        name: "scrypt-og",
-        algorithm: Algorithm::Scrypt { log_n: 6, r: 1 },
-        stratum_bits: 16,
-        mpos_bits: Some(16),
-        aliases: &[],
-    },
-    Named {
-        // Miners count 2^25 hashes where NOMP counted 2^24.
-        name: "keccak",
-        algorithm: Algorithm::Keccak,
-        stratum_bits: 25,
-        mpos_bits: None,
-        aliases: &[],
-    },
-];
+impl Named {
+    /// Whether no header of a real chain has shown that it is right.
+    pub fn is_unproven(&self) -> bool {
+        matches!(self.proof, Proof::Implementations(_))
+    }
+
+    /// A row with what most algorithms have: double SHA-256 for transactions, blocks named by the
+    /// proof of work, no class of MPOS's and no other spelling.
+    const fn new(name: &'static str, algorithm: Algorithm, stratum_bits: u8, proof: Proof) -> Self {
+        Self {
+            name,
+            algorithm,
+            stratum_bits,
+            mpos_bits: None,
+            block_hash: BlockHash::Pow,
+            transaction_hash: TransactionHash::Sha256d,
+            proof,
+            aliases: &[],
+        }
+    }
+
+    const fn aliases(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    /// MPOS ships a coin class with these `target_bits`.
+    const fn mpos(self, bits: u8) -> Self {
+        Self { mpos_bits: Some(bits), ..self }
+    }
+
+    /// Blocks are named by double SHA-256.
+    const fn blocks_by_sha256d(self) -> Self {
+        Self { block_hash: BlockHash::Sha256d, ..self }
+    }
+
+    /// Transactions are named by one SHA-256.
+    const fn single_sha256(self) -> Self {
+        Self { transaction_hash: TransactionHash::Sha256, ..self }
+    }
+}
 
 /// The algorithm of a name or an alias.
 pub fn find(name: &str) -> Option<&'static Named> {
     let is = |spelling: &str| spelling.eq_ignore_ascii_case(name);
-    ALGORITHMS.iter().find(|named| is(named.name) || named.aliases.iter().any(|alias| is(alias)))
+    all().find(|named| is(named.name) || named.aliases.iter().any(|alias| is(alias)))
 }
 
-/// Our names of all algorithms.
-pub fn all() -> impl Iterator<Item = &'static str> {
-    ALGORITHMS.iter().map(|named| named.name)
+/// Every algorithm.
+pub fn all() -> impl Iterator<Item = &'static Named> {
+    rows::ALGORITHMS.iter().chain(&memory_hard::ALGORITHMS)
+}
+
+/// The name of an algorithm, whatever its parameters.
+pub fn name_of(algorithm: Algorithm) -> &'static str {
+    let same_kind = |named: &&Named| match (named.algorithm, algorithm) {
+        (Algorithm::MemoryHard(one), Algorithm::MemoryHard(other)) => discriminant(&one) == discriminant(&other),
+        (one, other) => discriminant(&one) == discriminant(&other),
+    };
+    let exact = all().find(|named| named.algorithm == algorithm);
+    exact.or_else(|| all().find(same_kind)).map_or("", |named| named.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pow::MemoryHard;
+    use crate::pow::by_time::{Growth, Steps};
 
     #[test]
     fn predecessors_spellings_are_known() {
@@ -73,19 +115,29 @@ mod tests {
         {
             assert_eq!(find(spelling).map(|named| named.name), Some(name), "{spelling}");
         }
-        // scrypt-n changes its cost with time and scrypt-jane is another function: neither is scrypt.
-        for unknown in ["", "scrypt-n", "scrypt-jane", "vtc_scrypt", "x11", "max"] {
+        for unknown in ["", "cryptonight", "verthash"] {
             assert_eq!(find(unknown), None, "{unknown}");
         }
     }
 
     #[test]
     fn no_spelling_stands_for_two_algorithms() {
-        let spellings: Vec<&str> =
-            ALGORITHMS.iter().flat_map(|named| named.aliases.iter().copied().chain([named.name])).collect();
+        let spellings: Vec<&str> = all().flat_map(|named| named.aliases.iter().copied().chain([named.name])).collect();
         for spelling in &spellings {
             let same = spellings.iter().filter(|other| other.eq_ignore_ascii_case(spelling));
             assert_eq!(same.count(), 1, "{spelling}");
         }
+    }
+
+    #[test]
+    fn an_algorithm_has_its_name_whatever_its_parameters() {
+        for named in all() {
+            assert_eq!(name_of(named.algorithm), named.name);
+        }
+        assert_eq!(name_of(Algorithm::Scrypt { log_n: 14, r: 8 }), "scrypt");
+        let steps = Steps::new([(4, 0)]).unwrap();
+        assert_eq!(name_of(Algorithm::MemoryHard(MemoryHard::ScryptN(steps))), "scrypt-n");
+        let growth = Growth { factor_max: 9, ..Growth::YACOIN };
+        assert_eq!(name_of(Algorithm::MemoryHard(MemoryHard::ScryptJane(growth))), "scrypt-jane");
     }
 }

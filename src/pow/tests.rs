@@ -9,7 +9,10 @@ use crate::difficulty::Target;
 #[derive(serde::Deserialize)]
 struct Vector {
     algorithm: String,
-    params: Option<ScryptParams>,
+    #[serde(default)]
+    params: params::Params,
+    coin: Option<String>,
+    kind: String,
     header_hex: String,
     pow_hash_hex: String,
     block_hash_hex: Option<String>,
@@ -18,39 +21,38 @@ struct Vector {
     meets_target: Option<bool>,
 }
 
-#[derive(serde::Deserialize)]
-struct ScryptParams {
-    #[serde(rename = "N")]
-    n: u32,
-    r: u32,
-    p: u32,
-}
+/// Algorithms with vectors that are not offered.
+const NOT_OFFERED: &[&str] = &["decred", "handshake", "xevan", "tribus"];
 
-fn vectors() -> Vec<(Algorithm, Vector)> {
+fn vectors() -> Vec<(&'static names::Named, Algorithm, Vector)> {
     let all: Vec<Vector> = serde_json::from_str(include_str!("../../tests/data/pow-vectors.json")).unwrap();
+    assert!(all.len() >= 200);
+    let offered = all.into_iter().filter(|vector| !NOT_OFFERED.contains(&vector.algorithm.as_str()));
     let with_algorithm = |vector: Vector| {
-        let algorithm = match (vector.algorithm.as_str(), &vector.params) {
-            ("sha256d", None) => Algorithm::Sha256d,
-            ("keccak", None) => Algorithm::Keccak,
-            ("scrypt", None) => Algorithm::Scrypt { log_n: 10, r: 1 },
-            ("scrypt-n", Some(params)) => {
-                assert_eq!(params.p, 1);
-                assert!(params.n.is_power_of_two());
-                Algorithm::Scrypt { log_n: params.n.trailing_zeros() as u8, r: params.r }
-            }
-            (other, _) => panic!("a vector for {other}, which is not known here"),
-        };
-        (algorithm, vector)
+        // scrypt-og has its vectors among those of scrypt-n.
+        let is_og = vector.algorithm == "scrypt-n" && vector.params.get("N").is_some_and(|n| n == 64);
+        let name = if is_og { "scrypt" } else { &vector.algorithm };
+        let named = names::find(name).unwrap_or_else(|| panic!("{} is not known here", vector.algorithm));
+        (named, params::with(named, &vector.params).unwrap(), vector)
     };
-    all.into_iter().map(with_algorithm).collect()
+    offered.map(with_algorithm).collect()
 }
 
 #[test]
 fn known_headers_have_their_known_hashes() {
     let mut scratch = Scratch::new();
-    for (algorithm, vector) in vectors() {
+    let vectors = vectors();
+    // Those with the same parameters together, so that lanes are tested with them too.
+    let mut hashes = Vec::new();
+    for run in vectors.chunk_by(|one, next| one.1 == next.1) {
+        let headers: Vec<_> =
+            run.iter().map(|(.., vector)| hex::decode(vector.header_hex.as_bytes()).unwrap()).collect();
+        let slices: Vec<&[u8]> = headers.iter().map(Vec::as_slice).collect();
+        run[0].1.hash_batch(&slices, &mut scratch, &mut hashes);
+    }
+    assert_eq!(hashes.len(), vectors.len());
+    for ((_, algorithm, vector), hash) in vectors.into_iter().zip(hashes) {
         let header = hex::decode(vector.header_hex.as_bytes()).unwrap();
-        let hash = algorithm.hash(&header, &mut scratch);
         assert_eq!(display_hash(&hash), vector.pow_hash_hex, "{algorithm:?} of {}", vector.header_hex);
 
         let id = match vector.block_hash_is.as_deref() {
@@ -67,18 +69,31 @@ fn known_headers_have_their_known_hashes() {
 }
 
 #[test]
-fn every_algorithm_has_enough_vectors() {
-    let all = vectors();
-    let count = |wanted: fn(Algorithm) -> bool| all.iter().filter(|(algorithm, _)| wanted(*algorithm)).count();
-    assert!(count(|algorithm| algorithm == Algorithm::Sha256d) >= 8);
-    assert!(count(|algorithm| algorithm == Algorithm::Keccak) >= 5);
-    assert!(count(|algorithm| algorithm == Algorithm::Scrypt { log_n: 10, r: 1 }) >= 9);
-    assert!(count(|algorithm| algorithm == Algorithm::Scrypt { log_n: 11, r: 1 }) >= 6);
-    for other in [6, 12, 13, 14, 15] {
-        let found = all.iter().filter(|(algorithm, _)| *algorithm == Algorithm::Scrypt { log_n: other, r: 1 }).count();
-        assert!(found >= 3, "log_n {other}");
+fn every_algorithm_is_as_proven_as_it_says() {
+    let vectors = vectors();
+    for named in names::all() {
+        let own: Vec<_> = vectors
+            .iter()
+            .filter(|(of, algorithm, _)| of.name == named.name || *algorithm == named.algorithm)
+            .collect();
+        assert!(own.len() >= if named.name == "bcrypt" { 2 } else { 1 }, "vectors for {}", named.name);
+        let mut coins: Vec<&str> = own
+            .iter()
+            .filter(|(_, _, vector)| vector.kind != "synthetic" && vector.block_hash_hex.is_some())
+            .filter_map(|(_, _, vector)| vector.coin.as_deref())
+            .map(|coin| coin.split(" (").next().unwrap())
+            .collect();
+        match named.proof {
+            names::Proof::Chains(said) => {
+                for coin in said.split(", ") {
+                    assert!(coins.contains(&coin), "{}: no header of {coin}", named.name);
+                }
+                coins.retain(|coin| !said.split(", ").any(|said| said == *coin));
+            }
+            names::Proof::Implementations(_) => {}
+        }
+        assert!(coins.is_empty(), "{} is proven by {coins:?} too", named.name);
     }
-    assert!(all.iter().filter(|(_, vector)| vector.meets_target == Some(true)).count() >= 10, "too few real headers");
 }
 
 #[test]
@@ -109,6 +124,9 @@ fn only_memory_hard_algorithms_are_offloaded() {
     assert_eq!(Algorithm::Sha256d.cost(), Cost::Inline);
     assert_eq!(Algorithm::Keccak.cost(), Cost::Inline);
     assert_eq!(Algorithm::Scrypt { log_n: 10, r: 1 }.cost(), Cost::Offloaded);
+    assert_eq!(Algorithm::Scrypt { log_n: 17, r: 1 }.class(), Class::Heavy);
+    assert_eq!(Algorithm::Scrypt { log_n: 17, r: 2 }.class(), Class::Expensive);
+    assert_eq!(Algorithm::Scrypt { log_n: 255, r: 2 }.class(), Class::Expensive);
 }
 
 /// The bytes of the synthetic headers, on for as long as needed.
@@ -130,6 +148,46 @@ fn scrypt_with_other_block_sizes_and_header_lengths() {
     ] {
         let hash = Algorithm::Scrypt { log_n, r }.hash(&stream(length), &mut Scratch::new());
         assert_eq!(display_hash(&hash), expected, "{length} bytes, log_n {log_n}, r {r}");
+    }
+}
+
+/// None of these is a header of the usual length; all are hashed, and so is the empty one.
+#[test]
+fn headers_of_every_length_are_hashed_by_every_algorithm() {
+    let mut scratch = Scratch::new();
+    for named in names::all().filter(|named| named.algorithm.class() != Class::Expensive) {
+        let mut seen = std::collections::HashSet::new();
+        // OdoCrypt takes 80 bytes and fills what is missing with zeros.
+        let fixed = matches!(named.algorithm, Algorithm::Odocrypt { .. });
+        let is_cheap = named.algorithm.class() == Class::Cheap;
+        // What a header of random bytes says of the time would need more memory than there is.
+        if named.algorithm.depends_on_time() && matches!(named.algorithm, Algorithm::MemoryHard(_)) {
+            continue;
+        }
+        let lengths: Vec<usize> = if is_cheap { (0..=96).collect() } else { vec![0, 1, 63, 80, 96] };
+        for length in lengths.into_iter().chain([112, 127, 128, 140, 143, 144, 180, 236, 255, 256, 257, 1487, 4096]) {
+            // NeoScrypt is defined to read no more than 256 bytes.
+            if named.name == "neoscrypt" && length > 256 {
+                continue;
+            }
+            let hash = named.algorithm.hash(&stream(length), &mut scratch);
+            assert!((seen.insert(hash) || fixed) && hash != [0xff; 32], "{} of {length} bytes", named.name);
+        }
+    }
+}
+
+#[test]
+fn the_time_is_that_of_the_header_unless_given() {
+    let mut scratch = Scratch::new();
+    let mut header = stream(80);
+    header[68..72].copy_from_slice(&0x5546_1234u32.to_le_bytes());
+    assert_eq!(header_time(&header), 0x5546_1234);
+    assert_eq!(header_time(&header[..71]), 0);
+    for named in names::all().filter(|named| named.algorithm.class() == Class::Cheap) {
+        let own = named.algorithm.hash(&header, &mut scratch);
+        assert_eq!(named.algorithm.hash_at(&header, 0x5546_1234, &mut scratch), own);
+        let at_another = named.algorithm.hash_at(&header, 0x4546_1234, &mut scratch);
+        assert_eq!(at_another != own, named.algorithm.depends_on_time(), "{}", named.name);
     }
 }
 

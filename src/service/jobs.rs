@@ -59,8 +59,12 @@ impl JobMaker {
             return;
         }
         let payout_script = self.payout(&nodes).await;
-        let recipe =
-            Arc::new(JobRecipe { payout_script, text: self.coin.coinbase_text.clone(), entropy: self.entropy });
+        let recipe = Arc::new(JobRecipe {
+            payout_script,
+            text: self.coin.coinbase_text.clone(),
+            entropy: self.entropy,
+            transaction_hash: self.coin.profile.transaction_hash,
+        });
         let mut age = interval(AGE_INTERVAL);
         age.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

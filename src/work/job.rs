@@ -16,11 +16,11 @@ use sha2::{Digest, Sha256};
 
 use super::extranonce::{EXTRANONCE1_BYTES, Extranonce1, Extranonce2};
 use super::template::Template;
-use crate::bytes::sha256::sha256;
 use crate::bytes::{Hash, hex};
 use crate::chain::coinbase::{CoinbaseError, CoinbasePlan, Output};
 use crate::chain::header::{Header, swap_words};
 use crate::chain::merkle;
+use crate::pow::ids::TransactionHash;
 
 /// Digits of a job id.
 pub const JOB_ID_DIGITS: usize = 10;
@@ -35,6 +35,8 @@ pub struct JobRecipe {
     /// Instance number and a random part per start: two daemons, or two lives of one, never hand
     /// out the same coinbase although their extranonces may coincide.
     pub entropy: [u8; 6],
+    /// Which hash names the coinbase.
+    pub transaction_hash: TransactionHash,
 }
 
 /// A job.
@@ -187,7 +189,7 @@ impl Job {
             .chain_update(extranonce2.as_bytes())
             .chain_update(&announcement.tail)
             .finalize();
-        let coinbase_txid = sha256(&first);
+        let coinbase_txid = self.recipe.transaction_hash.of_sha256(first.into());
         let header = Header {
             version,
             previous: self.template.previous,
@@ -250,7 +252,16 @@ pub mod tests {
 
     /// A job for the tests of this floor and the one above.
     pub fn job(serial: u32, tip_seq: u64, bits: u32) -> Arc<Job> {
-        let recipe = JobRecipe { payout_script: vec![0x51], text: "/test/".to_owned(), entropy: [1, 2, 3, 4, 5, 6] };
+        job_with(TransactionHash::Sha256d, serial, tip_seq, bits)
+    }
+
+    fn job_with(transaction_hash: TransactionHash, serial: u32, tip_seq: u64, bits: u32) -> Arc<Job> {
+        let recipe = JobRecipe {
+            payout_script: vec![0x51],
+            text: "/test/".to_owned(),
+            entropy: [1, 2, 3, 4, 5, 6],
+            transaction_hash,
+        };
         let made = Job::new(serial, tip_seq, Arc::new(template(3, bits)), Arc::new(recipe), Duration::ZERO, 4).unwrap();
         Arc::new(made)
     }
@@ -305,6 +316,18 @@ pub mod tests {
         let all: Vec<Hash> = std::iter::once(txid).chain(job.template.transactions.iter().map(|tx| tx.txid)).collect();
         assert_eq!(made.header[36..68], merkle::root(&all));
         assert_eq!(made.header[4..36], job.template.previous);
+    }
+
+    #[test]
+    fn where_one_sha256_names_transactions_the_inner_nodes_stay_double() {
+        let job = job_with(TransactionHash::Sha256, 7, 1, 0x207f_ffff);
+        let announcement = job.announcement(4, 0).unwrap();
+        let extranonce2 = Extranonce2::from_hex(b"0a0b0c0d", 4).unwrap();
+        let made = job.assemble(&announcement, [1, 2, 3, 4], &extranonce2, 0x2000_0000, 5, 6);
+        let txid: Hash = Sha256::digest(announcement.coinbase([1, 2, 3, 4], &extranonce2)).into();
+        assert_eq!(made.coinbase_txid, txid);
+        let all: Vec<Hash> = std::iter::once(txid).chain(job.template.transactions.iter().map(|tx| tx.txid)).collect();
+        assert_eq!(made.header[36..68], merkle::root(&all));
     }
 
     #[test]

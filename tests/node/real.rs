@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::bcoin::{Bcoin, SEGWIT_HEIGHT};
 use crate::support::litecoind::{Litecoin, MWEB_HEIGHT};
-use crate::{WAIT_MAX, follow, rules, settle, solved, templates, wait_for, wait_for_tip};
+use crate::{WAIT_MAX, chain, follow, settle, solved, templates, wait_for, wait_for_tip};
 
 /// Polls so rare that they cannot bring the news in a test.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -92,7 +92,7 @@ async fn long_polling_brings_a_new_tip_without_polling() {
     for node in [litecoin.rpc_config(), bcoin.rpc_config()] {
         let settings = templates(NEVER, true);
         let name = node.name.clone();
-        let poller = Poller::start(&Nodes::new(&[node]), &settings, &rules(), Arc::new(SystemClock::new()));
+        let poller = Poller::start(&Nodes::new(&[node]), &settings, &chain(), Arc::new(SystemClock::new()));
         let mut work = poller.work();
         let first = wait_for(&mut work, |work| work.template.is_some()).await;
         let mut height = u64::from(first.template.unwrap().height) - 1;
@@ -113,7 +113,7 @@ async fn long_polling_brings_a_new_tip_without_polling() {
 async fn a_kick_brings_a_new_tip_without_polling() {
     let bcoin = Bcoin::start().await;
     let settings = templates(NEVER, false);
-    let poller = Poller::start(&Nodes::new(&[bcoin.rpc_config()]), &settings, &rules(), Arc::new(SystemClock::new()));
+    let poller = Poller::start(&Nodes::new(&[bcoin.rpc_config()]), &settings, &chain(), Arc::new(SystemClock::new()));
     let mut work = poller.work();
     wait_for_tip(&mut work, 0).await;
     bcoin.generate(1).await;

@@ -59,7 +59,12 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let home = Home::new(&mut dice);
-        let recipe = JobRecipe { payout_script: vec![0x51], text: "/sim/".to_owned(), entropy: [0; 6] };
+        let recipe = JobRecipe {
+            payout_script: vec![0x51],
+            text: "/sim/".to_owned(),
+            entropy: [0; 6],
+            transaction_hash: mpos_stratum::pow::ids::TransactionHash::Sha256d,
+        };
         let mut world = Self {
             dice,
             home,

@@ -361,7 +361,7 @@ impl Miner {
     pub fn mine_from(&self, job: &Job, choice: Choice, wanted: Wanted) -> Result<Share, Problem> {
         let tries_max = match job.algorithm {
             Algorithm::Sha256d => SHA256D_TRIES_MAX,
-            Algorithm::Scrypt => SCRYPT_TRIES_MAX,
+            Algorithm::Scrypt | Algorithm::Other(_) => SCRYPT_TRIES_MAX,
         };
         job.search(choice, |share| wanted.likes(share), tries_max).ok_or(Problem::Exhausted)
     }

@@ -1,5 +1,6 @@
 //! The format: which tables and keys there are, their bounds and their defaults. One file per table.
 
+mod algorithm;
 mod coin;
 mod daemon;
 mod database;

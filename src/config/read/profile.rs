@@ -2,26 +2,26 @@
 
 use toml::de::DeValue;
 
+use super::algorithm::parameters;
 use crate::coin::profile::{AddressForms, BlockHash, Profile};
 use crate::config::problem::Report;
 use crate::config::section::Section;
-use crate::config::value::{Wrong, hex_u32, list, nonempty, one_of, sized, text, wrong};
-use crate::pow::Algorithm;
-use crate::pow::names::{self, Named};
+use crate::config::value::{Wrong, boolean, hex_u32, list, nonempty, one_of, sized, text, wrong};
+use crate::pow::ids::TransactionHash;
+use crate::pow::names::{self, Named, Proof};
+use crate::pow::{Algorithm, Class};
 
 /// Most bits that one unit of difficulty can stand for: beyond them difficulty 1 is beyond any hash rate.
 const BITS_MAX: u64 = 64;
 
-/// Largest log2 of scrypt's cost: a gibibyte per hash at r = 8.
-const SCRYPT_LOG_N_MAX: u64 = 20;
-
-/// Largest block size of scrypt.
-const SCRYPT_R_MAX: u64 = 8;
-
 /// Fewest and most bytes that a miner may roll: rentals need 2 at least, some firmware fails above 8.
 pub(super) const EXTRANONCE2_BYTES: std::ops::RangeInclusive<u64> = 2..=8;
 
-const BLOCK_HASHES: &[(&str, BlockHash)] = &[("sha256d", BlockHash::Sha256d), ("pow", BlockHash::Pow)];
+const BLOCK_HASHES: &[(&str, BlockHash)] =
+    &[("sha256d", BlockHash::Sha256d), ("pow", BlockHash::Pow), ("scrypt", BlockHash::Scrypt)];
+
+const TRANSACTION_HASHES: &[(&str, TransactionHash)] =
+    &[("sha256d", TransactionHash::Sha256d), ("sha256", TransactionHash::Sha256)];
 
 pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
     let named = section.required("algorithm", "preset = \"litecoin\"", algorithm);
@@ -35,15 +35,25 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
         section.missing("mpos_bits", "mpos_bits = 24   # target_bits of the coin class that MPOS uses");
     }
     let block_hash = section.optional("block_hash", one_of(BLOCK_HASHES));
-    if named.is_some_and(|named| named.algorithm != Algorithm::Sha256d) && !section.has("block_hash") {
-        section.missing("block_hash", "block_hash = \"sha256d\"   # or \"pow\": which hash `getblock` reports");
+    if let Some(named) = named
+        && named.algorithm != Algorithm::Sha256d
+        && !section.has("block_hash")
+    {
+        let example = match named.block_hash {
+            BlockHash::Pow => "block_hash = \"pow\"   # or \"sha256d\": which hash `getblock` reports",
+            _ => "block_hash = \"sha256d\"   # or \"pow\": which hash `getblock` reports",
+        };
+        section.missing("block_hash", example);
     }
+    let transaction_hash = section.optional("transaction_hash", one_of(TRANSACTION_HASHES));
     let version_mask = section.or("version_mask", "\"00000000\"", hex_u32);
     let template_rules = section.or("template_rules", "[\"segwit\"]", list(nonempty));
     let extranonce2_bytes = section.optional("extranonce2_bytes", sized(EXTRANONCE2_BYTES));
     let addresses = addresses(section.table("addresses"));
 
-    let named = named?;
+    let accepted = accepted(report, section, named, algorithm);
+
+    let named = accepted.and(named)?;
     // Rentals and proxies divide the miner's part among their own miners; old scrypt miners assume four bytes.
     let usual_extranonce2_bytes = if named.algorithm == Algorithm::Sha256d { 8 } else { 4 };
     Some(Profile {
@@ -51,6 +61,7 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
         stratum_bits: stratum_bits.unwrap_or(named.stratum_bits),
         mpos_bits: mpos_bits.or(named.mpos_bits)?,
         block_hash: block_hash.or((named.algorithm == Algorithm::Sha256d).then_some(BlockHash::Sha256d))?,
+        transaction_hash: transaction_hash.unwrap_or(named.transaction_hash),
         version_mask: version_mask?,
         template_rules: template_rules?,
         addresses: addresses?,
@@ -63,27 +74,33 @@ fn algorithm(value: &DeValue<'_>) -> Result<&'static Named, Wrong> {
     match names::find(&name) {
         Some(named) => Ok(named),
         None => {
-            let names: Vec<&str> = names::all().collect();
+            let names: Vec<&str> = names::all().map(|named| named.name).collect();
             wrong("is no algorithm known here", format!("choose one of {}", names.join(", ")))
         }
     }
 }
 
-/// The algorithm with the parameters that the coin gives it.
-fn parameters(report: &Report, section: &Section<'_>, named: Option<&Named>) -> Option<Algorithm> {
-    let own_log_n = section.optional("scrypt_log_n", sized(1..=SCRYPT_LOG_N_MAX));
-    let own_r = section.optional("scrypt_r", sized(1..=SCRYPT_R_MAX));
-    let named = named?;
-    if let Algorithm::Scrypt { log_n, r } = named.algorithm {
-        return Some(Algorithm::Scrypt { log_n: own_log_n.unwrap_or(log_n), r: own_r.unwrap_or(r) });
+/// Refuses what the operator has to accept first: an algorithm that no real header has proven, and one
+/// whose hashes cost so much that a few miners keep a core busy.
+fn accepted(report: &Report, section: &Section<'_>, named: Option<&Named>, algorithm: Option<Algorithm>) -> Option<()> {
+    let unproven = section.or("accept_unproven", "false", boolean)?;
+    let expensive = section.or("accept_expensive", "false", boolean)?;
+    let (named, algorithm) = (named?, algorithm?);
+    let place = section.place("algorithm");
+    if let (Proof::Implementations(others), false) = (named.proof, unproven) {
+        let what = format!("is unproven: it agrees with {others}, but no header of a real chain was at hand");
+        let remedy =
+            "compare hashes of your chain's headers (`mpos-stratum algo hash`), then write `accept_unproven = true`";
+        report.problem(&place, what, remedy);
+        return None;
     }
-    for key in ["scrypt_log_n", "scrypt_r"] {
-        if section.has(key) {
-            let remedy = "remove it, or choose the algorithm scrypt";
-            report.problem(&section.place(key), format!("has no meaning for {}", named.name), remedy);
-        }
+    if algorithm.class() == Class::Expensive && !expensive {
+        let what = "is expensive: checking one share takes a core more than 50 ms, so a few miners can keep it busy";
+        let remedy = "choose high difficulties and trusted miners, then write `accept_expensive = true`";
+        report.problem(&place, what, remedy);
+        return None;
     }
-    Some(named.algorithm)
+    Some(())
 }
 
 fn addresses(section: Section<'_>) -> Option<AddressForms> {

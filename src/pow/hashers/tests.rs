@@ -2,6 +2,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use tokio::sync::mpsc;
+
 use super::*;
 use crate::pow::sha256d;
 
@@ -47,9 +49,10 @@ async fn each_pin_gets_its_own_hashes_in_its_order() {
 
 #[test]
 fn a_full_queue_makes_the_submitter_wait_and_loses_nothing() {
-    // A queue whose thread is not running yet: how much fits is exact, not a matter of time.
-    let (queue, requests) = mpsc::channel(2);
-    let hashers = Hashers { queues: vec![queue].into() };
+    // No thread is running yet: how much fits is exact, not a matter of time. One connection has an
+    // eighth of the room.
+    let shared = Arc::new(Shared::new(16));
+    let hashers = Hashers { owner: Arc::new(Owner { shared: Arc::clone(&shared) }) };
     let (answer, mut answers) = mpsc::channel(8);
     let mut context = Context::from_waker(Waker::noop());
     for ticket in 0..2 {
@@ -63,7 +66,7 @@ fn a_full_queue_makes_the_submitter_wait_and_loses_nothing() {
     let mut third = Box::pin(hashers.submit(request(SCRYPT, 5, 2, &answer)));
     assert_eq!(third.as_mut().poll(&mut context), Poll::Pending);
 
-    let thread = thread::spawn(move || serve(requests));
+    let thread = thread::spawn(move || serve(&shared));
     assert_eq!(answers.blocking_recv().unwrap().0, 0);
     assert_eq!(answers.blocking_recv().unwrap().0, 1);
     assert_eq!(third.as_mut().poll(&mut context), Poll::Ready(()));
@@ -101,7 +104,7 @@ async fn what_is_queued_is_answered_and_threads_end_when_the_last_handle_goes() 
 
 #[tokio::test]
 async fn an_asker_that_left_or_has_no_room_holds_up_nobody() {
-    let hashers = Hashers::start(1, 8).unwrap();
+    let hashers = Hashers::start(1, 64).unwrap();
     let (gone, receiver) = mpsc::channel(1);
     drop(receiver);
     let (full, mut full_answers) = mpsc::channel(1);
@@ -109,7 +112,8 @@ async fn an_asker_that_left_or_has_no_room_holds_up_nobody() {
     hashers.submit(request(SCRYPT, 0, 1, &gone)).await;
     hashers.submit(request(SCRYPT, 1, 2, &full)).await;
     hashers.submit(request(SCRYPT, 1, 3, &full)).await;
-    hashers.submit(request(SCRYPT, 2, 4, &answer)).await;
+    // Of the same connection: after those.
+    hashers.submit(request(SCRYPT, 1, 4, &answer)).await;
     assert_eq!(answers.recv().await.unwrap().0, 4);
     assert_eq!(full_answers.recv().await.unwrap().0, 2);
     drop(full);
@@ -122,14 +126,4 @@ async fn none_asked_for_still_means_one() {
     let (answer, mut answers) = mpsc::channel(1);
     hashers.submit(request(Algorithm::Sha256d, u64::MAX, 7, &answer)).await;
     assert_eq!(answers.recv().await, Some((7, sha256d(&header(u64::MAX, 7)))));
-}
-
-#[tokio::test]
-async fn a_dead_thread_does_not_cost_the_share() {
-    let (queue, requests) = mpsc::channel(1);
-    drop(requests);
-    let hashers = Hashers { queues: vec![queue].into() };
-    let (answer, mut answers) = mpsc::channel(1);
-    hashers.submit(request(SCRYPT, 0, 7, &answer)).await;
-    assert_eq!(answers.recv().await, Some((7, SCRYPT.hash(&header(0, 7), &mut Scratch::new()))));
 }

@@ -8,8 +8,6 @@ use super::answers::{SyncNeed, Ticket, Waiting};
 use super::effects::{CloseReason, Effect, Moment};
 use super::pending::PendingShare;
 use crate::bytes::Hash;
-use crate::coin::profile::BlockHash;
-use crate::pow::sha256d;
 use crate::stratum::counters::Counters;
 use crate::stratum::desk::{Candidate, HashedWork, JudgedShare};
 use crate::stratum::reply;
@@ -130,11 +128,8 @@ impl Session {
         {
             return;
         }
-        let block_hash =
-            (outcome.candidate || self.terms.emit_invalid_block_hashes).then(|| match self.terms.block_hash {
-                BlockHash::Sha256d => sha256d(&share.assembled.header),
-                BlockHash::Pow => pow,
-            });
+        let block_hash = (outcome.candidate || self.terms.emit_invalid_block_hashes)
+            .then(|| self.terms.block_hash.of(&share.assembled.header, pow));
         let candidate = block_hash.filter(|_| outcome.candidate).map(|block_hash| Candidate {
             block_hash,
             coinbase: share.sent.announcement.coinbase(self.extranonce1.bytes(), &share.extranonce2),

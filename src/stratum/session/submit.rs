@@ -79,6 +79,11 @@ impl Session {
         };
         let template = &sent.job.template;
         let version = rolled_version(template.version, self.version_mask, bits);
+        let time_in_range = time_in_range(time, template.mintime, template.curtime, now.unix_secs);
+        if !time_in_range && self.terms.algorithm.depends_on_time() {
+            // No block either: nodes refuse it. Hashed, it would cost what its sender chose.
+            return Err(Reject::TimeRange.into());
+        }
 
         self.duplicates.on_tip(board.tip_seq);
         let key = ShareKey::new(sent.key(), &extranonce2, time, nonce, version.number);
@@ -109,7 +114,7 @@ impl Session {
                 nonce,
             ),
             freshness,
-            time_in_range: time_in_range(time, template.mintime, template.curtime, now.unix_secs),
+            time_in_range,
             version_in_mask: version.in_mask,
             newest: self.newest_bar(now, &sent),
             remembered: reserved == Reserved::New,

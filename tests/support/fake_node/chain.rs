@@ -34,7 +34,7 @@ impl Chain {
     /// A chain of a hundred blocks whose target is so hard that no share of a test is a block.
     pub fn new(algorithm: Algorithm) -> Self {
         let bits = match algorithm {
-            Algorithm::Sha256d => 0x1d00_ffff,
+            Algorithm::Sha256d | Algorithm::Other(_) => 0x1d00_ffff,
             Algorithm::Scrypt => 0x1a00_ffff,
         };
         let mut chain = Self {
@@ -115,7 +115,7 @@ impl Chain {
     /// The rules a `getblocktemplate` must name, as the real daemons insist.
     pub fn rules_needed(&self) -> &'static [&'static str] {
         match self.algorithm {
-            Algorithm::Sha256d => &["segwit"],
+            Algorithm::Sha256d | Algorithm::Other(_) => &["segwit"],
             Algorithm::Scrypt => &["segwit", "mweb"],
         }
     }

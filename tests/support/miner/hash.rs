@@ -1,5 +1,9 @@
-//! The two hash functions the test miner knows, straight from the `sha2` and `scrypt` crates.
+//! The hash functions the test miner knows: the two that real nodes speak straight from the `sha2` and `scrypt`
+//! crates; all others are the daemon's own, which known headers have proven.
 
+use mpos_stratum::pow::Scratch;
+use mpos_stratum::pow::ids::TransactionHash;
+use mpos_stratum::pow::names::Named;
 use sha2::{Digest, Sha256};
 
 /// What a miner grinds.
@@ -9,6 +13,8 @@ pub enum Algorithm {
     Sha256d,
     /// Litecoin: scrypt with N = 1024, r = 1, p = 1.
     Scrypt,
+    /// Any other, by its row in the daemon's table.
+    Other(&'static Named),
 }
 
 impl Algorithm {
@@ -17,6 +23,7 @@ impl Algorithm {
         match self {
             Algorithm::Sha256d => 32,
             Algorithm::Scrypt => 16,
+            Algorithm::Other(named) => u32::from(named.stratum_bits),
         }
     }
 
@@ -25,6 +32,17 @@ impl Algorithm {
         match self {
             Algorithm::Sha256d => sha256d(header),
             Algorithm::Scrypt => scrypt_1024(header),
+            Algorithm::Other(named) => named.algorithm.hash(header, &mut Scratch::new()),
+        }
+    }
+
+    /// The hash that names a transaction.
+    pub fn transaction_hash(self, bytes: &[u8]) -> [u8; 32] {
+        match self {
+            Algorithm::Other(named) if named.transaction_hash == TransactionHash::Sha256 => {
+                Sha256::digest(bytes).into()
+            }
+            _ => sha256d(bytes),
         }
     }
 }

@@ -131,14 +131,14 @@ impl Job {
 
     /// Hashes one choice.
     pub fn share(&self, choice: Choice) -> Share {
-        let coinbase_txid = hash::sha256d(&self.coinbase(&choice.extranonce2));
+        let coinbase_txid = self.algorithm.transaction_hash(&self.coinbase(&choice.extranonce2));
         let root = self.merkle_root(coinbase_txid);
         self.share_of_root(choice, coinbase_txid, root)
     }
 
     /// Tries nonces upwards from the choice's own until `wanted` likes a share.
     pub fn search(&self, mut choice: Choice, wanted: impl Fn(&Share) -> bool, tries_max: u32) -> Option<Share> {
-        let coinbase_txid = hash::sha256d(&self.coinbase(&choice.extranonce2));
+        let coinbase_txid = self.algorithm.transaction_hash(&self.coinbase(&choice.extranonce2));
         let root = self.merkle_root(coinbase_txid);
         for _ in 0..tries_max {
             let share = self.share_of_root(choice.clone(), coinbase_txid, root);

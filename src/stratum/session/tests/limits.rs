@@ -176,3 +176,27 @@ fn the_number_of_unanswered_requests_is_bounded() {
     }
     assert!(!miner.session.may_read());
 }
+
+#[test]
+fn a_time_that_no_block_may_have_is_not_hashed_where_it_decides_the_cost() {
+    for (algorithm, hashed) in
+        [(Algorithm::Odocrypt { epoch_secs: 864_000 }, 0), (Algorithm::Scrypt { log_n: 10, r: 1 }, 1)]
+    {
+        let mut miner = Miner::on(port(), HARD, algorithm);
+        miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+        miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
+        miner.grant(0, "a.b");
+        let job =
+            miner.session.jobs.back().map(|sent| crate::work::job::job_id(sent.job.serial, sent.announcement.variant));
+        let job = job.unwrap();
+        // 2106, and before the template's least time.
+        for (id, time) in [(3, "ffffffff"), (4, "00000001")] {
+            let lines = miner.say(&format!(
+                r#"{{"id":{id},"method":"mining.submit","params":["a.b","{job}","00000000","{time}","0000000{id}"]}}"#
+            ));
+            let refused = lines.iter().any(|line| line["id"] == id && line["error"][0] == 20);
+            assert_eq!(refused, hashed == 0, "{lines:?}");
+        }
+        assert_eq!(miner.hashes.len(), 2 * hashed);
+    }
+}

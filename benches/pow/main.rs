@@ -1,0 +1,102 @@
+//! What every proof-of-work algorithm costs: microseconds per hash and hashes per second on one core, one header
+//! at a time and a queue's worth at once, beside the best crate's where there is one.
+//!
+//! `cargo bench --bench pow -- [--quick] [--only x11,scrypt]`
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its findings")]
+
+mod others;
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use mpos_stratum::pow::names::{self, Named};
+use mpos_stratum::pow::{Algorithm, Scratch};
+
+/// Runs of each measurement, the best of which counts: other work on the machine only ever adds time.
+const RUNS: usize = 5;
+/// How long a run takes at least, and with `--quick`.
+const RUN: Duration = Duration::from_millis(60);
+const RUN_QUICK: Duration = Duration::from_millis(5);
+
+/// A usual header with some number in it, of the time by which an algorithm's cost is measured.
+fn header(algorithm: Algorithm, number: u32) -> [u8; 80] {
+    let mut header = [0x5a; 80];
+    header[68..72].copy_from_slice(&algorithm.measured_at().to_le_bytes());
+    header[76..].copy_from_slice(&number.to_le_bytes());
+    header
+}
+
+/// Seconds that one of `per_call` hashes takes: the best of some runs.
+fn best(run: Duration, per_call: usize, mut call: impl FnMut(u32)) -> f64 {
+    let mut best = f64::INFINITY;
+    let mut number = 0;
+    for _ in 0..RUNS {
+        let started = Instant::now();
+        let mut calls = 0u32;
+        while calls == 0 || started.elapsed() < run {
+            call(number);
+            number += 1;
+            calls += 1;
+        }
+        let seconds = started.elapsed().as_secs_f64() / f64::from(calls);
+        best = best.min(seconds);
+        if seconds > 0.2 {
+            break;
+        }
+    }
+    best / f64::from(u32::try_from(per_call).unwrap_or(1))
+}
+
+fn measure(named: &Named, run: Duration) {
+    let algorithm = named.algorithm;
+    let mut scratch = Scratch::new();
+    let single = best(run, 1, |number| {
+        black_box(algorithm.hash(&header(algorithm, number), &mut scratch));
+    });
+    // As many as a hasher thread takes at once.
+    let lanes = algorithm.batch_max();
+    let at_once = (lanes > 1).then(|| {
+        best(run, lanes, |number| {
+            let headers: Vec<[u8; 80]> = (number..).take(lanes).map(|number| header(algorithm, number)).collect();
+            let slices: Vec<&[u8]> = headers.iter().map(<[u8; 80]>::as_slice).collect();
+            let mut hashes = Vec::new();
+            algorithm.hash_batch(&slices, &mut scratch, &mut hashes);
+            black_box(hashes);
+        })
+    });
+    let other =
+        others::of(named.name).map(|(name, hash)| (name, best(run, 1, |number| hash(&header(algorithm, number)))));
+    let column = |seconds: f64| format!("{:>12.2} {:>12.0}", seconds * 1e6, 1.0 / seconds);
+    let at_once = at_once.map_or_else(|| format!("{:>25}", "-"), column);
+    let other = other.map_or_else(String::new, |(name, seconds)| format!("{} {name}", column(seconds)));
+    println!("{:<16} {} {at_once} {other}", named.name, column(single));
+}
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let (mut run, mut only) = (RUN, Vec::new());
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            // Cargo adds it to every bench.
+            "--bench" => {}
+            "--quick" => run = RUN_QUICK,
+            "--only" => only = words.next().unwrap_or_default().split(',').map(str::to_owned).collect(),
+            _ => {
+                eprintln!("unknown argument {word}: there are --quick and --only NAME,NAME");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    if let Some(unknown) = only.iter().find(|name| names::find(name).is_none()) {
+        eprintln!("{unknown} is no algorithm: `mpos-stratum algo list` shows all");
+        return ExitCode::FAILURE;
+    }
+    let wanted = |named: &Named| only.is_empty() || only.iter().any(|name| name == named.name);
+    println!(
+        "{:<16} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}",
+        "one core", "us single", "hashes/s", "us at once", "hashes/s", "us crate", "hashes/s"
+    );
+    names::all().filter(|named| wanted(named)).for_each(|named| measure(named, run));
+    ExitCode::SUCCESS
+}

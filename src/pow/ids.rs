@@ -1,0 +1,73 @@
+//! Hash functions beside the proof of work: what names a block and what names a coinbase.
+
+use super::{scrypt, sha256, sha256d};
+use crate::bytes::Hash;
+
+/// Which hash of the header names a block; it is what MPOS compares with `solution`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlockHash {
+    /// Double SHA-256 of the header, whatever the proof of work.
+    Sha256d,
+    /// The proof-of-work hash itself.
+    Pow,
+    /// scrypt with N = 1024 and r = 1, whatever the proof of work (Verge).
+    Scrypt,
+}
+
+impl BlockHash {
+    /// The name of the block with this header and proof-of-work hash.
+    pub fn of(self, header: &[u8], pow: Hash) -> Hash {
+        match self {
+            Self::Sha256d => sha256d(header),
+            Self::Pow => pow,
+            Self::Scrypt => scrypt::hash(header, 10, 1, &mut scrypt::Pad::default()),
+        }
+    }
+}
+
+/// Which hash names a transaction. Inner nodes of the merkle tree are double SHA-256 with both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TransactionHash {
+    /// Double SHA-256.
+    #[default]
+    Sha256d,
+    /// SHA-256 once: Groestlcoin, Maxcoin, SmartCash, Bitgesell, Blakecoin, Fuguecoin.
+    Sha256,
+}
+
+impl TransactionHash {
+    /// The name of a transaction whose bytes have this SHA-256.
+    pub fn of_sha256(self, first: Hash) -> Hash {
+        match self {
+            Self::Sha256d => sha256(&first),
+            Self::Sha256 => first,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::hex;
+
+    #[test]
+    fn transactions_are_named_by_one_or_two_sha256() {
+        let first = sha256(b"abc");
+        assert_eq!(TransactionHash::Sha256.of_sha256(first), first);
+        assert_eq!(TransactionHash::default().of_sha256(first), sha256d(b"abc"));
+    }
+
+    #[test]
+    fn verge_names_its_blocks_by_scrypt() {
+        // Its genesis block, the one header where both are the same.
+        let vectors: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../../tests/data/pow-vectors.json")).unwrap();
+        let verge = vectors.iter().find(|vector| vector["coin"] == "Verge").unwrap();
+        let header = hex::decode(verge["header_hex"].as_str().unwrap().as_bytes()).unwrap();
+        let id = BlockHash::Scrypt.of(&header, [0; 32]);
+        assert_eq!(crate::bytes::display_hash(&id), verge["block_hash_hex"].as_str().unwrap());
+        assert_eq!(BlockHash::Pow.of(&header, [7; 32]), [7; 32]);
+        assert_eq!(BlockHash::Sha256d.of(&header, [7; 32]), sha256d(&header));
+    }
+}

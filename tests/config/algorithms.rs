@@ -1,0 +1,55 @@
+//! What the configuration says about algorithms.
+
+use mpos_stratum::pow::ids::{BlockHash, TransactionHash};
+use mpos_stratum::pow::{Algorithm, Class, names};
+
+use super::{least, one_mistake, problems, read};
+
+/// The coin of `LEAST` as some other algorithm's, with further keys.
+fn with_algorithm(algorithm: &str, keys: &str) -> String {
+    let profile = format!(
+        "algorithm = \"{algorithm}\"\nmpos_bits = 24\nblock_hash = \"pow\"\naddresses = {{ pubkey_hash = [1] }}\n{keys}"
+    );
+    least("preset = \"litecoin\"", &profile)
+}
+
+#[test]
+fn every_algorithm_can_be_chosen_once_the_operator_accepts_what_it_is() {
+    for named in names::all() {
+        // What YaCoin's chain needs today is more than a hash may have; with bounds it is another coin's.
+        let bounds = if named.name == "scrypt-jane" { "scrypt_jane_factors = [4, 14]" } else { "" };
+        let accept = &format!("accept_unproven = true\naccept_expensive = true\n{bounds}");
+        let accepted = read(&with_algorithm(named.name, accept)).coins[0].profile.clone();
+        assert_eq!(names::name_of(accepted.algorithm), named.name);
+        assert!(accepted.algorithm == named.algorithm || !bounds.is_empty());
+        assert_eq!(accepted.stratum_bits, named.stratum_bits);
+        assert_eq!(accepted.transaction_hash, named.transaction_hash);
+        for alias in named.aliases {
+            assert_eq!(read(&with_algorithm(alias, accept)).coins[0].profile.algorithm, accepted.algorithm);
+        }
+        let bare = problems(&with_algorithm(named.name, bounds));
+        let must_accept = named.is_unproven() || accepted.algorithm.class() == Class::Expensive;
+        assert_eq!(bare.is_empty(), !must_accept, "{}: {bare:?}", named.name);
+    }
+}
+
+#[test]
+fn unproven_and_expensive_algorithms_are_refused_with_the_key_that_accepts_them() {
+    one_mistake(&with_algorithm("x17", ""), &["unproven", "accept_unproven = true", "algo hash"]);
+    one_mistake(&with_algorithm("bcrypt", "accept_unproven = true"), &["50 ms", "accept_expensive = true"]);
+    let large = "scrypt_log_n = 18\naccept_unproven = true";
+    one_mistake(&with_algorithm("scrypt", large), &["accept_expensive = true"]);
+    one_mistake(&with_algorithm("x11", "odocrypt_epoch_secs = 9"), &["odocrypt_epoch_secs", "x11"]);
+    let test_network = "odocrypt_epoch_secs = 86400\naccept_unproven = true";
+    let profile = read(&with_algorithm("odocrypt", test_network)).coins[0].profile.clone();
+    assert_eq!(profile.algorithm, Algorithm::Odocrypt { epoch_secs: 86_400 });
+}
+
+#[test]
+fn transactions_and_blocks_are_named_as_the_coin_says() {
+    let profile = |algorithm, keys| read(&with_algorithm(algorithm, keys)).coins[0].profile.clone();
+    assert_eq!(profile("groestl", "").transaction_hash, TransactionHash::Sha256);
+    assert_eq!(profile("groestl", "transaction_hash = \"sha256d\"").transaction_hash, TransactionHash::Sha256d);
+    let verge = with_algorithm("x17", "accept_unproven = true").replace("\"pow\"", "\"scrypt\"");
+    assert_eq!(read(&verge).coins[0].profile.block_hash, BlockHash::Scrypt);
+}

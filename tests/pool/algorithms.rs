@@ -1,0 +1,81 @@
+//! Every algorithm of the table from the configuration to the rows.
+
+use mpos_stratum::pow::by_time::Growth;
+use mpos_stratum::pow::names::{self, Named};
+use mpos_stratum::pow::{self, Class, MemoryHard, ids::TransactionHash};
+
+use crate::stage::{self, Coin, PASSWORD, port};
+use crate::support::daemon::Daemon;
+use crate::support::fake_node::FakeNode;
+use crate::support::mariadb::MariaDb;
+use crate::support::miner::{Algorithm, Miner, Wanted};
+
+/// Shares that each algorithm's miner finds.
+const SHARES: usize = 2;
+
+/// Hashes for a share of the test: enough that another function's hash would hardly do, where that is cheap.
+fn hashes_per_share(named: &Named) -> f64 {
+    match named.algorithm.class() {
+        Class::Cheap => 16.0,
+        Class::Heavy => 2.0,
+        Class::Expensive => 1.0,
+    }
+}
+
+/// YaCoin's scrypt-jane needs more memory today than a hash may have; a smaller factor does not.
+fn of_today(named: &'static Named) -> &'static Named {
+    if named.name != "scrypt-jane" {
+        return named;
+    }
+    let growth = Growth { fixed_from: Some((0, 9)), ..Growth::YACOIN };
+    Box::leak(Box::new(Named { algorithm: pow::Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)), ..*named }))
+}
+
+fn coin(named: &'static Named, number: usize, node: &FakeNode, db: &MariaDb, database: &str) -> Coin {
+    let bits = named.stratum_bits;
+    let transaction_hash = match named.transaction_hash {
+        TransactionHash::Sha256d => "sha256d",
+        TransactionHash::Sha256 => "sha256",
+    };
+    let accepted = format!(
+        "accept_unproven = {}\naccept_expensive = {}",
+        named.is_unproven(),
+        named.algorithm.class() == Class::Expensive
+    );
+    let extra = if named.name == "scrypt-jane" { "scrypt_jane_fixed = [0, 9]\n" } else { "" };
+    Coin {
+        name: named.name,
+        // One table and one node for all; the instance keeps their work apart.
+        keys: format!(
+            "{extra}chain = \"many\"\ninstance = {number}\nalgorithm = \"{}\"\nstratum_bits = {bits}\nmpos_bits = {bits}\n\
+             block_hash = \"sha256d\"\ntransaction_hash = \"{transaction_hash}\"\n{accepted}",
+            named.name
+        ),
+        ports: vec![port(hashes_per_share(named) / 2f64.powi(i32::from(bits)))],
+        ..Coin::fake(node, db, database)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_algorithm_is_mined_through_the_daemon() {
+    const DATABASE: &str = "algorithms";
+    let (db, node) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
+    stage::create_database(&db, DATABASE).await;
+    let all: Vec<&'static Named> = names::all().map(of_today).collect();
+    let coins: Vec<Coin> =
+        all.iter().enumerate().map(|(number, named)| coin(named, number, &node, &db, DATABASE)).collect();
+    let daemon = Daemon::start(&stage::configuration(&coins.iter().collect::<Vec<_>>())).unwrap();
+    let mut expected = Vec::new();
+    for named in &all {
+        let port = daemon.port(named.name).await.unwrap();
+        let (mut miner, job) = Miner::log_in(port, Algorithm::Other(named), "alice.rig1", PASSWORD).await.unwrap();
+        for _ in 0..SHARES {
+            let share = miner.mine(&job, Wanted::Share).unwrap();
+            let reply = miner.submit("alice.rig1", &share).await.unwrap();
+            assert!(reply.is_true(), "{}: {}", named.name, reply.line);
+            expected.push(stage::good("alice.rig1", job.difficulty));
+        }
+    }
+    let rows = stage::rows_of(&db, DATABASE, expected.len()).await;
+    assert_eq!(rows.iter().map(stage::facts).collect::<Vec<_>>(), expected);
+}
