@@ -65,7 +65,7 @@ fn every_option_says_what_became_of_it() {
     for (option, fate) in [
         ("logLevel", "taken as daemon.log_level"),
         ("logColors", "dropped"),
-        ("cliPort", "dropped"),
+        ("cliPort", "adapted as daemon.nomp_listen"),
         ("clustering.forks", "taken as worker_threads"),
         ("defaultPoolConfigs.blockRefreshInterval", "taken as poll_ms"),
         ("defaultPoolConfigs.jobRebroadcastTimeout", "adapted as templates.refresh_secs"),
@@ -83,12 +83,13 @@ fn every_option_says_what_became_of_it() {
         ("ports.3256.varDiff.targetTime", "adapted as target_secs"),
         ("ports.3256.varDiff.maxJump", "dropped"),
         ("daemons[1].password", "taken as node.password"),
-        ("p2p", "dropped"),
+        ("p2p.host", "taken as node.p2p"),
+        ("p2p.disableTransactions", "dropped"),
         ("mposMode.autoCreateWorker", "taken as workers.auto_create"),
         ("shareProcessing.mpos.stratumAuth", "taken as workers.check_password"),
         ("shareProcessing.internal", "dropped"),
         ("ownPatch", "no option that is known"),
-        ("peerMagic", "dropped"),
+        ("peerMagic", "taken as p2p_magic"),
         ("mposDiffMultiplier", "adapted as mpos_bits"),
     ] {
         assert!(run.fate(option).contains(fate), "{}", run.fate(option));

@@ -66,6 +66,10 @@ impl Table {
         self.lines.push(Line::Set(key, value.into()));
     }
 
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.lines.iter().any(|line| matches!(line, Line::Set(known, _) if *known == key))
+    }
+
     pub(super) fn text(&mut self, key: &'static str, value: &str) {
         self.set(key, text(value));
     }
@@ -127,6 +131,7 @@ pub(super) struct CoinDraft {
     pub(super) addresses: Table,
     pub(super) nodes: Vec<Table>,
     pub(super) templates: Table,
+    pub(super) update_block: Table,
     pub(super) ports: Vec<PortDraft>,
     pub(super) mpos: Table,
     pub(super) workers: Table,
@@ -137,11 +142,12 @@ impl CoinDraft {
     /// Every table of it.
     pub(super) fn tables(&self) -> impl Iterator<Item = &Table> {
         let ports = self.ports.iter().flat_map(|port| std::iter::once(&port.own).chain(&port.vardiff));
-        [&self.own, &self.addresses].into_iter().chain(&self.nodes).chain([&self.templates]).chain(ports).chain([
-            &self.mpos,
-            &self.workers,
-            &self.ledger,
-        ])
+        [&self.own, &self.addresses]
+            .into_iter()
+            .chain(&self.nodes)
+            .chain([&self.templates, &self.update_block])
+            .chain(ports)
+            .chain([&self.mpos, &self.workers, &self.ledger])
     }
 }
 

@@ -169,6 +169,7 @@ impl Page {
             self.table("[[coin.node]]", node);
         }
         self.table("[coin.templates]", &coin.templates);
+        self.table("[coin.update_block]", &coin.update_block);
         for port in &coin.ports {
             self.table("[[coin.port]]", &port.own);
             if let Some(vardiff) = &port.vardiff {

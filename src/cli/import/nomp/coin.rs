@@ -29,8 +29,8 @@ const BITS: [(&str, u8); 12] = [
 const IDLE: &[(&str, &str)] = &[
     ("name", "the pool is called otherwise"),
     ("symbol", "a coin goes by its name and preset"),
-    ("peerMagic", "new blocks are known by long polling, not by the coin's network"),
-    ("peerMagicTestnet", "new blocks are known by long polling, not by the coin's network"),
+    ("peerMagic", "is none: four bytes in hexadecimal"),
+    ("peerMagicTestnet", "peerMagic is what is taken; a test network's goes into p2p_magic by hand"),
     ("peerMagicTestNet", "was misspelt and never read"),
     ("diffShift", "was not read any more"),
     ("hasGetInfo", "the node is asked what it knows"),
@@ -76,6 +76,11 @@ pub(super) fn import(
     old.taken("algorithm", if preset.is_some() { "preset" } else { "algorithm" });
     identity::put(cx, coin, named, preset, None, address);
     scrypt(&old, coin, named);
+    let is_magic = |magic: &&str| magic.len() == 8 && magic.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(magic) = old.text("peerMagic").filter(is_magic) {
+        coin.own.text("p2p_magic", &magic.to_ascii_lowercase());
+        old.taken("peerMagic", "p2p_magic");
+    }
     let ours = identity::bits(preset, "stratum_bits", Some(named.stratum_bits)).unwrap_or(named.stratum_bits);
     let theirs = BITS.iter().find(|(name, _)| *name == spelling).map_or(32, |(_, bits)| *bits);
     let old_bits = if theirs == ours {

@@ -15,7 +15,6 @@ const REFRESH_SECS_MAX: f64 = 30.0;
 const IDLE: &[(&str, &str)] = &[
     ("paymentProcessing", "MPOS pays"),
     ("redis", "no Redis is needed"),
-    ("p2p", "new blocks are known by long polling, not by the coin's network"),
     ("api", "a hook for programs inside NOMP"),
     ("shareVariancePercent", "was read nowhere; share_tolerance_percent is what miners may miss their target by"),
 ];
@@ -61,6 +60,7 @@ pub(super) fn import(
     }
     templates(&pool, defaults, &mut coin);
     let nodes = nodes(&pool, &mut coin);
+    p2p(&pool, &mut coin);
     let ports = ports(cx, &pool, defaults, &mut coin, &identified.scale);
     database::put(&mut coin, &login);
     accounts::workers(cx, &pool, defaults, mode, &mut coin);
@@ -94,7 +94,7 @@ fn templates(pool: &Old<'_>, defaults: &Old<'_>, coin: &mut CoinDraft) {
         let old = layer(pool, defaults, option);
         let factor = if option == "txRefreshInterval" { 0.001 } else { 1.0 };
         let secs = old.number(option).map(|time| time * factor);
-        let has_one = table.lines.iter().any(|line| matches!(line, super::super::draft::Line::Set("refresh_secs", _)));
+        let has_one = table.has("refresh_secs");
         match secs {
             Some(secs) if secs > 0.0 && secs <= REFRESH_SECS_MAX && !has_one => {
                 old.whole(option, table, "refresh_secs", 1.0..=600.0, factor);
@@ -133,6 +133,27 @@ fn nodes(pool: &Old<'_>, coin: &mut CoinDraft) -> Vec<(String, u16)> {
         daemon.finish(&[]);
     }
     known.into_iter().map(|(host, port)| (one_name(&host), port)).collect()
+}
+
+/// The node's peer-to-peer port, which announces new blocks.
+fn p2p(pool: &Old<'_>, coin: &mut CoinDraft) {
+    let Some(old) = pool.within("p2p") else { return };
+    let address = old.text("host").zip(old.number("port").and_then(port_number));
+    let has_magic = coin.own.has("p2p_magic");
+    match (old.flag("enabled"), address, coin.nodes.first_mut()) {
+        (Some(true), Some((host, port)), Some(node)) if has_magic => {
+            node.text("p2p", &format!("{host}:{port}"));
+            old.taken("enabled", "node.p2p");
+            old.taken("host", "node.p2p");
+            old.taken("port", "node.p2p");
+        }
+        (Some(true), ..) => {
+            old.attention("enabled", "needs host, port and the coin's peerMagic; without it, long polling")
+        }
+        _ => old.dropped("enabled", "it was off"),
+    }
+    let off = "p2p is off";
+    old.finish(&[("host", off), ("port", off), ("disableTransactions", "transactions are never asked for")]);
 }
 
 fn ports(cx: &Context, pool: &Old<'_>, defaults: &Old<'_>, coin: &mut CoinDraft, scale: &Scale) -> Vec<u16> {

@@ -1,5 +1,6 @@
 //! NOMP's `config.json`.
 
+use super::super::database::port_number;
 use super::super::draft::Table;
 use super::super::history::Old;
 
@@ -11,11 +12,7 @@ const NOT_USED: &str = "no enabled pool takes it from here";
 
 /// Options from which nothing follows.
 pub(super) const IDLE: &[(&str, &str)] = &[
-    (
-        "cliPort",
-        "no command port: new blocks are known at once by long polling; take out the daemons' blocknotify lines",
-    ),
-    ("blockNotifyListener", "new blocks are known at once by long polling; take out the daemons' blocknotify lines"),
+    ("blockNotifyListener", "the daemons' blocknotify=mpos-stratum notify COIN %s takes its place"),
     ("redisBlockNotifyListener", "new blocks are known at once by long polling"),
     ("website", WEB_SITE),
     ("redis", NO_REDIS),
@@ -40,6 +37,13 @@ pub(super) const IDLE_DEFAULTS: &[(&str, &str)] = &[
 /// Takes over what concerns the whole daemon.
 pub(super) fn import(old: &Old<'_>, daemon: &mut Table) {
     log_level(old, "logLevel", daemon);
+    match old.number("cliPort").and_then(port_number) {
+        Some(port) => {
+            daemon.text("nomp_listen", &format!("127.0.0.1:{port}"));
+            old.adapted("cliPort", "daemon.nomp_listen", "for blocknotify, on this machine only");
+        }
+        None => old.attention("cliPort", "is no port number"),
+    }
     old.dropped("logColors", "colours are for terminals only");
     if let Some(logging) = old.within("logging") {
         logging_tables(&logging, daemon);
@@ -71,7 +75,7 @@ fn log_level(old: &Old<'_>, option: &str, daemon: &mut Table) {
         _ => None,
     };
     match new {
-        Some(_) if !daemon.lines.is_empty() => old.dropped(option, "logLevel has said it"),
+        Some(_) if daemon.has("log_level") => old.dropped(option, "logLevel has said it"),
         Some(new) => {
             daemon.text("log_level", new);
             old.taken(option, "daemon.log_level");

@@ -2,7 +2,6 @@
 
 const JOURNAL: &str = "the log goes to the journal, which keeps, rotates and shows it";
 const TRANSPORT: &str = "miners connect by stratum over TCP or TLS; other transports have no users any more";
-const ADMIN: &str = "commands do not come in through the miners' port; mpos-stratum has its own on this machine";
 const PEERS: &str = "the network of servers it was for is gone";
 const MAIL: &str = "MPOS mails its users; the daemon reports to the journal";
 const MEMCACHE: &str = "no memcache is needed";
@@ -34,8 +33,6 @@ pub(super) const OPTIONS: &[(&str, &str)] = &[
     ("USER_AGENT", TRANSPORT),
     ("BROWSER_ENABLE", TRANSPORT),
     ("PASSWORD_SALT", "never had an effect with MPOS"),
-    ("ADMIN_PASSWORD_SHA256", ADMIN),
-    ("ADMIN_RESTRICT_INTERFACE", ADMIN),
     ("SIGNING_KEY", PEERS),
     ("SIGNING_ID", PEERS),
     ("IRC_*", PEERS),

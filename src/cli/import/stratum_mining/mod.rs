@@ -65,6 +65,7 @@ pub(super) fn import(cx: &Context, file: &str, settings: &Settings, mpos: Option
     pool::coinbase(&old, &mut coin, described);
     let nodes = nodes(&old, &mut coin);
     pool::templates(&old, &mut coin);
+    pool::update_block(&old, &mut coin);
     let ports = difficulties::port(cx, &old, &mut coin, &scale);
     let login = mysql(&old);
     database::put(&mut coin, &login);

@@ -1,6 +1,6 @@
 //! The options of the pool itself: payout, coinbase, templates, workers, logging.
 
-use super::super::draft::{CoinDraft, Table, number};
+use super::super::draft::{CoinDraft, Table, number, text};
 use super::super::history::{Context, Old};
 use super::super::identity;
 use crate::coin::preset::Preset;
@@ -127,6 +127,29 @@ pub(super) fn workers(old: &Old<'_>, coin: &mut CoinDraft) {
             old.taken("DB_LOADER_REC_MAX", "ledger.batch_rows_max");
         }
         _ => old.dropped("DB_LOADER_REC_MAX", "its old default; batch_rows_max has its own"),
+    }
+}
+
+/// Who may say `mining.update_block`, as the nodes' `blocknotify` lines do.
+pub(super) fn update_block(old: &Old<'_>, coin: &mut CoinDraft) {
+    let is_digest = |digest: &&str| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let Some(digest) = old.text("ADMIN_PASSWORD_SHA256").filter(is_digest) else {
+        old.dropped("ADMIN_PASSWORD_SHA256", "none: nobody may tell of blocks on the miners' port");
+        old.dropped("ADMIN_RESTRICT_INTERFACE", "ADMIN_PASSWORD_SHA256 is not set");
+        return;
+    };
+    coin.update_block.text("password_sha256", &digest.to_ascii_lowercase());
+    let why = "for mining.update_block only; other commands are mpos-stratum's own, on this machine";
+    old.adapted("ADMIN_PASSWORD_SHA256", "update_block.password_sha256", why);
+    match old.text("ADMIN_RESTRICT_INTERFACE").filter(|from| from.parse::<std::net::IpAddr>().is_ok()) {
+        Some(from) => {
+            coin.update_block.set("from", format!("[{}]", text(from)));
+            old.taken("ADMIN_RESTRICT_INTERFACE", "update_block.from");
+        }
+        None => {
+            let why = "was open to everybody; here to this machine, unless `from` says more";
+            old.attention("ADMIN_RESTRICT_INTERFACE", why);
+        }
     }
 }
 
