@@ -3,6 +3,7 @@
 mod algo;
 mod audit;
 mod check;
+mod import;
 mod notify;
 mod run;
 mod spool;
@@ -27,7 +28,8 @@ acknowledged share becomes exactly one row, also when the database was away in b
 
 const AFTER_HELP: &str = "\
 First steps:
-  1. Copy config.example.toml to /etc/mpos-stratum/config.toml and fill in what is marked.
+  1. Copy config.example.toml to /etc/mpos-stratum/config.toml and fill in what is marked, or let
+     `mpos-stratum import` write it out of the configuration of stratum-mining, NOMP or MPOS.
   2. mpos-stratum check --config /etc/mpos-stratum/config.toml
      lists everything that is wrong at once, or shows how the configuration was understood.
   3. mpos-stratum check --online --config /etc/mpos-stratum/config.toml
@@ -54,6 +56,8 @@ enum Command {
     /// Nothing is connected to and nothing is changed: neither the nodes nor the database are asked, unless with
     /// `--online`.
     Check(check::Arguments),
+    /// Write a configuration out of that of an older stratum server
+    Import(import::Arguments),
     /// Tell the running daemon of a new block: the node's `blocknotify=mpos-stratum notify COIN %s`
     Notify(notify::Arguments),
     /// List proof-of-work algorithms, or hash headers with them
@@ -78,6 +82,7 @@ pub fn main() -> Exit {
         Ok(cli) => match cli.command {
             Command::Run(argument) => run::run(&argument.config),
             Command::Check(arguments) => check::run(&arguments),
+            Command::Import(arguments) => import::run(&arguments),
             Command::Notify(arguments) => notify::run(&arguments),
             Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),

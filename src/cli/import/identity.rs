@@ -1,0 +1,186 @@
+//! What an old file says about the coin itself: algorithm, preset, address.
+
+use super::draft::{Asked, CoinDraft, Kind, text};
+use super::history::Context;
+use crate::chain::address;
+use crate::coin::preset::{self, PRESETS, Preset};
+use crate::pow::Algorithm;
+use crate::pow::names::{self, Named};
+
+/// The algorithm that an old spelling means. Python's modules are called after it, as in `x11_hash`.
+pub(super) fn algorithm(spelling: &str) -> Option<&'static Named> {
+    names::find(spelling).or_else(|| names::find(spelling.strip_suffix("_hash")?))
+}
+
+/// A value of a preset.
+fn of_preset(preset: &Preset, key: &str) -> Option<toml::Value> {
+    toml::from_str::<toml::Table>(preset.toml).ok()?.get(key).cloned()
+}
+
+/// The presets of an algorithm.
+pub(super) fn presets(named: &Named) -> impl Iterator<Item = &'static Preset> {
+    let name = named.name;
+    PRESETS.iter().filter(move |preset| {
+        let algorithm = of_preset(preset, "algorithm");
+        algorithm.as_ref().and_then(toml::Value::as_str).and_then(names::find).is_some_and(|found| found.name == name)
+    })
+}
+
+/// The preset that a coin's name means, if it has this algorithm.
+pub(super) fn preset_of(coin: &str, named: &Named) -> Option<&'static Preset> {
+    let is = |preset: &&Preset| preset.name == coin || preset.name == format!("{coin}-{}", named.name);
+    presets(named).find(is)
+}
+
+/// A number of a coin's profile: the preset's, else the algorithm's.
+pub(super) fn bits(preset: Option<&Preset>, key: &str, usual: Option<u8>) -> Option<u8> {
+    let own = preset.and_then(|preset| of_preset(preset, key)).and_then(|value| value.as_integer());
+    own.and_then(|own| u8::try_from(own).ok()).or(usual)
+}
+
+/// A coin's name as our files take it.
+pub(super) fn name(old: &str) -> Option<String> {
+    let letter = |letter: char| match letter.to_ascii_lowercase() {
+        letter if letter.is_ascii_lowercase() || letter.is_ascii_digit() => letter,
+        _ => '-',
+    };
+    let name: String = old.trim().chars().take(32).map(letter).collect();
+    let name = name.trim_matches('-').to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+/// Writes name and preset, or what must be told in a preset's stead. `true`: the coin is described by its keys
+/// alone. `address` is one of the coin's, to suggest a preset by.
+pub(super) fn put(
+    cx: &Context,
+    coin: &mut CoinDraft,
+    named: &Named,
+    preset: Option<&Preset>,
+    suggested: Option<&str>,
+    address: Option<&str>,
+) -> bool {
+    let name = coin.name.clone();
+    coin.own.text("name", &name);
+    let answered = cx.answers.find(&name, "preset");
+    let preset = match answered {
+        Some("none") => None,
+        Some(answer) => match preset::find(answer) {
+            Some(preset) => Some(preset),
+            None => {
+                cx.answers.refuse(format!("the answer to {name}.preset is no preset of this version, and not `none`"));
+                None
+            }
+        },
+        None => preset,
+    };
+    if let Some(preset) = preset {
+        coin.own.text("preset", preset.name);
+        return false;
+    }
+    let names: Vec<&str> = presets(named).map(|preset| preset.name).collect();
+    if answered.is_none() && !names.is_empty() {
+        let asks = format!(
+            "which coin is it? The old file does not say. There are presets for {}; `none` describes another coin of the \
+             algorithm {} by the keys below.",
+            names.join(", "),
+            named.name
+        );
+        let fits = |preset: &&Preset| address.is_some_and(|address| is_address(address, Some(preset)).is_ok());
+        let by_address = || presets(named).find(fits).map(|preset| preset.name);
+        let example = suggested.filter(|name| names.contains(name)).or_else(by_address).unwrap_or("none");
+        coin.own.ask(cx, &name, Asked { id: "preset", key: "preset", kind: Kind::Text, asks, example, forced: false });
+        return false;
+    }
+    describe(cx, coin, named);
+    true
+}
+
+/// The keys that stand in a preset's stead.
+fn describe(cx: &Context, coin: &mut CoinDraft, named: &Named) {
+    let name = coin.name.clone();
+    coin.own.text("algorithm", named.name);
+    if named.algorithm != Algorithm::Sha256d {
+        coin.own.ask(cx, &name, Asked {
+            id: "block_hash",
+            key: "block_hash",
+            kind: Kind::Text,
+            asks: "which hash of the header does the node's `getblock` report: \"sha256d\" of it, or \"pow\", the proof of \
+                   work itself? MPOS finds the finder of a block by it; nearly all coins say sha256d."
+                .to_owned(),
+            example: "sha256d",
+            forced: false,
+        });
+    }
+    for (id, key, what, example, kind, forced) in [
+        (
+            "addresses.pubkey_hash",
+            "pubkey_hash",
+            "version bytes of addresses (PUBKEY_ADDRESS)",
+            "48",
+            Kind::Numbers,
+            false,
+        ),
+        (
+            "addresses.script_hash",
+            "script_hash",
+            "version bytes of script addresses (SCRIPT_ADDRESS)",
+            "5",
+            Kind::Numbers,
+            false,
+        ),
+    ] {
+        let asks = format!("{what} in the node's source, chainparams.cpp, main and test network together?");
+        coin.addresses.ask(cx, &name, Asked { id, key, kind, asks, example, forced });
+    }
+}
+
+/// Whether a text can be an address at all, and if the preset is known, one of this coin.
+fn is_address(address: &str, preset: Option<&Preset>) -> Result<(), String> {
+    let plain = address.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !plain || !(14..=90).contains(&address.len()) {
+        return Err("it is no address".to_owned());
+    }
+    let Some(forms) = preset.and_then(|preset| of_preset(preset, "addresses")) else { return Ok(()) };
+    let numbers = |key: &str| -> Vec<u8> {
+        let list = forms.get(key).and_then(toml::Value::as_array).into_iter().flatten();
+        list.filter_map(|number| u8::try_from(number.as_integer()?).ok()).collect()
+    };
+    let segwit = forms.get("segwit").and_then(toml::Value::as_array).into_iter().flatten();
+    let segwit: Vec<String> = segwit.filter_map(|prefix| prefix.as_str().map(str::to_owned)).collect();
+    let (pubkey_hash, script_hash) = (numbers("pubkey_hash"), numbers("script_hash"));
+    let forms = address::Forms { pubkey_hash: &pubkey_hash, script_hash: &script_hash, segwit: &segwit };
+    address::decode(address, &forms).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Writes the payout address, or asks for it. `true` if the old one was taken.
+pub(super) fn put_payout(cx: &Context, coin: &mut CoinDraft, old: Option<&str>, preset: Option<&Preset>) -> bool {
+    coin.own.note("It must be an address of the wallet that MPOS uses: else MPOS never sees the blocks.");
+    let problem = match old.map(|address| (address, is_address(address, preset))) {
+        Some((address, Ok(()))) => {
+            coin.own.set("payout_address", text(address));
+            return true;
+        }
+        Some((_, Err(why))) => format!("The old one cannot be used: {why}."),
+        None => "The old files name none.".to_owned(),
+    };
+    let asks = format!("which address of MPOS's wallet earns the blocks? {problem}");
+    let (name, example) = (coin.name.clone(), "an-address-of-your-wallet");
+    let about = Asked { id: "payout_address", key: "payout_address", kind: Kind::Text, asks, example, forced: false };
+    coin.own.ask(cx, &name, about);
+    false
+}
+
+/// Asks for the worker that earns blocks of nobody: no predecessor knew one.
+pub(super) fn put_fallback_worker(cx: &Context, coin: &mut CoinDraft) {
+    let name = coin.name.clone();
+    coin.own.ask(cx, &name, Asked {
+        id: "fallback_worker",
+        key: "fallback_worker",
+        kind: Kind::Text,
+        asks: "which existing worker of MPOS, account.worker, is credited with a block that was found by nobody who is \
+               authorised? The old server threw such blocks away."
+            .to_owned(),
+        example: "pool.fallback",
+        forced: false,
+    });
+}

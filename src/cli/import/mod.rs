@@ -1,0 +1,244 @@
+//! `mpos-stratum import`: the configuration of an older stratum server as one of ours. Old files are read,
+//! never executed; every option of theirs gets a line that says what became of it.
+//!
+//! | file | job |
+//! | --- | --- |
+//! | `value`, `python`, `json`, `php` | old files into values with their lines, within bounds |
+//! | `stratum_mining/`, `nomp/`, `mpos` | what the options of a format mean |
+//! | `difficulty` | the traps between old difficulties and ours |
+//! | `identity`, `database`, `port` | what the formats have in common |
+//! | `answers`, `history`, `draft`, `write` | what the operator adds, what became of each option, the new file |
+
+mod answers;
+mod database;
+mod difficulty;
+mod draft;
+mod file;
+mod history;
+mod identity;
+mod json;
+mod mpos;
+mod nomp;
+mod php;
+mod port;
+mod python;
+mod stratum_mining;
+#[cfg(test)]
+mod tests;
+mod value;
+mod write;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use self::answers::Answers;
+use self::draft::Draft;
+use self::file::Unusable;
+use self::history::{Context, Fate};
+use self::mpos::MposFacts;
+use super::say;
+use crate::exit::Exit;
+
+const LONG_ABOUT: &str = "\
+Write a configuration out of that of an older stratum server.
+
+Old files are read and never executed. Behind the new configuration stands what became of every old option:
+taken, adapted, dropped, each with the reason. What no old file says is asked: by `QUESTION` in the new file,
+and here, with the --answer that answers it.
+
+A unit of difficulty stood for different amounts of work in different servers. Where that is not known it is
+asked, or measured by a miner whose hash rate you know:
+
+  mpos-stratum import stratum-mining conf/config.py --known-miner 1.2M,16,0.9
+
+means 1.2 MH/s, which at difficulty 16 had an accepted share each 0.9 s.
+
+In ten minutes:
+  1. mpos-stratum import nomp /srv/nomp --mpos /srv/mpos/include/config/global.inc.php \\
+       --answer fallback_worker=pool.fallback --output config.toml
+  2. mpos-stratum check --config config.toml
+  3. stop the old server, mpos-stratum run --config config.toml
+
+Exit codes: 0 complete, 1 questions are open, 64 command line, 69 the output cannot be written, 78 an old file
+is broken.";
+
+/// Arguments of `import`.
+#[derive(Args)]
+#[command(about = "Write a configuration out of that of an older stratum server", long_about = LONG_ABOUT)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    source: Source,
+}
+
+#[derive(Subcommand)]
+enum Source {
+    /// stratum-mining (Python): its conf/config.py
+    StratumMining {
+        /// The file with the settings
+        file: PathBuf,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// NOMP, node-open-mining-portal: its folder with config.json, pool_configs and coins
+    Nomp {
+        /// The folder
+        dir: PathBuf,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// MPOS's own include/config/global.inc.php, if there is no old stratum server
+    Mpos {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+#[derive(Args)]
+struct Options {
+    /// MPOS's global.inc.php, to compare database, wallet and difficulty with; with several coins one for each
+    #[arg(long, value_name = "FILE")]
+    mpos: Vec<PathBuf>,
+    /// The answer to a question, such as fallback_worker=pool.fallback; COIN. before it for one coin only
+    #[arg(long, value_name = "[COIN.]QUESTION=VALUE")]
+    answer: Vec<String>,
+    /// A miner that tells what the old difficulties meant: its hash rate as in 1.2M, its difficulty, seconds per share
+    #[arg(long, value_name = "[COIN=]HASHRATE,DIFFICULTY,SECONDS")]
+    known_miner: Vec<String>,
+    /// Where to write the configuration, readable by its owner only; it must not exist. Without it, standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let (Source::StratumMining { options, .. } | Source::Nomp { options, .. } | Source::Mpos { options, .. }) =
+        &arguments.source;
+    let cx = Context::new(Answers::new(&options.answer, &options.known_miner));
+    let draft = match import(&cx, &arguments.source, options) {
+        Ok(draft) => draft,
+        Err(unusable) => {
+            let (_, _, remarks) = cx.into_parts();
+            for remark in remarks {
+                complain(&remark);
+            }
+            complain(&format!("{unusable}\n\nNothing was written."));
+            return Exit::Config;
+        }
+    };
+    let imported = Imported::new(cx, &draft);
+    if !imported.mistakes.is_empty() {
+        for mistake in &imported.mistakes {
+            complain(mistake);
+        }
+        return Exit::Usage;
+    }
+    let exit = put(options.output.as_deref(), &imported.text);
+    if exit != Exit::Ok {
+        return exit;
+    }
+    imported.tell(&draft)
+}
+
+fn import(cx: &Context, source: &Source, options: &Options) -> Result<Draft, Unusable> {
+    let facts = |path: &PathBuf, alone: bool| {
+        let settings = file::php(path)?;
+        Ok(MposFacts::read(cx, &path.display().to_string(), &settings, alone))
+    };
+    match source {
+        Source::Mpos { file, options } => {
+            if !options.mpos.is_empty() {
+                cx.answers.refuse("--mpos goes with the import of a stratum server; here the file itself is MPOS's");
+            }
+            Ok(facts(file, true)?.into_draft(cx))
+        }
+        Source::Nomp { dir, .. } => {
+            let facts: Vec<MposFacts> = options.mpos.iter().map(|path| facts(path, false)).collect::<Result<_, _>>()?;
+            nomp::import(cx, dir, &facts)
+        }
+        Source::StratumMining { file, .. } => {
+            if options.mpos.len() > 1 {
+                cx.answers.refuse("one --mpos file is enough: stratum-mining served one coin");
+            }
+            let settings = file::python(file)?;
+            let facts = options.mpos.first().map(|path| facts(path, false)).transpose()?;
+            Ok(stratum_mining::import(cx, &file.display().to_string(), &settings, facts.as_ref()))
+        }
+    }
+}
+
+/// An import that is done.
+struct Imported {
+    text: String,
+    became: Vec<history::Became>,
+    remarks: Vec<String>,
+    /// Of the command line.
+    mistakes: Vec<String>,
+}
+
+impl Imported {
+    fn new(cx: Context, draft: &Draft) -> Self {
+        let (answers, became, remarks) = cx.into_parts();
+        let text = write::write(draft, &became, &remarks);
+        Self { text, became, remarks, mistakes: answers.mistakes() }
+    }
+
+    /// Tells what is left to do. The new file is read as `run` would read it, so that nothing that is wrong
+    /// with it comes as a surprise.
+    fn tell(&self, draft: &Draft) -> Exit {
+        let attention = self.became.iter().filter(|line| matches!(line.fate, Fate::Attention(_)));
+        for line in attention {
+            complain(&format!("{}: {}", line.file, write::told(line)));
+        }
+        for remark in &self.remarks {
+            complain(remark);
+        }
+        let blocked = draft.coins.iter().filter(|coin| !coin.blocked.is_empty());
+        let mut open = 0;
+        for coin in blocked {
+            open += 1;
+            complain(&format!("{}: cannot be served by this version: {}", coin.name, coin.blocked.join("; ")));
+        }
+        for question in write::questions(draft) {
+            open += 1;
+            let example = match question.example.as_str() {
+                "" => "to be filled in".to_owned(),
+                example => format!("--answer {}={example}", question.id),
+            };
+            complain(&format!("QUESTION {}: {} ({example})", question.id, question.asks));
+        }
+        if open > 0 {
+            return Exit::Findings;
+        }
+        match crate::config::parse(Path::new("the new file"), self.text.clone()) {
+            Ok(_) => Exit::Ok,
+            Err(error) => {
+                complain(&error.to_string());
+                Exit::Findings
+            }
+        }
+    }
+}
+
+fn put(output: Option<&Path>, text: &str) -> Exit {
+    let Some(path) = output else {
+        // A reader that went away is no reason to fail.
+        let _ = std::io::stdout().write_all(text.as_bytes());
+        return Exit::Ok;
+    };
+    match file::create(path, text) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            complain(&format!("{}: cannot be written: {error}", path.display()));
+            Exit::Unavailable
+        }
+    }
+}
+
+/// A line to standard error.
+fn complain(what: &str) {
+    let lines: Vec<String> = what.lines().map(write::printable).collect();
+    say(&mut std::io::stderr(), lines.join("\n"));
+}

@@ -1,0 +1,146 @@
+//! NOMP's `coins/*.json`.
+
+use super::super::difficulty::{self, OldBits, RowUnits, Scale};
+use super::super::draft::CoinDraft;
+use super::super::history::{Context, Old, short};
+use super::super::identity;
+use super::super::mpos::MposFacts;
+use crate::coin::preset::{self, Preset};
+use crate::pow::Algorithm;
+use crate::pow::names::Named;
+
+/// log2 of the hashes behind one unit of difficulty where it is not 32, by NOMP's names.
+const BITS: [(&str, u8); 12] = [
+    ("scrypt", 16),
+    ("scrypt-og", 16),
+    ("scrypt-jane", 16),
+    ("scrypt-n", 16),
+    ("keccak", 24),
+    ("blake", 24),
+    ("fugue", 24),
+    ("groestl", 24),
+    ("x16r", 24),
+    ("x16rv2", 24),
+    ("neoscrypt", 27),
+    ("sha256", 32),
+];
+
+/// Options from which nothing follows.
+const IDLE: &[(&str, &str)] = &[
+    ("name", "the pool is called otherwise"),
+    ("symbol", "a coin goes by its name and preset"),
+    ("peerMagic", "is none: four bytes in hexadecimal"),
+    ("peerMagicTestnet", "peerMagic is what is taken; a test network's goes into p2p_magic by hand"),
+    ("peerMagicTestNet", "was misspelt and never read"),
+    ("diffShift", "was not read any more"),
+    ("hasGetInfo", "the node is asked what it knows"),
+    ("chainStartTime", "for algorithms whose cost grows with time"),
+    ("nMin", "for algorithms whose cost grows with time"),
+    ("nMax", "for algorithms whose cost grows with time"),
+    ("timeTable", "for algorithms whose cost grows with time"),
+    ("nValue", "for scrypt only"),
+    ("rValue", "for scrypt only"),
+];
+
+/// What the rest of the pool needs to know of the coin.
+pub(super) struct Identified {
+    pub(super) preset: Option<&'static Preset>,
+    pub(super) scale: Scale,
+}
+
+/// Writes what the coin is.
+pub(super) fn import(
+    cx: &Context,
+    old: Old<'_>,
+    coin: &mut CoinDraft,
+    address: Option<&str>,
+    mpos: Option<&MposFacts>,
+) -> Identified {
+    let spelling = old.text("algorithm").unwrap_or_default().to_ascii_lowercase();
+    blockers(&old, coin);
+    let Some(named) = identity::algorithm(&spelling) else {
+        let what = format!("the algorithm {:?} is none of this version", short(&spelling));
+        old.attention("algorithm", what.clone());
+        coin.blocked.push(what);
+        coin.own.text("name", &coin.name.clone());
+        old.dropped("mposDiffMultiplier", "the coin cannot be served");
+        old.finish(IDLE);
+        return Identified { preset: None, scale: Scale::unchanged() };
+    };
+    let answer = cx.answers.find(&coin.name, "preset");
+    let preset = match answer {
+        Some(answer) => preset::find(answer),
+        None => identity::preset_of(&coin.name, named),
+    };
+    old.taken("name", "name");
+    old.taken("algorithm", if preset.is_some() { "preset" } else { "algorithm" });
+    identity::put(cx, coin, named, preset, None, address);
+    scrypt(&old, coin, named);
+    let is_magic = |magic: &&str| magic.len() == 8 && magic.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(magic) = old.text("peerMagic").filter(is_magic) {
+        coin.own.text("p2p_magic", &magic.to_ascii_lowercase());
+        old.taken("peerMagic", "p2p_magic");
+    }
+    let ours = identity::bits(preset, "stratum_bits", Some(named.stratum_bits)).unwrap_or(named.stratum_bits);
+    let theirs = BITS.iter().find(|(name, _)| *name == spelling).map_or(32, |(_, bits)| *bits);
+    let old_bits = if theirs == ours {
+        OldBits::Known(ours)
+    } else {
+        let why = format!("NOMP demanded 2^{theirs} hashes for this algorithm, its miners count 2^{ours}.");
+        OldBits::OneOf(vec![ours, theirs], why)
+    };
+    let scale = Scale::settle(cx, &coin.name, old_bits, ours);
+    let multiplier = old.number("mposDiffMultiplier").filter(|multiplier| *multiplier > 0.0).unwrap_or(1.0);
+    let by = difficulty::power_of_two(multiplier);
+    let row = scale.old_bits().zip(by).and_then(|(bits, by)| bits.checked_sub(by));
+    let usual = identity::bits(preset, "mpos_bits", named.mpos_bits);
+    let name = coin.name.clone();
+    let units = RowUnits { usual, class: mpos.and_then(|facts| facts.class), old: row };
+    difficulty::put_mpos_bits(cx, &name, &mut coin.own, units);
+    match by {
+        Some(_) => old.adapted("mposDiffMultiplier", "mpos_bits", "log2 of it is stratum_bits less mpos_bits"),
+        None => old.attention("mposDiffMultiplier", "is no power of two, so it fits no class of MPOS"),
+    }
+    old.finish(IDLE);
+    Identified { preset, scale }
+}
+
+fn blockers(old: &Old<'_>, coin: &mut CoinDraft) {
+    if old.text("reward").is_some_and(|reward| reward.eq_ignore_ascii_case("POS")) {
+        let why = "proof-of-stake coins are not served by this version";
+        old.attention("reward", why);
+        coin.blocked.push(why.to_owned());
+    } else {
+        old.dropped("reward", "proof of work");
+    }
+    if old.flag("txMessages") == Some(true) {
+        let why = "coins with transaction messages are not served by this version";
+        old.attention("txMessages", why);
+        coin.blocked.push(why.to_owned());
+    } else {
+        old.dropped("txMessages", "no transaction messages");
+    }
+    match old.flag("normalHashing") {
+        Some(true) => old.adapted("normalHashing", "block_hash", "its blocks go by sha256d, as `getblock` tells"),
+        _ => old.dropped("normalHashing", "not set"),
+    }
+}
+
+/// The parameters of scrypt.
+fn scrypt(old: &Old<'_>, coin: &mut CoinDraft, named: &Named) {
+    if !matches!(named.algorithm, Algorithm::Scrypt { .. }) {
+        return;
+    }
+    if let Some(cost) = old.number("nValue") {
+        match difficulty::power_of_two(cost).filter(|log_n| (1..=20).contains(log_n)) {
+            Some(log_n) => {
+                coin.own.set("scrypt_log_n", log_n.to_string());
+                old.adapted("nValue", "scrypt_log_n", "its log2");
+            }
+            None => old.attention("nValue", "is no cost of scrypt: a power of two"),
+        }
+    }
+    if old.has("rValue") {
+        old.whole("rValue", &mut coin.own, "scrypt_r", 1.0..=8.0, 1.0);
+    }
+}

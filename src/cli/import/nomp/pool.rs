@@ -1,0 +1,215 @@
+//! NOMP's `pool_configs/*.json`, over the defaults of `config.json`.
+
+use super::super::database::{self, Part, port_number};
+use super::super::difficulty::{OLD_BITS, Scale};
+use super::super::draft::{CoinDraft, Table};
+use super::super::history::{Context, Old};
+use super::super::identity;
+use super::super::mpos::{MposFacts, one_name};
+use super::super::port::{self, OldPort, OldVardiff};
+use super::{accounts, coin, coin_name};
+
+/// Longest time between two templates that leaves block times right for MPOS, in seconds.
+const REFRESH_SECS_MAX: f64 = 30.0;
+
+const IDLE: &[(&str, &str)] = &[
+    ("paymentProcessing", "MPOS pays"),
+    ("redis", "no Redis is needed"),
+    ("api", "a hook for programs inside NOMP"),
+    ("shareVariancePercent", "was read nowhere; share_tolerance_percent is what miners may miss their target by"),
+];
+const IDLE_VARDIFF: &[(&str, &str)] = &[("maxJump", "never had an effect in NOMP; max_jump_percent is its place")];
+
+/// An option of the pool, or else of the defaults: whichever table has it.
+pub(super) fn layer<'l, 'a>(pool: &'l Old<'a>, defaults: &'l Old<'a>, option: &str) -> &'l Old<'a> {
+    if pool.has(option) { pool } else { defaults }
+}
+
+/// Writes a pool as a coin.
+pub(super) fn import(
+    cx: &Context,
+    pool: Old<'_>,
+    defaults: &Old<'_>,
+    coin_file: Old<'_>,
+    mpos: &[MposFacts],
+) -> Option<CoinDraft> {
+    let mut coin = CoinDraft { name: coin_name(&coin_file), ..CoinDraft::default() };
+    let mode = accounts::mode(&pool);
+    let login = accounts::login(mode.as_ref());
+    let facts = match mpos {
+        [only] => Some(only),
+        several => several.iter().find(|facts| facts.database.name.is_some() && facts.database.name == login.name),
+    };
+    if facts.is_none() && !mpos.is_empty() {
+        cx.remark(format!("{}: no --mpos file names the database of this pool", coin.name));
+    }
+    let identified = coin::import(cx, coin_file, &mut coin, pool.text("address"), facts);
+    match identity::put_payout(cx, &mut coin, pool.text("address"), identified.preset) {
+        true => pool.taken("address", "payout_address"),
+        false => pool.asked("address", "payout_address"),
+    }
+    recipients(&pool);
+    identity::put_fallback_worker(cx, &mut coin);
+    pool.whole("instanceId", &mut coin.own, "instance", 0.0..=65_535.0, 1.0);
+    let emit = layer(&pool, defaults, "emitInvalidBlockHashes");
+    if emit.flag("emitInvalidBlockHashes") == Some(true) {
+        coin.own.set("emit_invalid_block_hashes", "true");
+        emit.taken("emitInvalidBlockHashes", "emit_invalid_block_hashes");
+    } else {
+        emit.dropped("emitInvalidBlockHashes", "off here too");
+    }
+    templates(&pool, defaults, &mut coin);
+    let nodes = nodes(&pool, &mut coin);
+    p2p(&pool, &mut coin);
+    let ports = ports(cx, &pool, defaults, &mut coin, &identified.scale);
+    database::put(&mut coin, &login);
+    accounts::workers(cx, &pool, defaults, mode, &mut coin);
+    if let Some(facts) = facts {
+        facts.join(cx, &mut coin, &login, &nodes, &ports);
+    }
+    pool.finish(IDLE);
+    Some(coin)
+}
+
+/// Fees in the coinbase. MPOS takes fees too, so nobody loses money unseen, but the operator has to decide.
+fn recipients(pool: &Old<'_>) {
+    let recipients = pool.within("rewardRecipients");
+    let Some(recipients) = recipients else { return };
+    recipients.finish(&[("*", "see rewardRecipients")]);
+    pool.attention(
+        "rewardRecipients",
+        "the whole reward goes to payout_address now: give these recipients their share by MPOS's `fees`, or by hand",
+    );
+}
+
+fn templates(pool: &Old<'_>, defaults: &Old<'_>, coin: &mut CoinDraft) {
+    let table = &mut coin.templates;
+    let poll = layer(pool, defaults, "blockRefreshInterval");
+    if poll.number("blockRefreshInterval") == Some(0.0) {
+        poll.dropped("blockRefreshInterval", "polling was off; here it stays on beside long polling");
+    } else {
+        poll.whole("blockRefreshInterval", table, "poll_ms", 50.0..=60_000.0, 1.0);
+    }
+    for option in ["jobRebroadcastTimeout", "txRefreshInterval"] {
+        let old = layer(pool, defaults, option);
+        let factor = if option == "txRefreshInterval" { 0.001 } else { 1.0 };
+        let secs = old.number(option).map(|time| time * factor);
+        let has_one = table.has("refresh_secs");
+        match secs {
+            Some(secs) if secs > 0.0 && secs <= REFRESH_SECS_MAX && !has_one => {
+                old.whole(option, table, "refresh_secs", 1.0..=600.0, factor);
+            }
+            _ if has_one => old.dropped(option, "refresh_secs is set already"),
+            _ => {
+                let why = format!("{REFRESH_SECS_MAX}, the default: MPOS needs block times that are not older");
+                if old.has(option) {
+                    old.adapted(option, "templates.refresh_secs", why);
+                }
+            }
+        }
+    }
+}
+
+fn nodes(pool: &Old<'_>, coin: &mut CoinDraft) -> Vec<(String, u16)> {
+    let mut known = Vec::new();
+    // The first versions had one daemon, as a table.
+    let items = match pool.within("daemon") {
+        Some(only) => vec![only],
+        None => pool.items("daemons"),
+    };
+    for daemon in items {
+        let login = database::login(
+            &daemon,
+            &[
+                ("host", Part::Host, "node.url"),
+                ("port", Part::Port, "node.url"),
+                ("user", Part::User, "node.user"),
+                ("password", Part::Password, "node.password"),
+            ],
+        );
+        if !database::add_node(coin, &mut known, &login) {
+            daemon.dropped("host", "the same node as one before");
+        }
+        daemon.finish(&[]);
+    }
+    known.into_iter().map(|(host, port)| (one_name(&host), port)).collect()
+}
+
+/// The node's peer-to-peer port, which announces new blocks.
+fn p2p(pool: &Old<'_>, coin: &mut CoinDraft) {
+    let Some(old) = pool.within("p2p") else { return };
+    let address = old.text("host").zip(old.number("port").and_then(port_number));
+    let has_magic = coin.own.has("p2p_magic");
+    match (old.flag("enabled"), address, coin.nodes.first_mut()) {
+        (Some(true), Some((host, port)), Some(node)) if has_magic => {
+            node.text("p2p", &format!("{host}:{port}"));
+            old.taken("enabled", "node.p2p");
+            old.taken("host", "node.p2p");
+            old.taken("port", "node.p2p");
+        }
+        (Some(true), ..) => {
+            old.attention("enabled", "needs host, port and the coin's peerMagic; without it, long polling")
+        }
+        _ => old.dropped("enabled", "it was off"),
+    }
+    let off = "p2p is off";
+    old.finish(&[("host", off), ("port", off), ("disableTransactions", "transactions are never asked for")]);
+}
+
+fn ports(cx: &Context, pool: &Old<'_>, defaults: &Old<'_>, coin: &mut CoinDraft, scale: &Scale) -> Vec<u16> {
+    let proxy = layer(pool, defaults, "tcpProxyProtocol");
+    let proxied = proxy.flag("tcpProxyProtocol") == Some(true);
+    match proxied {
+        true => proxy.asked("tcpProxyProtocol", "trusted_proxies"),
+        false => proxy.dropped("tcpProxyProtocol", "off here too unless a port says otherwise"),
+    }
+    let mut extra = Table::default();
+    let idle = layer(pool, defaults, "connectionTimeout");
+    if idle.number("connectionTimeout").is_some_and(|secs| secs > 0.0) {
+        idle.whole("connectionTimeout", &mut extra, "idle_timeout_secs", 1.0..=86_400.0, 1.0);
+    } else {
+        idle.dropped("connectionTimeout", "not set; the default of idle_timeout_secs counts");
+    }
+    accounts::banning(layer(pool, defaults, "banning"), &mut extra);
+    let extra = port::pairs(extra);
+    let mut numbers = Vec::new();
+    for (number, old) in pool.tables("ports") {
+        let number = number.trim().parse::<f64>().ok().and_then(port_number);
+        let difficulty = port::difficulty(&old, "diff");
+        tell(&old, "diff", "port.difficulty", scale);
+        let vardiff = old.within("varDiff").and_then(|table| vardiff(table, scale));
+        if !old.has("varDiff") {
+            old.dropped("varDiff", "none: a fixed difficulty");
+        }
+        let old_port = OldPort { number, difficulty, vardiff, proxied };
+        port::add(cx, coin, scale, &old_port, &extra);
+        numbers.extend(number);
+        old.finish(&[]);
+    }
+    numbers
+}
+
+fn tell(old: &Old<'_>, name: &str, key: &str, scale: &Scale) {
+    match scale {
+        _ if port::difficulty(old, name).is_none() => old.asked(name, key),
+        Scale::Settled { factor, .. } if (factor - 1.0).abs() < 1e-12 => old.taken(name, key),
+        Scale::Settled { factor, .. } => old.adapted(name, key, format!("times {factor}, since its unit was another")),
+        Scale::Open { .. } => old.asked(name, OLD_BITS),
+    }
+}
+
+fn vardiff(table: Old<'_>, scale: &Scale) -> Option<OldVardiff> {
+    let bounds = port::difficulty(&table, "minDiff").zip(port::difficulty(&table, "maxDiff"));
+    tell(&table, "minDiff", "vardiff.min", scale);
+    tell(&table, "maxDiff", "vardiff.max", scale);
+    let mut times = port::times(&table, ["targetTime", "retargetTime", "variancePercent"], None);
+    if table.flag("x2mode") == Some(true) {
+        times.push(("double_steps", "true".to_owned()));
+        table.taken("x2mode", "vardiff.double_steps");
+    } else {
+        table.dropped("x2mode", "off here too");
+    }
+    table.finish(IDLE_VARDIFF);
+    let (min, max) = bounds?;
+    Some(OldVardiff { min, max, times })
+}

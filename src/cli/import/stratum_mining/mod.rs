@@ -1,0 +1,140 @@
+//! stratum-mining's `conf/config.py`, of every version that MPOS pools ran. One process served one coin on
+//! one port.
+
+mod difficulties;
+mod idle;
+mod pool;
+
+use super::answers::UNNAMED;
+use super::database::{self, Login, Part};
+use super::difficulty::{self, RowUnits, Scale};
+use super::draft::{CoinDraft, Draft, Table};
+use super::history::{Context, Old, short};
+use super::identity;
+use super::mpos::{MposFacts, one_name};
+use super::port;
+use super::value::Settings;
+use crate::coin::preset;
+
+/// Most standby nodes: the suffixes `_1` to `_98`.
+const STANDBY_MAX: usize = 98;
+
+/// Reads the file's settings into a draft.
+pub(super) fn import(cx: &Context, file: &str, settings: &Settings, mpos: Option<&MposFacts>) -> Draft {
+    for (line, what) in &settings.skipped {
+        cx.remark(format!("{file}:{line}: the statement {what}; it was passed over"));
+    }
+    let old = Old::new(cx, file, &settings.root);
+    let mut daemon = Table::default();
+    pool::log_level(&old, &mut daemon);
+    let mut coin = CoinDraft { name: name(cx), ..CoinDraft::default() };
+    let (spelling, option) = difficulties::algorithm(&old);
+    let named = spelling.and_then(identity::algorithm);
+    match named {
+        Some(named) => old.taken(option, &format!("preset or algorithm: {}", named.name)),
+        None => {
+            let what = spelling.map_or("no algorithm is named".to_owned(), |spelling| {
+                format!("the algorithm {:?} is none of this version", short(spelling))
+            });
+            old.attention(option, what.clone());
+            coin.blocked.push(what);
+            coin.own.text("name", &coin.name.clone());
+        }
+    }
+    pool::blockers(&old, &mut coin);
+    let preset = named.and_then(|named| {
+        let answer = preset::find(cx.answers.find(&coin.name, "preset")?)?;
+        identity::presets(named).any(|preset| preset.name == answer.name).then_some(answer)
+    });
+    let mut described = false;
+    let scale = match named {
+        Some(named) => {
+            let suggested = mpos.and_then(MposFacts::coin);
+            described = identity::put(cx, &mut coin, named, preset, suggested, old.text("CENTRAL_WALLET"));
+            let ours = identity::bits(preset, "stratum_bits", Some(named.stratum_bits)).unwrap_or(named.stratum_bits);
+            let scale = Scale::settle(cx, &coin.name, difficulties::old_bits(&old, ours), ours);
+            let usual = identity::bits(preset, "mpos_bits", named.mpos_bits);
+            let units = RowUnits { usual, class: mpos.and_then(|facts| facts.class), old: scale.old_bits() };
+            let name = coin.name.clone();
+            difficulty::put_mpos_bits(cx, &name, &mut coin.own, units);
+            scale
+        }
+        None => Scale::unchanged(),
+    };
+    pool::payout(cx, &old, &mut coin, preset);
+    pool::coinbase(&old, &mut coin, described);
+    let nodes = nodes(&old, &mut coin);
+    pool::templates(&old, &mut coin);
+    pool::update_block(&old, &mut coin);
+    let ports = difficulties::port(cx, &old, &mut coin, &scale);
+    let login = mysql(&old);
+    database::put(&mut coin, &login);
+    pool::workers(&old, &mut coin);
+    if let Some(facts) = mpos {
+        facts.join(cx, &mut coin, &login, &nodes, &ports);
+    }
+    old.finish(idle::OPTIONS);
+    Draft { daemon, coins: vec![coin] }
+}
+
+/// The coin's name: the old file has none.
+fn name(cx: &Context) -> String {
+    let preset = || cx.answers.find(UNNAMED, "preset").filter(|preset| *preset != "none");
+    let name = cx.answers.find(UNNAMED, "name").or_else(preset).and_then(identity::name);
+    name.unwrap_or_else(|| UNNAMED.to_owned())
+}
+
+/// The nodes: the first, and those on standby. Returns their addresses.
+fn nodes(old: &Old<'_>, coin: &mut CoinDraft) -> Vec<(String, u16)> {
+    let begin = if old.has("LITECOIN_TRUSTED_HOST") { "LITECOIN_TRUSTED" } else { "COINDAEMON_TRUSTED" };
+    let mut known = Vec::new();
+    for number in 0..=STANDBY_MAX {
+        let end = if number == 0 { String::new() } else { format!("_{number}") };
+        let option = |part: &str| format!("{begin}_{part}{end}");
+        if number > 0 && !old.has(&option("HOST")) {
+            continue;
+        }
+        let login = database::login(
+            old,
+            &[
+                (&option("HOST"), Part::Host, "node.url"),
+                (&option("PORT"), Part::Port, "node.url"),
+                (&option("USER"), Part::User, "node.user"),
+                (&option("PASSWORD"), Part::Password, "node.password"),
+            ],
+        );
+        if !database::add_node(coin, &mut known, &login) {
+            old.dropped(&option("HOST"), "the same node as one before");
+        }
+    }
+    known.into_iter().map(|(host, port)| (one_name(&host), port)).collect()
+}
+
+/// MPOS's database.
+fn mysql(old: &Old<'_>) -> Login {
+    let driver = old.text("DATABASE_DRIVER").unwrap_or("mysql").to_ascii_lowercase();
+    if driver == "mysql" {
+        old.dropped("DATABASE_DRIVER", "MPOS's database is MySQL");
+    } else {
+        old.attention("DATABASE_DRIVER", "MPOS reads MySQL only: the database is to be told by hand");
+    }
+    if old.flag("DATABASE_EXTEND") == Some(true) {
+        old.attention("DATABASE_EXTEND", "a schema that MPOS does not read; MPOS's is written");
+    }
+    let login = database::login(
+        old,
+        &[
+            ("DB_MYSQL_HOST", Part::Host, "mpos.host"),
+            ("DB_MYSQL_PORT", Part::Port, "mpos.port"),
+            ("DB_MYSQL_USER", Part::User, "mpos.user"),
+            ("DB_MYSQL_PASS", Part::Password, "mpos.password"),
+            ("DB_MYSQL_DBNAME", Part::Name, "mpos.database"),
+        ],
+    );
+    if driver == "mysql" { login } else { Login::default() }
+}
+
+/// Keys that every port gets from an old table of its own.
+fn extra(table: Table) -> Vec<(&'static str, String)> {
+    port::pairs(table)
+}

@@ -1,0 +1,98 @@
+//! What one unit of difficulty stood for differed between servers and versions: nothing is copied blindly.
+
+use crate::{Run, file, scratch};
+
+/// The fixture with some lines put in another's place.
+fn with(changes: &[(&str, &str)], arguments: &[&str]) -> Run {
+    let mut text = std::fs::read_to_string(file("config.py")).unwrap();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    let (_folder, path) = scratch("config.py", &text);
+    let fixed = ["stratum-mining", path.to_str().unwrap(), "--answer", "fallback_worker=pool.fallback"];
+    Run::of(&[&fixed, arguments].concat())
+}
+
+const LITECOIN: [&str; 2] = ["--answer", "preset=litecoin"];
+const BITCOIN: [&str; 2] = ["--answer", "preset=bitcoin"];
+/// Scrypt, and the version's own idea of difficulty 1.
+const NO_DIFF1: (&str, &str) = ("CUSTOM_DIFF1 =", "CUSTOM_DIFF2 =");
+/// A sha256d coin of the version of 2015, paid to an address of Bitcoin's.
+const SHA256D: [(&str, &str); 2] = [
+    ("ALGO_NAME = 'ltc_scrypt'", "COINDAEMON_ALGO = 'sha256d'"),
+    ("LcPdXyShLWpSxbAoJsJyGu5V4AaSfh8evS", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"),
+];
+
+#[test]
+fn scrypt_without_a_difficulty_one_is_asked_for() {
+    let run = with(&[NO_DIFF1], &LITECOIN);
+    assert_eq!(run.code, 1);
+    run.complains("QUESTION litecoin.old_difficulty_bits");
+    run.complains("16 makes 8 of the old 8, 32 makes 524288 of the old 8");
+    assert!(run.text.contains("\ndifficulty = \"?\"\n"), "the daemon must not start with a guess");
+    assert!(mpos_stratum::config::parse(std::path::Path::new("x"), run.text).is_err());
+
+    for (answer, difficulty) in [("16", 8.0), ("32", 524288.0)] {
+        let answer = format!("old_difficulty_bits={answer}");
+        let run = with(&[NO_DIFF1], &[&LITECOIN[..], &["--answer", &answer]].concat());
+        // Rows of the one kind agree with MPOS's class, those of the other do not.
+        if difficulty > 8.0 {
+            assert_eq!(run.code, 1);
+            run.complains("QUESTION litecoin.mpos_bits");
+            run.complains("MPOS's own class for this algorithm has 16; the old server wrote rows by 32");
+            assert!(run.text.contains("\nmpos_bits = \"?\"\n"));
+            let answers = ["--answer", &answer, "--answer", "mpos_bits=16"];
+            let run = with(&[NO_DIFF1], &[&LITECOIN[..], &answers].concat());
+            assert_eq!(run.config().coins[0].ports[0].difficulty.get(), difficulty);
+        } else {
+            assert_eq!(run.config().coins[0].ports[0].difficulty.get(), difficulty);
+        }
+    }
+}
+
+#[test]
+fn a_known_miner_measures_it() {
+    // 1 MH/s at difficulty 16 by scrypt's unit: a share in 1.05 s.
+    let run = with(&[NO_DIFF1], &[&LITECOIN[..], &["--known-miner", "1M,16,1.05"]].concat());
+    assert_eq!(run.config().coins[0].ports[0].difficulty.get(), 8.0);
+    let run = with(&[NO_DIFF1], &[&LITECOIN[..], &["--known-miner", "litecoin=1M,16,40"]].concat());
+    assert_eq!(run.code, 64, "neither 16 nor 32");
+    run.complains("is none of 2^[16, 32]");
+}
+
+#[test]
+fn the_version_that_took_every_coin_for_scrypt_is_not_believed() {
+    let changes = [SHA256D[0], SHA256D[1], NO_DIFF1];
+    let run = with(&changes, &BITCOIN);
+    assert_eq!(run.code, 1);
+    run.complains(
+        "One version counted every coin as scrypt. 16 makes 0.0001220703125 of the old 8, 32 makes 8 of the old 8",
+    );
+    let run = with(&changes, &[&BITCOIN[..], &["--answer", "old_difficulty_bits=32"]].concat());
+    let coin = &run.config().coins[0];
+    assert_eq!((coin.ports[0].difficulty.get(), coin.profile.mpos_bits), (8.0, 32));
+    let answers = ["--answer", "old_difficulty_bits=16", "--answer", "mpos_bits=32"];
+    let run = with(&changes, &[&BITCOIN[..], &answers].concat());
+    let vardiff = run.config().coins[0].ports[0].vardiff.clone().unwrap();
+    assert_eq!((vardiff.min.get(), vardiff.max.get()), (8.0 / 65536.0, 1024.0 / 65536.0));
+    assert!(run.fate("POOL_TARGET").contains("adapted as port.difficulty: times 0.0000152587890625"));
+}
+
+#[test]
+fn coins_that_cannot_be_served_are_shown_as_comments() {
+    for (change, why) in [
+        (("'ltc_scrypt'", "'riecoin'"), "the algorithm \"riecoin\" is none of this version"),
+        (("COINDAEMON_REWARD = 'POW'", "COINDAEMON_REWARD = 'POS'"), "proof-of-stake coins are not served"),
+        (("COINDAEMON_TX = False", "COINDAEMON_TX = 'yes'"), "coins with transaction messages are not served"),
+    ] {
+        let run = with(&[change], &LITECOIN);
+        assert_eq!(run.code, 1, "{}", run.complaints);
+        run.complains(why);
+        assert!(run.text.contains("\n# [[coin]]\n") && !run.text.contains("\n[[coin]]"), "{}", run.text);
+        assert!(run.text.lines().all(|line| line.is_empty()
+            || line.starts_with('#')
+            || line == "[daemon]"
+            || line.starts_with("log_level")));
+    }
+}

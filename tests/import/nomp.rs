@@ -1,0 +1,189 @@
+//! NOMP's folder.
+
+use std::path::Path;
+
+use mpos_stratum::config::NodeLogin;
+
+use crate::{Run, file};
+
+const ANSWER: [&str; 2] = ["--answer", "fallback_worker=pool.fallback"];
+
+/// A copy of the folder, in which one file is another.
+fn copy(path: &str, content: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for inner in ["", "pool_configs", "coins"] {
+        let from = file(&format!("nomp/{inner}"));
+        std::fs::create_dir_all(folder.path().join(inner)).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            if entry.path().is_file() {
+                std::fs::copy(entry.path(), folder.path().join(inner).join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    std::fs::write(folder.path().join(path), content).unwrap();
+    folder
+}
+
+fn import(folder: &Path, extra: &[&str]) -> Run {
+    Run::of(&[&["nomp", folder.to_str().unwrap()], &ANSWER[..], extra].concat())
+}
+
+#[test]
+fn a_portal_moves_over_with_all_its_pools() {
+    let run = import(Path::new(&file("nomp")), &[]);
+    let config = run.config();
+    assert_eq!((config.daemon.worker_threads, config.daemon.log_level), (Some(4), tracing::Level::WARN));
+    let [doge, ltc] = config.coins.as_slice() else { panic!("two coins") };
+    assert_eq!((doge.name.as_str(), ltc.name.as_str()), ("dogecoin", "litecoin"));
+    assert_eq!((ltc.instance, ltc.emit_invalid_block_hashes, ltc.templates.poll.as_millis()), (7, true, 500));
+    assert_eq!(ltc.profile.template_rules, ["mweb", "segwit"]);
+    let shown = |port: &std::sync::Arc<mpos_stratum::config::Port>| {
+        let vardiff = port.vardiff.as_ref().map(|vardiff| {
+            format!("{} to {} in {} s, {}", vardiff.min, vardiff.max, vardiff.target.as_secs(), vardiff.double_steps)
+        });
+        format!("{}: {} {}", port.listen.port(), port.difficulty, vardiff.unwrap_or_default())
+    };
+    let ports: Vec<String> = ltc.ports.iter().map(shown).collect();
+    let expected = ["3008: 8 ", "3032: 32 8 to 512 in 15 s, true", "3256: 256 256 to 4096 in 60 s, false"];
+    assert_eq!(ports, expected);
+    let port = &ltc.ports[0];
+    assert_eq!((port.idle_timeout.as_secs(), port.rules.invalid_window_shares), (900, 200));
+    assert_eq!((port.rules.invalid_ratio_max, port.transport.limits.ban.as_secs()), (0.4, 300));
+    let NodeLogin::Password { password, .. } = &ltc.nodes[1].login else { panic!("a password") };
+    assert_eq!(password.reveal(), "123456", "a number in the place of a password");
+    assert_eq!((ltc.mpos.database.as_str(), ltc.workers.check_password), ("mpos_ltc", true));
+    // The pool of the first versions: by the coin's name, one daemon, stratumAuth, no bans.
+    assert_eq!((doge.mpos.database.as_str(), doge.workers.check_password), ("mpos_doge", false));
+    assert_eq!((doge.templates.refresh.as_secs(), doge.nodes[0].port), (20, 22555));
+    assert_eq!((doge.ports[0].rules.invalid_ratio_max, doge.ports[0].idle_timeout.as_secs()), (1.0, 600));
+}
+
+#[test]
+fn every_option_says_what_became_of_it() {
+    let run = import(Path::new(&file("nomp")), &[]);
+    for (option, fate) in [
+        ("logLevel", "taken as daemon.log_level"),
+        ("logColors", "dropped"),
+        ("cliPort", "adapted as daemon.nomp_listen"),
+        ("clustering.forks", "taken as worker_threads"),
+        ("defaultPoolConfigs.blockRefreshInterval", "taken as poll_ms"),
+        ("defaultPoolConfigs.jobRebroadcastTimeout", "adapted as templates.refresh_secs"),
+        ("defaultPoolConfigs.connectionTimeout", "taken as idle_timeout_secs"),
+        ("defaultPoolConfigs.validateWorkerUsername", "dropped: always"),
+        ("defaultPoolConfigs.banning.time", "taken as ban_secs"),
+        ("defaultPoolConfigs.banning.purgeInterval", "dropped"),
+        ("defaultPoolConfigs.redis", "dropped: no Redis"),
+        ("website", "dropped: MPOS is the web site"),
+        ("switching.switch1.enabled", "dropped"),
+        ("switching.switch2.enabled", "LOOK AT THIS"),
+        ("profitSwitch", "dropped"),
+        ("paymentProcessing", "dropped: MPOS pays"),
+        ("rewardRecipients", "LOOK AT THIS"),
+        ("ports.3256.varDiff.targetTime", "adapted as target_secs"),
+        ("ports.3256.varDiff.maxJump", "dropped"),
+        ("daemons[1].password", "taken as node.password"),
+        ("p2p.host", "taken as node.p2p"),
+        ("p2p.disableTransactions", "dropped"),
+        ("mposMode.autoCreateWorker", "taken as workers.auto_create"),
+        ("shareProcessing.mpos.stratumAuth", "taken as workers.check_password"),
+        ("shareProcessing.internal", "dropped"),
+        ("ownPatch", "no option that is known"),
+        ("peerMagic", "taken as p2p_magic"),
+        ("mposDiffMultiplier", "adapted as mpos_bits"),
+    ] {
+        assert!(run.fate(option).contains(fate), "{}", run.fate(option));
+    }
+    let unknown = run.text.lines().filter(|line| line.contains("no option that is known")).count();
+    assert_eq!(unknown, 1, "{}", run.text);
+    run.complains("rewardRecipients: LOOK AT THIS: the whole reward goes to payout_address now");
+    run.complains("broken.json:4: expected a comma or }, found '\"': this pool is left out");
+    run.complains("pool_configs/idle.json: not enabled");
+    for secret in ["notify-secret", "web-secret", "payment-secret", "patch-secret"] {
+        assert!(!run.text.contains(secret) && !run.complaints.contains(secret), "{secret}");
+    }
+    for secret in ["rpc-secret", "db-secret", "doge-secret"] {
+        assert!(run.text.contains(secret) && !run.complaints.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn each_coin_has_the_mpos_whose_database_it_writes() {
+    let (_folder, other) = crate::scratch(
+        "doge.inc.php",
+        "<?php\n$config['db']['name'] = 'mpos_doge';\n$config['db']['shared']['workers'] = 'mpos_ltc';\n",
+    );
+    let mpos = file("global.inc.php");
+    let run = import(Path::new(&file("nomp")), &["--mpos", &mpos, "--mpos", other.to_str().unwrap()]);
+    let config = run.config();
+    let schemas: Vec<&str> = config.coins.iter().map(|coin| coin.mpos.workers_database.as_str()).collect();
+    assert_eq!(schemas, ["mpos_ltc", "mpos_ltc"]);
+    assert_eq!(config.coins[1].mpos.accounts_database, "mpos_accounts");
+    run.complains("litecoin: MPOS tells its users port 3334, on which no port listens here");
+}
+
+#[test]
+fn difficulties_that_miners_and_nomp_count_differently_are_asked_for() {
+    let coin = r#"{"name": "Maxcoin", "symbol": "MAX", "algorithm": "keccak", "peerMagic": "x"}"#;
+    let folder = copy("coins/litecoin.json", coin);
+    let run = import(folder.path(), &[]);
+    assert_eq!(run.code, 1);
+    run.complains("QUESTION maxcoin.old_difficulty_bits");
+    run.complains(
+        "NOMP demanded 2^24 hashes for this algorithm, its miners count 2^25. 25 makes 8 of the old 8, 24 makes 4",
+    );
+    run.complains("QUESTION maxcoin.mpos_bits");
+    run.complains("QUESTION maxcoin.addresses.pubkey_hash");
+    let answers = [
+        "maxcoin.old_difficulty_bits=25",
+        "maxcoin.mpos_bits=24",
+        "maxcoin.block_hash=sha256d",
+        "maxcoin.addresses.pubkey_hash=48,111",
+        "maxcoin.addresses.script_hash=5",
+    ];
+    let answers: Vec<&str> = answers.iter().flat_map(|answer| ["--answer", answer]).collect();
+    let config = import(folder.path(), &answers).config();
+    let coin = config.coins.iter().find(|coin| coin.name == "maxcoin").unwrap();
+    assert_eq!((coin.ports[0].difficulty.get(), coin.profile.mpos_bits), (8.0, 24));
+    assert_eq!(coin.profile.addresses.pubkey_hash, [48, 111]);
+}
+
+#[test]
+fn a_wrong_multiplier_is_not_copied() {
+    let coin = r#"{"name": "Litecoin", "algorithm": "scrypt", "mposDiffMultiplier": 256}"#;
+    let run = import(copy("coins/litecoin.json", coin).path(), &[]);
+    assert_eq!(run.code, 1);
+    run.complains("QUESTION litecoin.mpos_bits");
+    run.complains("MPOS's own class for this algorithm has 16; the old server wrote rows by 8");
+}
+
+#[test]
+fn a_proxy_is_believed_only_by_its_address() {
+    let text = std::fs::read_to_string(file("nomp/config.json")).unwrap();
+    let folder = copy("config.json", &text.replace("\"tcpProxyProtocol\": false", "\"tcpProxyProtocol\": true"));
+    let run = import(folder.path(), &[]);
+    assert_eq!(run.code, 1);
+    run.complains("QUESTION litecoin.trusted_proxies");
+    let run = import(folder.path(), &["--answer", "trusted_proxies=192.0.2.10,10.0.0.0/8"]);
+    let proxy = run.config().coins[0].ports[0].transport.proxy.clone().unwrap();
+    assert_eq!((proxy.required, proxy.trusted.len()), (true, 2));
+}
+
+#[test]
+fn what_is_broken_or_missing_is_told() {
+    let run = import(copy("config.json", "{\n\"a\": 1,,\n}").path(), &[]);
+    assert_eq!((run.code, run.text.as_str()), (78, ""));
+    run.complains("config.json:2: expected a name in double quotes or }, found ','");
+    assert_eq!(import(Path::new("/nowhere"), &[]).code, 78);
+    // A coin file outside of its folder is none.
+    let folder = copy("pool_configs/dogecoin.json", "{\"enabled\": true, \"coin\": \"../config.json\"}");
+    let run = import(folder.path(), &[]);
+    run.complains("pool_configs/dogecoin.json:1: coin: there is no such file or coin in coins/");
+    // Two pools of one coin: NOMP refused to start.
+    let text = std::fs::read_to_string(file("nomp/pool_configs/litecoin.json")).unwrap();
+    import(copy("pool_configs/twice.json", &text).path(), &[]).complains("another pool has this coin too");
+    // A broken coin takes its pool with it, not the others.
+    let run = import(copy("coins/litecoin.json", "{\"name\": \"Litecoin\",\n ^}").path(), &[]);
+    run.complains("litecoin.json:2: expected a name in double quotes or }, found '^'");
+    assert_eq!(run.config().coins.len(), 1);
+}
