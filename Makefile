@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test kill-loop vardiff bench fmt lint deps
+.PHONY: help demo test kill-loop vardiff bench tips fmt lint deps
 
 # Ten thousand connections need ten thousand descriptors in the daemon and as many in the generator.
 RAISE_FILE_LIMIT := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
@@ -32,6 +32,10 @@ bench: ## Cost of every algorithm, load on the whole daemon: ARGS="--quick"; ARG
 	@tests/setup/install.sh bench
 	$(if $(findstring --only,$(ARGS)),,cargo bench --locked --bench pow -- $(ARGS))
 	@$(RAISE_FILE_LIMIT); set -x; cargo bench --locked --bench load -- $(ARGS)
+
+tips: ## How soon each source of new tips brings new work, and how much work that makes stale: ARGS="--blocks 40"
+	@tests/setup/install.sh test
+	@set -x; cargo bench --locked --bench tips -- $(ARGS)
 
 fmt: ## Format the sources
 	cargo fmt

@@ -72,6 +72,7 @@
 //! | drain | ids gone back, a column gone, no transactions, another writer | nothing is written until it is mended |
 //! | submit | nodes silent | asked again for an hour, then looked for; bytes and dossier are in files for the next start |
 //! | chain | a block is orphaned, or comes back | `upstream_result` follows, by the row's id; MPOS's rounds are not touched |
+//! | tip | a node lags, forks, lies or follows what others refuse | it is set aside with the reason, looked at again, taken back |
 //! | tip | no node answers | the last job stays for `stale_after_secs`, then submits are refused with a reason |
 //!
 //! A block candidate is a share whose hash meets the network target, whatever else is wrong with
@@ -107,7 +108,9 @@
 //! | drainer | per ledger | reads files | the spool grows to its bound |
 //! | directory | per worker store | a bounded queue | "try again" to the miner, no strike |
 //! | remembered workers | per worker store | 65,536, and `remember_hours` while the database is away | the one learnt longest ago is forgotten |
-//! | poller, long poll | per node | `watch` | the newest wins |
+//! | poller, long poll, ZMQ, peer connection | per node | `watch`; 4 MiB a message, 64 MiB a ZMQ frame | the newest wins; the connection is opened anew, ever more slowly |
+//! | tips that sources told of | per coin | 32 | the oldest is forgotten |
+//! | local doors (`notify.sock`, NOMP's line) | per daemon | 16 connections, 20 a second, 1 KiB a line | the next waits to be accepted; a longer line is not answered |
 //! | jobs per connection | 16 | older ones are unknown | |
 //! | found blocks being watched | a task each | 1,000 a coin | closed with the verdict they have | |
 //! | dossiers kept | 1,000 a coin | the oldest closed ones go | |

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mpos_stratum::coin::preset::PRESETS;
-use mpos_stratum::config::{self, Config, Durability, Endpoint, NodeLogin, Problem};
+use mpos_stratum::config::{self, Config, Durability, Endpoint, NodeLogin, NodeWays, Problem};
 use mpos_stratum::difficulty::mpos_factor;
 use mpos_stratum::pow::by_time::{Growth, Steps};
 use mpos_stratum::pow::{Algorithm, MemoryHard};
@@ -251,6 +251,51 @@ fn keys_that_are_missing_are_named_with_an_example() {
 }
 
 #[test]
+fn the_ways_to_a_node() {
+    let ways = |lines: &str| {
+        let text = least("user = \"rpc\"", &format!("user = \"rpc\"\n{lines}"));
+        text.replace("payout_address", "p2p_magic = \"fbc0b6db\"\npayout_address")
+    };
+    let node = |text: &str| read(text).coins[0].nodes[0].clone();
+    assert_eq!(node(&ways("")).ways, NodeWays::default());
+    let way = node(&ways("p2p = \"[::1]:9333\"\np2p_push_blocks = false")).ways.peer.unwrap();
+    assert_eq!(
+        (way.host.as_str(), way.port, way.magic, way.push_blocks),
+        ("::1", 9333, [0xfb, 0xc0, 0xb6, 0xdb], false)
+    );
+    assert_eq!(node(&ways("zmq = \"tcp://10.0.0.1:28332\"")).ways.zmq, Some(("10.0.0.1".to_owned(), 28332)));
+    let https = ways("ca_file = \"ca.pem\"").replace("http://127", "https://127");
+    assert_eq!(node(&https).ways.tls_ca, Some("/etc/ca.pem".into()));
+    assert_eq!(node(&https.replace("ca_file", "#")).ways.tls_ca, Some("/etc/ssl/certs/ca-certificates.crt".into()));
+    one_mistake(&ways("p2p = \"127.0.0.1\""), &["node[0].p2p", "host and port"]);
+    one_mistake(&ways("zmq = \"ipc:///x\""), &["node[0].zmq", "tcp://host:port"]);
+    one_mistake(&ways("p2p = \"127.0.0.1:9333\"").replace("p2p_magic", "#"), &["node[0].p2p", "p2p_magic"]);
+}
+
+#[test]
+fn who_may_say_that_there_is_a_block() {
+    let table = |lines: &str| least("[[coin.port]]", &format!("[coin.update_block]\n{lines}\n[[coin.port]]"));
+    let rules = |text: &str| read(text).coins[0].update_block.clone();
+    assert_eq!(rules(LEAST), None);
+    // The SHA-256 of "password", which is how stratum-mining keeps it.
+    let digest = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
+    let by_word = rules(&table("password = \"password\"")).unwrap();
+    let by_digest = rules(&table(&format!("password_sha256 = \"{digest}\""))).unwrap();
+    assert_eq!(by_word, by_digest);
+    assert!(
+        by_word
+            .from
+            .iter()
+            .all(|network| network.contains("127.0.0.1".parse().unwrap()) || network.contains("::1".parse().unwrap()))
+    );
+    one_mistake(&table("from = [\"::1\"]"), &["update_block.password"]);
+    one_mistake(&table("password_sha256 = \"hunter2\""), &["password_sha256", "64 hexadecimal digits"]);
+    let nomp = |address: &str| format!("[daemon]\nnomp_listen = \"{address}\"\n{LEAST}");
+    assert!(read(&nomp("127.0.0.1:17117")).daemon.nomp_listen.is_some());
+    one_mistake(&nomp("0.0.0.0:17117"), &["nomp_listen", "reached from outside"]);
+}
+
+#[test]
 fn unknown_keys_come_with_a_suggestion() {
     one_mistake(&least("difficulty = 16", "difficulty = 16\nlisten_bytes_max = 4"), &["no such key", "config.example"]);
     one_mistake(&format!("{LEAST}durability = \"power\""), &["mpos.durability", "it belongs in [coin.ledger]"]);
@@ -268,7 +313,7 @@ fn values_that_cannot_be_used() {
         one_mistake(&least("0.0.0.0:3333", bad), &["port[0].listen", bad, "[::]:3333"]);
     }
     for bad in
-        ["127.0.0.1:9332", "https://127.0.0.1:9332", "http://127.0.0.1", "http://a b:1", "http://h:0", "http://h:1/w"]
+        ["127.0.0.1:9332", "ftp://127.0.0.1:9332", "http://127.0.0.1", "http://a b:1", "http://h:0", "http://h:1/w"]
     {
         one_mistake(&least("http://127.0.0.1:9332", bad), &["node[0].url", "http://"]);
     }

@@ -13,20 +13,27 @@ mod payout;
 mod real;
 #[path = "node/settling.rs"]
 mod settling;
+#[path = "node/sides.rs"]
+mod sides;
 #[path = "node/standing.rs"]
 mod standing;
 mod support;
+#[path = "node/tips.rs"]
+mod tips;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mpos_stratum::clock::SystemClock;
+use mpos_stratum::coin::profile::BlockHash;
 use mpos_stratum::config::{Node, Templates};
+use mpos_stratum::node::chain::Chain;
 use mpos_stratum::node::nodes::Nodes;
 use mpos_stratum::node::poller::Poller;
 use mpos_stratum::node::submitter::Settling;
 use mpos_stratum::node::tip::Work;
 use mpos_stratum::node::verdict::{News, SolvedBlock, Unsettled, Verdict};
+use mpos_stratum::pow::Algorithm;
 use mpos_stratum::work::template::Template;
 use tokio::sync::watch;
 
@@ -38,6 +45,12 @@ fn rules() -> Vec<String> {
     vec!["segwit".into(), "mweb".into()]
 }
 
+/// A chain of sha256d headers; scrypt coins name their blocks by it too.
+fn chain() -> Arc<Chain> {
+    let (algorithm, block_hash) = (Algorithm::Sha256d, BlockHash::Sha256d);
+    Arc::new(Chain { rules: rules(), algorithm, block_hash })
+}
+
 /// Polling that is quick, or so slow that only long polling or kicks can bring news.
 fn templates(poll: Duration, longpoll: bool) -> Templates {
     Templates { poll, refresh: Duration::from_secs(3600), longpoll, stale_after: Duration::from_secs(3600) }
@@ -46,7 +59,7 @@ fn templates(poll: Duration, longpoll: bool) -> Templates {
 /// Follows nodes by polling alone.
 fn follow(nodes: &[Node]) -> Poller {
     let settings = templates(Duration::from_millis(50), false);
-    Poller::start(&Nodes::new(nodes), &settings, &rules(), Arc::new(SystemClock::new()))
+    Poller::start(&Nodes::new(nodes), &settings, &chain(), Arc::new(SystemClock::new()))
 }
 
 /// Waits for work that is as wanted.
@@ -84,7 +97,7 @@ async fn settle(nodes: &Nodes, block: SolvedBlock, total: Duration) -> Settled {
     let mut answers = Vec::new();
     let outcome = loop {
         match settling.next().await.expect("no news is a decision") {
-            News::Submitted { .. } => (),
+            News::Submitted { .. } | News::Pushed { .. } => (),
             News::Answered { node, words } => answers.push((node, words)),
             News::Decided(verdict) => break Ok(verdict),
             News::Open(unsettled) => break Err(unsettled),

@@ -33,12 +33,16 @@ mod logs;
 mod orphans;
 #[path = "pool/resume.rs"]
 mod resume;
+#[path = "pool/several_nodes.rs"]
+mod several_nodes;
 #[path = "pool/shares.rs"]
 mod shares;
 #[path = "pool/stage.rs"]
 mod stage;
 #[path = "pool/stranger.rs"]
 mod stranger;
+#[path = "pool/told.rs"]
+mod told;
 #[path = "pool/work.rs"]
 mod work;
 #[path = "pool/workers.rs"]

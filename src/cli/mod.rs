@@ -3,6 +3,7 @@
 mod algo;
 mod audit;
 mod check;
+mod notify;
 mod run;
 mod spool;
 
@@ -50,6 +51,8 @@ enum Command {
     ///
     /// Nothing is connected to and nothing is changed: neither the nodes nor the database are asked.
     Check(ConfigArgument),
+    /// Tell the running daemon of a new block: the node's `blocknotify=mpos-stratum notify COIN %s`
+    Notify(notify::Arguments),
     /// List proof-of-work algorithms, or hash headers with them
     #[command(subcommand)]
     Algo(algo::Algo),
@@ -72,6 +75,7 @@ pub fn main() -> Exit {
         Ok(cli) => match cli.command {
             Command::Run(argument) => run::run(&argument.config),
             Command::Check(argument) => check::run(&argument.config),
+            Command::Notify(arguments) => notify::run(&arguments),
             Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::problem::Problem;
 use super::rules::Rules;
 use super::secret::Secret;
-use super::transport::Transport;
+use super::transport::{Network, Transport};
 use crate::coin::profile::Profile;
 use crate::difficulty::Difficulty;
 
@@ -28,6 +28,10 @@ pub struct Config {
 pub struct Daemon {
     /// Where spools live, one directory per `shares` table.
     pub state_dir: PathBuf,
+    /// Where the socket for `mpos-stratum notify` is made.
+    pub runtime_dir: PathBuf,
+    /// Where lines of NOMP's `blocknotify` command are taken, always of the loopback; `None`: nowhere.
+    pub nomp_listen: Option<SocketAddr>,
     /// Threads of the runtime; `None`: one per core.
     pub worker_threads: Option<usize>,
     /// Threads for memory-hard hashes; `None`: cores less one, at least one.
@@ -72,6 +76,8 @@ pub struct Coin {
     pub confirmations: u32,
     /// Whether the hash of every share goes into `solution`, not only that of block candidates.
     pub emit_invalid_block_hashes: bool,
+    /// Who may say `mining.update_block` on its ports; `None`: nobody.
+    pub update_block: Option<UpdateBlock>,
     /// Stratum ports.
     pub ports: Vec<Arc<Port>>,
     /// The MPOS database.
@@ -80,6 +86,15 @@ pub struct Coin {
     pub workers: Workers,
     /// The spool in front of the database.
     pub ledger: Ledger,
+}
+
+/// Who may say `mining.update_block`, as stratum-mining's `blocknotify` script does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateBlock {
+    /// SHA-256 of the password.
+    pub password_sha256: [u8; 32],
+    /// From where.
+    pub from: Vec<Network>,
 }
 
 /// A coin daemon's RPC.
@@ -95,6 +110,34 @@ pub struct Node {
     pub login: NodeLogin,
     /// How long one call may take.
     pub timeout: Duration,
+    /// Its other connections and TLS.
+    pub ways: NodeWays,
+}
+
+/// Ways to a node beside plain RPC; without any, there are none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeWays {
+    /// HTTPS: the PEM file of the certificates that may vouch for the node.
+    pub tls_ca: Option<PathBuf>,
+    /// Its peer-to-peer port.
+    pub peer: Option<PeerWay>,
+    /// Host and port on which it publishes new blocks by ZMQ.
+    pub zmq: Option<(String, u16)>,
+}
+
+/// How to be a peer of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerWay {
+    /// Host name or address.
+    pub host: String,
+    /// Peer-to-peer port.
+    pub port: u16,
+    /// The four bytes every message of the coin's network begins with.
+    pub magic: [u8; 4],
+    /// The protocol version we claim to speak.
+    pub version: u32,
+    /// Whether solved blocks are sent there too, beside `submitblock`.
+    pub push_blocks: bool,
 }
 
 /// How to log in to a node.

@@ -8,9 +8,11 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use super::tls;
 use crate::config::{Node, NodeLogin};
 
 /// Largest cookie file that is read; a node's has about 75 bytes.
@@ -55,13 +57,14 @@ impl Connection {
         let stream = TcpStream::connect((node.host.as_str(), node.port)).await.map_err(broken)?;
         // Calls are small and waited for: never hold one back to fill a packet.
         stream.set_nodelay(true).map_err(broken)?;
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| Fault::Broken(error.to_string()))?;
-        let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection to a node ended");
+        let (sender, driver) = match &node.ways.tls_ca {
+            None => drive(stream).await?,
+            // Rare and large: its state is kept out of every call's.
+            Some(ca) => {
+                Box::pin(async { drive(tls::connect(stream, &node.host, ca).await.map_err(Fault::Broken)?).await })
+                    .await?
             }
-        });
+        };
         Ok(Self { sender, driver, authorization, host })
     }
 
@@ -91,6 +94,21 @@ impl Connection {
         })?;
         Ok((status, body.to_bytes()))
     }
+}
+
+/// Speaks HTTP on a stream, in a task of its own.
+async fn drive<S>(stream: S) -> Result<(SendRequest<Full<Bytes>>, JoinHandle<()>), Fault>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| Fault::Broken(error.to_string()))?;
+    let driver = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "connection to a node ended");
+        }
+    });
+    Ok((sender, driver))
 }
 
 fn host_header(host: &str, port: u16) -> String {

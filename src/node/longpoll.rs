@@ -82,6 +82,9 @@ async fn ask(watch: &Watch, id: &str, base: &Template) -> Outcome {
     match watch.longpoll(id, CALL_MAX).await {
         Ok(template) => {
             let new_tip = template.previous != base.previous;
+            if new_tip {
+                watch.bell.note(Source::Longpoll, template.previous, watch.bell.now());
+            }
             watch.offer(Some(base.previous), template, Source::Longpoll);
             if new_tip { Outcome::NewTip } else { Outcome::SameTip }
         }

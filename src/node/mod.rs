@@ -1,18 +1,24 @@
 //! The coin's nodes: JSON-RPC to the coin daemons, the tip and its template, solved blocks.
 //!
-//! Every node is watched by a task of its own (`poller`, with a long poll of `longpoll` beside it);
-//! what they learn meets in one `publisher`, which decides whose template the miners get. The first
-//! node in the order of the configuration that is ready is believed: another node's longer chain is
-//! no reason to leave it, because a node that does not know a rule of the coin would follow exactly
-//! such a chain. Solved blocks (`submitter`) go to all nodes at once on connections of their own; where
-//! they stand later is asked by `standing`.
+//! Every node is watched by tasks of its own (`poller`, with `longpoll`, `zmq` and `peer` beside it); what
+//! they learn meets in one `publisher`, which decides whose template the miners get: the best tip wins.
+//! Since a node that does not know a rule of the coin would follow exactly a longer chain that others
+//! refuse, `agreement` compares the nodes and sets aside who is not to be believed. Every source of new
+//! tips rings the one `bell`; `tally` counts who was first. Solved blocks (`submitter`) go to all nodes at
+//! once on connections of their own; where they stand later is asked by `standing`.
 
+mod agreement;
+mod backoff;
+pub mod bell;
+pub mod chain;
 mod connection;
 pub mod error;
 mod longpoll;
 pub mod lookup;
 pub mod nodes;
+pub mod overview;
 pub mod payout;
+mod peer;
 pub mod poller;
 mod publisher;
 mod pursuit;
@@ -20,6 +26,9 @@ mod queries;
 pub mod rpc;
 pub mod standing;
 pub mod submitter;
+pub mod tally;
 pub mod tip;
+mod tls;
 pub mod verdict;
 mod watched;
+mod zmq;

@@ -1,45 +1,163 @@
 //! All nodes of a coin, with what is known about each.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::broadcast;
 
 use super::error::RpcError;
 use super::rpc::Rpc;
 use super::tip::NodeState;
-use crate::config;
+use crate::config::{self, NodeWays};
+
+/// Blocks on their way to a peer connection; when more wait, the oldest is left to `submitblock`.
+const PUSHED_MAX: usize = 8;
+
+/// Why a node that answers is not believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aside {
+    /// It is behind, on the same chain.
+    Lagging {
+        /// Where it is and where the others are.
+        reason: String,
+    },
+    /// It is on another chain, or says what cannot be so: neither its templates nor its words about
+    /// blocks count.
+    Distrusted {
+        /// What was seen.
+        reason: String,
+    },
+}
+
+impl Aside {
+    /// Why.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Lagging { reason } | Self::Distrusted { reason } => reason,
+        }
+    }
+}
+
+/// What is known about a node at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Known {
+    state: NodeState,
+    aside: Option<Aside>,
+    height: Option<u32>,
+}
 
 /// A node and its state.
 #[derive(Debug)]
 pub struct Node {
     /// Its RPC.
     pub rpc: Rpc,
-    state: Mutex<NodeState>,
+    /// How else it can be reached.
+    pub(super) ways: NodeWays,
+    known: Mutex<Known>,
+    /// Blocks for its peer-to-peer connection, while there is one.
+    pushed: broadcast::Sender<Arc<str>>,
 }
 
 impl Node {
+    fn new(node: &config::Node) -> Self {
+        let state = NodeState::Unreachable { problem: "it was not asked yet".into() };
+        Self {
+            rpc: Rpc::new(node.clone()),
+            ways: node.ways.clone(),
+            known: Mutex::new(Known { state, aside: None, height: None }),
+            pushed: broadcast::Sender::new(PUSHED_MAX),
+        }
+    }
+
     /// The node's name, for logs.
     pub fn name(&self) -> &str {
         self.rpc.name()
     }
 
-    /// How it was when it was last asked for a template.
-    pub fn state(&self) -> NodeState {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes how it is, and logs a change.
+    /// How it was when it was last asked for a template.
+    pub fn state(&self) -> NodeState {
+        self.known().state.clone()
+    }
+
+    /// Why it is not believed, if so.
+    pub fn aside(&self) -> Option<Aside> {
+        self.known().aside.clone()
+    }
+
+    /// Whether its words about blocks count.
+    pub(super) fn is_distrusted(&self) -> bool {
+        matches!(self.known().aside, Some(Aside::Distrusted { .. }))
+    }
+
+    /// Ready, and not set aside.
+    pub(super) fn is_believed(&self) -> bool {
+        let known = self.known();
+        known.state.is_ready() && known.aside.is_none()
+    }
+
+    /// One phrase for people: how it is and how high.
+    pub fn summary(&self) -> String {
+        let known = self.known();
+        let height = known.height.map_or_else(String::new, |height| format!(" at {height}"));
+        match (&known.aside, &known.state) {
+            (Some(aside), NodeState::Ready) => format!("{} set aside: {}", self.name(), aside.reason()),
+            (_, NodeState::Ready) => format!("{} ready{height}", self.name()),
+            (_, NodeState::Syncing { problem }) => format!("{} syncing: {problem}", self.name()),
+            (_, NodeState::Unreachable { problem }) => format!("{} away: {problem}", self.name()),
+            (_, NodeState::Refused { reason }) => format!("{} of no use: {reason}", self.name()),
+        }
+    }
+
+    /// Sends a solved block, in hexadecimal, to its peer-to-peer port. False: there is no connection.
+    pub(super) fn push_block(&self, hex: &Arc<str>) -> bool {
+        self.pushed.send(Arc::clone(hex)).is_ok()
+    }
+
+    /// For the peer connection while it stands.
+    pub(super) fn pushed_blocks(&self) -> broadcast::Receiver<Arc<str>> {
+        self.pushed.subscribe()
+    }
+
+    pub(super) fn set_height(&self, height: u32) {
+        self.known().height = Some(height);
+    }
+
+    /// Sets it aside or takes it back, and logs a change.
+    pub(super) fn set_aside(&self, aside: Option<Aside>) {
+        let mut known = self.known();
+        match (&known.aside, &aside) {
+            (None, None) => return,
+            (_, Some(Aside::Lagging { reason })) if !matches!(known.aside, Some(Aside::Lagging { .. })) => {
+                tracing::warn!(node = self.name(), reason, "node is set aside");
+            }
+            (old, Some(Aside::Distrusted { reason })) if old != &aside => {
+                tracing::error!(node = self.name(), reason, "node is set aside");
+            }
+            (Some(_), None) => tracing::info!(node = self.name(), "node is taken back"),
+            _ => (),
+        }
+        known.aside = aside;
+    }
+
+    /// Notes how it is, and logs a change of kind; progress is logged by who watches it.
     pub(super) fn set_state(&self, state: NodeState) {
-        let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if *held == state {
+        let mut known = self.known();
+        if known.state == state {
             return;
         }
+        let is_progress = matches!((&known.state, &state), (NodeState::Syncing { .. }, NodeState::Syncing { .. }));
         match &state {
             NodeState::Ready => tracing::info!(node = self.name(), "node is ready"),
+            NodeState::Syncing { .. } if is_progress => (),
             NodeState::Syncing { problem } => tracing::warn!(node = self.name(), problem, "node is not ready yet"),
             NodeState::Unreachable { problem } => tracing::warn!(node = self.name(), problem, "node does not answer"),
             NodeState::Refused { reason } => tracing::error!(node = self.name(), reason, "node cannot be mined on"),
         }
-        *held = state;
+        known.state = state;
     }
 }
 
@@ -52,12 +170,7 @@ pub struct Nodes {
 impl Nodes {
     /// Nodes nobody has asked yet.
     pub fn new(nodes: &[config::Node]) -> Self {
-        let unasked = NodeState::Unreachable { problem: "it was not asked yet".into() };
-        let nodes = nodes
-            .iter()
-            .map(|node| Arc::new(Node { rpc: Rpc::new(node.clone()), state: Mutex::new(unasked.clone()) }))
-            .collect();
-        Self { nodes }
+        Self { nodes: nodes.iter().map(|node| Arc::new(Node::new(node))).collect() }
     }
 
     /// The nodes, in the order of the configuration.
@@ -65,12 +178,7 @@ impl Nodes {
         &self.nodes
     }
 
-    /// The first node that is ready; without one, the first; `None` if there are no nodes at all.
-    pub fn preferred(&self) -> Option<&Arc<Node>> {
-        self.nodes.iter().find(|node| node.state().is_ready()).or(self.nodes.first())
-    }
-
-    /// Asks one node after the other, those that are ready first, until one answers. An error the
+    /// Asks one node after the other, those that are ready and believed first, until one answers. An error the
     /// node itself answered with is an answer, except that it is still starting or catching up.
     /// `None` if there are no nodes.
     pub async fn ask<T, F, A>(&self, question: F) -> Option<Result<T, RpcError>>
@@ -78,7 +186,7 @@ impl Nodes {
         F: Fn(Arc<Node>) -> A,
         A: Future<Output = Result<T, RpcError>>,
     {
-        let (ready, others): (Vec<_>, Vec<_>) = self.nodes.iter().partition(|node| node.state().is_ready());
+        let (ready, others): (Vec<_>, Vec<_>) = self.nodes.iter().partition(|node| node.is_believed());
         let mut last = None;
         for node in ready.into_iter().chain(others) {
             match question(Arc::clone(node)).await {

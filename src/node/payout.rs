@@ -2,14 +2,20 @@
 //! so its script is the one to compare with; and its wallet is where MPOS looks for blocks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::error::RpcError;
 use super::nodes::{Node, Nodes};
 use super::rpc::Call;
 use crate::bytes::hex;
+
+/// How long a wallet may take to say whether an address is its own.
+const WALLET_MAX: Duration = Duration::from_secs(5);
 
 /// What the nodes know about the payout address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,13 +82,20 @@ pub async fn check_payout(nodes: &Nodes, address: &str) -> Result<PayoutCheck, P
     Ok(PayoutCheck { script, owned })
 }
 
-/// What the wallets say; nodes without one, or without the call, say nothing.
+/// What the wallets say, all asked at once; nodes without one, without the call or without an answer in
+/// time say nothing: one that hangs must not keep the coin from being mined.
 async fn wallet_infos(nodes: &Nodes, address: &str) -> Vec<AddressInfo> {
-    let mut infos = Vec::new();
+    let mut asked = JoinSet::new();
     for node in nodes.all() {
-        match query(node, "getaddressinfo", address).await {
-            Ok(info) => infos.push(info),
-            Err(error) => tracing::debug!(%error, "no wallet says whether it owns the payout address"),
+        let (node, address) = (Arc::clone(node), address.to_owned());
+        asked.spawn(async move { timeout(WALLET_MAX, query(&node, "getaddressinfo", &address)).await });
+    }
+    let mut infos = Vec::new();
+    while let Some(answer) = asked.join_next().await {
+        match answer {
+            Ok(Ok(Ok(info))) => infos.push(info),
+            Ok(Ok(Err(error))) => tracing::debug!(%error, "no wallet says whether it owns the payout address"),
+            Ok(Err(_)) | Err(_) => tracing::debug!("a node does not say in time whether it owns the payout address"),
         }
     }
     infos

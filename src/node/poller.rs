@@ -7,11 +7,16 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::agreement;
+use super::bell::{Bell, Ring};
+use super::chain::Chain;
 use super::longpoll;
 use super::nodes::Nodes;
+use super::peer;
 use super::publisher::Publisher;
 use super::tip::{NodeState, Source, Work};
 use super::watched::Watch;
+use super::zmq;
 use crate::bytes::{Hash, display_hash};
 use crate::clock::Clock;
 use crate::config::Templates;
@@ -30,33 +35,47 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 /// The running watchers of a coin's nodes. Dropping it stops them.
 pub struct Poller {
     publisher: Arc<Publisher>,
-    kick: Arc<watch::Sender<u64>>,
+    bell: Arc<Bell>,
     _tasks: JoinSet<()>,
 }
 
 impl Poller {
-    /// Starts watching; `rules` are the rule names sent with every template request. Must be called
-    /// within a runtime.
-    pub fn start(nodes: &Nodes, templates: &Templates, rules: &[String], clock: Arc<dyn Clock>) -> Self {
-        let publisher = Arc::new(Publisher::new(nodes.clone(), clock, templates.refresh));
-        let kick = Arc::new(watch::channel(0).0);
+    /// Starts watching. Must be called within a runtime.
+    pub fn start(nodes: &Nodes, templates: &Templates, chain: &Arc<Chain>, clock: Arc<dyn Clock>) -> Self {
+        let bell = Arc::new(Bell::new(Arc::clone(&clock)));
+        let publisher = Arc::new(Publisher::new(nodes.clone(), clock, templates.refresh, Arc::clone(&bell)));
         let mut tasks = JoinSet::new();
+        bell.tally().expect(Source::Poll);
         for (index, node) in nodes.all().iter().enumerate() {
             let watch = Arc::new(Watch {
                 index,
                 node: Arc::clone(node),
-                rules: rules.to_vec(),
+                rules: chain.rules.clone(),
                 publisher: Arc::clone(&publisher),
                 latest: watch::channel(None).0,
-                kick: Arc::clone(&kick),
+                bell: Arc::clone(&bell),
             });
             if templates.longpoll {
+                bell.tally().expect(Source::Longpoll);
                 tasks.spawn(longpoll::run(Arc::clone(&watch), watch.latest.subscribe()));
             }
+            if let Some((host, port)) = &node.ways.zmq {
+                bell.tally().expect(Source::Zmq);
+                let (host, port) = (host.clone(), *port);
+                tasks.spawn(zmq::run(Arc::clone(node), host, port, Arc::clone(chain), Arc::clone(&bell)));
+            }
+            if let Some(way) = &node.ways.peer {
+                bell.tally().expect(Source::Peer);
+                let work = publisher.subscribe();
+                tasks.spawn(peer::run(Arc::clone(node), way.clone(), Arc::clone(chain), Arc::clone(&bell), work));
+            }
             let poll = Poll { watch, refresh: templates.refresh, names_tip: true, fetched_at: None };
-            tasks.spawn(poll.run(templates.poll, kick.subscribe()));
+            tasks.spawn(poll.run(templates.poll, bell.listen()));
         }
-        Self { publisher, kick, _tasks: tasks }
+        if nodes.all().len() > 1 {
+            tasks.spawn(agreement::run(nodes.clone(), Arc::clone(&publisher), Arc::clone(chain)));
+        }
+        Self { publisher, bell, _tasks: tasks }
     }
 
     /// The work, now and as it changes.
@@ -64,10 +83,15 @@ impl Poller {
         self.publisher.subscribe()
     }
 
+    /// Where news of a tip from elsewhere is told.
+    pub fn bell(&self) -> &Arc<Bell> {
+        &self.bell
+    }
+
     /// Says that there is news: every node is asked for its tip at once. Kicks that come faster than
     /// the nodes answer become one.
     pub fn kick(&self) {
-        self.kick.send_modify(|count| *count = count.wrapping_add(1));
+        self.bell.ring(Source::Kick, None);
     }
 }
 
@@ -82,15 +106,15 @@ struct Poll {
 }
 
 impl Poll {
-    async fn run(mut self, every: Duration, mut kick: watch::Receiver<u64>) {
+    async fn run(mut self, every: Duration, mut rings: watch::Receiver<Ring>) {
         let mut ticks = interval(every.max(Duration::from_millis(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let kicked = tokio::select! {
-                _ = ticks.tick() => false,
-                told = kick.changed() => told.is_ok(),
+            let ring = tokio::select! {
+                _ = ticks.tick() => None,
+                rung = rings.changed() => rung.is_ok().then(|| *rings.borrow_and_update()),
             };
-            if let Err(state) = self.look(kicked).await {
+            if let Err(state) = self.look(ring).await {
                 if matches!(state, NodeState::Refused { .. }) {
                     ticks.reset_after(every.max(REFUSED_PAUSE));
                 }
@@ -100,24 +124,62 @@ impl Poll {
     }
 
     /// Asks for the tip, and for a template if there is reason to.
-    async fn look(&mut self, kicked: bool) -> Result<(), NodeState> {
+    async fn look(&mut self, ring: Option<Ring>) -> Result<(), NodeState> {
         let base = self.watch.latest.borrow().as_ref().map(|template| template.previous);
-        let tip = self.tip().await?;
-        let due = self.fetched_at.is_none_or(|at| at.elapsed() >= self.refresh);
-        let moved = tip.is_some_and(|tip| base != Some(tip));
-        if tip.is_some() && !moved && !due {
-            self.watch.publisher.unchanged(self.watch.index);
+        let named = ring.and_then(|ring| ring.tip);
+        if named.is_some() && named == base {
             return Ok(());
         }
-        let source = match (kicked, moved || base.is_none() || tip.is_none()) {
-            (true, _) => Source::Kick,
-            (false, true) => Source::Poll,
-            (false, false) => Source::Refresh,
+        let mut tip = self.tip().await?;
+        if named.is_some() && tip.is_some() && tip == base {
+            // Announced, but the node has not taken it over yet.
+            tip = self.next_tip(base).await?;
+        }
+        let due = self.fetched_at.is_none_or(|at| at.elapsed() >= self.refresh);
+        let moved = tip.is_some_and(|tip| base != Some(tip));
+        if let Some(tip) = tip {
+            self.note(base, tip, ring);
+            if !moved && !due {
+                self.watch.publisher.unchanged(self.watch.index);
+                return Ok(());
+            }
+        }
+        let source = match (ring, moved || base.is_none() || tip.is_none()) {
+            (Some(ring), _) => ring.source,
+            (None, true) => Source::Poll,
+            (None, false) => Source::Refresh,
         };
         let template = self.template_on(tip.filter(|_| moved), base).await?;
         self.fetched_at = Some(Instant::now());
         self.watch.offer(base, template, source);
         Ok(())
+    }
+
+    /// Credits who brought the tip.
+    fn note(&self, base: Option<Hash>, tip: Hash, ring: Option<Ring>) {
+        let bell = &self.watch.bell;
+        match ring {
+            // The first question brings no news.
+            None if base.is_some() => bell.note(Source::Poll, tip, bell.now()),
+            Some(ring) if ring.tip.is_none() && base.is_some() && base != Some(tip) => {
+                bell.note(ring.source, tip, ring.at);
+            }
+            _ => (),
+        }
+    }
+
+    /// The node's tip once it is no longer `base`; after [`LAG_MAX`] whatever it is.
+    async fn next_tip(&mut self, base: Option<Hash>) -> Result<Option<Hash>, NodeState> {
+        let (mut pause, mut waited) = (LAG_PAUSE, Duration::ZERO);
+        loop {
+            sleep(pause).await;
+            let tip = self.tip().await?;
+            waited += pause;
+            pause *= 2;
+            if tip != base || waited >= LAG_MAX {
+                return Ok(tip);
+            }
+        }
     }
 
     /// The node's tip; `None` if it cannot name it.

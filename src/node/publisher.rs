@@ -1,22 +1,31 @@
 //! Where the watchers of all nodes meet: decides whose template the miners get, without I/O.
+//!
+//! The best tip wins: most work where the nodes tell it, else the greatest height; of nodes on one tip the
+//! most preferred. Nodes that [`super::agreement`] has set aside do not count.
 
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::nodes::Nodes;
+use super::bell::Bell;
+use super::nodes::{Aside, Nodes};
 use super::tip::{NodeState, Source, Work};
+use crate::bytes::Hash;
+use crate::bytes::u256::U256;
 use crate::clock::Clock;
 use crate::work::template::Template;
 
 /// How long the work of a failed node is kept when all that could replace it is lower: the others
 /// may be about to catch up, and the failed node about to return. Then the best of them is taken.
 pub const LOWER_HOLD: Duration = Duration::from_secs(10);
+
+/// Tips whose chain's work is remembered; beyond it the oldest is forgotten.
+const WORKS_MAX: usize = 32;
 
 /// The last template of a node.
 #[derive(Debug, Clone)]
@@ -30,6 +39,10 @@ struct Latest {
 struct Board {
     /// By node: its last template, if it is ready.
     latest: Vec<Option<Latest>>,
+    /// By node: whether it is set aside.
+    aside: Vec<bool>,
+    /// By tip: the work of its chain, where a node told it.
+    works: VecDeque<(Hash, U256)>,
     /// The node whose template is published.
     current: Option<usize>,
     /// When the current node stopped being ready.
@@ -42,6 +55,7 @@ struct Board {
 pub(super) struct Publisher {
     nodes: Nodes,
     clock: Arc<dyn Clock>,
+    bell: Arc<Bell>,
     /// Least time between two templates on the same tip.
     refresh: Duration,
     board: Mutex<Board>,
@@ -49,13 +63,19 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(nodes: Nodes, clock: Arc<dyn Clock>, refresh: Duration) -> Self {
+    pub(super) fn new(nodes: Nodes, clock: Arc<dyn Clock>, refresh: Duration, bell: Arc<Bell>) -> Self {
         let state = match nodes.all().first() {
             Some(node) => node.state(),
             None => NodeState::Refused { reason: "the coin has no node; add one to its configuration".into() },
         };
-        let board =
-            Board { latest: vec![None; nodes.all().len()], current: None, lost_at: None, renewed_at: Duration::ZERO };
+        let board = Board {
+            latest: vec![None; nodes.all().len()],
+            aside: vec![false; nodes.all().len()],
+            works: VecDeque::new(),
+            current: None,
+            lost_at: None,
+            renewed_at: Duration::ZERO,
+        };
         let (work, _) = watch::channel(Work {
             template: None,
             tip_seq: 0,
@@ -64,7 +84,7 @@ impl Publisher {
             state,
             node: nodes.all().first().map(|node| node.name().to_owned()).unwrap_or_default(),
         });
-        Self { nodes, clock, refresh, board: Mutex::new(board), work }
+        Self { nodes, clock, bell, refresh, board: Mutex::new(board), work }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Work> {
@@ -87,18 +107,75 @@ impl Publisher {
         self.update(index, state, |slot| *slot = None);
     }
 
+    /// Sets a node aside or takes it back.
+    pub(super) fn set_aside(&self, index: usize, aside: Option<Aside>) {
+        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = board.aside.get_mut(index) {
+            *slot = aside.is_some();
+        }
+        if let Some(node) = self.nodes.all().get(index) {
+            node.set_aside(aside);
+        }
+        self.choose(&mut board);
+    }
+
+    /// A node told how much work the chain up to a tip has.
+    pub(super) fn learn_work(&self, tip: Hash, work: U256) {
+        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        if board.work(&tip).is_none() {
+            if board.works.len() == WORKS_MAX {
+                board.works.pop_front();
+            }
+            board.works.push_back((tip, work));
+            self.choose(&mut board);
+        }
+    }
+
+    /// Whether the work of a tip's chain is known.
+    pub(super) fn knows_work(&self, tip: &Hash) -> bool {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner).work(tip).is_some()
+    }
+
+    /// Whether the first node's tip is better than the second's, set aside or not.
+    pub(super) fn is_better(&self, one: usize, two: usize) -> bool {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner).is_better(one, two)
+    }
+
+    /// By node: the tip of its last template and the height of that tip; `None` while it is not ready.
+    pub(super) fn tips(&self) -> Vec<Option<(Hash, u32)>> {
+        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        let tip = |latest: &Latest| (latest.template.previous, latest.template.height.saturating_sub(1));
+        board.latest.iter().map(|latest| latest.as_ref().map(tip)).collect()
+    }
+
+    /// The node whose template is published.
+    pub(super) fn current(&self) -> Option<usize> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner).current
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
     fn update(&self, index: usize, state: NodeState, change: impl FnOnce(&mut Option<Latest>)) {
-        let now = self.clock.monotonic();
         let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(node) = self.nodes.all().get(index) {
             node.set_state(state);
         }
         if let Some(slot) = board.latest.get_mut(index) {
             change(slot);
+            if let (Some(node), Some(latest)) = (self.nodes.all().get(index), slot) {
+                node.set_height(latest.template.height.saturating_sub(1));
+            }
         }
+        self.choose(&mut board);
+    }
+
+    fn choose(&self, board: &mut Board) {
+        let now = self.clock.monotonic();
         let published = self.work.borrow().template.clone();
         board.choose(published.as_deref().map_or(0, |template| template.height), now);
-        self.publish(&mut board, now);
+        self.publish(board, now);
     }
 
     fn publish(&self, board: &mut Board, now: Duration) {
@@ -115,6 +192,7 @@ impl Publisher {
             }
             let new_tip = work.template.as_ref().is_none_or(|old| old.previous != latest.template.previous);
             if new_tip {
+                self.count(work, latest.template.previous);
                 work.tip_seq += 1;
             } else if !self.worth_publishing(board, work, &latest, now) {
                 // A template just like the published one shows that this is still good.
@@ -138,6 +216,14 @@ impl Publisher {
             board.renewed_at = now;
             true
         });
+    }
+
+    /// The tip counts for those who told of it; what was there at the start is no news.
+    fn count(&self, work: &Work, tip: Hash) {
+        match work.template {
+            None => self.bell.tally().known(tip),
+            Some(_) => self.bell.confirm(tip),
+        }
     }
 
     /// Whether a template on the same tip is worth new jobs: at once if the header must differ (a
@@ -170,36 +256,73 @@ impl Publisher {
 }
 
 impl Board {
-    fn height(&self, index: usize) -> Option<u32> {
-        self.latest.get(index)?.as_ref().map(|latest| latest.template.height)
+    fn template(&self, index: usize) -> Option<&Template> {
+        self.latest.get(index)?.as_ref().map(|latest| &*latest.template)
     }
 
-    /// The node to believe now. `published` is the height being mined on.
+    fn work(&self, tip: &Hash) -> Option<U256> {
+        self.works.iter().find(|(known, _)| known == tip).map(|(_, work)| *work)
+    }
+
+    fn is_aside(&self, index: usize) -> bool {
+        self.aside.get(index).copied().unwrap_or(false)
+    }
+
+    /// Whether the first node's tip is better than the second's: its chain has more work, or where that
+    /// is not known of both, it is higher.
+    fn is_better(&self, one: usize, two: usize) -> bool {
+        let (Some(one), Some(two)) = (self.template(one), self.template(two)) else { return false };
+        if one.previous == two.previous {
+            return false;
+        }
+        match (self.work(&one.previous), self.work(&two.previous)) {
+            (Some(one), Some(two)) => one > two,
+            _ => one.height > two.height,
+        }
+    }
+
+    /// The best of some nodes in order of preference, of equals the most preferred.
+    fn best(&self, among: impl Iterator<Item = usize>) -> Option<usize> {
+        among.reduce(|best, next| if self.is_better(next, best) { next } else { best })
+    }
+
+    /// The node to mine on now. `published` is the height being mined on.
     fn choose(&mut self, published: u32, now: Duration) {
-        let ready: Vec<(usize, u32)> =
-            (0..self.latest.len()).filter_map(|index| Some((index, self.height(index)?))).collect();
-        // The first in order of preference that does not lead back.
-        let level = ready.iter().find(|(_, height)| *height >= published).map(|(index, _)| *index);
+        let ready = (0..self.latest.len()).filter(|index| self.template(*index).is_some());
+        let ready: Vec<usize> = ready.collect();
+        let believed: Vec<usize> = ready.iter().copied().filter(|index| !self.is_aside(*index)).collect();
         if let Some(current) = self.current
-            && self.height(current).is_some()
+            && believed.contains(&current)
         {
-            // The current node is followed wherever it goes, also back in a reorganisation.
+            // It is followed wherever it goes, also back in a reorganisation, unless another has more.
+            // Of two that are equal on different chains the one seen first stays: work does not flap.
             self.lost_at = None;
-            if let Some(better) = level.filter(|level| *level < current) {
-                self.current = Some(better);
-            }
+            let best = self.best(std::iter::once(current).chain(believed.iter().copied())).unwrap_or(current);
+            let tip = self.template(best).map(|template| template.previous);
+            let has_it = |index: &usize| self.template(*index).map(|template| template.previous) == tip;
+            self.current = believed.into_iter().find(has_it).or(Some(best));
             return;
         }
-        if level.is_some() {
-            (self.current, self.lost_at) = (level, None);
+        let level = |index: &usize| self.template(*index).is_some_and(|template| template.height >= published);
+        // A node that was set aside is not waited for.
+        let was_set_aside = self.current.is_some_and(|current| self.is_aside(current) && ready.contains(&current));
+        let next = match was_set_aside {
+            true => self.best(believed.iter().copied()),
+            false => self.best(believed.iter().copied().filter(level)),
+        };
+        if next.is_some() {
+            (self.current, self.lost_at) = (next, None);
+            return;
+        }
+        if was_set_aside {
+            // Nobody else: better than nothing.
             return;
         }
         let lost_at = *self.lost_at.get_or_insert(now);
         if now.saturating_sub(lost_at) >= LOWER_HOLD {
-            // The highest; of equals the most preferred.
-            let highest = ready.into_iter().max_by_key(|(index, height)| (*height, Reverse(*index)));
-            if let Some((index, _)) = highest {
-                (self.current, self.lost_at) = (Some(index), None);
+            let next = self.best(believed.into_iter()).or_else(|| self.best(ready.into_iter()));
+            if next.is_some() {
+                (self.current, self.lost_at) = (next, None);
             }
         }
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::error::RpcError;
 use super::rpc::{Call, Rpc, TEMPLATE_BYTES_MAX};
-use crate::bytes::{Hash, display_hash, parse_display_hash};
+use crate::bytes::u256::U256;
+use crate::bytes::{Hash, display_hash, hex, parse_display_hash};
+use crate::chain::header::HEADER_BYTES;
 
 /// What a template request says about us: we make the coinbase from `coinbasevalue` ourselves.
 const CAPABILITIES: [&str; 4] = ["coinbasevalue", "coinbase/append", "longpoll", "workid"];
@@ -28,6 +30,30 @@ struct BlockHeader {
     confirmations: i64,
     height: Option<u32>,
 }
+
+/// What a node says about a block of its chain, as far as it says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BlockFacts {
+    pub(super) height: Option<u32>,
+    /// The work of the chain up to it.
+    pub(super) work: Option<U256>,
+}
+
+#[derive(Deserialize)]
+struct RawFacts {
+    height: Option<u32>,
+    chainwork: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ChainTip {
+    height: u32,
+    hash: String,
+    status: String,
+}
+
+/// Most branches of a node that are looked at.
+const BRANCHES_MAX: usize = 8;
 
 #[derive(Deserialize)]
 struct ChainProgress {
@@ -107,6 +133,40 @@ impl Rpc {
         let call = Call::new("getblock").bytes_max(TEMPLATE_BYTES_MAX).own_connection();
         let block: BlockRoot = self.call_as(call, json!([text])).await?;
         Ok((hash, self.hash("getblock", &block.merkleroot)?))
+    }
+
+    /// The first 80 bytes of a block's header; `None` if the node cannot show them.
+    pub(super) async fn raw_header(&self, hash: &Hash) -> Result<Option<[u8; HEADER_BYTES]>, RpcError> {
+        let params = json!([display_hash(hash), false]);
+        let text: String = match self.call_as(Call::new("getblockheader").own_connection(), params).await {
+            Err(error) if error.is_method_missing() => return Ok(None),
+            answer => answer?,
+        };
+        Ok(text.get(..2 * HEADER_BYTES).and_then(|digits| hex::decode_array(digits.as_bytes())))
+    }
+
+    /// What the node says about a block it has.
+    pub(super) async fn block_facts(&self, hash: &Hash) -> Result<BlockFacts, RpcError> {
+        let call = Call::new("getblockheader").own_connection();
+        let RawFacts { height, chainwork } = self.call_as(call, json!([display_hash(hash)])).await?;
+        // A number in the notation of a hash: the most significant byte first.
+        let work = chainwork.as_deref().and_then(parse_display_hash).map(|bytes| U256::from_le_bytes(&bytes));
+        Ok(BlockFacts { height, work })
+    }
+
+    /// The hash of the block at a height of the node's best chain.
+    pub(super) async fn hash_at(&self, height: u32) -> Result<Hash, RpcError> {
+        const METHOD: &str = "getblockhash";
+        let text: String = self.call_as(Call::new(METHOD).own_connection(), json!([height])).await?;
+        self.hash(METHOD, &text)
+    }
+
+    /// The ends of branches that the node calls invalid, from a height on.
+    pub(super) async fn invalid_tips(&self, from: u32) -> Result<Vec<(u32, Hash)>, RpcError> {
+        const METHOD: &str = "getchaintips";
+        let tips: Vec<ChainTip> = self.call_as(Call::new(METHOD).own_connection(), json!([])).await?;
+        let invalid = tips.into_iter().filter(|tip| tip.status == "invalid" && tip.height >= from);
+        invalid.take(BRANCHES_MAX).map(|tip| Ok((tip.height, self.hash(METHOD, &tip.hash)?))).collect()
     }
 
     /// The hash in an answer.

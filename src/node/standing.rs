@@ -1,7 +1,7 @@
 //! Where a block stands that was submitted some time ago.
 //!
-//! The nodes are asked in the order of the configuration and the first with a clear word is believed,
-//! as for templates. It is clear that a block is in the chain, or that another one is at its height;
+//! The nodes are asked in the order of the configuration and the first with a clear word is believed;
+//! those that are set aside as untrustworthy are not asked. It is clear that a block is in the chain, or that another one is at its height;
 //! not knowing the block, or having it beside a chain that does not reach so high (a node that is
 //! catching up or rebuilding its index), says nothing.
 
@@ -53,6 +53,11 @@ pub struct Finding {
 pub async fn standing(nodes: &Nodes, sought: &Sought) -> Finding {
     let mut unclear = Vec::new();
     for node in nodes.all() {
+        if node.is_distrusted() {
+            let reason = node.aside().map_or_else(String::new, |aside| aside.reason().to_owned());
+            unclear.push((node.name().to_owned(), format!("set aside: {reason}")));
+            continue;
+        }
         match on_node(node, sought).await {
             Ok(standing) => return Finding { clear: Some((node.name().to_owned(), standing)), unclear },
             Err(error) => unclear.push((node.name().to_owned(), error.to_string())),

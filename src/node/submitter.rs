@@ -18,13 +18,18 @@ use crate::bytes::display_hash;
 /// How long the nodes are asked about a block. Then it stays unsettled: long enough for a daemon to
 /// be restarted.
 pub const SETTLE_MAX: Duration = Duration::from_secs(600);
+/// What is told of a block that only nodes on another chain have.
+const ELSEWHERE: &str = "not in the best chain";
 /// Reports that may wait to be read; a pursuit waits when there are more.
 const REPORTS_MAX: usize = 16;
 
 /// A block on its way to all nodes.
 pub struct Settling {
     block: Arc<SolvedBlock>,
+    nodes: Nodes,
     told: Vec<Told>,
+    /// Nodes that got it as their peer, and were not told of yet.
+    pushed: Vec<String>,
     reports: mpsc::Receiver<(usize, Report)>,
     /// True: a node has it in its best chain.
     decided: watch::Sender<bool>,
@@ -47,6 +52,9 @@ impl Settling {
         let block = Arc::new(block);
         let (sender, reports) = mpsc::channel(REPORTS_MAX);
         let decided = watch::Sender::new(false);
+        // First what never waits: it is in the sockets' hands before the first call is written.
+        let pushed = nodes.all().iter().filter(|node| node.push_block(&block.hex));
+        let pushed = pushed.map(|node| node.name().to_owned()).collect();
         let mut pursuits = JoinSet::new();
         for (index, node) in nodes.all().iter().enumerate() {
             let (node, block) = (Arc::clone(node), Arc::clone(&block));
@@ -54,11 +62,14 @@ impl Settling {
         }
         let told = |name: &str| Told { node: name.to_owned(), answer: None, refusal: None };
         let told = nodes.all().iter().map(|node| told(node.name())).collect();
-        Self { block, told, reports, decided, over: false, _pursuits: pursuits }
+        Self { block, nodes: nodes.clone(), told, pushed, reports, decided, over: false, _pursuits: pursuits }
     }
 
     /// The next news; `None` when nothing can follow any more. Safe to drop and call again.
     pub async fn next(&mut self) -> Option<News> {
+        if let Some(node) = self.pushed.pop() {
+            return Some(News::Pushed { node });
+        }
         // Ends when every pursuit has: each drops its sender.
         while let Some((index, report)) = self.reports.recv().await {
             if let Some(news) = self.news(index, report) {
@@ -84,6 +95,16 @@ impl Settling {
                 }
                 told.answer = Some(words.clone());
                 Some(News::Answered { node, words })
+            }
+            Report::Accepted(_) if self.nodes.all().get(index).is_some_and(|node| node.is_distrusted()) => {
+                tracing::warn!(
+                    node,
+                    block = hash,
+                    height,
+                    "a node that is set aside has the block: that decides nothing"
+                );
+                told.refusal = Some(ELSEWHERE.into());
+                None
             }
             Report::Accepted(node_hash) => {
                 let is_first = !self.decided.send_replace(true);

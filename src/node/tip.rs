@@ -35,17 +35,53 @@ impl NodeState {
     }
 }
 
-/// What led to a template.
+/// Who said first that there is a new tip, or what else led to a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Asking for the tip showed a new one, or it was the first question.
     Poll,
     /// BIP22 long polling.
     Longpoll,
+    /// The node published it by ZMQ.
+    Zmq,
+    /// The node announced it to us as its peer.
+    Peer,
+    /// `mpos-stratum notify`, as the node's `blocknotify` command.
+    Blocknotify,
+    /// A line on the TCP port that NOMP's `blocknotify` command writes to.
+    NompLine,
+    /// `mining.update_block` on a stratum port, as stratum-mining's `blocknotify` script sends it.
+    UpdateBlock,
     /// The tip is the same; new transactions were due.
     Refresh,
-    /// Somebody said that there is news.
+    /// A block of ours was accepted, or something else in this process wants a look.
     Kick,
+}
+
+impl Source {
+    /// Those that bring news of a tip, in the order in which they are shown.
+    pub const OF_TIPS: [Self; 7] =
+        [Self::Poll, Self::Longpoll, Self::Zmq, Self::Peer, Self::Blocknotify, Self::NompLine, Self::UpdateBlock];
+
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Poll => "polling",
+            Self::Longpoll => "longpoll",
+            Self::Zmq => "zmq",
+            Self::Peer => "p2p",
+            Self::Blocknotify => "blocknotify",
+            Self::NompLine => "nomp line",
+            Self::UpdateBlock => "update_block",
+            Self::Refresh => "refresh",
+            Self::Kick => "own block",
+        }
+    }
+
+    /// Its place in [`Source::OF_TIPS`].
+    pub(super) fn index(self) -> Option<usize> {
+        Self::OF_TIPS.iter().position(|source| *source == self)
+    }
 }
 
 /// The work of a coin at one moment.

@@ -51,6 +51,11 @@ pub enum News {
         /// Which node.
         node: String,
     },
+    /// It was also sent to a node's peer-to-peer port, which answers nothing.
+    Pushed {
+        /// Which node.
+        node: String,
+    },
     /// A node answered a submission, or failed to, in other words than the time before.
     Answered {
         /// Which node.

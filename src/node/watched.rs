@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::bell::Bell;
 use super::error::RpcError;
 use super::nodes::Node;
 use super::publisher::Publisher;
@@ -22,7 +23,7 @@ pub(super) struct Watch {
     pub(super) publisher: Arc<Publisher>,
     /// Its last template; `None` while it is not ready.
     pub(super) latest: watch::Sender<Option<Arc<Template>>>,
-    pub(super) kick: Arc<watch::Sender<u64>>,
+    pub(super) bell: Arc<Bell>,
 }
 
 impl Watch {
@@ -62,7 +63,7 @@ impl Watch {
             !dropped
         });
         if dropped {
-            self.kick.send_modify(|count| *count = count.wrapping_add(1));
+            self.bell.ring(Source::Kick, None);
         }
     }
 

@@ -12,12 +12,17 @@ use tracing::error;
 use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
 use super::jobs::JobMaker;
+use super::summary;
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
 use crate::mpos::pool_worker::PoolWorkerColumn;
+use crate::node::bell::Bell;
+use crate::node::chain::Chain;
 use crate::node::nodes::Nodes;
 use crate::node::poller::Poller;
+use crate::node::tally::Count;
+use crate::node::tip::Source;
 use crate::pow::hashers::Hashers;
 use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
@@ -25,6 +30,7 @@ use crate::stratum::gate::{Gate, House};
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
 use crate::stratum::session::parked::Parked;
+use crate::stratum::update_block::UpdateBlock;
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
 use crate::worker::difficulties::Difficulties;
@@ -39,6 +45,7 @@ pub type Ports = Vec<(Arc<Port>, BoundPort, Arc<Gate>)>;
 /// A running coin.
 pub struct CoinService {
     coin: Arc<Coin>,
+    nodes: Nodes,
     poller: Arc<Poller>,
     pursuer: Arc<Pursuer>,
     counters: Arc<Counters>,
@@ -80,18 +87,24 @@ impl CoinService {
         let name: Arc<str> = coin.name.as_str().into();
         let nodes = Nodes::new(&coin.nodes);
         let clock = Arc::clone(&shared.clock);
-        let poller = Arc::new(Poller::start(&nodes, &coin.templates, &coin.profile.template_rules, Arc::clone(&clock)));
+        let chain = Arc::new(Chain {
+            rules: coin.profile.template_rules.clone(),
+            algorithm: coin.profile.algorithm,
+            block_hash: coin.profile.block_hash,
+        });
+        let poller = Arc::new(Poller::start(&nodes, &coin.templates, &chain, Arc::clone(&clock)));
         let (first, rest) = random.split_at(8);
         let (rest, secret) = rest.split_at(4);
         let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first));
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
+        jobs.spawn(summary::run(Arc::clone(&coin), nodes.clone(), board.clone()));
 
         let kicked = Arc::clone(&poller);
         let Accounts { ledger, directory } = accounts;
         let pursuer = Arc::new(Pursuer::new(Settings {
             coin: Arc::clone(&name),
-            nodes,
+            nodes: nodes.clone(),
             ledger: Arc::clone(&ledger),
             clock: Arc::clone(&clock),
             dir: blocks.to_owned(),
@@ -100,7 +113,12 @@ impl CoinService {
         }));
         let column = PoolWorkerColumn::new(&coin.mpos);
         let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
-        let memory = CoinMemory { stored, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
+        let update_block = coin.update_block.clone().map(|rules| {
+            let bell = Arc::clone(poller.bell());
+            UpdateBlock::new(rules, move || bell.ring(Source::UpdateBlock, None))
+        });
+        let update_block = update_block.unwrap_or_default();
+        let memory = CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
         let counters = Arc::clone(&memory.counters);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));
@@ -121,7 +139,7 @@ impl CoinService {
             };
             running.spawn(serve(bound, context));
         }
-        Self { coin, poller, pursuer, counters, board, ports: running, _jobs: jobs }
+        Self { coin, nodes, poller, pursuer, counters, board, ports: running, _jobs: jobs }
     }
 
     /// Candidates that the last run of the daemon left without a verdict are taken up again.
@@ -129,20 +147,26 @@ impl CoinService {
         self.pursuer.resume(ledger.unsettled_candidates());
     }
 
-    /// One line for people: the coin, its tip, its node, its miners.
+    /// The coin's name and where news of its tips is told.
+    pub fn bell(&self) -> (Arc<str>, Arc<Bell>) {
+        (self.coin.name.as_str().into(), Arc::clone(self.poller.bell()))
+    }
+
+    /// One line for people: the coin, its tip, its nodes, its miners, who brings the tips.
     pub fn status(&self) -> String {
         let work = self.poller.work();
         let work = work.borrow();
         let height = work.template.as_ref().map_or_else(|| "none".to_owned(), |template| template.height.to_string());
         let mining = if self.board.borrow().job.is_some() { "mining" } else { "no work" };
         format!(
-            "{}: {mining}, height {height}, node {:?}, {} miners, {} shares, {} refused, {} candidates",
+            "{}: {mining}, height {height}, nodes {}, {} miners, {} shares, {} refused, {} candidates, tips by {}",
             self.coin.name,
-            work.state,
+            summary::describe(&self.nodes),
             self.counters.connections.load(Ordering::Relaxed),
             self.counters.accepted.load(Ordering::Relaxed),
             self.counters.rejected.load(Ordering::Relaxed),
             self.counters.candidates.load(Ordering::Relaxed),
+            tips(&self.poller.bell().counts()),
         )
     }
 
@@ -152,6 +176,18 @@ impl CoinService {
         while self.ports.join_next().await.is_some() {}
         self.pursuer.finish(CANDIDATE_GRACE).await;
     }
+}
+
+/// Who was first how often, and by how much on average over the next.
+fn tips(counts: &[(Source, Count)]) -> String {
+    let one = |(source, count): &(Source, Count)| {
+        let lead = match u32::try_from(count.led) {
+            Ok(led @ 1..) => format!(" (by {} ms)", (count.lead / led).as_millis()),
+            _ => String::new(),
+        };
+        format!("{} {}{lead}", source.name(), count.first)
+    };
+    counts.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {

@@ -6,7 +6,9 @@ mod coin;
 mod descriptors;
 pub mod desk;
 mod jobs;
+pub mod local;
 pub mod run;
+mod summary;
 mod supervisor;
 
 pub use accounts::spool_dir;

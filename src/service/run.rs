@@ -13,9 +13,11 @@ use tracing::{error, info, warn};
 
 use super::accounts::{Books, spool_dir};
 use super::coin::{CoinService, Shared, bind};
+use super::local::socket::{self, Listener};
+use super::local::{Notify, SOCKET_NAME};
 use super::{descriptors, supervisor};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Coin, Config};
+use crate::config::{Coin, Config, Daemon};
 use crate::exit::Exit;
 use crate::pow::hashers::Hashers;
 use crate::stratum::gate::House;
@@ -89,6 +91,7 @@ async fn serve(config: Config) -> Result<Exit, String> {
         }
         coins.push(service);
     }
+    let _doors = local_doors(&config.daemon, &coins, &clock).await;
     supervisor::ready(&status(&coins, &books));
     info!("ready");
     let save_bans = || house.guard.save(&bans, &*clock);
@@ -106,6 +109,36 @@ async fn serve(config: Config) -> Result<Exit, String> {
     save_bans();
     info!("stopped");
     Ok(Exit::Ok)
+}
+
+/// Opens the doors for programs on this machine. One that cannot be opened is a pity and no reason not to
+/// serve miners: the nodes are asked for their tips all the same.
+async fn local_doors(daemon: &Daemon, coins: &[CoinService], clock: &Arc<dyn Clock>) -> JoinSet<()> {
+    let mut notify = Notify::default();
+    for coin in coins {
+        let (name, bell) = coin.bell();
+        notify.add(name, bell);
+    }
+    let mut doors = JoinSet::new();
+    let path = daemon.runtime_dir.join(SOCKET_NAME);
+    match Listener::unix(&path).await {
+        Ok(listener) => {
+            let notify = notify.clone();
+            doors.spawn(socket::serve(listener, Arc::clone(clock), move |line| notify.answer(line)));
+        }
+        Err(problem) => {
+            warn!(socket = %path.display(), %problem, "`mpos-stratum notify` finds no socket: set runtime_dir")
+        }
+    }
+    let Some(address) = daemon.nomp_listen else { return doors };
+    match Listener::tcp(address).await {
+        Ok(listener) => {
+            info!(listen = ?listener.address(), "lines of NOMP's blocknotify are taken");
+            doors.spawn(socket::serve(listener, Arc::clone(clock), move |line| notify.answer_nomp(line)));
+        }
+        Err(problem) => warn!(%address, %problem, "cannot listen for NOMP's blocknotify: is NOMP still running?"),
+    }
+    doors
 }
 
 /// Keeps status line and bans file up to date, and reloads when asked to, until a signal says stop.

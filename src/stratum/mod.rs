@@ -20,4 +20,5 @@ pub mod password;
 pub mod reply;
 pub mod request;
 pub mod session;
+pub mod update_block;
 pub mod wire;

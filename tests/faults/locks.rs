@@ -169,6 +169,7 @@ async fn a_predecessor_with_an_open_transaction_is_waited_for() {
         predecessor.query_drop(if commits { "COMMIT" } else { "ROLLBACK" }).await.unwrap();
         rig.append(&[Kind::Candidate, Kind::Accepted]);
         rig.check(&db, database).await;
-        assert_eq!(rig.ledger.status().drain, DrainState::Running);
+        // Told after the rows are there.
+        rig.until(|status| status.drain == DrainState::Running).await;
     }
 }

@@ -10,6 +10,8 @@ use crate::support::mariadb::ShareRow;
 pub const NOT_RECORDED: &str = "Share not recorded, the pool's disk is full or failing: try again";
 /// The reason of a block that was written down after its miner had to be refused.
 const LATE: &str = "written down late";
+/// Answer to a share of work that the connection has dropped.
+const FORGOTTEN: &str = "Job not found";
 
 /// What the pool said about a share.
 #[derive(Debug, Clone)]
@@ -43,6 +45,13 @@ enum Due {
 }
 
 impl Sent {
+    /// The block that the pool can have seen in it: none where it did not know the job any more, because
+    /// the work was two blocks old.
+    fn block(&self) -> Option<&str> {
+        let forgotten = matches!(&self.answer, Some((Answer::Refused(text), ..)) if text == FORGOTTEN);
+        self.block.as_deref().filter(|_| !forgotten)
+    }
+
     /// `whole`: the pool had room for everything, so refused shares have rows too.
     fn due(&self, whole: bool) -> Due {
         match &self.answer {
@@ -50,9 +59,9 @@ impl Sent {
             Some((Answer::Refused(text), ..)) if text == NOT_RECORDED => {
                 assert!(!whole, "nothing is wrong with the disk: {self:?}");
                 // A block has its row whatever its miner had to be told.
-                if self.block.is_some() { Due::One } else { Due::None }
+                if self.block().is_some() { Due::One } else { Due::None }
             }
-            Some((Answer::Refused(_), ..)) if whole || self.block.is_some() => Due::One,
+            Some((Answer::Refused(_), ..)) if whole || self.block().is_some() => Due::One,
             Some((Answer::Refused(_), ..)) | None => Due::Perhaps,
         }
     }
@@ -69,7 +78,7 @@ impl Sent {
             }
             None => true,
         };
-        let block = self.block.as_deref().unwrap_or_default();
+        let block = self.block().unwrap_or_default();
         answered && self.worker == row.username && block == row.solution && self.at_secs <= row.time
     }
 }

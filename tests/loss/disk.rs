@@ -23,7 +23,7 @@ fn small(coin: &mut Coin) {
 async fn check(pool: &mut Pool, accounts: &[Account]) -> account::Counts {
     let rows = pool.rows().await;
     let counts = account::check(accounts, &rows, false);
-    pool.check_blocks(&rows).await;
+    assert_eq!(pool.check_blocks(&rows).await, 0);
     assert!(counts.unrecorded > 0, "no miner was refused: {counts:?}");
     counts
 }
@@ -83,7 +83,7 @@ async fn a_full_disk_is_no_matter_while_the_database_takes_the_shares() {
     let accounts = crew.stop().await;
     let rows = pool.rows().await;
     account::check(&accounts, &rows, false);
-    pool.check_blocks(&rows).await;
+    assert_eq!(pool.check_blocks(&rows).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,5 +147,5 @@ async fn a_start_on_a_read_only_disk_says_so_and_loses_nothing() {
     let accounts = crew.stop().await;
     let rows = pool.rows().await;
     account::check(&accounts, &rows, true);
-    pool.check_blocks(&rows).await;
+    assert_eq!(pool.check_blocks(&rows).await, 0);
 }

@@ -108,11 +108,11 @@ async fn kill_loop(durability: &str) {
     let accounts = crew.stop().await;
     let rows = struck.pool.rows().await;
     let counts = account::check(&accounts, &rows, true);
-    struck.pool.check_blocks(&rows).await;
+    let lost = struck.pool.check_blocks(&rows).await;
     let spool_bytes = bytes_below(struck.pool.home.path());
     tell(&format!(
         "kill loop, {durability}: seed {seed}, {kills} kills in {:.0} s, {:.0} shares/s while they were let: {:?}, {counts:?}, {} rows, \
-         {spool_bytes} bytes of spool\n",
+         {lost} blocks caught before they were kept, {spool_bytes} bytes of spool\n",
         began.elapsed().as_secs_f64(),
         accepted as f64 / working.as_secs_f64(),
         struck.ended,

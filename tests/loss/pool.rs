@@ -1,5 +1,6 @@
 //! A daemon with a database and a node of its own, whose miners find blocks now and then.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -68,11 +69,11 @@ impl Pool {
         let reply = miner.submit("alice.rig1", &share).await.unwrap();
         assert!(reply.is_true(), "{}", reply.line);
         let last = "SELECT COUNT(*) FROM shares WHERE username = 'alice.rig1'";
-        let open = "SELECT COUNT(*) FROM shares WHERE solution <> '' AND upstream_result = 'N'";
+        let open = "SELECT COUNT(*) FROM mpos_stratum_block WHERE verdict = 'pending'";
         for (what, sql, wanted) in [("the last row", last, 1), ("a verdict", open, 0)] {
             let began = Instant::now();
             while self.db.query::<u64>("pool", sql).await != [wanted] {
-                assert!(began.elapsed() < PATIENCE, "{what} does not come: {:#?}", self.open_blocks().await);
+                assert!(began.elapsed() < PATIENCE, "{what} does not come: {:#?}", self.open_blocks("pending").await);
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
@@ -81,24 +82,57 @@ impl Pool {
         rows
     }
 
-    /// Blocks without a verdict.
-    async fn open_blocks(&self) -> Vec<(u64, String, String)> {
-        let sql = "SELECT id, username, solution FROM shares WHERE solution <> '' AND upstream_result = 'N'";
-        self.db.query("pool", sql).await
+    /// Blocks with this verdict: hash, and what their dossiers say.
+    async fn open_blocks(&self, verdict: &str) -> Vec<(String, String)> {
+        let sql = format!("SELECT hash FROM mpos_stratum_block WHERE verdict = '{verdict}' ORDER BY share_id");
+        let hashes: Vec<String> = self.db.query("pool", &sql).await;
+        let dossiers = dossiers(&self.home.path().join("state"));
+        hashes.into_iter().map(|hash| (hash.clone(), dossiers.get(&hash).cloned().unwrap_or_default())).collect()
     }
 
-    /// Each block reached the node, and each block of the node has its row and its record.
-    pub async fn check_blocks(&self, rows: &[ShareRow]) {
+    /// Each block reached the node, and each block of the node has its row and its record. Returns how many
+    /// did not: a kill may come between the record of a block and its way to the node or into a file.
+    /// Nothing else may keep it, and then the row says so.
+    pub async fn check_blocks(&self, rows: &[ShareRow]) -> usize {
         let mut submitted: Vec<String> = self.node.submissions().iter().map(|block| block.hash()).collect();
         submitted.sort();
         submitted.dedup();
-        let mut found: Vec<(String, u64)> =
-            rows.iter().filter(|row| !row.solution.is_empty()).map(|row| (row.solution.clone(), row.id)).collect();
+        let lost = self.open_blocks("rejected").await;
+        for (hash, dossier) in &lost {
+            let before = dossier.split("\"resumed\"").next().unwrap_or_default();
+            let caught =
+                before.len() < dossier.len() && !before.contains("\"submitted\"") && !before.contains("\"bytes_kept\"");
+            assert!(caught, "block {hash} was rejected: {dossier}");
+        }
+        let is_lost = |hash: &str| lost.iter().any(|(one, _)| one == hash);
+        let mut found: Vec<(String, u64)> = rows
+            .iter()
+            .filter(|row| !row.solution.is_empty() && !is_lost(&row.solution))
+            .map(|row| (row.solution.clone(), row.id))
+            .collect();
         found.sort();
         assert_eq!(found.iter().map(|(hash, _)| hash).collect::<Vec<_>>(), submitted.iter().collect::<Vec<_>>());
         let sql = "SELECT hash, share_id FROM mpos_stratum_block WHERE verdict = 'accepted'";
         let mut recorded: Vec<(String, u64)> = self.db.query("pool", sql).await;
         recorded.sort();
         assert_eq!(recorded, found, "every block has one record, of its share");
+        lost.len()
     }
+}
+
+/// The dossiers below a folder, by the hash in their name.
+fn dossiers(folder: &std::path::Path) -> HashMap<String, String> {
+    let mut found = HashMap::new();
+    for path in std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            found.extend(dossiers(&path));
+        } else if path.extension().is_some_and(|it| it == "json")
+            && let Some((_, hash)) =
+                path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.split_once('-'))
+        {
+            // One that is being replaced is read when it is whole again.
+            found.insert(hash.to_owned(), std::fs::read_to_string(&path).unwrap_or_default());
+        }
+    }
+    found
 }

@@ -11,15 +11,15 @@ use mpos_stratum::node::tip::{NodeState, Source};
 use serde_json::{Value, json};
 
 use crate::support::scripted_node::{Reply, ScriptedNode};
-use crate::{follow, rules, templates, wait_for, wait_for_tip};
+use crate::{chain, follow, templates, wait_for, wait_for_tip};
 
 /// The hash of the fake chain's block at a height.
-fn hash_at(height: u32) -> String {
+pub fn hash_at(height: u32) -> String {
     format!("{height:064x}")
 }
 
 /// A template on the fake chain's block at a height.
-fn template_on(height: u32) -> Value {
+pub fn template_on(height: u32) -> Value {
     json!({
         "version": 4, "previousblockhash": hash_at(height), "transactions": [], "coinbaseaux": {},
         "coinbasevalue": 50, "target": format!("7fffff{}", "0".repeat(58)), "bits": "207fffff",
@@ -114,7 +114,7 @@ async fn a_dead_long_poll_is_noticed_by_polling_and_replaced() {
     })
     .await;
     let settings = templates(Duration::from_millis(50), true);
-    let poller = Poller::start(&Nodes::new(&[node.rpc_config()]), &settings, &rules(), Arc::new(SystemClock::new()));
+    let poller = Poller::start(&Nodes::new(&[node.rpc_config()]), &settings, &chain(), Arc::new(SystemClock::new()));
     let mut work = poller.work();
     for height in 5..7 {
         tip.store(height, Ordering::SeqCst);

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::bcoin::{Bcoin, SEGWIT_HEIGHT};
 use crate::support::litecoind::{Litecoin, MWEB_HEIGHT};
-use crate::{WAIT_MAX, follow, rules, settle, solved, templates, wait_for, wait_for_tip};
+use crate::{WAIT_MAX, chain, follow, settle, solved, templates, wait_for, wait_for_tip};
 
 /// Polls so rare that they cannot bring the news in a test.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -92,7 +92,7 @@ async fn long_polling_brings_a_new_tip_without_polling() {
     for node in [litecoin.rpc_config(), bcoin.rpc_config()] {
         let settings = templates(NEVER, true);
         let name = node.name.clone();
-        let poller = Poller::start(&Nodes::new(&[node]), &settings, &rules(), Arc::new(SystemClock::new()));
+        let poller = Poller::start(&Nodes::new(&[node]), &settings, &chain(), Arc::new(SystemClock::new()));
         let mut work = poller.work();
         let first = wait_for(&mut work, |work| work.template.is_some()).await;
         let mut height = u64::from(first.template.unwrap().height) - 1;
@@ -113,7 +113,7 @@ async fn long_polling_brings_a_new_tip_without_polling() {
 async fn a_kick_brings_a_new_tip_without_polling() {
     let bcoin = Bcoin::start().await;
     let settings = templates(NEVER, false);
-    let poller = Poller::start(&Nodes::new(&[bcoin.rpc_config()]), &settings, &rules(), Arc::new(SystemClock::new()));
+    let poller = Poller::start(&Nodes::new(&[bcoin.rpc_config()]), &settings, &chain(), Arc::new(SystemClock::new()));
     let mut work = poller.work();
     wait_for_tip(&mut work, 0).await;
     bcoin.generate(1).await;
@@ -142,7 +142,7 @@ async fn a_node_that_is_down_at_first_is_found_when_it_comes() {
 }
 
 #[tokio::test]
-async fn the_next_node_takes_over_and_gives_back() {
+async fn the_best_tip_wins_and_the_next_node_takes_over() {
     let mut litecoin = Litecoin::start_at(3).await;
     let bcoin_is_elsewhere = Bcoin::start().await;
     bcoin_is_elsewhere.generate(10).await;
@@ -151,18 +151,15 @@ async fn the_next_node_takes_over_and_gives_back() {
     let mut work = poller.work();
     let name =
         |name: &'static str| move |work: &mpos_stratum::node::tip::Work| work.state.is_ready() && work.node == name;
-    let first = wait_for(&mut work, |work| work.state.is_ready()).await;
-    if first.node == "bcoin" {
-        // It was the first to answer; the other is too low to replace it.
-        litecoin.generate(7).await;
-    }
+    wait_for(&mut work, name("bcoin")).await;
+    litecoin.generate(9).await;
     wait_for(&mut work, name("main")).await;
     litecoin.main.stop().await;
     let second = wait_for(&mut work, name("bcoin")).await;
     assert_eq!(second.template.unwrap().height, 11);
     litecoin.main.run().await;
     litecoin.connected().await;
-    litecoin.generate(8).await;
+    litecoin.generate(1).await;
     wait_for(&mut work, name("main")).await;
 }
 

@@ -179,11 +179,17 @@ impl Miner {
     }
 
     fn answered(&mut self, line: &Value) -> Option<Answered> {
-        let id = line["id"].as_u64().unwrap();
+        let id = line["id"].as_u64().unwrap_or_else(|| panic!("an answer to no request: {line}"));
         let asked = self.asked.remove(&id).unwrap_or_else(|| panic!("an answer to nothing: {line}"));
         let error = line["error"].as_array();
         match asked {
             Asked::Subscription => {
+                if let Some(error) = error {
+                    // No work to be had: it goes elsewhere.
+                    assert!(error[1].as_str().unwrap().starts_with("Not ready"), "{line}");
+                    self.is_closed = true;
+                    return None;
+                }
                 self.in_force.extranonce1 = hex::decode(line["result"][1].as_str().unwrap()).unwrap();
                 self.in_force.extranonce2_bytes = usize::try_from(line["result"][2].as_u64().unwrap()).unwrap();
             }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use mpos_stratum::config::secret::Secret;
-use mpos_stratum::config::{Node, NodeLogin};
+use mpos_stratum::config::{Node, NodeLogin, NodeWays};
 use mpos_stratum::node::rpc::{Call, Rpc};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -61,8 +61,14 @@ impl Bcoin {
             .spawn()
             .expect("node cannot be started: apt-get install nodejs npm");
         let login = NodeLogin::Password { user: "pool".into(), password: Secret::new("pool-secret") };
-        let node =
-            Node { name: "bcoin".into(), host: "127.0.0.1".into(), port, login, timeout: Duration::from_secs(20) };
+        let node = Node {
+            name: "bcoin".into(),
+            host: "127.0.0.1".into(),
+            port,
+            login,
+            timeout: Duration::from_secs(20),
+            ways: NodeWays::default(),
+        };
         let rpc = Rpc::new(node.clone());
         let up = async {
             while rpc.call(Call::new("getblockcount"), json!([])).await.is_err() {

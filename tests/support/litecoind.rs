@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mpos_stratum::config::secret::Secret;
-use mpos_stratum::config::{Node, NodeLogin};
+use mpos_stratum::config::{Node, NodeLogin, NodeWays, PeerWay};
 use mpos_stratum::node::rpc::{Call, Rpc};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -56,7 +56,14 @@ impl Daemon {
         arguments.push(format!("-rpcport={port}"));
         arguments.extend_from_slice(more);
         let login = login.unwrap_or_else(|| NodeLogin::Cookie(dir.path().join("regtest/.cookie")));
-        let node = Node { name: name.into(), host: "127.0.0.1".into(), port, login, timeout: Duration::from_secs(20) };
+        let node = Node {
+            name: name.into(),
+            host: "127.0.0.1".into(),
+            port,
+            login,
+            timeout: Duration::from_secs(20),
+            ways: NodeWays::default(),
+        };
         Self { child: None, dir, arguments, rpc: Rpc::new(node.clone()), node }
     }
 
@@ -114,16 +121,26 @@ pub struct Litecoin {
     pub main: Daemon,
     /// Its peer.
     pub peer: Daemon,
+    /// The port of the first for peers.
+    pub p2p_port: u16,
 }
 
 impl Litecoin {
     /// Starts both and waits until they know each other.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with more on the first one's command line.
+    pub async fn start_with(more: &[String]) -> Self {
         let login = NodeLogin::Password { user: "pool".into(), password: Secret::new("pool-secret") };
-        let p2p = format!("127.0.0.1:{}", free_port());
+        let p2p_port = free_port();
+        let p2p = format!("127.0.0.1:{p2p_port}");
         let own = ["-rpcuser=pool".into(), "-rpcpassword=pool-secret".into(), format!("-bind={p2p}")];
+        let own = [&own[..], more].concat();
         let peers = ["-disablewallet".into(), "-listen=0".into(), format!("-connect={p2p}")];
-        let mut this = Self { main: Daemon::new("main", Some(login), &own), peer: Daemon::new("peer", None, &peers) };
+        let mut this =
+            Self { main: Daemon::new("main", Some(login), &own), peer: Daemon::new("peer", None, &peers), p2p_port };
         tokio::join!(this.main.run(), this.peer.run());
         // The last one: loaded again at every start.
         this.rpc("createwallet", json!(["pool", false, false, "", false, false, true])).await;
@@ -134,6 +151,22 @@ impl Litecoin {
     /// Waits until the two are connected, as after a restart.
     pub async fn connected(&self) {
         while self.rpc("getconnectioncount", json!([])).await == json!(0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The first as one to be a peer of, beside its RPC.
+    pub fn peer_way(&self) -> PeerWay {
+        let (magic, version) = ([0xfa, 0xbf, 0xb5, 0xda], 70_015);
+        PeerWay { host: "127.0.0.1".into(), port: self.p2p_port, magic, version, push_blocks: true }
+    }
+
+    /// Waits until the first has so many connections of ours.
+    pub async fn has_peers_of_ours(&self, count: usize) {
+        let ours = |peer: &Value| peer["subver"].as_str().unwrap().contains("mpos-stratum");
+        while self.rpc("getpeerinfo", json!([])).await.as_array().unwrap().iter().filter(|peer| ours(peer)).count()
+            < count
+        {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

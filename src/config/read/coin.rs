@@ -6,13 +6,15 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::transport::SharedFiles;
-use super::{Presets, database, node, port, profile};
+use super::{Presets, database, node, port, profile, transport};
+use crate::bytes::hex;
+use crate::bytes::sha256::sha256;
 use crate::coin::preset::PRESETS;
 use crate::config::problem::Report;
 use crate::config::relations::CoinMarks;
 use crate::config::section::{Layer, Section};
-use crate::config::value::{Wrong, boolean, millis, nonempty, secs, sized, text, wrong};
-use crate::config::{Coin, Templates};
+use crate::config::value::{Wrong, boolean, list, millis, nonempty, secs, sized, text, wrong};
+use crate::config::{Coin, Templates, UpdateBlock};
 
 /// Longest name of a coin; it becomes part of file names.
 const NAME_BYTES_MAX: usize = 32;
@@ -50,6 +52,7 @@ pub(super) fn read<'a>(
     let chain = section.optional("chain", nonempty);
     let nodes = node::read_all(report, &section);
     let templates = templates(report, section.table("templates"));
+    let update_block = update_block(&section);
     let (ports, listens) = port::read_all(report, &section, profile.as_ref(), tls_files);
     let mpos = database::mpos(section.table("mpos"));
     let workers = database::workers(section.table("workers"));
@@ -75,6 +78,7 @@ pub(super) fn read<'a>(
             fallback_worker: fallback_worker?,
             confirmations: confirmations?,
             emit_invalid_block_hashes: emit_invalid_block_hashes?,
+            update_block: update_block?,
             ports: ports?.into_iter().map(Arc::new).collect(),
             mpos: mpos?,
             workers: workers?,
@@ -97,6 +101,22 @@ fn with_preset<'a>(report: &Report, section: Section<'a>, presets: &'a Presets) 
             section
         }
     }
+}
+
+/// `[coin.update_block]`; `Some(None)`: it is not there.
+fn update_block(coin: &Section<'_>) -> Option<Option<UpdateBlock>> {
+    let Some(section) = coin.table_if_any("update_block") else { return Some(None) };
+    let digest = section.secret("password_sha256", |value| {
+        hex::decode_array(text(value)?.to_ascii_lowercase().as_bytes())
+            .map_or_else(|| wrong("is no SHA-256", "write its 64 hexadecimal digits"), Ok)
+    });
+    let password_sha256 = match section.has("password_sha256") {
+        true => digest,
+        false => database::password(&section).map(|password| sha256(password.reveal().as_bytes())),
+    };
+    let from = section.or("from", "[\"127.0.0.0/8\", \"::1\"]", list(transport::network));
+    section.finish();
+    Some(Some(UpdateBlock { password_sha256: password_sha256?, from: from? }))
 }
 
 fn templates(report: &Report, section: Section<'_>) -> Option<Templates> {

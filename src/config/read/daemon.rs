@@ -1,10 +1,13 @@
 //! `[daemon]`
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use toml::de::DeValue;
 
 use crate::config::problem::Source;
 use crate::config::section::Section;
-use crate::config::value::{nonempty, one_of, sized};
+use crate::config::value::{Wrong, listen, nonempty, one_of, sized, wrong};
 use crate::config::{Daemon, Handshakes};
 
 const LEVELS: &[(&str, tracing::Level)] = &[
@@ -18,17 +21,37 @@ const LEVELS: &[(&str, tracing::Level)] = &[
 pub(super) fn read(section: Section<'_>, source: &Source, handshakes: Option<Handshakes>) -> Option<Daemon> {
     let state_dir: Option<PathBuf> =
         section.or("state_dir", "\"/var/lib/mpos-stratum\"", |value| nonempty(value).map(|path| source.resolve(&path)));
+    let runtime_dir = section.optional("runtime_dir", |value| nonempty(value).map(|path| source.resolve(&path)));
+    let nomp_listen = section.optional("nomp_listen", loopback);
     let worker_threads = section.optional("worker_threads", sized(1..=1024));
     let hasher_threads = section.optional("hasher_threads", sized(1..=1024));
     let log_level = section.or("log_level", "\"info\"", one_of(LEVELS));
     let connections_max = section.or("connections_max", "20000", sized(1..=1_000_000));
     section.finish();
+    let state_dir = state_dir?;
     Some(Daemon {
-        state_dir: state_dir?,
+        runtime_dir: runtime_dir.or_else(given_runtime_dir).unwrap_or_else(|| state_dir.clone()),
+        state_dir,
+        nomp_listen,
         worker_threads,
         hasher_threads,
         log_level: log_level?,
         connections_max: connections_max?,
         handshakes: handshakes?,
     })
+}
+
+/// The directory that the service manager made for us (`RuntimeDirectory=`).
+fn given_runtime_dir() -> Option<PathBuf> {
+    let given = std::env::var("RUNTIME_DIRECTORY").ok()?;
+    given.split(':').next().filter(|first| !first.is_empty()).map(PathBuf::from)
+}
+
+/// An address that only this machine can reach: whoever writes there is believed.
+fn loopback(value: &DeValue<'_>) -> Result<SocketAddr, Wrong> {
+    let address = listen(value)?;
+    match address.ip().to_canonical().is_loopback() {
+        true => Ok(address),
+        false => wrong("can be reached from outside", "listen on \"127.0.0.1:17117\", NOMP's own"),
+    }
 }

@@ -3,13 +3,19 @@
 use toml::de::DeValue;
 
 use super::database;
+use crate::bytes::hex;
 use crate::config::problem::Report;
 use crate::config::section::Section;
-use crate::config::value::{Wrong, nonempty, secs, text, wrong};
-use crate::config::{Node, NodeLogin};
+use crate::config::value::{Wrong, boolean, nonempty, secs, sized, text, wrong};
+use crate::config::{Node, NodeLogin, NodeWays, PeerWay};
 
 /// What to write when a node has no login at all.
 const USER_EXAMPLE: &str = "user = \"rpcuser\"` with its `password`, or `cookie_file = \"/var/lib/coin/.cookie\"";
+
+/// Who vouches for a node behind HTTPS without `ca_file`: where Debian keeps the system's certificates.
+const CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+const P2P_REMEDY: &str = "write the node's peer-to-peer address, such as \"127.0.0.1:9333\"";
 
 /// Reads a coin's nodes. `None` if one is wrong or there is none.
 pub(super) fn read_all(report: &Report, coin: &Section<'_>) -> Option<Vec<Node>> {
@@ -19,9 +25,10 @@ pub(super) fn read_all(report: &Report, coin: &Section<'_>) -> Option<Vec<Node>>
         report.problem(&coin.place("node"), "the coin has no node", remedy);
     }
     let mut seen: Vec<(String, u16)> = Vec::new();
+    let magic = coin.optional("p2p_magic", magic);
     let read = |section: Section<'_>| {
         let place = section.place("url");
-        let node = read(section)?;
+        let node = read(section, magic)?;
         let address = (node.host.clone(), node.port);
         if seen.contains(&address) {
             report.problem(&place, "is the address of another node of this coin", "name every node once");
@@ -34,7 +41,7 @@ pub(super) fn read_all(report: &Report, coin: &Section<'_>) -> Option<Vec<Node>>
     (!nodes.is_empty()).then_some(nodes)
 }
 
-fn read(section: Section<'_>) -> Option<Node> {
+fn read(section: Section<'_>, magic: Option<[u8; 4]>) -> Option<Node> {
     // A URL may hold a password by mistake, so no message repeats it.
     let address = match section.has("url") {
         true => section.secret("url", address),
@@ -52,29 +59,73 @@ fn read(section: Section<'_>) -> Option<Node> {
             user.zip(password).map(|(user, password)| NodeLogin::Password { user, password })
         }
     };
+    let ca = section.optional("ca_file", |value| nonempty(value).map(|path| section.home().source.resolve(&path)));
+    let peer = peer(&section, magic);
+    let zmq = section.optional("zmq", zmq);
     section.finish();
-    let (host, port) = address?;
+    let (is_tls, host, port) = address?;
+    let tls_ca = is_tls.then(|| ca.unwrap_or_else(|| CA_FILE.into()));
     let name =
         name.unwrap_or_else(|| if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") });
-    Some(Node { name, host, port, login: login?, timeout: timeout? })
+    let ways = NodeWays { tls_ca, peer: peer?, zmq };
+    Some(Node { name, host, port, login: login?, timeout: timeout?, ways })
 }
 
-/// Host and port of `http://host:port`.
-fn address(value: &DeValue<'_>) -> Result<(String, u16), Wrong> {
+/// The peer-to-peer way; `Some(None)`: there is none.
+fn peer(section: &Section<'_>, magic: Option<[u8; 4]>) -> Option<Option<PeerWay>> {
+    let address = section.optional("p2p", |value| host_and_port(&text(value)?, P2P_REMEDY));
+    let push_blocks = section.or("p2p_push_blocks", "true", boolean);
+    let version = section.or("p2p_version", "70015", sized(1..=1_000_000));
+    if !section.has("p2p") {
+        return Some(None);
+    }
+    let Some(magic) = magic else {
+        let remedy =
+            "add p2p_magic = \"fbc0b6db\" to the coin: the four bytes its messages begin with (pchMessageStart)";
+        section.report().problem(&section.place("p2p"), "needs the coin's p2p_magic", remedy);
+        return None;
+    };
+    let (host, port) = address?;
+    Some(Some(PeerWay { host, port, magic, version: version?, push_blocks: push_blocks? }))
+}
+
+/// Four bytes in hexadecimal, in the order they are sent.
+fn magic(value: &DeValue<'_>) -> Result<[u8; 4], Wrong> {
+    match hex::decode_array(text(value)?.as_bytes()) {
+        Some(magic) => Ok(magic),
+        None => wrong("is not eight hexadecimal digits", "write pchMessageStart of the coin, such as \"fbc0b6db\""),
+    }
+}
+
+/// Host and port of `tcp://host:port`.
+fn zmq(value: &DeValue<'_>) -> Result<(String, u16), Wrong> {
+    const REMEDY: &str = "write what the node's zmqpubhashblock says, such as \"tcp://127.0.0.1:28332\"";
+    match text(value)?.strip_prefix("tcp://") {
+        Some(rest) => host_and_port(rest, REMEDY),
+        None => wrong("is not of the form tcp://host:port", REMEDY),
+    }
+}
+
+/// Whether it is `https`, host and port of `http://host:port`.
+fn address(value: &DeValue<'_>) -> Result<(bool, String, u16), Wrong> {
     const REMEDY: &str = "write \"http://\", a host, a colon and the RPC port, such as \"http://127.0.0.1:9332\"";
     let url = text(value)?;
-    if url.starts_with("https://") {
-        return wrong(
-            "asks for TLS, which coin daemons do not speak",
-            "use http://, through a tunnel if it leaves the machine",
-        );
-    }
     if url.contains('@') {
         return wrong("holds a user or password", "write them as `user` and `password` beside the url");
     }
-    let rest = url.strip_prefix("http://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-    let Some((host, port)) = rest.and_then(|rest| rest.rsplit_once(':')) else {
-        return wrong("is not of the form http://host:port", REMEDY);
+    let (is_tls, rest) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+        (Some(rest), _) => (false, rest),
+        (None, Some(rest)) => (true, rest),
+        (None, None) => return wrong("is not of the form http://host:port", REMEDY),
+    };
+    let (host, port) = host_and_port(rest.strip_suffix('/').unwrap_or(rest), REMEDY)?;
+    Ok((is_tls, host, port))
+}
+
+/// Host and port of `host:port` or `[address]:port`.
+fn host_and_port(text: &str, remedy: &str) -> Result<(String, u16), Wrong> {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return wrong("has no host and port with a colon between", remedy);
     };
     let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let host_is_good = match bracketed {
@@ -83,6 +134,6 @@ fn address(value: &DeValue<'_>) -> Result<(String, u16), Wrong> {
     };
     match port.parse::<u16>() {
         Ok(port) if port > 0 && host_is_good => Ok((bracketed.unwrap_or(host).to_owned(), port)),
-        _ => wrong("has no good host or port", REMEDY),
+        _ => wrong("has no good host or port", remedy),
     }
 }

@@ -113,7 +113,8 @@ fn limits(section: &Section<'_>) -> Option<Limits> {
     })
 }
 
-fn network(value: &DeValue<'_>) -> Result<Network, Wrong> {
+/// An address or a network.
+pub(super) fn network(value: &DeValue<'_>) -> Result<Network, Wrong> {
     match Network::parse(&text(value)?) {
         Some(network) => Ok(network),
         None => wrong(

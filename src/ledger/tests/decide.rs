@@ -26,8 +26,9 @@ async fn stopped(ledger: &Arc<Ledger>) {
 
 async fn outcome(dir: &Path) -> decision::Outcome {
     loop {
-        if let Some(outcome) = decision::outcome(dir).unwrap()
-            && decision::pending(dir).unwrap().is_none()
+        // In this order: the outcome of an earlier decision is there until this one's is.
+        if decision::pending(dir).unwrap().is_none()
+            && let Some(outcome) = decision::outcome(dir).unwrap()
         {
             return outcome;
         }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::bytes::Hash;
 use crate::clock::ManualClock;
-use crate::config::{Node, NodeLogin};
+use crate::config::{Node, NodeLogin, NodeWays};
 use crate::difficulty::Target;
 
 const REFRESH: Duration = Duration::from_secs(30);
@@ -23,9 +23,12 @@ fn bench() -> Bench {
         port: 1,
         login: NodeLogin::Cookie("/nothing".into()),
         timeout: Duration::from_secs(1),
+        ways: NodeWays::default(),
     };
     let clock = Arc::new(ManualClock::at(1_700_000_000));
-    let publisher = Publisher::new(Nodes::new(&[node("a"), node("b")]), Arc::clone(&clock) as Arc<dyn Clock>, REFRESH);
+    let bell = Arc::new(Bell::new(Arc::clone(&clock) as Arc<dyn Clock>));
+    let nodes = Nodes::new(&[node("a"), node("b")]);
+    let publisher = Publisher::new(nodes, Arc::clone(&clock) as Arc<dyn Clock>, REFRESH, bell);
     let work = publisher.subscribe();
     Bench { clock, publisher, work }
 }
@@ -137,13 +140,57 @@ fn another_difficulty_on_the_same_tip_cannot_wait() {
 }
 
 #[test]
-fn the_first_ready_node_is_believed_even_if_another_is_ahead() {
+fn the_best_tip_wins_and_of_equals_the_one_seen_first() {
+    let mut bench = bench();
+    bench.offer(B, template(10, 1));
+    assert_eq!(bench.seen(), seen("b", 10, 1, true));
+    // Level on another chain: work does not flap, however much the node is preferred.
+    bench.offer(A, template(10, 2));
+    assert_eq!(bench.seen(), seen("b", 10, 1, false));
+    bench.offer(A, template(11, 2));
+    assert_eq!(bench.seen(), seen("a", 11, 2, true));
+    bench.offer(B, template(12, 2));
+    assert_eq!(bench.seen(), seen("b", 12, 3, true));
+    // On the same tip the preferred one counts: the work is the same.
+    bench.offer(A, template(12, 2));
+    assert_eq!(bench.seen(), seen("a", 12, 3, false));
+}
+
+#[test]
+fn more_work_beats_a_greater_height() {
     let mut bench = bench();
     bench.offer(A, template(10, 1));
     bench.offer(B, template(12, 2));
-    assert_eq!(bench.seen(), seen("a", 10, 1, true));
-    bench.offer(A, template(11, 1));
-    assert_eq!(bench.seen(), seen("a", 11, 2, true));
+    assert_eq!(bench.seen(), seen("b", 12, 2, true));
+    bench.publisher.learn_work(template(10, 1).previous, U256::from_u64(9));
+    // Known of one alone it says nothing.
+    assert_eq!(bench.seen(), seen("b", 12, 2, false));
+    bench.publisher.learn_work(template(12, 2).previous, U256::from_u64(8));
+    assert_eq!(bench.seen(), seen("a", 10, 3, true));
+}
+
+#[test]
+fn who_is_set_aside_is_left_at_once_and_taken_back() {
+    let mut bench = bench();
+    bench.offer(A, template(10, 1));
+    bench.offer(B, template(12, 2));
+    bench.seen();
+    let aside = || Some(Aside::Distrusted { reason: "test".into() });
+    bench.publisher.set_aside(B, aside());
+    assert_eq!(bench.seen(), seen("a", 10, 3, true));
+    bench.offer(B, template(13, 2));
+    assert_eq!(bench.seen(), seen("a", 10, 3, false));
+    // Better than nothing, but not before the others had time to return.
+    bench.lose(A);
+    bench.publisher.unchanged(B);
+    assert_eq!(bench.seen().0, "a");
+    bench.after(10);
+    bench.publisher.unchanged(B);
+    assert_eq!(bench.seen(), seen("b", 13, 4, true));
+    bench.offer(A, template(10, 1));
+    assert_eq!(bench.seen(), seen("a", 10, 5, true));
+    bench.publisher.set_aside(B, None);
+    assert_eq!(bench.seen(), seen("b", 13, 6, true));
 }
 
 #[test]
@@ -198,6 +245,7 @@ fn a_node_that_returns_in_time_goes_on_where_it_was() {
 
 #[test]
 fn without_any_node_the_state_says_what_to_do() {
-    let publisher = Publisher::new(Nodes::new(&[]), Arc::new(ManualClock::at(0)), REFRESH);
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(0));
+    let publisher = Publisher::new(Nodes::new(&[]), Arc::clone(&clock), REFRESH, Arc::new(Bell::new(clock)));
     assert!(matches!(publisher.subscribe().borrow().state, NodeState::Refused { .. }));
 }

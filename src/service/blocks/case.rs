@@ -129,6 +129,7 @@ fn log(dossier: &Dossier, what: &What) {
         What::Synced => info!(coin, height, hash, step = "synced", "block"),
         What::BytesKept => info!(coin, height, hash, step = "bytes_kept", "block"),
         What::Submitted { node } => info!(coin, height, hash, step = "submitted", node, "block"),
+        What::Pushed { node } => info!(coin, height, hash, step = "pushed", node, "block"),
         What::Answered { node, words } => info!(coin, height, hash, step = "answered", node, words, "block"),
         What::Decided { accepted: true, .. } => info!(coin, height, hash, step = "decided", "block accepted"),
         What::Decided { reason, .. } => {

@@ -146,6 +146,11 @@ pub enum What {
         /// Which node.
         node: String,
     },
+    /// It was also sent to a node's peer-to-peer port.
+    Pushed {
+        /// Which node.
+        node: String,
+    },
     /// A node answered the submission, or why it did not.
     Answered {
         /// Which node.

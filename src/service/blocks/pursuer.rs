@@ -351,6 +351,7 @@ impl Pursuer {
 fn note(case: &Arc<Case>, news: News) {
     match news {
         News::Submitted { node } => case.note(What::Submitted { node }),
+        News::Pushed { node } => case.note(What::Pushed { node }),
         News::Answered { node, words } => case.note(What::Answered { node, words }),
         News::Open(unsettled) => case.note(What::Undecided { words: unsettled.to_string() }),
         News::Decided(_) => (),

@@ -13,6 +13,7 @@ use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
 use crate::stratum::counters::Counters;
 use crate::stratum::desk::JudgedShare;
+use crate::stratum::update_block::UpdateBlock;
 use crate::work::bar::Bar;
 use crate::work::duplicates::KeyCount;
 use crate::worker::difficulties::Difficulties;
@@ -111,6 +112,8 @@ pub struct CoinMemory {
     pub remembered: Remembered,
     /// The difficulty stored with a worker.
     pub stored: Difficulties,
+    /// Who may say that there is a new block.
+    pub update_block: UpdateBlock,
 }
 
 impl Terms {

@@ -41,6 +41,7 @@ impl Session {
             "mining.capabilities" | "mining.extranonce.subscribe" => self.answer(request, reply::yes),
             "mining.get_transactions" | "mining.get_txnhashes" => self.answer(request, |id| reply::result(id, "[]")),
             "mining.multi_version" => self.answer(request, |id| reply::result(id, "false")),
+            "mining.update_block" if self.terms.memory.update_block.is_open() => self.update_block(now, request),
             "mining.ping" => self.answer(request, |id| reply::result(id, "\"pong\"")),
             "" => self.take_answer(request),
             // As an early ckpool had it: the number is part of the method.
@@ -89,6 +90,18 @@ impl Session {
                 reply::error(id, reply::OTHER, "Invalid parameters: expected worker name and password")
             }),
         }
+    }
+
+    /// `mining.update_block`: a node's script, not a miner. Guesses are slowed like those of logins.
+    fn update_block(&mut self, now: Moment, request: &Request<'_>) {
+        let password = request.param(0).text().filter(|text| text.len() <= NAME_BYTES_MAX);
+        let may = self.conduct.may_log_in(now.monotonic);
+        let door = &self.terms.memory.update_block;
+        if may && password.is_some_and(|password| door.tell(self.peer.address, password)) {
+            return self.answer(request, reply::yes);
+        }
+        self.conduct.login_failed(now.monotonic);
+        self.answer(request, |id| reply::unauthorized(id, "Not allowed from here, or with this password"));
     }
 
     /// `mining.configure` (BIP310): every extension asked about is answered.

@@ -45,6 +45,7 @@ fn a_dossier_is_read_as_it_was_written() {
         What::Synced,
         What::BytesKept,
         What::Submitted { node: node() },
+        What::Pushed { node: node() },
         What::Answered { node: node(), words: "high-hash \"é\"".into() },
         What::Decided { accepted: false, reason: "high-hash".into() },
         What::Undecided { words: "silent".into() },

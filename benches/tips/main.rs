@@ -1,0 +1,142 @@
+//! How soon each source of new tips brings new work, all side by side on one real node.
+//!
+//! `cargo bench --bench tips -- [--blocks N]`
+//!
+//! Every source has watchers of its own that use nothing else; all follow one litecoind on regtest. For each
+//! block the clock starts when the node is told to make it, so the node's own work is in every number, and
+//! stops when there is a template on it. The share of stale work is that delay over the time between two
+//! blocks. ZMQ is missing: no daemon that can be installed here publishes it.
+#![allow(clippy::print_stdout, reason = "a bench prints its findings")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "shared with the tests, which may end at the first surprise"
+)]
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mpos_stratum::clock::{Clock, SystemClock};
+use mpos_stratum::coin::profile::BlockHash;
+use mpos_stratum::config::{Node, Templates};
+use mpos_stratum::node::chain::Chain;
+use mpos_stratum::node::nodes::Nodes;
+use mpos_stratum::node::poller::Poller;
+use mpos_stratum::pow::Algorithm;
+use mpos_stratum::service::local::Notify;
+use mpos_stratum::service::local::socket::{self, Listener};
+use support::litecoind::Litecoin;
+
+/// Blocks without `--blocks`.
+const BLOCKS: usize = 40;
+/// Longest rest between two blocks: chance decides, so that polls are not in step with blocks.
+const REST_MAX_MS: u64 = 1200;
+/// Seconds between two blocks of Litecoin and of Bitcoin.
+const SPACINGS_SECS: [f64; 2] = [150.0, 600.0];
+/// So rare that it brings nothing here.
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// A source and its delays.
+struct Source {
+    name: &'static str,
+    poller: Poller,
+    delays_ms: Vec<f64>,
+}
+
+fn follow(name: &'static str, node: Node, poll: Duration, longpoll: bool) -> Source {
+    let templates = Templates { poll, refresh: NEVER, longpoll, stale_after: NEVER };
+    let rules = vec!["segwit".into(), "mweb".into()];
+    let chain = Chain { rules, algorithm: Algorithm::Scrypt { log_n: 10, r: 1 }, block_hash: BlockHash::Sha256d };
+    let poller = Poller::start(&Nodes::new(&[node]), &templates, &Arc::new(chain), Arc::new(SystemClock::new()));
+    Source { name, poller, delays_ms: Vec::new() }
+}
+
+#[tokio::main]
+async fn main() {
+    let mut words = std::env::args().skip_while(|word| word != "--blocks").skip(1);
+    let blocks = words.next().and_then(|number| number.parse().ok()).unwrap_or(BLOCKS);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify.sock");
+    let nomp = Listener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let port = nomp.address().unwrap().port();
+    let command = format!(
+        "-blocknotify={} notify litecoin %s --socket {} & bash -c 'echo \"{{\\\"command\\\":\\\"blocknotify\\\",\\\"params\\\":[\\\"litecoin\\\",\\\"%s\\\"]}}\" > /dev/tcp/127.0.0.1/{port}'",
+        env!("CARGO_BIN_EXE_mpos-stratum"),
+        path.display()
+    );
+    let litecoin = Litecoin::start_with(&[command]).await;
+    litecoin.generate(101).await;
+    let node = litecoin.rpc_config();
+    let mut as_peer = node.clone();
+    as_peer.ways.peer = Some(litecoin.peer_way());
+    let mut sources = vec![
+        follow("polling, 1000 ms", node.clone(), Duration::from_secs(1), false),
+        follow("polling, 100 ms", node.clone(), Duration::from_millis(100), false),
+        follow("longpoll", node.clone(), NEVER, true),
+        follow("p2p", as_peer, NEVER, false),
+        follow("blocknotify, our command", node.clone(), NEVER, false),
+        follow("blocknotify, NOMP's line", node, NEVER, false),
+    ];
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let told = |source: &Source| {
+        let mut notify = Notify::default();
+        notify.add("litecoin".into(), Arc::clone(source.poller.bell()));
+        notify
+    };
+    let (ours, theirs) = (told(&sources[4]), told(&sources[5]));
+    let unix = Listener::unix(&path).await.unwrap();
+    tokio::spawn(socket::serve(unix, Arc::clone(&clock), move |line| ours.answer(line)));
+    tokio::spawn(socket::serve(nomp, clock, move |line| theirs.answer_nomp(line)));
+    for source in &sources {
+        source.poller.work().wait_for(|work| work.template.is_some()).await.unwrap();
+    }
+    litecoin.has_peers_of_ours(1).await;
+    for _ in 0..blocks {
+        let mut chance = [0; 8];
+        getrandom::fill(&mut chance).unwrap();
+        tokio::time::sleep(Duration::from_millis(500 + u64::from_le_bytes(chance) % REST_MAX_MS)).await;
+        measure(&litecoin, &mut sources).await;
+    }
+    print(&mut sources);
+}
+
+/// One block, seen by all.
+async fn measure(litecoin: &Litecoin, sources: &mut [Source]) {
+    let waits: Vec<_> = sources
+        .iter()
+        .map(|source| {
+            let mut work = source.poller.work();
+            let seq = work.borrow_and_update().tip_seq;
+            tokio::spawn(async move {
+                work.wait_for(|work| work.tip_seq > seq).await.unwrap();
+                Instant::now()
+            })
+        })
+        .collect();
+    let start = Instant::now();
+    litecoin.generate(1).await;
+    for (source, wait) in sources.iter_mut().zip(waits) {
+        let seen = tokio::time::timeout(Duration::from_secs(20), wait).await;
+        let seen = seen.unwrap_or_else(|_| panic!("{} brings nothing", source.name)).unwrap();
+        source.delays_ms.push(seen.duration_since(start).as_secs_f64() * 1000.0);
+    }
+}
+
+fn print(sources: &mut [Source]) {
+    println!(
+        "{:<26} {:>9} {:>9} {:>9} {:>14} {:>14}",
+        "source", "median ms", "p90 ms", "max ms", "stale at 150 s", "stale at 600 s"
+    );
+    for Source { name, delays_ms, .. } in sources {
+        delays_ms.sort_by(f64::total_cmp);
+        let mean = delays_ms.iter().sum::<f64>() / delays_ms.len() as f64;
+        let at = |percent: usize| delays_ms[(delays_ms.len() - 1) * percent / 100];
+        let [litecoin, bitcoin] = SPACINGS_SECS.map(|secs| mean / 10.0 / secs);
+        println!("{name:<26} {:>9.1} {:>9.1} {:>9.1} {litecoin:>12.4} % {bitcoin:>12.4} %", at(50), at(90), at(100));
+    }
+}

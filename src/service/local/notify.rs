@@ -1,0 +1,147 @@
+//! "There is a new block": what the commands that nodes run at every block say.
+//!
+//! Our own command writes one JSON object, `{"command":"notify","coin":COIN,"hash":HASH}`, and reads
+//! `{"ok":true}` or `{"error":WORDS}`. NOMP's `cli.js` and its C program write
+//! `{"command":"blocknotify","params":[COIN,HASH],...}`; the first prints the text it reads, the second does
+//! not wait for it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::bytes::parse_display_hash;
+use crate::node::bell::Bell;
+use crate::node::tip::Source;
+
+/// The socket's name in the runtime directory.
+pub const SOCKET_NAME: &str = "notify.sock";
+/// What NOMP answers; scripts may look for it.
+const NOMP_DONE: &str = "Pool workers notified";
+
+/// What our own command says.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NotifyRequest {
+    /// `notify`
+    pub command: String,
+    /// The coin's name in the configuration.
+    pub coin: String,
+    /// The new block's hash as nodes write it.
+    pub hash: String,
+}
+
+#[derive(Deserialize)]
+struct NompRequest {
+    command: String,
+    #[serde(default)]
+    params: Vec<String>,
+}
+
+/// The coins that can be told of a new block.
+#[derive(Clone, Default)]
+pub struct Notify {
+    bells: Vec<(Arc<str>, Arc<Bell>)>,
+}
+
+impl Notify {
+    /// Adds a coin.
+    pub fn add(&mut self, coin: Arc<str>, bell: Arc<Bell>) {
+        self.bells.push((coin, bell));
+    }
+
+    /// Answers a line of our own command.
+    pub fn answer(&self, line: &[u8]) -> String {
+        let told = match serde_json::from_slice::<NotifyRequest>(line) {
+            Ok(request) if request.command == "notify" => self.tell(Source::Blocknotify, &request.coin, &request.hash),
+            Ok(request) => Err(format!("no command {:?} here: only notify", request.command)),
+            Err(error) => Err(format!("no request: {error}")),
+        };
+        let answer = match told {
+            Ok(()) => json!({ "ok": true }),
+            Err(words) => json!({ "error": words }),
+        };
+        format!("{answer}\n")
+    }
+
+    /// Answers a line of NOMP's tools.
+    pub fn answer_nomp(&self, line: &[u8]) -> String {
+        let told = match serde_json::from_slice::<NompRequest>(line) {
+            Ok(NompRequest { command, params }) => match (command.as_str(), params.as_slice()) {
+                ("blocknotify", [coin, hash, ..]) => self.tell(Source::NompLine, coin, hash),
+                ("blocknotify", _) => Err("blocknotify wants a coin and a hash".to_owned()),
+                (other, _) => Err(format!("no command {other:?} here: only blocknotify")),
+            },
+            Err(error) => Err(format!("no request: {error}")),
+        };
+        told.map_or_else(|words| words, |()| NOMP_DONE.to_owned())
+    }
+
+    fn tell(&self, source: Source, coin: &str, hash: &str) -> Result<(), String> {
+        let Some(hash) = parse_display_hash(hash) else {
+            return Err(format!("{:?} is no block hash: give the node's %s", shortened(hash)));
+        };
+        let bell = self.bells.iter().find(|(name, _)| name.eq_ignore_ascii_case(coin));
+        let Some((_, bell)) = bell else {
+            let names: Vec<&str> = self.bells.iter().map(|(name, _)| &**name).collect();
+            return Err(format!("no coin {:?} here: {}", shortened(coin), names.join(", ")));
+        };
+        bell.ring(source, Some(hash));
+        Ok(())
+    }
+}
+
+/// Somebody's words, short enough to be repeated.
+fn shortened(words: &str) -> String {
+    words.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn notify() -> (Notify, Arc<Bell>) {
+        let bell = Arc::new(Bell::new(Arc::new(ManualClock::at(0))));
+        let mut notify = Notify::default();
+        notify.add("litecoin".into(), Arc::clone(&bell));
+        (notify, bell)
+    }
+
+    #[test]
+    fn both_predecessors_forms_and_ours_ring() {
+        let (notify, bell) = notify();
+        let hash = "ab".repeat(32);
+        let ours = format!(r#"{{"command":"notify","coin":"litecoin","hash":"{hash}"}}"#);
+        assert_eq!(notify.answer(ours.as_bytes()), "{\"ok\":true}\n");
+        let cli =
+            format!(r#"{{"command":"blocknotify","params":["Litecoin","{hash}"],"options":{{"host":"127.0.0.1"}}}}"#);
+        assert_eq!(notify.answer_nomp(cli.as_bytes()), NOMP_DONE);
+        let helper = format!(r#"{{"command":"blocknotify","params":["litecoin","{hash}"]}}"#);
+        assert_eq!(notify.answer_nomp(helper.as_bytes()), NOMP_DONE);
+        bell.confirm(parse_display_hash(&hash).unwrap());
+        let told: Vec<Source> = bell.counts().into_iter().map(|(source, _)| source).collect();
+        assert_eq!(told, [Source::Blocknotify, Source::NompLine]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let (notify, _) = notify();
+        let hash = "ab".repeat(32);
+        let wrong = [
+            ("x", "no request"),
+            (r#"{"command":"stop","coin":"litecoin","hash":""}"#, "only notify"),
+            (r#"{"command":"notify","coin":"litecoin","hash":"%s"}"#, "no block hash"),
+            (&format!(r#"{{"command":"notify","coin":"other","hash":"{hash}"}}"#), "litecoin"),
+        ];
+        for (line, part) in wrong {
+            let answer = notify.answer(line.as_bytes());
+            assert!(answer.starts_with("{\"error\":") && answer.contains(part), "{line}: {answer}");
+        }
+        for (line, part) in [
+            (r#"{"command":"coinswitch","params":[]}"#, "only blocknotify"),
+            (r#"{"command":"blocknotify","params":["litecoin"]}"#, "a coin and a hash"),
+        ] {
+            assert!(notify.answer_nomp(line.as_bytes()).contains(part), "{line}");
+        }
+    }
+}

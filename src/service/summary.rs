@@ -1,0 +1,116 @@
+//! What the log says about a coin: how far its nodes are before there is work, one summary when there is,
+//! and a warning whenever a port asks more of its miners than the network does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use crate::config::{Coin, Port};
+use crate::difficulty::Difficulty;
+use crate::node::nodes::Nodes;
+use crate::node::overview::{Overview, overview};
+use crate::work::board::JobBoard;
+use crate::work::job::Job;
+
+/// How often the log says how far the nodes are while there is no work.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Runs until the coin is gone.
+pub async fn run(coin: Arc<Coin>, nodes: Nodes, mut board: watch::Receiver<Arc<JobBoard>>) {
+    let Some(job) = first_job(&coin, &nodes, &mut board).await else { return };
+    tell(&coin, &nodes, &job, &Box::pin(overview(&nodes)).await);
+    let mut above = vec![false; coin.ports.len()];
+    loop {
+        let job = board.borrow_and_update().job.clone();
+        if let Some(job) = job {
+            compare(&coin, &job, &mut above);
+        }
+        if board.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Waits for the coin's first job and says meanwhile what it waits for.
+async fn first_job(coin: &Coin, nodes: &Nodes, board: &mut watch::Receiver<Arc<JobBoard>>) -> Option<Arc<Job>> {
+    let mut ticks = interval(PROGRESS_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.reset();
+    loop {
+        tokio::select! {
+            found = board.wait_for(|board| board.job.is_some()) => return found.ok()?.job.clone(),
+            _ = ticks.tick() => info!(coin = coin.name, nodes = describe(nodes), "no work yet: the ports are bound and open with the first job"),
+        }
+    }
+}
+
+/// The nodes and how they are.
+pub fn describe(nodes: &Nodes) -> String {
+    let nodes: Vec<String> = nodes.all().iter().map(|node| node.summary()).collect();
+    nodes.join(", ")
+}
+
+fn tell(coin: &Coin, nodes: &Nodes, job: &Job, network: &Overview) {
+    let unknown = || "not told by the node".to_owned();
+    let ports: Vec<String> = coin.ports.iter().map(|port| described(port)).collect();
+    info!(
+        coin = coin.name,
+        network = network.network.clone().unwrap_or_else(unknown),
+        reward = if network.has_stake { "proof of work, beside proof of stake" } else { "proof of work" },
+        height = job.template.height,
+        peers = network.peers.map_or_else(unknown, |peers| peers.to_string()),
+        network_difficulty = job.template.target.difficulty(coin.profile.stratum_bits),
+        network_hashes_per_sec = network.hashes_per_sec.map_or_else(unknown, |rate| format!("{rate:.3e}")),
+        ports = ports.join(", "),
+        nodes = describe(nodes),
+        tip_sources = sources(coin),
+        "the coin can be mined"
+    );
+}
+
+fn described(port: &Port) -> String {
+    match &port.vardiff {
+        None => format!("{} at {}", port.listen, port.difficulty),
+        Some(vardiff) => format!("{} at {} ({} to {})", port.listen, port.difficulty, vardiff.min, vardiff.max),
+    }
+}
+
+/// The ways in which the coin's nodes are watched.
+fn sources(coin: &Coin) -> String {
+    let mut sources = vec![format!("polling every {} ms", coin.templates.poll.as_millis())];
+    if coin.templates.longpoll {
+        sources.push("longpoll".into());
+    }
+    for node in &coin.nodes {
+        sources.extend(node.ways.zmq.as_ref().map(|_| format!("zmq of {}", node.name)));
+        sources.extend(node.ways.peer.as_ref().map(|_| format!("p2p of {}", node.name)));
+    }
+    sources.push("notify".into());
+    sources.extend(coin.update_block.as_ref().map(|_| "mining.update_block".into()));
+    sources.join(", ")
+}
+
+/// Warns of ports that have come to stand above the network.
+fn compare(coin: &Coin, job: &Job, above: &mut [bool]) {
+    let network = job.template.target.difficulty(coin.profile.stratum_bits);
+    for (port, was_above) in coin.ports.iter().zip(above) {
+        let least =
+            port.vardiff.as_ref().map_or(port.difficulty, |vardiff| Difficulty::min(vardiff.min, port.difficulty));
+        let is_above = least.get() > network;
+        if is_above && !*was_above {
+            warn!(
+                coin = coin.name,
+                listen = %port.listen,
+                difficulty = least.get(),
+                network,
+                "this port's least difficulty is above the network's: its miners are asked for more than a block needs; lower it"
+            );
+        } else if *was_above && !is_above {
+            info!(coin = coin.name, listen = %port.listen, network, "this port's difficulty is below the network's again");
+        }
+        *was_above = is_above;
+    }
+}

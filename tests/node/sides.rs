@@ -1,0 +1,123 @@
+//! Nodes that disagree: on two sides of a partition, behind, or lying.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mpos_stratum::bytes::parse_display_hash;
+use mpos_stratum::clock::SystemClock;
+use mpos_stratum::node::nodes::{Aside, Nodes};
+use mpos_stratum::node::poller::Poller;
+use mpos_stratum::node::standing::{Sought, standing};
+use serde_json::json;
+
+use crate::following::{hash_at, template_on};
+use crate::support::litecoind::Litecoin;
+use crate::support::scripted_node::{Asked, Reply, ScriptedNode};
+use crate::{WAIT_MAX, chain, templates, wait_for, wait_for_tip};
+
+fn start(nodes: &Nodes) -> Poller {
+    Poller::start(nodes, &templates(Duration::from_millis(50), false), &chain(), Arc::new(SystemClock::new()))
+}
+
+/// Waits until a node is set aside, or not any more.
+async fn wait_for_aside(nodes: &Nodes, index: usize, wanted: bool) -> Option<Aside> {
+    let node = &nodes.all()[index];
+    let wait = async {
+        while node.aside().is_some() != wanted {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, wait).await.unwrap_or_else(|_| panic!("{}", node.summary()));
+    node.aside()
+}
+
+#[tokio::test]
+async fn of_two_sides_the_one_with_more_work_is_mined_on_until_they_meet() {
+    let (one, two) = tokio::join!(Litecoin::start_at(3), Litecoin::start_at(5));
+    let nodes = Nodes::new(&[one.rpc_config(), one.peer.rpc_config(), two.rpc_config(), two.peer.rpc_config()]);
+    let poller = start(&nodes);
+    let mut work = poller.work();
+    assert_eq!(wait_for_tip(&mut work, 5).await.0.node, "main");
+    for index in [0, 1] {
+        let aside = wait_for_aside(&nodes, index, true).await.unwrap();
+        assert!(matches!(&aside, Aside::Distrusted { reason } if reason.contains("another chain")), "{aside:?}");
+    }
+    assert_eq!([2, 3].map(|index| nodes.all()[index].aside()), [None, None]);
+    // Their word about a block does not count: ours is in the chain of the other side.
+    let tip = two.rpc("getbestblockhash", json!([])).await;
+    let sought = Sought { hash: parse_display_hash(tip.as_str().unwrap()).unwrap(), merkle_root: [0; 32], height: 5 };
+    let finding = standing(&nodes, &sought).await;
+    assert!(finding.clear.is_some() && finding.unclear.iter().all(|(_, why)| why.contains("set aside")), "{finding:?}");
+
+    // The other side overtakes: it has more work, and whoever was set aside for being elsewhere is taken back.
+    one.generate(4).await;
+    let (_, template) = wait_for_tip(&mut work, 7).await;
+    let tip = one.rpc("getbestblockhash", json!([])).await;
+    assert_eq!(json!(mpos_stratum::bytes::display_hash(&template.previous)), tip);
+    assert_eq!(wait_for_aside(&nodes, 0, false).await, None);
+    wait_for_aside(&nodes, 2, true).await;
+    // They meet.
+    two.rpc("addnode", json!([format!("127.0.0.1:{}", one.p2p_port), "onetry"])).await;
+    for index in 0..4 {
+        assert_eq!(wait_for_aside(&nodes, index, false).await, None);
+    }
+}
+
+/// A node at a height that answers what else is asked by `more`.
+async fn node_at(height: u32, more: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) -> ScriptedNode {
+    ScriptedNode::start(move |asked| match more(asked) {
+        Some(reply) => reply,
+        None => match asked.method.as_str() {
+            "getbestblockhash" => Reply::Result(json!(hash_at(height))),
+            "getblocktemplate" => Reply::Result(template_on(height)),
+            "getblockhash" => Reply::Result(json!(hash_at(u32::try_from(asked.params[0].as_u64().unwrap()).unwrap()))),
+            _ => Reply::Error(-32601, "Method not found"),
+        },
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_prove_its_tip_is_left_and_taken_back_when_it_can() {
+    let lies = Arc::new(AtomicBool::new(true));
+    let lying = Arc::clone(&lies);
+    let honest = node_at(5, |_| None).await;
+    let liar = node_at(9, move |asked| match asked.method.as_str() {
+        "getblockheader" if lying.load(Ordering::SeqCst) => Some(Reply::Result(json!("00".repeat(80)))),
+        _ => None,
+    })
+    .await;
+    let nodes = Nodes::new(&[liar.rpc_config(), honest.rpc_config()]);
+    let poller = start(&nodes);
+    let mut work = poller.work();
+    let aside = wait_for_aside(&nodes, 0, true).await.unwrap();
+    assert!(aside.reason().contains("another hash"), "{aside:?}");
+    let work_now = wait_for(&mut work, |work| work.node == honest.rpc_config().name).await;
+    assert_eq!(work_now.template.unwrap().height, 6);
+    lies.store(false, Ordering::SeqCst);
+    assert_eq!(wait_for_aside(&nodes, 0, false).await, None);
+    wait_for(&mut work, |work| work.node == liar.rpc_config().name).await;
+}
+
+#[tokio::test]
+async fn a_longer_chain_that_the_others_call_invalid_is_not_followed() {
+    let strict = node_at(5, |asked| {
+        let tips = json!([{ "height": 7, "hash": hash_at(7), "branchlen": 2, "status": "invalid" }]);
+        (asked.method == "getchaintips").then_some(Reply::Result(tips))
+    })
+    .await;
+    let lax = node_at(9, |_| None).await;
+    // As many on both sides: the one whom the operator put first is right.
+    let nodes = Nodes::new(&[strict.rpc_config(), lax.rpc_config()]);
+    let poller = start(&nodes);
+    let aside = wait_for_aside(&nodes, 1, true).await.unwrap();
+    assert!(aside.reason().contains("call invalid") && aside.reason().contains(&hash_at(7)), "{aside:?}");
+    wait_for(&mut poller.work(), |work| work.node == strict.rpc_config().name).await;
+    drop(poller);
+    let nodes = Nodes::new(&[lax.rpc_config(), strict.rpc_config()]);
+    let poller = start(&nodes);
+    let aside = wait_for_aside(&nodes, 1, true).await.unwrap();
+    assert!(matches!(aside, Aside::Lagging { .. }), "{aside:?}");
+    assert_eq!(poller.work().borrow().node, lax.rpc_config().name);
+}

@@ -1,0 +1,82 @@
+//! The scripts that nodes run at every new block, of both predecessors and our own, each as it is described.
+
+use std::process::Command;
+
+use crate::stage::{self, Coin, PASSWORD};
+use crate::support::daemon::Daemon;
+use crate::support::fake_node::FakeNode;
+use crate::support::mariadb::MariaDb;
+use crate::support::miner::{Algorithm, Miner};
+
+/// Runs a script and returns what it wrote.
+async fn run(mut command: Command) -> (bool, String) {
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let both = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(both).unwrap())
+}
+
+/// A line to a TCP port and, if wanted, the answer: what NOMP's programs and stratum-mining's script do.
+fn line_to(port: u16, line: &str, reads: bool) -> Command {
+    let read = if reads { "IFS= read -r -t 5 answer <&3; printf %s \"$answer\"" } else { "true" };
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port} && printf '%s\\n' \"$1\" >&3 && {{ {read}; }}");
+    let mut command = Command::new("bash");
+    command.args(["-c", &script, "bash", line]);
+    command
+}
+
+#[tokio::test]
+async fn old_blocknotify_scripts_and_the_new_one_bring_new_work() {
+    let (db, node) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
+    stage::create_database(&db, "told").await;
+    let mut coin = Coin::fake(&node, &db, "told");
+    // Nothing else can bring the news in the time of this test.
+    coin.templates = "poll_ms = 60000\nlongpoll = false".to_owned();
+    coin.ledger.push_str("\n[coin.update_block]\npassword = \"admin-secret\"\n");
+    let config = stage::configuration(&[&coin]).replacen("[daemon]", "[daemon]\nnomp_listen = \"127.0.0.1:0\"", 1);
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start_in(directory.path(), &config).unwrap();
+    let port = daemon.port("bitcoin").await.unwrap();
+    let (mut miner, mut job) = Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
+    let listening = daemon.wait_for_log("lines of NOMP").await.unwrap();
+    let nomp: u16 = listening.rsplit(':').next().unwrap().trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+    let socket = directory.path().join("state/notify.sock");
+
+    for script in ["ours", "cli.js", "blocknotify.c", "blocknotify.sh"] {
+        node.new_tip();
+        let hash = node.tip();
+        let (command, expected) = match script {
+            "ours" => {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
+                command.args(["notify", "bitcoin", &hash, "--socket"]).arg(&socket);
+                (command, "")
+            }
+            "cli.js" => {
+                let line =
+                    format!(r#"{{"command":"blocknotify","params":["bitcoin","{hash}"],"options":{{"port":{nomp}}}}}"#);
+                (line_to(nomp, &line, true), "Pool workers notified")
+            }
+            "blocknotify.c" => {
+                let line = format!(r#"{{"command":"blocknotify","params":["bitcoin","{hash}"]}}"#);
+                (line_to(nomp, &line, false), "")
+            }
+            _ => {
+                let line = r#"{"id": 1, "method": "mining.update_block", "params": ["admin-secret"]}"#;
+                (line_to(port.port(), line, true), r#"{"id":1,"result":true,"error":null}"#)
+            }
+        };
+        let (succeeded, words) = run(command).await;
+        assert!(succeeded && words == expected, "{script}: {words}");
+        let next = miner.wait_for_new_tip(&job).await.unwrap();
+        assert_eq!(crate::support::miner::hash::display(&next.previous), hash, "{script}");
+        job = next;
+    }
+
+    // Not with another password, and our command says what is wrong.
+    let line = r#"{"id": 1, "method": "mining.update_block", "params": ["guess"]}"#;
+    let (_, words) = run(line_to(port.port(), line, true)).await;
+    assert!(words.contains("Not allowed"), "{words}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
+    command.args(["notify", "dogecoin", &node.tip(), "--socket"]).arg(&socket);
+    let (succeeded, words) = run(command).await;
+    assert!(!succeeded && words.contains("dogecoin") && words.contains("bitcoin"), "{words}");
+}
