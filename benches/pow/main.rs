@@ -13,11 +13,14 @@ use std::time::{Duration, Instant};
 use mpos_stratum::pow::names::{self, Named};
 use mpos_stratum::pow::{Algorithm, Scratch};
 
-/// Runs of each measurement, the best of which counts: other work on the machine only ever adds time.
-const RUNS: usize = 5;
-/// How long a run takes at least, and with `--quick`.
-const RUN: Duration = Duration::from_millis(60);
-const RUN_QUICK: Duration = Duration::from_millis(5);
+/// How long one run takes at least: less than what other work on the machine is given at a time, so that some runs
+/// are undisturbed. The best of all counts, since disturbance only ever adds time.
+const RUN: Duration = Duration::from_millis(1);
+/// Runs of each measurement, and with `--quick`.
+const RUNS: usize = 200;
+const RUNS_QUICK: usize = 20;
+/// A measurement ends after so many seconds even if not all its runs are done.
+const SECONDS_MAX: f64 = 1.0;
 
 /// A usual header with some number in it, of the time by which an algorithm's cost is measured.
 fn header(algorithm: Algorithm, number: u32) -> [u8; 80] {
@@ -28,36 +31,36 @@ fn header(algorithm: Algorithm, number: u32) -> [u8; 80] {
 }
 
 /// Seconds that one of `per_call` hashes takes: the best of some runs.
-fn best(run: Duration, per_call: usize, mut call: impl FnMut(u32)) -> f64 {
+fn best(runs: usize, per_call: usize, mut call: impl FnMut(u32)) -> f64 {
     let mut best = f64::INFINITY;
     let mut number = 0;
-    for _ in 0..RUNS {
+    let begun = Instant::now();
+    for _ in 0..runs {
         let started = Instant::now();
         let mut calls = 0u32;
-        while calls == 0 || started.elapsed() < run {
+        while calls == 0 || started.elapsed() < RUN {
             call(number);
             number += 1;
             calls += 1;
         }
-        let seconds = started.elapsed().as_secs_f64() / f64::from(calls);
-        best = best.min(seconds);
-        if seconds > 0.2 {
+        best = best.min(started.elapsed().as_secs_f64() / f64::from(calls));
+        if begun.elapsed().as_secs_f64() > SECONDS_MAX {
             break;
         }
     }
     best / f64::from(u32::try_from(per_call).unwrap_or(1))
 }
 
-fn measure(named: &Named, run: Duration) {
+fn measure(named: &Named, runs: usize) {
     let algorithm = named.algorithm;
     let mut scratch = Scratch::new();
-    let single = best(run, 1, |number| {
+    let single = best(runs, 1, |number| {
         black_box(algorithm.hash(&header(algorithm, number), &mut scratch));
     });
     // As many as a hasher thread takes at once.
     let lanes = algorithm.batch_max();
     let at_once = (lanes > 1).then(|| {
-        best(run, lanes, |number| {
+        best(runs, lanes, |number| {
             let headers: Vec<[u8; 80]> = (number..).take(lanes).map(|number| header(algorithm, number)).collect();
             let slices: Vec<&[u8]> = headers.iter().map(<[u8; 80]>::as_slice).collect();
             let mut hashes = Vec::new();
@@ -66,7 +69,7 @@ fn measure(named: &Named, run: Duration) {
         })
     });
     let other =
-        others::of(named.name).map(|(name, hash)| (name, best(run, 1, |number| hash(&header(algorithm, number)))));
+        others::of(named.name).map(|(name, hash)| (name, best(runs, 1, |number| hash(&header(algorithm, number)))));
     let column = |seconds: f64| format!("{:>12.2} {:>12.0}", seconds * 1e6, 1.0 / seconds);
     let at_once = at_once.map_or_else(|| format!("{:>25}", "-"), column);
     let other = other.map_or_else(String::new, |(name, seconds)| format!("{} {name}", column(seconds)));
@@ -75,12 +78,12 @@ fn measure(named: &Named, run: Duration) {
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
-    let (mut run, mut only) = (RUN, Vec::new());
+    let (mut runs, mut only) = (RUNS, Vec::new());
     while let Some(word) = words.next() {
         match word.as_str() {
             // Cargo adds it to every bench.
             "--bench" => {}
-            "--quick" => run = RUN_QUICK,
+            "--quick" => runs = RUNS_QUICK,
             "--only" => only = words.next().unwrap_or_default().split(',').map(str::to_owned).collect(),
             _ => {
                 eprintln!("unknown argument {word}: there are --quick and --only NAME,NAME");
@@ -97,6 +100,6 @@ fn main() -> ExitCode {
         "{:<16} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}",
         "one core", "us single", "hashes/s", "us at once", "hashes/s", "us crate", "hashes/s"
     );
-    names::all().filter(|named| wanted(named)).for_each(|named| measure(named, run));
+    names::all().filter(|named| wanted(named)).for_each(|named| measure(named, runs));
     ExitCode::SUCCESS
 }
