@@ -35,8 +35,8 @@ fuzz: ## Coverage-guided fuzzing: TARGET=session|request|line_codec|proxy_header
 	@tests/setup/install.sh fuzz
 	@test -x "$(CARGO_FUZZ)/bin/cargo-fuzz" || cargo install --locked --root "$(CARGO_FUZZ)" cargo-fuzz
 	@mkdir -p "target/fuzz/corpus/$(TARGET)"
-	PKG_CONFIG_PATH="$(CURDIR)/fuzz/pkgconfig" CARGO_TARGET_DIR="$(CURDIR)/target/fuzz" "$(CARGO_FUZZ)/bin/cargo-fuzz" \
-		fuzz run -s none $(TARGET) "target/fuzz/corpus/$(TARGET)" -- -len_control=0 -max_len=1500 -max_total_time=$(SECS) -artifact_prefix=target/fuzz/
+	PKG_CONFIG_PATH="$(CURDIR)/tests/fuzz/guided/pkgconfig" CARGO_TARGET_DIR="$(CURDIR)/target/fuzz" "$(CARGO_FUZZ)/bin/cargo-fuzz" \
+		fuzz run --fuzz-dir tests/fuzz/guided -s none $(TARGET) "target/fuzz/corpus/$(TARGET)" -- -len_control=0 -max_len=1500 -max_total_time=$(SECS) -artifact_prefix=target/fuzz/
 
 kill-loop: ## Kills of daemon and database at random, under load: KILLS=120 SEED=1; two loops, one for each durability
 	@tests/setup/install.sh test

@@ -1,4 +1,4 @@
-//! What the fuzzers of `fuzz/` drive, driven by chance that is the same every time. `make fuzz` has the coverage guide
+//! What the fuzzers of `tests/fuzz/guided` drive, driven by chance that is the same every time. `make fuzz` has the coverage guide
 //! it instead.
 //!
 //! `FUZZ_SEEDS=1000000` tries so many seeds of each target, `FUZZ_SEED=7` one.

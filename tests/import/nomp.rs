@@ -37,7 +37,7 @@ fn a_portal_moves_over_with_all_its_pools() {
     let [doge, ltc] = config.coins.as_slice() else { panic!("two coins") };
     assert_eq!((doge.name.as_str(), ltc.name.as_str()), ("dogecoin", "litecoin"));
     assert_eq!((ltc.instance, ltc.emit_invalid_block_hashes, ltc.templates.poll.as_millis()), (7, true, 500));
-    assert_eq!(ltc.profile.template_rules, ["mweb", "segwit"]);
+    assert_eq!(ltc.profile.form.template_rules, ["mweb", "segwit"]);
     let shown = |port: &std::sync::Arc<mpos_stratum::config::Port>| {
         let vardiff = port.vardiff.as_ref().map(|vardiff| {
             format!("{} to {} in {} s, {}", vardiff.min, vardiff.max, vardiff.target.as_secs(), vardiff.double_steps)
@@ -145,7 +145,7 @@ fn difficulties_that_miners_and_nomp_count_differently_are_asked_for() {
     let config = import(folder.path(), &answers).config();
     let coin = config.coins.iter().find(|coin| coin.name == "maxcoin").unwrap();
     assert_eq!((coin.ports[0].difficulty.get(), coin.profile.mpos_bits), (8.0, 24));
-    assert_eq!(coin.profile.addresses.pubkey_hash, [48, 111]);
+    assert_eq!(coin.profile.form.addresses.pubkey_hash, [48, 111]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn a_pool_moves_over_with_everything_that_counts() {
     assert_eq!((coin.name.as_str(), coin.instance, coin.fallback_worker.as_str()), ("litecoin", 31, "pool.fallback"));
     assert_eq!(coin.payout_address, "LcPdXyShLWpSxbAoJsJyGu5V4AaSfh8evS");
     assert_eq!(coin.coinbase_text, "/example pool/");
-    assert_eq!(coin.profile.template_rules, ["mweb", "segwit"], "the preset's, not the old file's");
+    assert_eq!(coin.profile.form.template_rules, ["mweb", "segwit"], "the preset's, not the old file's");
     let nodes: Vec<(&str, u16)> = coin.nodes.iter().map(|node| (node.host.as_str(), node.port)).collect();
     assert_eq!(nodes, [("127.0.0.1", 9332), ("10.0.0.7", 9332)]);
     for node in &coin.nodes {

@@ -2,7 +2,8 @@
 
 use super::draft::{Asked, CoinDraft, Kind, text};
 use super::history::Context;
-use crate::chain::address;
+use crate::chain::destination::Destination;
+use crate::chain::form::AddressForms;
 use crate::coin::preset::{self, PRESETS, Preset};
 use crate::pow::Algorithm;
 use crate::pow::names::{self, Named};
@@ -85,7 +86,7 @@ pub(super) fn put(
             names.join(", "),
             named.name
         );
-        let fits = |preset: &&Preset| address.is_some_and(|address| is_address(address, Some(preset)).is_ok());
+        let fits = |preset: &&Preset| address.is_some_and(|address| is_payable(address, Some(preset)).is_ok());
         let by_address = || presets(named).find(fits).map(|preset| preset.name);
         let example = suggested.filter(|name| names.contains(name)).or_else(by_address).unwrap_or("none");
         coin.own.ask(cx, &name, Asked { id: "preset", key: "preset", kind: Kind::Text, asks, example, forced: false });
@@ -134,28 +135,32 @@ fn describe(cx: &Context, coin: &mut CoinDraft, named: &Named) {
     }
 }
 
-/// Whether a text can be an address at all, and if the preset is known, one of this coin.
-fn is_address(address: &str, preset: Option<&Preset>) -> Result<(), String> {
-    let plain = address.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if !plain || !(14..=90).contains(&address.len()) {
-        return Err("it is no address".to_owned());
+/// Whether a text can be paid at all, and if the preset is known, on this coin.
+fn is_payable(text: &str, preset: Option<&Preset>) -> Result<(), String> {
+    let to = Destination::parse(text).map_err(|error| error.to_string())?;
+    if let Some(address) = to.address() {
+        let plain = address.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':');
+        if !plain || !(14..=90).contains(&address.len()) {
+            return Err("it is no address".to_owned());
+        }
     }
     let Some(forms) = preset.and_then(|preset| of_preset(preset, "addresses")) else { return Ok(()) };
-    let numbers = |key: &str| -> Vec<u8> {
-        let list = forms.get(key).and_then(toml::Value::as_array).into_iter().flatten();
-        list.filter_map(|number| u8::try_from(number.as_integer()?).ok()).collect()
+    let items = |key: &str| forms.get(key).and_then(toml::Value::as_array).into_iter().flatten();
+    let numbers = |key| items(key).filter_map(|number| u8::try_from(number.as_integer()?).ok()).collect();
+    let texts = |key| items(key).filter_map(|prefix| prefix.as_str().map(str::to_owned)).collect();
+    let forms = AddressForms {
+        pubkey_hash: numbers("pubkey_hash"),
+        script_hash: numbers("script_hash"),
+        segwit: texts("segwit"),
+        cash: texts("cash"),
     };
-    let segwit = forms.get("segwit").and_then(toml::Value::as_array).into_iter().flatten();
-    let segwit: Vec<String> = segwit.filter_map(|prefix| prefix.as_str().map(str::to_owned)).collect();
-    let (pubkey_hash, script_hash) = (numbers("pubkey_hash"), numbers("script_hash"));
-    let forms = address::Forms { pubkey_hash: &pubkey_hash, script_hash: &script_hash, segwit: &segwit };
-    address::decode(address, &forms).map(|_| ()).map_err(|error| error.to_string())
+    to.script(&forms).map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Writes the payout address, or asks for it. `true` if the old one was taken.
 pub(super) fn put_payout(cx: &Context, coin: &mut CoinDraft, old: Option<&str>, preset: Option<&Preset>) -> bool {
     coin.own.note("It must be an address of the wallet that MPOS uses: else MPOS never sees the blocks.");
-    let problem = match old.map(|address| (address, is_address(address, preset))) {
+    let problem = match old.map(|address| (address, is_payable(address, preset))) {
         Some((address, Ok(()))) => {
             coin.own.set("payout_address", text(address));
             return true;

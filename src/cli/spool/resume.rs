@@ -32,7 +32,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let files = open(&place.dir)?;
     let failed = |error: std::io::Error| fail(format_args!("{}: {error}", place.dir.display()));
     let note = decision::drain_note(&place.dir).map_err(failed)?;
-    if files.holder().map_err(failed)?.is_none() || !note.is_some_and(|note| note.state == "paused") {
+    if files.holder().map_err(failed)?.is_none() || note.is_none_or(|note| note.state != "paused") {
         complain("the daemon's drain is not paused: there is nothing to resume (see `spool status`)");
         return Err(Exit::Usage);
     }

@@ -57,6 +57,8 @@ impl<'a> Life<'a> {
         let terms = Arc::new(terms::terms(&mut tape));
         let recipe = JobRecipe {
             payout_script: vec![0x51],
+            recipients: Vec::new(),
+            form: Arc::default(),
             text: "/fuzz/".to_owned(),
             entropy: [7; 6],
             transaction_hash: TransactionHash::Sha256d,

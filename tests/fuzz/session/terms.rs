@@ -9,7 +9,7 @@ use mpos_stratum::config::{AgentDifficulty, Grid, Port, Rules, Transport, Vardif
 use mpos_stratum::difficulty::{Difficulty, Target};
 use mpos_stratum::pow::Algorithm;
 use mpos_stratum::stratum::session::effects::{CoinMemory, Terms};
-use mpos_stratum::work::template::Template;
+use mpos_stratum::work::template::{Particulars, Template};
 
 use super::super::tape::Tape;
 
@@ -102,5 +102,6 @@ pub fn template(tip_seq: u64, bits: u32, unix_secs: u64) -> Template {
         mweb: None,
         longpoll_id: None,
         work_id: None,
+        particulars: Particulars::default(),
     }
 }

@@ -1,7 +1,7 @@
 //! Headers of proxies, and what is told by first bytes.
 #![no_main]
 
-#[path = "../../tests/fuzz/drivers.rs"]
+#[path = "../../drivers.rs"]
 mod drivers;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| drivers::proxy::check(data));

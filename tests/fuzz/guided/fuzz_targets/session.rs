@@ -1,7 +1,7 @@
 //! Lives of sessions, with promises kept after every step.
 #![no_main]
 
-#[path = "../../tests/fuzz/drivers.rs"]
+#[path = "../../drivers.rs"]
 mod drivers;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| drivers::session::check(data));

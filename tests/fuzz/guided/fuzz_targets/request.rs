@@ -1,7 +1,7 @@
 //! Lines that are requests, and others.
 #![no_main]
 
-#[path = "../../tests/fuzz/drivers.rs"]
+#[path = "../../drivers.rs"]
 mod drivers;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| drivers::request::check(data));
