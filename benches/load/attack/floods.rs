@@ -194,6 +194,7 @@ pub async fn spoof(attack: &Attack, nth: usize) -> io::Result<()> {
     let stream = attack.connect(nth).await?;
     let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x01\xc6\x33\x64\x01\x0f\xa0\x0d\x05";
     let v1 = b"PROXY TCP4 203.0.113.7 198.51.100.1 4000 3333\r\n";
-    let header: &[u8] = if attack.connections.load(std::sync::atomic::Ordering::Relaxed) % 2 == 0 { v2 } else { v1 };
+    let header: &[u8] =
+        if attack.connections.load(std::sync::atomic::Ordering::Relaxed).is_multiple_of(2) { v2 } else { v1 };
     pour(attack, stream, &[header, SUBSCRIBE].concat(), 2).await
 }
