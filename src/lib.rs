@@ -69,6 +69,8 @@
 //! | sync | fdatasync fails | shares are refused; a candidate goes to the nodes, its row waits until the disk takes it |
 //! | clock | put back by more than a minute; beyond January 2038 | times follow it, with an alarm; refused |
 //! | drain | database away, lock, restart | rows wait in the spool; the writer attaches again and asks where it was |
+//! | drain | a candidate is not in the database after 5 s | an alarm, in the log and in STATUS, until it is |
+//! | drain | the database's clock and ours differ by more than 5 s (looked at once a minute) | the same; shares go on |
 //! | drain | the server away for longer | the next one of `failover` goes on, for good, if it lacks nothing |
 //! | drain | a value the table cannot hold | that row goes to the quarantine file, the rest flows; several in a row: it pauses |
 //! | drain | the database lost rows, or is ahead of the spool | nothing is sent until an operator decides, restarts included |
@@ -80,6 +82,21 @@
 //! | tip | the node would refuse our block (asked once per tip, before one is found) | an alarm, in the log and in STATUS |
 //! | tip | a node lags, forks, lies or follows what others refuse | it is set aside with the reason, looked at again, taken back |
 //! | tip | no node answers | the last job stays for `stale_after_secs`, then submits are refused with a reason |
+//!
+//! When fdatasync fails, what the kernel holds is not trusted any more: it may take pages for written that
+//! never reached the disk. From that moment on ordinary shares are refused, with either durability; nothing
+//! above the last good sync goes to the database; candidates and verdicts are still written and submitted.
+//! Once a second everything above that sync is read back, checked, written once more and synced; when that
+//! works, shares are taken again. Shares that `durability = "process"` had answered and that were not synced
+//! are lost only if the machine goes down before then. If they cannot even be read back no later sync
+//! counts: shares stay refused until an operator restarts the daemon, which reports the gap.
+//!
+//! A candidate is sent to the nodes as soon as its record is written, without waiting for any disk: a block
+//! that comes later is worth less. Its record, its dossier and its bytes reach the disk beside the first
+//! submission, within milliseconds. So between the write and the first submission a kill of the process can
+//! lose the block (its row is there and is refused at the next start, because no node knows its hash and the
+//! bytes are gone), and until the sync is done a power cut can lose the row of a block that a node has heard
+//! of. After it neither is lost whatever happens.
 //!
 //! A block candidate is a share whose hash meets the network target, whatever else is wrong with
 //! it. Its row names the submitted worker if that is authorised on the connection, else the

@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "faults/bytes.rs"]
+mod bytes;
 #[path = "faults/events.rs"]
 mod events;
 #[path = "faults/line.rs"]
@@ -20,8 +22,12 @@ mod line;
 mod locks;
 #[path = "faults/lookups.rs"]
 mod lookups;
+#[path = "faults/payouts.rs"]
+mod payouts;
 #[path = "faults/promptness.rs"]
 mod promptness;
+#[path = "faults/rates.rs"]
+mod rates;
 #[path = "faults/rig.rs"]
 mod rig;
 #[path = "faults/server.rs"]

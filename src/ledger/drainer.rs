@@ -36,6 +36,8 @@ pub struct Drainer<S> {
     pub(super) doubt: Option<u64>,
     /// There from the first attach on.
     queue: Option<Queue>,
+    /// The candidates above this number are known.
+    candidates_from: Option<u64>,
     attached: bool,
     /// A refused row lies between the cursor and here.
     suspect: Option<u64>,
@@ -53,6 +55,7 @@ impl Ledger {
             cursor: 0,
             doubt: None,
             queue: None,
+            candidates_from: None,
             attached: false,
             suspect: None,
             refused: Refused::none(),
@@ -158,6 +161,10 @@ impl<S: Sink> Drainer<S> {
         let shared = Arc::clone(&self.ledger.shared);
         let confirmed = lock(&shared.confirmed).seq();
         let explained = self.explained();
+        if self.queue.is_none() {
+            // Also while the database is away it is known which blocks it has not got.
+            self.know_candidates(confirmed).await?;
+        }
         let attached = self.sink.attach(shared.spool, confirmed, &explained).await;
         let stored = attached.map_err(|error| self.trouble(error))?;
         if self.queue.is_some() {
@@ -185,19 +192,35 @@ impl<S: Sink> Drainer<S> {
                  than the database (restored from a backup?); decide with `spool adopt`"
             )));
         }
-        let reader = || Reader::new(Arc::clone(&shared.segments), shared.salt, stored + 1);
-        let (scan, through) = (reader(), *shared.synced.borrow());
-        // Candidates of earlier runs, or behind a position that was moved back, that wait in the line:
-        // known before anything before them is shown.
-        let Ok(earlier) = tokio::task::spawn_blocking(move || scan.candidates(through)).await else {
-            return Err(DrainState::Unavailable("the runtime is shutting down".to_owned()));
-        };
-        shared.know_candidates(earlier, stored);
+        // Known before anything before them is shown.
+        self.know_candidates(stored).await?;
         self.know_quarantined(stored).await?;
         self.about_to_send()?;
-        self.queue = Some(Queue::new(reader()));
+        self.queue = Some(Queue::new(self.reader(stored)));
         self.stored(stored);
         Ok(())
+    }
+
+    /// Learns of the candidates above `seq`, of earlier runs or behind a position that was moved back,
+    /// that wait in the line.
+    async fn know_candidates(&mut self, seq: u64) -> Result<(), DrainState> {
+        let shared = &self.ledger.shared;
+        let mut earlier = Vec::new();
+        if self.candidates_from.is_none_or(|from| seq < from) {
+            let (scan, through, now) = (self.reader(seq), *shared.synced.borrow(), shared.clock.monotonic());
+            earlier = tokio::task::spawn_blocking(move || scan.candidates(through, now))
+                .await
+                .map_err(|_| DrainState::Unavailable("the runtime is shutting down".to_owned()))?;
+        }
+        shared.know_candidates(earlier, seq);
+        self.candidates_from = Some(seq);
+        Ok(())
+    }
+
+    /// Reads what comes after `seq`.
+    fn reader(&self, seq: u64) -> Reader {
+        let shared = &self.ledger.shared;
+        Reader::new(Arc::clone(&shared.segments), shared.salt, seq + 1)
     }
 
     /// The drain has stopped: what is written from now on explains no position of the database, also not
@@ -338,6 +361,7 @@ impl<S: Sink> Drainer<S> {
         self.cursor = seq;
         self.doubt = None;
         self.queue = None;
+        self.candidates_from = None;
         self.suspect = None;
         self.refused = Refused::none();
     }

@@ -45,6 +45,8 @@ pub(super) fn plan(batch: &[Entry], pending: &[Pending]) -> Plan {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::record::{Event, VerdictRecord};
     use super::*;
 
@@ -61,7 +63,7 @@ mod tests {
     }
 
     fn at(seq: u64, header_time: u64) -> Pending {
-        Pending { seq, header_time }
+        Pending { seq, header_time, since: Duration::ZERO }
     }
 
     #[test]

@@ -104,7 +104,8 @@ impl Ledger {
         if recorded > 0 {
             if privileged {
                 let kept = events.iter().filter(|event| !(near && is_refused(event)));
-                (written.first_seq..).zip(kept).for_each(|(seq, event)| late::note_candidate(shared, seq, event));
+                let now = shared.clock.monotonic();
+                (written.first_seq..).zip(kept).for_each(|(seq, event)| late::note_candidate(shared, seq, event, now));
             }
             shared.written.store(written.last_seq, Ordering::Release);
             wanted.dirty |= !std::mem::replace(&mut appender.told, true);

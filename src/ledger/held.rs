@@ -2,6 +2,7 @@
 //! everything newer.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -18,6 +19,8 @@ pub(super) struct Waiting {
     pub event: Event,
     /// The second of acceptance.
     pub second: u64,
+    /// When it came, monotonic.
+    pub since: Duration,
     /// Told its number.
     pub place: oneshot::Sender<u64>,
 }
@@ -29,14 +32,21 @@ pub(super) struct HeldEvents {
 }
 
 impl HeldEvents {
-    /// Takes `event` of the second `second`; whoever waits is told its number. `None`: there is no room.
-    pub(super) fn push(&mut self, event: &Event, second: u64) -> Option<oneshot::Receiver<u64>> {
+    /// Takes `event` of the second `second`, come at `since`; whoever waits is told its number. `None`:
+    /// there is no room.
+    pub(super) fn push(&mut self, event: &Event, second: u64, since: Duration) -> Option<oneshot::Receiver<u64>> {
         if self.waiting.len() >= HELD_MAX {
             return None;
         }
         let (place, told) = oneshot::channel();
-        self.waiting.push_back(Waiting { event: event.clone(), second, place });
+        self.waiting.push_back(Waiting { event: event.clone(), second, since, place });
         Some(told)
+    }
+
+    /// When the block candidates among them came.
+    pub(super) fn candidates_since(&self) -> Vec<Duration> {
+        let is_candidate = |event: &Event| matches!(event, Event::Share(share) if share.candidate.is_some());
+        self.waiting.iter().filter(|waiting| is_candidate(&waiting.event)).map(|waiting| waiting.since).collect()
     }
 
     /// How many wait.

@@ -30,8 +30,8 @@ pub struct Late {
 enum Wait {
     /// In its place.
     InPlace(oneshot::Receiver<u64>),
-    /// Too many others wait: it has no place yet.
-    Outside(Arc<Shared>, Box<Event>),
+    /// Too many others wait: it has no place yet. It came at that time, monotonic.
+    Outside(Arc<Shared>, Box<Event>, Duration),
     /// It can never be written.
     Hopeless,
 }
@@ -52,7 +52,7 @@ impl Late {
     pub async fn written(self) -> Option<u64> {
         let told = match self.wait {
             Wait::InPlace(told) => told,
-            Wait::Outside(shared, event) => loop {
+            Wait::Outside(shared, event, since) => loop {
                 sleep(AGAIN).await;
                 let mut appender = lock(&shared.appender);
                 let second = shared.clock.unix_secs();
@@ -60,7 +60,7 @@ impl Late {
                     lost(&event, second);
                     return None;
                 }
-                let place = appender.held.push(&event, second);
+                let place = appender.held.push(&event, second, since);
                 drop(appender);
                 if let Some(told) = place {
                     shared.request(|requests| requests.urgent = true);
@@ -76,7 +76,7 @@ impl Late {
 /// Holds `event`, which was refused with `error`, so that nothing newer can be written before it.
 pub(super) fn hold(shared: &Arc<Shared>, appender: &mut Appender, event: &Event, error: AppendError) -> Late {
     let event = late_form(event);
-    let second = shared.clock.unix_secs();
+    let (second, since) = (shared.clock.unix_secs(), shared.clock.monotonic());
     let wait = match &error {
         AppendError::TooLarge { .. } | AppendError::Closed => {
             lost(&event, second);
@@ -86,9 +86,9 @@ pub(super) fn hold(shared: &Arc<Shared>, appender: &mut Appender, event: &Event,
         | AppendError::Full
         | AppendError::Behind { .. }
         | AppendError::Clock { .. }
-        | AppendError::Failed(_) => match appender.held.push(&event, second) {
+        | AppendError::Failed(_) => match appender.held.push(&event, second, since) {
             Some(told) => Wait::InPlace(told),
-            None => Wait::Outside(Arc::clone(shared), Box::new(event)),
+            None => Wait::Outside(Arc::clone(shared), Box::new(event), since),
         },
     };
     tracing::error!(spool = %shared.spool, %error, held = appender.held.len(), "a candidate or verdict waits in memory for the disk");
@@ -102,7 +102,7 @@ pub(super) fn write_held(shared: &Shared, appender: &mut Appender) -> bool {
         let second = waiting.second.min(shared.clock.unix_secs());
         match appender.write(std::iter::once(&waiting.event), second, true) {
             Ok(written) => {
-                note(shared, written, &waiting.event);
+                note(shared, written, &waiting.event, waiting.since);
                 tracing::info!(spool = %shared.spool, seq = written.last_seq, "an event that had waited for the disk is written down");
                 // Nobody may be waiting for it any more.
                 let _ = waiting.place.send(written.last_seq);
@@ -118,16 +118,16 @@ pub(super) fn write_held(shared: &Shared, appender: &mut Appender) -> bool {
 }
 
 /// Takes note of one event that was written; under the appender's mutex, so in order.
-fn note(shared: &Shared, written: Written, event: &Event) {
-    note_candidate(shared, written.last_seq, event);
+fn note(shared: &Shared, written: Written, event: &Event, since: Duration) {
+    note_candidate(shared, written.last_seq, event, since);
     shared.written.store(written.last_seq, Ordering::Release);
 }
 
-/// Remembers `event`, number `seq`, if it is a candidate; called in the order of the numbers.
-pub(super) fn note_candidate(shared: &Shared, seq: u64, event: &Event) {
+/// Remembers `event`, number `seq`, come at `since`, if it is a candidate; called in the order of the numbers.
+pub(super) fn note_candidate(shared: &Shared, seq: u64, event: &Event, since: Duration) {
     if let Event::Share(share) = event
         && let Some(facts) = &share.candidate
     {
-        lock(&shared.candidates).push_back(Pending { seq, header_time: u64::from(facts.header_time) });
+        lock(&shared.candidates).push_back(Pending { seq, header_time: u64::from(facts.header_time), since });
     }
 }

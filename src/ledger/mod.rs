@@ -38,6 +38,7 @@ mod lookup;
 pub mod memory_sink;
 pub mod mended;
 pub mod open;
+pub mod overdue;
 pub mod pace;
 pub mod poison;
 pub mod quarantine;

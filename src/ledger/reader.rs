@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::codec;
 use super::envelope::{Envelope, FLAG_CANDIDATE, Salt};
@@ -35,6 +36,8 @@ pub(super) struct Pending {
     pub seq: u64,
     /// The header's time, Unix seconds.
     pub header_time: u64,
+    /// When this process learnt of it, monotonic.
+    pub since: Duration,
 }
 
 impl Reader {
@@ -72,9 +75,9 @@ impl Reader {
         Ok(())
     }
 
-    /// The candidates up to `through`, reading frames only. Ends early at damage, which whoever
-    /// reads the events themselves will meet and report.
-    pub(super) fn candidates(mut self, through: u64) -> Vec<Pending> {
+    /// The candidates up to `through`, learnt of `now`, reading frames only. Ends early at damage, which
+    /// whoever reads the events themselves will meet and report.
+    pub(super) fn candidates(mut self, through: u64, now: Duration) -> Vec<Pending> {
         let mut found = Vec::new();
         while let Ok(Some(Step { envelope, .. })) = self.step(through) {
             if envelope.flags & FLAG_CANDIDATE == 0 {
@@ -84,7 +87,7 @@ impl Reader {
             if let Some(Event::Share(share)) = codec::decode(envelope.kind, payload)
                 && let Some(facts) = share.candidate
             {
-                found.push(Pending { seq: envelope.seq, header_time: u64::from(facts.header_time) });
+                found.push(Pending { seq: envelope.seq, header_time: u64::from(facts.header_time), since: now });
             }
         }
         found

@@ -112,7 +112,8 @@ impl Shared {
     /// Adds candidates that were read back to those known by appending; those at or below `drained` go.
     pub(super) fn know_candidates(&self, read_back: Vec<Pending>, drained: u64) {
         let mut candidates = lock(&self.candidates);
-        let known = candidates.drain(..).chain(read_back).filter(|pending| pending.seq > drained);
+        // Of those known already it is also known since when.
+        let known = read_back.into_iter().chain(candidates.drain(..)).filter(|pending| pending.seq > drained);
         let by_number: std::collections::BTreeMap<u64, Pending> = known.map(|pending| (pending.seq, pending)).collect();
         candidates.extend(by_number.into_values());
     }

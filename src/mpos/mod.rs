@@ -12,5 +12,6 @@ pub mod rows;
 pub mod schema_check;
 mod session;
 pub mod share_sink;
+pub mod skew;
 pub mod trouble;
 pub mod worker_source;

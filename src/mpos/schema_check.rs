@@ -1,18 +1,11 @@
 //! What must be true of the database before anything is written to it. Checked on every new
 //! connection of the writer: tables can be altered, emptied or restored at any time.
 
-use std::sync::Arc;
-
 use mysql_async::{Conn, Params};
 use tracing::warn;
 
 use super::connect::{ask, ask_first};
 use super::trouble::Trouble;
-use crate::clock::Clock;
-
-/// Difference between the clocks of this machine and the database from which on a warning is
-/// logged. MPOS compares the time of shares with the database's clock.
-pub const CLOCK_SKEW_WARN_MS: u64 = 5_000;
 
 /// Age from which on a block without a share is warned about. MPOS looks for shares every minute.
 pub const UNMATCHED_WARN_SECS: u64 = 600;
@@ -57,12 +50,11 @@ pub struct Checked {
 
 /// Checks everything. A [`Trouble::Stop`] names what is wrong and the remedy. `allow_myisam`: a table
 /// `shares` without transactions is warned about and written to all the same.
-pub async fn check(conn: &mut Conn, clock: &Arc<dyn Clock>, allow_myisam: bool) -> Result<Checked, Trouble> {
+pub async fn check(conn: &mut Conn, allow_myisam: bool) -> Result<Checked, Trouble> {
     check_writable(conn).await?;
     let Tables { next_id, atomic } = check_tables(conn, allow_myisam).await?;
     check_shape(conn).await?;
     let last_id = check_ids(conn, next_id).await?;
-    warn_of_skew(conn, clock).await?;
     warn_of_mode(conn).await?;
     warn_of_unmatched_blocks(conn).await?;
     Ok(Checked { atomic, last_id })
@@ -227,18 +219,6 @@ async fn check_ids(conn: &mut Conn, next_id: u64) -> Result<u64, Trouble> {
             id.saturating_add(1)
         ))),
     }
-}
-
-async fn warn_of_skew(conn: &mut Conn, clock: &Arc<dyn Clock>) -> Result<(), Trouble> {
-    let before = clock.unix_ms();
-    let sql = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED)";
-    let theirs: Option<u64> = ask_first(conn, sql, Params::Empty).await?;
-    let ours = before + clock.unix_ms().saturating_sub(before) / 2;
-    let skew_ms = theirs.unwrap_or(ours).abs_diff(ours);
-    if skew_ms > CLOCK_SKEW_WARN_MS {
-        warn!(skew_ms, "the clocks of this machine and of the database differ: MPOS will show wrong hash rates");
-    }
-    Ok(())
 }
 
 /// MPOS's payout queries select columns that they do not group by.

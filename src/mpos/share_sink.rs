@@ -10,6 +10,7 @@ use std::sync::Arc;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::connect::{self, Host, ask_first};
@@ -18,6 +19,7 @@ use super::hosts::{Hosts, InUse};
 use super::limits::Limits;
 use super::schema_check;
 use super::session::{Session, Undone, timed};
+use super::skew::{Clocks, Skew};
 use super::trouble::Trouble;
 use crate::bytes::hex;
 use crate::clock::Clock;
@@ -33,6 +35,7 @@ pub struct ShareSink {
     database: String,
     allow_myisam: bool,
     clock: Arc<dyn Clock>,
+    clocks: Clocks,
     writer: Writer,
     /// The connection that is the writer; none while detached.
     session: Option<Session>,
@@ -48,6 +51,7 @@ impl ShareSink {
             limits: Limits::default(),
             database: mpos.database.clone(),
             allow_myisam: mpos.allow_myisam,
+            clocks: Clocks::new(Arc::clone(&clock)),
             clock,
             writer: Writer { host: host.into(), version: env!("CARGO_PKG_VERSION").into() },
             session: None,
@@ -65,6 +69,11 @@ impl ShareSink {
     /// The server that is written to, now and later.
     pub fn in_use(&self) -> InUse {
         self.hosts.in_use()
+    }
+
+    /// How far this machine's clock and that of the server in use are apart.
+    pub fn skew(&self) -> watch::Receiver<Option<Skew>> {
+        self.clocks.skew()
     }
 
     /// Ends the connection in order. If it is the writer, another spool may take the table over at
@@ -123,7 +132,7 @@ impl ShareSink {
         }
         let name = lock_name(&self.database, spool);
         end_predecessor(&mut conn, &name, self.limits.predecessor_wait_secs).await?;
-        let checked = schema_check::check(&mut conn, &self.clock, self.allow_myisam).await?;
+        let checked = schema_check::check(&mut conn, self.allow_myisam).await?;
         let token = Token::random()?;
         match cursor::attach(&mut conn, spool, confirmed, explained, &token, &self.writer).await? {
             Attached::Unexplained(position) => Ok(Reached::Unexplained(position)),
@@ -249,7 +258,8 @@ impl Sink for ShareSink {
         // ended by force.
         self.session = None;
         match self.attach_somewhere(&Claim { spool, confirmed, explained }).await {
-            Ok(Reached::Writer(session, position)) => {
+            Ok(Reached::Writer(mut session, position)) => {
+                self.clocks.look(&mut session.conn, self.limits.statement).await?;
                 self.undone.retain(|seq, _| *seq > position);
                 self.session = Some(*session);
                 Ok(position)
@@ -266,6 +276,8 @@ impl Sink for ShareSink {
         let Some(mut session) = self.session.take() else {
             return Err(SinkError::Unavailable("not attached to the database".into()));
         };
+        // Before anything of the batch is sent, so that trouble with it leaves no doubt about the batch.
+        self.clocks.look_if_due(&mut session.conn, self.limits.statement).await?;
         match session.store(entries, old, new, &mut self.undone).await {
             Ok(()) => {
                 self.session = Some(session);
@@ -298,6 +310,7 @@ impl Sink for ShareSink {
         let Some(mut session) = self.session.take() else {
             return Err(SinkError::Unavailable("not attached to the database".into()));
         };
+        self.clocks.look_if_due(&mut session.conn, self.limits.statement).await?;
         session.renew().await?;
         self.session = Some(session);
         Ok(())

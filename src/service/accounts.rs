@@ -11,17 +11,21 @@ use tracing::{error, info, warn};
 
 use super::coin::Accounts;
 use super::spools::{self, Choice, Stray};
-use super::{place, server_note};
+use super::{place, remembered, server_note};
 use crate::clock::Clock;
 use crate::config::{Coin, Config, Endpoint, Mpos, Workers};
 use crate::ledger::error::OpenError;
 use crate::ledger::handle::Ledger;
-use crate::ledger::replay;
+use crate::ledger::{overdue, replay};
 use crate::mpos::hosts::InUse;
 use crate::mpos::share_sink::ShareSink;
+use crate::mpos::skew::Skew;
 use crate::mpos::worker_source::PoolWorkers;
 use crate::worker::directory::Directory;
 use crate::worker::memory::Memory;
+
+/// Beside the segments of a spool: dossiers of found blocks, and blocks in flight.
+const BLOCKS_DIR: &str = "blocks";
 
 /// A `shares` table: its first server and its database.
 type Table = (Endpoint, String);
@@ -30,7 +34,9 @@ type Table = (Endpoint, String);
 struct Open {
     ledger: Arc<Ledger>,
     in_use: InUse,
-    dir: PathBuf,
+    skew: watch::Receiver<Option<Skew>>,
+    /// For what is kept about found blocks.
+    blocks: PathBuf,
 }
 
 /// The opened ledgers with their drainers, and the directories.
@@ -81,8 +87,7 @@ impl Books {
                 }
             }
             if books.directory(coin).is_none() {
-                let path = books.known_file(state_dir, coin);
-                let memory = Memory::open(&path, coin.mpos.password.reveal(), Arc::clone(clock));
+                let memory = books.memory(state_dir, coin, clock);
                 let mut source = PoolWorkers::new(&coin.mpos);
                 if let Some(open) = books.ledgers.get(&table) {
                     source = source.following(open.in_use.clone());
@@ -120,6 +125,10 @@ impl Books {
             return Err(OpenError::Unusable { path: dir, reason });
         }
         let opened = Ledger::open(&dir, &coin.ledger, Arc::clone(clock))?;
+        let blocks = dir.join(BLOCKS_DIR);
+        if let Err(source) = std::fs::create_dir_all(&blocks) {
+            return Err(OpenError::Io { action: "make", path: blocks, source });
+        }
         if let Err(problem) = spools::remember(&dir, &coin.mpos) {
             warn!(dir = %dir.display(), %problem, "it cannot be noted which servers the spool belongs to");
         }
@@ -132,13 +141,14 @@ impl Books {
             warn!(dir = %dir.display(), problem, "the spool is damaged");
         }
         let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), place::of_spool(&dir));
-        let in_use = sink.in_use();
+        let (in_use, skew) = (sink.in_use(), sink.skew());
         // Ends with the sink.
         self.drainers.spawn(server_note::keep(dir.clone(), in_use.clone()));
         let drainer = opened.ledger.drainer(sink).run(stop.clone());
         self.drainers.spawn(async move { drainer.await.close().await });
         self.drainers.spawn(replay::attend(Arc::clone(&opened.ledger), stop.clone()));
-        Ok(Open { ledger: opened.ledger, in_use, dir })
+        self.drainers.spawn(overdue::watch(Arc::clone(&opened.ledger), stop.clone()));
+        Ok(Open { ledger: opened.ledger, in_use, skew, blocks })
     }
 
     /// The ledger and the directory of a coin that was among those opened.
@@ -148,9 +158,9 @@ impl Books {
         Some(Accounts { ledger, in_use, directory: self.directory(coin)?.clone() })
     }
 
-    /// The spool's directory of a coin that was among those opened.
-    pub fn dir_of(&self, coin: &Coin) -> Option<&Path> {
-        Some(&self.ledgers.get(&table(coin))?.dir)
+    /// The folder for dossiers and blocks in flight of a coin that was among those opened.
+    pub fn blocks_of(&self, coin: &Coin) -> Option<&Path> {
+        Some(&self.ledgers.get(&table(coin))?.blocks)
     }
 
     fn directory(&self, coin: &Coin) -> Option<&Directory> {
@@ -168,22 +178,40 @@ impl Books {
         self.directories.iter().find(same).map(|(_, _, directory)| directory)
     }
 
-    /// Where the next directory, that of `coin`, keeps the workers it remembers. Directories of the
-    /// same workers (with another policy or database user) have a file each, by their order.
-    fn known_file(&self, state_dir: &Path, coin: &Coin) -> PathBuf {
+    /// The memory of the next directory, that of `coin`. Directories of the same workers (with another
+    /// policy or database user) have a file each, by their order.
+    fn memory(&self, state_dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Memory {
         let store = |mpos: &Mpos| {
             let Mpos { endpoint, accounts_database, workers_database, .. } = mpos;
             (endpoint.clone(), accounts_database.clone(), workers_database.clone())
         };
         let earlier = self.directories.iter().filter(|(mpos, ..)| store(mpos) == store(&coin.mpos)).count();
-        known_file(state_dir, &coin.mpos, earlier)
+        let remembered::Choice { file, unused } = remembered::choose(state_dir, &coin.mpos, earlier);
+        for unused in unused {
+            warn!(
+                file = %unused.display(), used = %file.display(),
+                "remembered workers of another place or an older file are not used: name their server again, first or in `failover`, or remove the file"
+            );
+        }
+        if let Err(problem) = remembered::remember(&file, &coin.mpos) {
+            warn!(file = %file.display(), %problem, "it cannot be noted which servers the remembered workers belong to");
+        }
+        Memory::open(&file, coin.mpos.password.reveal(), Arc::clone(clock))
     }
 
     /// One line for people: what the database still misses and why.
     pub fn status(&self) -> String {
         let line = |((_, database), open): (&Table, &Open)| {
             let status = open.ledger.status();
-            format!("{database}: {} rows behind, {}", status.written.saturating_sub(status.drained), status.drain)
+            let behind = status.written.saturating_sub(status.drained);
+            let mut line = format!("{database}: {behind} rows behind, {}", status.drain);
+            if let Some(overdue) = open.ledger.overdue() {
+                line.push_str(&format!(", {overdue}"));
+            }
+            if let Some(skew) = *open.skew.borrow() {
+                line.push_str(&format!(", {skew}"));
+            }
+            line
         };
         let down = self.unusable.iter().map(|((_, database), problem)| format!("{database} is DOWN: {problem}"));
         let strays = self.strays.iter().map(|stray| format!("FORGOTTEN: {stray}"));
@@ -207,49 +235,4 @@ impl Books {
 
 fn table(coin: &Coin) -> Table {
     (coin.mpos.endpoint.clone(), coin.mpos.database.clone())
-}
-
-/// The file for the remembered workers of `mpos`, the `earlier`th after the first of the same workers. It
-/// stays the same when another of the servers is put first.
-fn known_file(state_dir: &Path, mpos: &Mpos, earlier: usize) -> PathBuf {
-    let Mpos { accounts_database: accounts, workers_database: workers, .. } = mpos;
-    let number = if earlier > 0 { format!("-{}", earlier + 1) } else { String::new() };
-    let files: Vec<PathBuf> = std::iter::once(&mpos.endpoint)
-        .chain(&mpos.failover)
-        .map(|endpoint| spools::tagged(workers, &format!("{}/{accounts}/{workers}", spools::server(endpoint))))
-        .map(|name| state_dir.join("workers").join(format!("{name}{number}.known")))
-        .collect();
-    files.iter().find(|file| file.exists()).or(files.first()).cloned().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::secret::Secret;
-
-    #[test]
-    fn the_workers_are_remembered_when_another_server_is_put_first() {
-        let state = tempfile::tempdir().unwrap();
-        let server = |name: &str| Endpoint::Tcp(name.into(), 3306);
-        let file = |first: &str, second: &str, earlier| {
-            let mpos = Mpos {
-                endpoint: server(first),
-                user: "u".into(),
-                password: Secret::new(""),
-                database: "pool".into(),
-                accounts_database: "pool".into(),
-                workers_database: "pool".into(),
-                failover: vec![server(second)],
-                allow_myisam: false,
-            };
-            known_file(state.path(), &mpos, earlier)
-        };
-        let old = file("a", "b", 0);
-        assert_ne!(old, file("a", "b", 1));
-        std::fs::create_dir_all(old.parent().unwrap()).unwrap();
-        std::fs::write(&old, "").unwrap();
-        assert_eq!(file("b", "a", 0), old);
-        assert_ne!(file("b", "c", 0), old);
-        assert_ne!(file("b", "a", 1), old);
-    }
 }

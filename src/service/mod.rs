@@ -11,6 +11,7 @@ pub mod payout;
 pub mod place;
 pub mod proof;
 mod proposals;
+mod remembered;
 pub mod run;
 pub mod server_note;
 pub mod spools;

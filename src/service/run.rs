@@ -17,7 +17,7 @@ use super::local::socket::{self, Listener};
 use super::local::{Notify, SOCKET_NAME};
 use super::{descriptors, supervisor};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Coin, Config, Daemon};
+use crate::config::{Config, Daemon};
 use crate::exit::Exit;
 use crate::pow::hashers::Hashers;
 use crate::stratum::gate::House;
@@ -80,14 +80,13 @@ async fn serve(config: Config) -> Result<Exit, String> {
     let mut resumed: Vec<PathBuf> = Vec::new();
     for (coin, ports) in bound {
         // Without a spool the coin stays down: its ports are closed.
-        let (Some(accounts), Some(dir)) = (books.of(&coin), books.dir_of(&coin).map(Path::to_owned)) else { continue };
-        let blocks = blocks_dir(&dir, &coin)?;
+        let (Some(accounts), Some(blocks)) = (books.of(&coin), books.blocks_of(&coin)) else { continue };
         let ledger = Arc::clone(&accounts.ledger);
-        let service = CoinService::start(coin, ports, accounts, &shared, &blocks, random()?);
+        let service = CoinService::start(coin, ports, accounts, &shared, blocks, random()?);
         // Coins of one chain share a ledger; its old candidates are pursued once.
-        if !resumed.contains(&dir) {
+        if !resumed.iter().any(|dir| dir == blocks) {
             service.resume(&ledger);
-            resumed.push(dir);
+            resumed.push(blocks.to_owned());
         }
         coins.push(service);
     }
@@ -171,14 +170,6 @@ fn hasher_threads(config: &Config) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         cores.saturating_sub(1).max(1)
     })
-}
-
-/// The folder for a coin's dossiers and blocks in flight, made if it is not there.
-fn blocks_dir(spool: &Path, coin: &Coin) -> Result<PathBuf, String> {
-    let dir = spool.join("blocks");
-    std::fs::create_dir_all(&dir)
-        .map_err(|problem| format!("coin {}: cannot make {}: {problem}", coin.name, dir.display()))?;
-    Ok(dir)
 }
 
 fn random() -> Result<[u8; 44], String> {

@@ -19,14 +19,21 @@ const ID_FILE: &str = "spool.id";
 
 /// Whose spool it is, as the last configuration that it was used with had it.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Owner {
-    database: String,
-    servers: Vec<String>,
+pub(super) struct Owner {
+    /// What it is called there.
+    pub database: String,
+    /// All its servers.
+    pub servers: Vec<String>,
 }
 
 impl Owner {
-    fn of(mpos: &Mpos) -> Self {
+    pub(super) fn of(mpos: &Mpos) -> Self {
         Self { database: mpos.database.clone(), servers: endpoints(mpos).map(server).collect() }
+    }
+
+    /// Whether both are one database, as far as any of its servers is known to both.
+    pub(super) fn shares_a_server(&self, other: &Self) -> bool {
+        self.database == other.database && self.servers.iter().any(|server| other.servers.contains(server))
     }
 }
 
@@ -80,10 +87,7 @@ pub fn spool_dir(state_dir: &Path, mpos: &Mpos) -> PathBuf {
 pub fn choose(state_dir: &Path, mpos: &Mpos) -> Choice {
     let named: Vec<PathBuf> = endpoints(mpos).map(|endpoint| dir_of(state_dir, endpoint, &mpos.database)).collect();
     let own = Owner::of(mpos);
-    let is_own = |dir: &PathBuf| {
-        let owner = owner(dir);
-        owner.database == own.database && owner.servers.iter().any(|server| own.servers.contains(server))
-    };
+    let is_own = |dir: &PathBuf| owner(dir).shares_a_server(&own);
     let mut there: Vec<PathBuf> = named.iter().filter(|dir| dir.exists()).cloned().collect();
     there.extend(of_database(state_dir, &mpos.database).into_iter().filter(|dir| !named.contains(dir) && is_own(dir)));
     let first = there.first().or(named.first()).cloned().unwrap_or_default();
@@ -153,7 +157,7 @@ fn of_database(state_dir: &Path, database: &str) -> Vec<PathBuf> {
     let is_of = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str());
         let tag = name.and_then(|name| name.strip_prefix(&prefix));
-        tag.is_some_and(|tag| tag.len() == 8 && tag.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        tag.is_some_and(is_tag)
     };
     let mut dirs: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_of).collect();
     dirs.sort();
@@ -166,7 +170,7 @@ fn dir_of(state_dir: &Path, endpoint: &Endpoint, database: &str) -> PathBuf {
 }
 
 /// A server's name in file names and notes.
-pub(super) fn server(endpoint: &Endpoint) -> String {
+fn server(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Tcp(host, port) => format!("{host}:{port}"),
         Endpoint::Socket(path) => path.display().to_string(),
@@ -178,7 +182,13 @@ pub(super) fn tagged(database: &str, place: &str) -> String {
     format!("{}-{:08x}", plain(database), crc32c::crc32c(place.as_bytes()))
 }
 
-fn plain(database: &str) -> String {
+/// Whether it is the checksum of such a name.
+pub(super) fn is_tag(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The part of a database's name that may stand in the name of a file.
+pub(super) fn plain(database: &str) -> String {
     database.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' }).collect()
 }
 

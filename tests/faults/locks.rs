@@ -32,7 +32,7 @@ async fn lock_tail(db: &MariaDb, database: &str) -> Conn {
     payout
 }
 
-/// Acceptance check 10, shortened: the lock lasts longer than the writer waits for one.
+/// The lock lasts longer than the writer waits for one; `payouts.rs` has the long ones.
 #[tokio::test]
 async fn acceptance_10_the_tail_of_shares_locked_longer_than_a_lock_wait() {
     let (db, mut rig) = mining("tail").await;

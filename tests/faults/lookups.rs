@@ -19,15 +19,15 @@ const TIME: u64 = 1_700_000_000;
 
 /// A block as MPOS knows it from the wallet.
 #[derive(Debug, Clone)]
-struct Block {
-    hash: String,
+pub struct Block {
+    pub hash: String,
     header_time: u64,
     /// Who must be found.
-    finder: String,
+    pub finder: String,
 }
 
 /// MPOS's five attempts, the first hit counts; `last` is the newest share of any earlier block.
-async fn find_share(conn: &mut Conn, block: &Block, last: u64) -> Option<(u64, String)> {
+pub async fn find_share(conn: &mut Conn, block: &Block, last: u64) -> Option<(u64, String)> {
     let Block { hash, header_time: time, .. } = block;
     let end = time + 60;
     let attempts = [
@@ -52,7 +52,7 @@ async fn find_share(conn: &mut Conn, block: &Block, last: u64) -> Option<(u64, S
 }
 
 /// A candidate whose header is `lag` seconds older than its acceptance at `now`.
-fn block(made: u64, now: u64, lag: u64) -> (ShareRecord, Block) {
+pub fn block(made: u64, now: u64, lag: u64) -> (ShareRecord, Block) {
     let mut record = share(made, Kind::Candidate);
     let facts = CandidateFacts { header_time: (now - lag) as u32, ..record.candidate.unwrap() };
     record.candidate = Some(facts);

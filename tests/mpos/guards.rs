@@ -136,11 +136,19 @@ impl std::io::Write for Log {
 
 /// What is logged while a new writer attaches.
 async fn log_of_attach(sink: &mut ShareSink) -> String {
+    log_of(async {
+        sink.attach(SPOOL, 0, &ANY).await.unwrap();
+    })
+    .await
+}
+
+/// What is logged meanwhile; on one thread only.
+async fn log_of(work: impl Future<Output = ()>) -> String {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    sink.attach(SPOOL, 0, &ANY).await.unwrap();
+    work.await;
     drop(guard);
     let bytes = log.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
@@ -177,6 +185,45 @@ async fn what_only_mpos_suffers_from_is_warned_about() {
     assert!(!log_of_attach(&mut sink(&db, "pool")).await.contains("WARN"));
     db.run_sql("pool", "UPDATE blocks SET time = 1, confirmations = -1").await;
     assert!(!log_of_attach(&mut sink(&db, "pool")).await.contains("WARN"));
+}
+
+/// A clock that is set wrong while the writer is connected is noticed within the minute, whether there is
+/// work or not, and costs no row.
+#[tokio::test]
+async fn clocks_that_part_while_the_writer_is_connected_are_told() {
+    use mpos_stratum::clock::ManualClock;
+    use mpos_stratum::mpos::skew::SKEW_CHECK_EVERY;
+
+    let (db, _) = database("skew").await;
+    let clock = Arc::new(ManualClock::at(SystemClock::new().unix_secs()));
+    let mut sink = ShareSink::new(&db.mpos("skew"), Arc::clone(&clock) as Arc<dyn Clock>, "test-host");
+    let skew = sink.skew();
+    let ahead = |skew: &tokio::sync::watch::Receiver<_>| {
+        let skew: Option<mpos_stratum::mpos::skew::Skew> = *skew.borrow();
+        skew.map(|skew| skew.ahead_ms)
+    };
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
+    assert_eq!(ahead(&skew), None);
+    let set = |ahead_secs: i64| clock.step_to(SystemClock::new().unix_secs().saturating_add_signed(ahead_secs));
+    set(120);
+    let log = log_of(async { sink.commit(&numbered(1, 1), 0, 1).await.unwrap() }).await;
+    assert!(ahead(&skew).is_none() && !log.contains("clocks"), "not at every batch: {log}");
+    clock.advance(SKEW_CHECK_EVERY);
+    set(120);
+    let log = log_of(async { sink.commit(&numbered(2, 3), 1, 3).await.unwrap() }).await;
+    assert!(log.contains("WARN") && log.contains("the clocks of this machine"), "{log}");
+    assert!((110_000..130_000).contains(&ahead(&skew).unwrap()), "{:?}", ahead(&skew));
+    // Told once, and once more when it is over; here while there is nothing to store.
+    clock.advance(SKEW_CHECK_EVERY);
+    set(-300);
+    let log = log_of(async { sink.keep_alive().await.unwrap() }).await;
+    assert!(!log.contains("clocks") && ahead(&skew).unwrap() < -290_000, "{log}");
+    clock.advance(SKEW_CHECK_EVERY);
+    set(0);
+    let log = log_of(async { sink.keep_alive().await.unwrap() }).await;
+    assert!(log.contains("agree again") && ahead(&skew).is_none(), "{log}");
+    sink.commit(&numbered(4, 4), 3, 4).await.unwrap();
+    assert_eq!(stored(&db, "skew").await, [1, 2, 3, 4]);
 }
 
 /// The example grants are enough for everything the daemon does.

@@ -187,3 +187,32 @@ async fn a_start_with_nobody_there_is_a_state_and_no_failure() {
     miner.wait_for_close().await.unwrap();
     assert!(daemon.stop().await.unwrap().success());
 }
+
+/// MPOS gives a block away whose row it does not find, so that somebody must hear of it in time.
+#[tokio::test]
+async fn a_block_that_the_database_does_not_get_is_an_alarm_until_it_does() {
+    let (mut db, node) = (MariaDb::start(), FakeNode::start(Algorithm::Sha256d).unwrap());
+    node.set_bits(crate::dossiers::EASY_BITS);
+    stage::create_database(&db, "pool").await;
+    let mut coin = Coin::fake(&node, &db, "pool");
+    coin.ports = vec![stage::port(SHA256D_EASY)];
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    let environment = [("NOTIFY_SOCKET", socket.as_os_str())];
+    let daemon = Daemon::start_with(home.path(), &stage::configuration(&[&coin]), &environment).unwrap();
+    let port = daemon.port("bitcoin").await.unwrap();
+    let (mut miner, job) = Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
+    db.stop();
+    let share = miner.mine(&job, Wanted::Block).unwrap();
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    let line = daemon.wait_for_log("block candidates are not in the database").await.unwrap();
+    assert!(line.contains("ERROR") && line.contains("candidates=1"), "{line}");
+    notified(&manager, |text| text.contains("BLOCK CANDIDATES NOT IN THE DATABASE: 1")).await;
+    db.restart();
+    daemon.wait_for_log("all block candidates are in the database").await.unwrap();
+    stage::rows_of(&db, "pool", 1).await;
+    let quiet = |text: &str| text.contains("pool: 0 rows behind, running") && !text.contains("NOT IN THE DATABASE");
+    notified(&manager, quiet).await;
+    assert!(daemon.stop().await.unwrap().success());
+}

@@ -25,7 +25,7 @@ fn line_to(port: u16, line: &str, reads: bool) -> Command {
 }
 
 #[tokio::test]
-async fn old_blocknotify_scripts_and_the_new_one_bring_new_work() {
+async fn acceptance_12_old_blocknotify_scripts_and_the_new_one_bring_new_work() {
     let (db, node) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
     stage::create_database(&db, "told").await;
     let mut coin = Coin::fake(&node, &db, "told");

@@ -5,6 +5,7 @@ use std::fs::File;
 use super::super::appender::Next;
 use super::super::held::HELD_MAX;
 use super::super::late::Late;
+use super::super::overdue::Overdue;
 use super::super::record::VerdictRecord;
 use super::super::segments::lock;
 use super::*;
@@ -13,14 +14,15 @@ use super::*;
 /// opened for reading stands in for the disk.
 struct Broken {
     dir: tempfile::TempDir,
+    clock: Arc<ManualClock>,
     ledger: Arc<Ledger>,
     good: Arc<File>,
 }
 
 impl Broken {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = open(dir.path(), &lazy());
+        let (dir, clock) = (tempfile::tempdir().unwrap(), clock());
+        let ledger = open_with(dir.path(), &lazy(), clock.clone()).ledger;
         append_shares(&ledger, 1);
         std::fs::create_dir(dir.path().join("next.tmp")).unwrap();
         std::fs::remove_file(dir.path().join("next.seg")).unwrap();
@@ -30,7 +32,7 @@ impl Broken {
             appender.next = Next::Missing;
             std::mem::replace(&mut appender.place.file, refusing)
         };
-        Self { dir, ledger, good }
+        Self { dir, clock, ledger, good }
     }
 
     fn mend(&self) {
@@ -83,6 +85,25 @@ async fn a_candidate_that_cannot_be_written_comes_before_everything_newer() {
     rows.retain(|row| *row != accepted(4));
     assert_eq!(rows[..4], [accepted(1), late_row(1), late_row(3), candidate(5, T0)]);
     assert_eq!(ledger.status().held, 0);
+}
+
+/// Written down or not, MPOS does not find it.
+#[tokio::test]
+async fn a_candidate_in_memory_is_overdue_like_any_other() {
+    let broken = Broken::new();
+    let late = broken.late(1);
+    broken.clock.advance(Duration::from_secs(4));
+    assert_eq!(broken.ledger.overdue(), None);
+    broken.clock.advance(Duration::from_secs(2));
+    let overdue = |secs| Some(Overdue { candidates: 1, longest: Duration::from_secs(secs) });
+    assert_eq!(broken.ledger.overdue(), overdue(6));
+    broken.mend();
+    broken.ledger.sync_now();
+    late.written().await.unwrap();
+    broken.clock.advance(Duration::from_secs(1));
+    assert_eq!(broken.ledger.overdue(), overdue(7), "the wait did not begin anew");
+    rows(&broken.ledger).await;
+    assert_eq!(broken.ledger.overdue(), None);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod decide;
 mod drain;
 mod format;
 mod hold;
+mod overdue;
 mod queue;
 mod recover;
 mod replay;
