@@ -24,10 +24,12 @@ const SLOTS: usize = 2;
 /// The open file.
 #[derive(Debug)]
 pub(super) struct Confirmed {
-    file: File,
+    pub(super) file: File,
     salt: Salt,
     known: Known,
     generation: u64,
+    /// What is known of the explained positions is on the disk, too.
+    noted: bool,
 }
 
 /// What the file says.
@@ -50,7 +52,7 @@ impl Confirmed {
         let length = usize::try_from(length).unwrap_or(0);
         file.read_exact_at(&mut bytes[..length], 0)?;
         let (known, generation, readable) = best_of(&bytes, salt);
-        Ok((Self { file, salt, known, generation }, readable))
+        Ok((Self { file, salt, known, generation, noted: true }, readable))
     }
 
     /// What the file in `dir` says, without opening it for writing; the flag as in [`Confirmed::open`].
@@ -76,33 +78,49 @@ impl Confirmed {
 
     /// Stores a position that the database has committed.
     pub(super) fn store(&mut self, seq: u64) -> io::Result<()> {
-        self.write(Known { seq, ..self.known })
+        self.known.seq = seq;
+        self.write(self.known)
     }
 
     /// Says durably how far the database's position can be explained.
     pub(super) fn explain(&mut self, explained_max: Option<u64>) -> io::Result<()> {
-        self.write(Known { explained_max, ..self.known })?;
-        self.file.sync_data()
+        self.write_durably(Known { explained_max, ..self.known })
+    }
+
+    /// Whether the file is known to say the same about the explained positions: not after an attempt to
+    /// change it that failed.
+    pub(super) fn is_noted(&self) -> bool {
+        self.noted
+    }
+
+    fn write_durably(&mut self, known: Known) -> io::Result<()> {
+        self.noted = false;
+        self.write(known)?;
+        self.file.sync_data()?;
+        self.known = known;
+        self.noted = true;
+        Ok(())
     }
 
     fn write(&mut self, known: Known) -> io::Result<()> {
-        self.known = known;
-        self.generation += 1;
+        let generation = self.generation + 1;
         let mut slot = [0; SLOT_BYTES];
         slot[..8].copy_from_slice(&known.seq.to_le_bytes());
-        slot[8..16].copy_from_slice(&self.generation.to_le_bytes());
+        slot[8..16].copy_from_slice(&generation.to_le_bytes());
         slot[16..24].copy_from_slice(&known.explained_max.map_or(0, |max| max.saturating_add(1)).to_le_bytes());
         let crc = self.salt.crc(&slot[..28]);
         slot[28..].copy_from_slice(&crc.to_le_bytes());
-        let place = self.generation % SLOTS as u64 * SLOT_BYTES as u64;
-        self.file.write_all_at(&slot, place)
+        let place = generation % SLOTS as u64 * SLOT_BYTES as u64;
+        self.file.write_all_at(&slot, place)?;
+        // After a write that failed the next one goes to the same slot: the other is the good one.
+        self.generation = generation;
+        Ok(())
     }
 
     /// Stores a position that an operator decided on, durably: unlike a confirmed one it may be lower
     /// than the last, and a later start must not take it for a loss. It explains itself.
     pub(super) fn settle(&mut self, seq: u64) -> io::Result<()> {
-        self.write(Known { seq, explained_max: Some(seq) })?;
-        self.file.sync_data()
+        self.write_durably(Known { seq, explained_max: Some(seq) })
     }
 }
 

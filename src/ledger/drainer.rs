@@ -231,7 +231,8 @@ impl<S: Sink> Drainer<S> {
         // One that was never attached itself cannot know how far another one before it had come.
         let explained_max =
             if self.queue.is_some() { self.doubt.unwrap_or(self.cursor) } else { *shared.synced.borrow() };
-        if confirmed.explained_max().is_none()
+        let explained_max = confirmed.explained_max().unwrap_or(explained_max);
+        if (confirmed.explained_max().is_none() || !confirmed.is_noted())
             && let Err(error) = confirmed.explain(Some(explained_max))
         {
             tracing::error!(spool = %shared.spool, %error, "it cannot be noted how far the database's position is explained");
@@ -241,7 +242,7 @@ impl<S: Sink> Drainer<S> {
     /// From now on any event may be what moves the database's position; noted durably before one is sent.
     fn about_to_send(&self) -> Result<(), DrainState> {
         let mut confirmed = lock(&self.ledger.shared.confirmed);
-        if confirmed.explained_max().is_none() {
+        if confirmed.explained_max().is_none() && confirmed.is_noted() {
             return Ok(());
         }
         confirmed.explain(None).map_err(|error| {

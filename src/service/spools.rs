@@ -87,10 +87,19 @@ pub fn spool_dir(state_dir: &Path, mpos: &Mpos) -> PathBuf {
 pub fn choose(state_dir: &Path, mpos: &Mpos) -> Choice {
     let named: Vec<PathBuf> = endpoints(mpos).map(|endpoint| dir_of(state_dir, endpoint, &mpos.database)).collect();
     let own = Owner::of(mpos);
-    let is_own = |dir: &PathBuf| owner(dir).shares_a_server(&own);
-    let mut there: Vec<PathBuf> = named.iter().filter(|dir| dir.exists()).cloned().collect();
+    let is_own = |dir: &PathBuf| match owner(dir) {
+        // Made before it was noted, or a crash came first.
+        owner if owner.database.is_empty() => named.contains(dir),
+        owner => owner.shares_a_server(&own),
+    };
+    let mut there: Vec<PathBuf> = named.iter().filter(|dir| dir.exists() && is_own(dir)).cloned().collect();
     there.extend(of_database(state_dir, &mpos.database).into_iter().filter(|dir| !named.contains(dir) && is_own(dir)));
-    let first = there.first().or(named.first()).cloned().unwrap_or_default();
+    // What has the name of the first server may have moved on with a pool that is not on that any more.
+    let new = || {
+        let free = named.iter().find(|dir| !dir.exists()).cloned();
+        free.unwrap_or_else(|| dir_at(state_dir, &own.servers.join("+"), &mpos.database))
+    };
+    let first = there.first().cloned().unwrap_or_else(new);
     if there.len() < 2 {
         return Choice { dir: first, rivals: Vec::new() };
     }
@@ -165,8 +174,11 @@ fn of_database(state_dir: &Path, database: &str) -> Vec<PathBuf> {
 }
 
 fn dir_of(state_dir: &Path, endpoint: &Endpoint, database: &str) -> PathBuf {
-    let place = format!("{}/{database}", server(endpoint));
-    state_dir.join("spool").join(tagged(database, &place))
+    dir_at(state_dir, &server(endpoint), database)
+}
+
+fn dir_at(state_dir: &Path, server: &str, database: &str) -> PathBuf {
+    state_dir.join("spool").join(tagged(database, &format!("{server}/{database}")))
 }
 
 /// A server's name in file names and notes.
@@ -267,6 +279,19 @@ mod tests {
         assert_eq!(start(state.path(), &mpos("b", &["c"]), 1), old);
         assert_eq!(spool_dir(state.path(), &mpos("c", &[])), old);
         assert_ne!(spool_dir(state.path(), &mpos("d", &[])), old);
+    }
+
+    #[test]
+    fn a_spool_that_went_with_its_pool_to_another_server_is_not_that_of_the_next_pool() {
+        let state = tempfile::tempdir().unwrap();
+        let old = start(state.path(), &mpos("a", &["b"]), 2);
+        assert_eq!(start(state.path(), &mpos("b", &[]), 1), old);
+        // Another pool's database of the same name on the server that the first one has left.
+        let new = start(state.path(), &mpos("a", &[]), 1);
+        assert_ne!(new, old);
+        assert_eq!(choose(state.path(), &mpos("a", &[])), Choice { dir: new, rivals: Vec::new() });
+        assert_eq!(choose(state.path(), &mpos("b", &[])), Choice { dir: old.clone(), rivals: Vec::new() });
+        assert_eq!(strays(state.path(), &[&mpos("a", &[])])[0].dir, old);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::super::poison::QUARANTINE_STREAK_MAX;
 use super::super::quarantine::QUARANTINE_FILE;
 use super::super::record::Entry;
 use super::super::replay;
+use super::super::segments::lock;
 use super::super::sink::SinkError;
 use super::super::status::DrainState;
 use super::*;
@@ -341,5 +342,33 @@ async fn positions_that_cannot_be_explained_stop_the_drain_and_shares_go_on() {
     sink.set_position(40);
     append_shares(&ledger, 1);
     until(&ledger, |status| matches!(&status.drain, DrainState::Stopped(_))).await;
+    draining.stop().await;
+}
+
+/// Otherwise the next start would take what was sent for somebody else's doing.
+#[tokio::test]
+async fn nothing_is_sent_before_it_is_noted_that_something_may_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path(), &config());
+    append_shares(&ledger, 3);
+    ledger.wait_synced(3).await;
+    // A file opened for reading stands in for a disk that takes nothing.
+    let refusing = std::fs::File::open(dir.path().join("confirmed")).unwrap();
+    let good = std::mem::replace(&mut lock(&ledger.shared.confirmed).file, refusing);
+    let sink = MemorySink::new();
+    let draining = Draining::start(&ledger, &sink);
+    until(&ledger, |status| matches!(&status.drain, DrainState::Held(text) if text.contains("none is"))).await;
+    let attaches = sink.attaches();
+    until(&ledger, |_| sink.attaches() > attaches + 3).await;
+    assert_eq!(seqs(&sink), [0u64; 0], "however often it is tried");
+    lock(&ledger.shared.confirmed).file = good;
+    sink.wait_position(3).await;
+    assert_eq!(lock(&ledger.shared.confirmed).explained_max(), None);
+    draining.stop().await;
+    drop(ledger);
+    let ledger = open(dir.path(), &config());
+    let draining = Draining::start(&ledger, &sink);
+    append_shares(&ledger, 1);
+    sink.wait_position(4).await;
     draining.stop().await;
 }
