@@ -56,15 +56,15 @@ impl Lane {
         lane
     }
 
-    /// A batch with everything in it: the verdict on the candidate before, shares, a candidate.
+    /// A batch with everything in it, one transaction: the verdict on the candidate before, shares, a
+    /// candidate.
     fn batch(&mut self) {
-        self.rig.book.append_verdict(&self.rig.ledger, true);
         let mut next = |kind| {
             self.made += 1;
             even(self.made, kind)
         };
         let shares = [next(Kind::Accepted), next(Kind::Refused), next(Kind::Candidate)];
-        self.rig.book.append_shares(&self.rig.ledger, &shares);
+        self.rig.book.append_batch(&self.rig.ledger, &shares);
     }
 
     /// Cuts a batch each behind byte `first`, `first + step` and so on of what goes one way, until a batch

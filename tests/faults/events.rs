@@ -114,6 +114,20 @@ impl Book {
         self.inner.lock().unwrap().note(ledger, shares)
     }
 
+    /// Appends, in one call, the acceptance of the oldest candidate that has no verdict, if there is one,
+    /// and shares made by the caller.
+    pub fn append_batch(&self, ledger: &Ledger, shares: &[ShareRecord]) {
+        let mut inner = self.inner.lock().unwrap();
+        let verdict = inner.open.pop_first().map(|(candidate, hash)| {
+            if let Some((_, row)) = inner.rows.iter_mut().find(|(seq, _)| *seq == candidate) {
+                row.upstream_result = Some("Y".into());
+            }
+            let (accepted, reason) = (true, String::new());
+            Event::Verdict(VerdictRecord { candidate, written_hash: hash, accepted, node_hash: hash, reason })
+        });
+        inner.note_behind(ledger, verdict, shares);
+    }
+
     /// Appends the node's verdict on the oldest candidate that has none.
     pub fn append_verdict(&self, ledger: &Ledger, accepted: bool) -> Option<u64> {
         let mut inner = self.inner.lock().unwrap();
@@ -145,9 +159,14 @@ impl Book {
 
 impl Inner {
     fn note(&mut self, ledger: &Ledger, shares: &[ShareRecord]) -> u64 {
-        let events: Vec<Event> = shares.iter().cloned().map(Event::Share).collect();
+        self.note_behind(ledger, None, shares)
+    }
+
+    fn note_behind(&mut self, ledger: &Ledger, first: Option<Event>, shares: &[ShareRecord]) -> u64 {
+        let before = u64::from(first.is_some());
+        let events: Vec<Event> = first.into_iter().chain(shares.iter().cloned().map(Event::Share)).collect();
         let receipt = ledger.append(&events).unwrap();
-        for (seq, share) in (receipt.first_seq..).zip(shares) {
+        for (seq, share) in (receipt.first_seq + before..).zip(shares) {
             if let Some(facts) = &share.candidate {
                 self.open.insert(seq, facts.hash);
             }

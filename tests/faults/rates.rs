@@ -124,7 +124,9 @@ async fn acceptance_8_mpos_shows_the_hash_rate_of_every_algorithm() {
     let db = MariaDb::shared();
     prepare(&db, "rates").await;
     let clock = Arc::new(ManualClock::at(TIME));
-    let setup = Setup { clock: Arc::clone(&clock) as Arc<_>, ..Setup::default() };
+    let mut setup = Setup { clock: Arc::clone(&clock) as Arc<_>, ..Setup::default() };
+    // Shares come faster here than segments are made.
+    setup.ledger.segment_bytes = 64 << 20;
     let rig = Rig::start_with(&mpos_at(db.port(), "rates"), setup);
     let mut pool = Pool { db: Arc::clone(&db), clock, rig, now_ms: TIME * 1000, made: 0 };
     for (place, algorithm) in ALGORITHMS.into_iter().enumerate() {
