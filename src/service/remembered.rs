@@ -46,7 +46,7 @@ pub(super) fn choose(state_dir: &Path, mpos: &Mpos, earlier: usize) -> Choice {
     there.sort_by_key(|file| std::cmp::Reverse(written_at(file)));
     let mut there = there.into_iter();
     // What has the name of the first server may be others' by now.
-    let new = || ours.iter().find(|file| !file.exists()).cloned().unwrap_or_else(|| named(&own.servers.join("+")));
+    let new = || spools::unused_name(&own.servers, |server| named(server));
     let file = there.next().unwrap_or_else(new);
     unused.extend(there);
     Choice { file, unused }

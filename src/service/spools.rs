@@ -95,10 +95,7 @@ pub fn choose(state_dir: &Path, mpos: &Mpos) -> Choice {
     let mut there: Vec<PathBuf> = named.iter().filter(|dir| dir.exists() && is_own(dir)).cloned().collect();
     there.extend(of_database(state_dir, &mpos.database).into_iter().filter(|dir| !named.contains(dir) && is_own(dir)));
     // What has the name of the first server may have moved on with a pool that is not on that any more.
-    let new = || {
-        let free = named.iter().find(|dir| !dir.exists()).cloned();
-        free.unwrap_or_else(|| dir_at(state_dir, &own.servers.join("+"), &mpos.database))
-    };
+    let new = || unused_name(&own.servers, |server| dir_at(state_dir, server, &mpos.database));
     let first = there.first().cloned().unwrap_or_else(new);
     if there.len() < 2 {
         return Choice { dir: first, rivals: Vec::new() };
@@ -187,6 +184,14 @@ fn server(endpoint: &Endpoint) -> String {
         Endpoint::Tcp(host, port) => format!("{host}:{port}"),
         Endpoint::Socket(path) => path.display().to_string(),
     }
+}
+
+/// The first name of something new that does not exist: by one of the servers, or by what is none's name.
+pub(super) fn unused_name(servers: &[String], named: impl Fn(&str) -> PathBuf) -> PathBuf {
+    let first = servers.first().map(String::as_str).unwrap_or_default();
+    let others = (1..).map(|times| format!("{first}{}", "+".repeat(times)));
+    let mut names = servers.iter().cloned().chain(others).map(|server| named(&server));
+    names.find(|path| !path.exists()).unwrap_or_default()
 }
 
 /// A file name of a database's name and a checksum of its whole place.
