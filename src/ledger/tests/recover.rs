@@ -328,10 +328,14 @@ async fn of_a_call_that_was_written_in_part_nothing_is_kept() {
     let (dir, ledger, bytes) = loop {
         let dir = tempfile::tempdir().unwrap();
         let ledger = open(dir.path(), &lazy());
+        // The segment ahead says how far the numbers had come when it was made.
+        while !ledger.status().next_allocated {
+            std::thread::yield_now();
+        }
         append(&ledger, &[accepted(1), accepted(2)]);
         append(&ledger, &[accepted(3), accepted(4), accepted(5)]);
         let bytes = std::fs::read(segment_files(dir.path()).remove(0)).unwrap();
-        // The thread that allocates ahead at the start syncs as well, and if it comes late it syncs these.
+        // The thread that allocates ahead syncs as well, and if it comes late it syncs these.
         if *ledger.synced().borrow() == 0 {
             break (dir, ledger, bytes);
         }
