@@ -143,7 +143,7 @@ impl Books {
         let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), place::of_spool(&dir));
         let (in_use, skew) = (sink.in_use(), sink.skew());
         // Ends with the sink.
-        self.drainers.spawn(server_note::keep(dir.clone(), in_use.clone()));
+        self.drainers.spawn(server_note::keep(dir, in_use.clone()));
         let drainer = opened.ledger.drainer(sink).run(stop.clone());
         self.drainers.spawn(async move { drainer.await.close().await });
         self.drainers.spawn(replay::attend(Arc::clone(&opened.ledger), stop.clone()));
