@@ -104,7 +104,8 @@ impl Pool {
                 self.find(difficulty * factor);
                 let mean_ms = hashes(difficulty, miners_bits) / rate * 1000.0;
                 // Anywhere from half to one and a half of it, so that seconds have more and less.
-                self.pass((mean_ms * (0.5 + (self.made * 7 % 11) as f64 / 10.0)).round() as u64);
+                let tenths = 5 + self.made * 7 % 11;
+                self.pass((mean_ms * tenths as f64 / 10.0).round().max(0.0) as u64);
             }
             if minute * 60 < WINDOW_SECS {
                 continue;

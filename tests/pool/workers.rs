@@ -242,8 +242,8 @@ async fn remembered_workers_are_in_a_file_that_tells_no_password_and_may_be_dama
     assert_eq!(ask_at(daemon.port("bitcoin").await.unwrap(), "alice.rig1", PASSWORD).await, "");
     assert!(daemon.stop().await.unwrap().success());
     db.stop();
-    let files: Vec<_> =
-        std::fs::read_dir(home.path().join("state/workers")).unwrap().map(|e| e.unwrap().path()).collect();
+    let entries = std::fs::read_dir(home.path().join("state/workers")).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "known")).collect();
     let [file] = &files[..] else { panic!("{files:?}") };
     let mut bytes = std::fs::read(file).unwrap();
     assert!(!String::from_utf8_lossy(&bytes).contains(PASSWORD));
