@@ -50,7 +50,7 @@ struct Source {
 }
 
 fn follow(name: &'static str, node: Node, poll: Duration, longpoll: bool) -> Source {
-    let templates = Templates { poll, refresh: NEVER, longpoll, stale_after: NEVER };
+    let templates = Templates { poll, refresh: NEVER, longpoll, empty_after: None, stale_after: NEVER };
     let rules = vec!["segwit".into(), "mweb".into()];
     let form = Arc::new(ChainForm { template_rules: rules, ..ChainForm::default() });
     let chain = Chain { form, algorithm: Algorithm::Scrypt { log_n: 10, r: 1 }, block_hash: BlockHash::Sha256d };

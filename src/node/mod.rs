@@ -12,6 +12,7 @@ mod backoff;
 pub mod bell;
 pub mod chain;
 mod connection;
+mod early;
 pub mod error;
 mod longpoll;
 pub mod lookup;
