@@ -3,6 +3,8 @@
 // A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+#[path = "node/early.rs"]
+mod early;
 #[path = "node/faults.rs"]
 mod faults;
 #[path = "node/following.rs"]
