@@ -15,7 +15,7 @@ use serde_json::json;
 /// Transactions of a template, and bytes of each: nothing, a usual block, as many as Bitcoin's fullest have, in 1.6 MB.
 const SIZES: [(usize, usize); 3] = [(0, 0), (1000, 400), (4000, 400)];
 /// How often each is measured.
-const ROUNDS: usize = 101;
+const ROUNDS: u32 = 101;
 
 /// The text that a node would answer, with segwit and a commitment that fits.
 fn answer(count: usize, bytes: usize) -> String {
@@ -63,7 +63,7 @@ pub fn print() {
             let start = Instant::now();
             let template = Arc::new(Template::from_json(&text, &form).unwrap());
             let between = Instant::now();
-            let job = Job::new(round as u32, 1, template, Arc::clone(&recipe), Duration::ZERO, 8).unwrap();
+            let job = Job::new(round, 1, template, Arc::clone(&recipe), Duration::ZERO, 8).unwrap();
             let line = Arc::clone(&job.announcement(8, 0).unwrap().notify_clean);
             made.push(between.elapsed());
             read.push(between.duration_since(start));

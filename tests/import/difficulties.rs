@@ -100,8 +100,8 @@ fn blocks_with_parts_of_their_own_are_what_the_preset_says_or_are_described() {
         ("COINDAEMON_TX = False", "COINDAEMON_TX = 'yes'"),
     );
     let run = with(&[staked, texts], &LITECOIN);
-    run.complains("COINDAEMON_REWARD: LOOK AT THIS: the preset litecoin has no transaction_time");
-    run.complains("COINDAEMON_TX: LOOK AT THIS: the preset litecoin has no transaction_messages");
+    run.complains("COINDAEMON_REWARD = \"POS\": LOOK AT THIS: the preset litecoin has no transaction_time");
+    run.complains("COINDAEMON_TX = \"yes\": LOOK AT THIS: the preset litecoin has no transaction_messages");
     let answers = ["preset=none", "block_hash=pow", "addresses.pubkey_hash=48", "addresses.script_hash=5"];
     let answers: Vec<&str> = answers.iter().flat_map(|answer| ["--answer", answer]).collect();
     let profile = with(&[staked, texts], &answers).config().coins[0].profile.clone();

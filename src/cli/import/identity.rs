@@ -14,7 +14,7 @@ pub(super) fn algorithm(spelling: &str) -> Option<&'static Named> {
 }
 
 /// A value of a preset.
-fn of_preset(preset: &Preset, key: &str) -> Option<toml::Value> {
+pub(super) fn of_preset(preset: &Preset, key: &str) -> Option<toml::Value> {
     toml::from_str::<toml::Table>(preset.toml).ok()?.get(key).cloned()
 }
 

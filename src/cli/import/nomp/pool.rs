@@ -61,7 +61,7 @@ pub(super) fn import(
     }
     templates(&pool, defaults, &mut coin);
     let nodes = nodes(&pool, &mut coin);
-    p2p(&pool, &mut coin);
+    p2p(&pool, identified.preset, &mut coin);
     let ports = ports(cx, &pool, defaults, &mut coin, &identified.scale);
     database::put(&mut coin, &login);
     accounts::workers(cx, &pool, defaults, mode, &mut coin);
@@ -162,10 +162,11 @@ fn nodes(pool: &Old<'_>, coin: &mut CoinDraft) -> Vec<(String, u16)> {
 }
 
 /// The node's peer-to-peer port, which announces new blocks.
-fn p2p(pool: &Old<'_>, coin: &mut CoinDraft) {
+fn p2p(pool: &Old<'_>, preset: Option<&Preset>, coin: &mut CoinDraft) {
     let Some(old) = pool.within("p2p") else { return };
     let address = old.text("host").zip(old.number("port").and_then(port_number));
-    let has_magic = coin.own.has("p2p_magic");
+    let has_magic =
+        coin.own.has("p2p_magic") || preset.is_some_and(|preset| identity::of_preset(preset, "p2p_magic").is_some());
     match (old.flag("enabled"), address, coin.nodes.first_mut()) {
         (Some(true), Some((host, port)), Some(node)) if has_magic => {
             node.text("p2p", &format!("{host}:{port}"));
