@@ -81,16 +81,16 @@ fn the_version_that_took_every_coin_for_scrypt_is_not_believed() {
 
 #[test]
 fn coins_that_cannot_be_served_are_shown_as_comments() {
-    for (change, why) in [(("'ltc_scrypt'", "'riecoin'"), "the algorithm \"riecoin\" is none of this version")] {
-        let run = with(&[change], &LITECOIN);
-        assert_eq!(run.code, 1, "{}", run.complaints);
-        run.complains(why);
-        assert!(run.text.contains("\n# [[coin]]\n") && !run.text.contains("\n[[coin]]"), "{}", run.text);
-        assert!(run.text.lines().all(|line| line.is_empty()
+    let run = with(&[("'ltc_scrypt'", "'riecoin'")], &LITECOIN);
+    assert_eq!(run.code, 1, "{}", run.complaints);
+    run.complains("the algorithm \"riecoin\" is none of this version");
+    assert!(run.text.contains("\n# [[coin]]\n") && !run.text.contains("\n[[coin]]"), "{}", run.text);
+    assert!(
+        run.text.lines().all(|line| line.is_empty()
             || line.starts_with('#')
             || line == "[daemon]"
-            || line.starts_with("log_level")));
-    }
+            || line.starts_with("log_level"))
+    );
 }
 
 #[test]

@@ -216,7 +216,7 @@ fn fees_become_recipients() {
     assert_eq!(shares, [("LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH9", 15_000), (hash, 1_234)]);
     for (option, fate) in [
         ("LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH9", "taken as recipient.percent"),
-        (hash, "adapted as recipient.percent: four decimals"),
+        (hash, "adapted as recipient.percent"),
         ("DoNotPay", "LOOK AT THIS: has no share any more: it cannot be paid"),
         ("LcPdXyShLWpSxbAoJsJyGu5V4AaSfh8evS", "dropped: it is the pool's own address"),
         ("3333333333333333333333333333333333333333", "LOOK AT THIS: has no share any more: all together"),
