@@ -81,6 +81,7 @@
 //! | template | orders somebody to be paid whom we cannot pay or do not know | nothing is mined on it; an alarm says who |
 //! | tip | the node would refuse our block (asked once per tip, before one is found) | an alarm, in the log and in STATUS |
 //! | tip | a node lags, forks, lies or follows what others refuse | it is set aside with the reason, looked at again, taken back |
+//! | tip | its template is slow | where all a block needs is known without it: work without transactions first, if so configured |
 //! | tip | no node answers | the last job stays for `stale_after_secs`, then submits are refused with a reason |
 //!
 //! When fdatasync fails, what the kernel holds is not trusted any more: it may take pages for written that

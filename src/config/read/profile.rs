@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use std::sync::Arc;
 
 use super::algorithm::parameters;
-use crate::chain::form::{AddressForms, ChainForm};
+use crate::chain::form::{AddressForms, ChainForm, Schedule};
 use crate::coin::profile::{BlockHash, Profile};
 use crate::config::problem::Report;
 use crate::config::section::Section;
@@ -135,6 +135,7 @@ fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
     }
     let lock_to_height = section.or("lock_to_height", "false", boolean);
     let addresses = addresses(section.table("addresses"));
+    let schedule = schedule(section);
     Some(ChainForm {
         addresses: addresses?,
         template_rules: template_rules?,
@@ -147,7 +148,26 @@ fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
         block_signature: block_signature?,
         message: message.filter(|_| has_messages == Some(true)),
         lock_to_height: lock_to_height?,
+        schedule: schedule?,
     })
+}
+
+/// `[coin.schedule]`; `Some(None)`: it is not there.
+fn schedule(coin: &Section<'_>) -> Option<Option<Schedule>> {
+    let section = coin.table("schedule");
+    if !coin.has("schedule") {
+        return Some(None);
+    }
+    let retarget_blocks = section.required("retarget_blocks", "retarget_blocks = 2016", sized(1..=u64::from(u32::MAX)));
+    let halving_blocks = section.required("halving_blocks", "halving_blocks = 210000", sized(1..=u64::from(u32::MAX)));
+    let first_subsidy =
+        section.required("first_subsidy", "first_subsidy = 5000000000", sized(1..=i64::MAX.unsigned_abs()));
+    section.finish();
+    Some(Some(Schedule {
+        retarget_blocks: retarget_blocks?,
+        halving_blocks: halving_blocks?,
+        first_subsidy: first_subsidy?,
+    }))
 }
 
 /// A text after every coinbase.

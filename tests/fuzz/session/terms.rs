@@ -96,6 +96,7 @@ pub fn template(tip_seq: u64, bits: u32, unix_secs: u64) -> Template {
         curtime: now,
         mintime: now - 600,
         coinbase_value: 50,
+        fees: None,
         coinbase_aux: Vec::new(),
         witness_commitment: None,
         transactions: Vec::new(),
