@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "protocol/bugs.rs"]
+mod bugs;
 #[path = "protocol/clients.rs"]
 mod clients;
 #[path = "protocol/conduct.rs"]

@@ -20,10 +20,10 @@ impl Pace {
 
     /// Takes so many tokens, likewise: how long until the last of them was really there.
     pub fn take_many(&mut self, rate: Rate, count: u32, now: Duration) -> Duration {
-        let taken = interval(rate).saturating_mul(u64::from(count));
-        let wait = self.wait_for(rate, count, now);
+        let (taken, room) =
+            (interval(rate).saturating_mul(u64::from(count)), interval(rate).saturating_mul(u64::from(rate.burst)));
         self.full_at_nanos = self.full_at_nanos.max(nanos(now)).saturating_add(taken);
-        wait
+        Duration::from_nanos(self.full_at_nanos.saturating_sub(room).saturating_sub(nanos(now)))
     }
 
     /// How long until there are so many tokens, or the bucket is full.

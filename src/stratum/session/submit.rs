@@ -84,6 +84,8 @@ impl Session {
             // No block either: nodes refuse it. Hashed, it would cost what its sender chose.
             return Err(Reject::TimeRange.into());
         }
+        // A block is one with any time that nodes take.
+        let time_in_range = time_in_range && (self.terms.time_rolling || time == template.curtime);
 
         self.duplicates.on_tip(board.tip_seq);
         let key = ShareKey::new(sent.key(), &extranonce2, time, nonce, version.number);
@@ -104,6 +106,7 @@ impl Session {
             id: request.id.clone(),
             name: name.into(),
             key,
+            extranonce1: self.extranonce1.bytes(),
             extranonce2,
             assembled: sent.job.assemble(
                 &sent.announcement,
