@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use crate::proxy::line;
 use crate::site::{SUBSCRIBE, Site, served, served_in_the_end, turned_away};
@@ -83,9 +84,12 @@ async fn guesses_of_names_have_to_wait_and_others_do_not() {
         let reply = guesser.authorize("alice.rig1", guess).await.unwrap();
         assert_eq!(reply.code(), Some(24), "{}", reply.line);
     }
-    // The next guess, on another connection too, waits: whoever comes after it has long been served.
+    // This connection has to pause, and on others the next guess waits: whoever comes after it has long been served.
+    let reply = guesser.authorize("alice.rig1", "x").await.unwrap();
+    assert!(reply.text().contains("Too many failed logins"), "{}", reply.line);
     let mut again = connect("203.0.113.1").await;
     again.send("mining.authorize", &json!(["alice.rig1", "x"])).await.unwrap();
+    let mut guesser = connect("203.0.113.1").await;
     guesser.send("mining.authorize", &json!(["alice.rig1", "y"])).await.unwrap();
     for address in ["203.0.113.2", "203.0.113.3"] {
         site.behind(0, &line("TCP4", address)).await.unwrap();
@@ -142,7 +146,10 @@ async fn w20_a_storm_of_connections_is_counted_and_keeps_no_neighbour_out() {
     let site = Site::start("storm_counted", &[keys]).await;
     let mut storm = Vec::new();
     for _ in 0..STORM {
-        storm.push(site.say(0, SUBSCRIBE).await);
+        let mut socket = tokio::net::TcpStream::connect(site.port(0)).await.unwrap();
+        // Who is refused may notice it here.
+        let _sent = socket.write_all(SUBSCRIBE).await;
+        storm.push(socket);
     }
     let neighbour = std::net::Ipv4Addr::new(127, 0, 0, 2);
     let mut miner = Miner::connect_from(neighbour, site.port(0), Algorithm::Sha256d).await.unwrap();
