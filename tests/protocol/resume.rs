@@ -92,7 +92,9 @@ async fn a_miner_that_follows_gets_an_extranonce_of_its_own_instead_and_its_bloc
 
     let own = other.wait_for_job_where("work of its own", |job| job.extranonce1 != extranonce1).await.unwrap();
     assert!(own.clean && own.extranonce1.len() == 4);
-    assert_eq!(other.submit("Bob.Garage", &found).await.unwrap().code(), Some(21), "what was before is past");
+    assert_eq!(other.submit("Bob.Garage", &found).await.unwrap().code(), Some(22), "once");
+    let late = other.mine(&before, Wanted::Block).unwrap();
+    assert!(other.submit("Bob.Garage", &late).await.unwrap().is_true(), "what was under way still counts");
     let next = other.mine(&own, Wanted::Block).unwrap();
     assert!(other.submit("Bob.Garage", &next).await.unwrap().is_true());
     drop(other);

@@ -95,34 +95,37 @@ impl Session {
             Reserved::Duplicate => return Err(Reject::Duplicate.into()),
             Reserved::DuplicateCandidate => return Err(Refused { reject: Reject::Duplicate, recorded: false }),
         }
-        let in_grace = now.monotonic < self.tip_seen_at + self.terms.port.rules.stale_grace;
-        let freshness = match board.job {
-            Some(_) if sent.job.tip_seq == board.tip_seq => Freshness::Live,
-            Some(_) if in_grace => Freshness::Late,
-            _ if sent.job.tip_seq != board.tip_seq => Freshness::Stale,
-            _ => Freshness::Paused,
-        };
         Ok(Box::new(PendingShare {
             id: request.id.clone(),
             name: name.into(),
             key,
-            extranonce1: self.extranonce1.bytes(),
             extranonce2,
             assembled: sent.job.assemble(
                 &sent.announcement,
-                self.extranonce1.bytes(),
+                sent.extranonce1.bytes(),
                 &extranonce2,
                 version.number,
                 time,
                 nonce,
             ),
-            freshness,
+            freshness: self.freshness(now, &sent, board),
             time_in_range,
             version_in_mask: version.in_mask,
             newest: self.newest_bar(now, &sent),
             remembered: reserved == Reserved::New,
             sent,
         }))
+    }
+
+    /// Whether a job is worth working on.
+    fn freshness(&self, now: Moment, sent: &SentJob, board: &JobBoard) -> Freshness {
+        let in_grace = now.monotonic < self.tip_seen_at + self.terms.port.rules.stale_grace;
+        match board.job {
+            Some(_) if sent.job.tip_seq == board.tip_seq => Freshness::Live,
+            Some(_) if in_grace => Freshness::Late,
+            _ if sent.job.tip_seq != board.tip_seq => Freshness::Stale,
+            _ => Freshness::Paused,
+        }
     }
 
     /// Hashes at once, or has it hashed.

@@ -12,7 +12,6 @@ use crate::bytes::hex;
 use crate::stratum::reply;
 use crate::stratum::request::{Id, Request};
 use crate::work::board::JobBoard;
-use crate::work::duplicates::Duplicates;
 
 /// How long a subscription waits for work before the miner is told to try again.
 const WORK_WAIT: Duration = Duration::from_secs(5);
@@ -119,12 +118,11 @@ impl Session {
         self.bound_to = Some(kept.workers);
     }
 
-    /// Exchanges the session that was taken up for a new one: what was mined for it counts for nobody here.
+    /// Exchanges the session that was taken up for a new one. Work that was sent for the old one stays good, once:
+    /// it may be on its way, and it may be a block.
     pub(super) fn leave_resumed(&mut self) {
         self.extranonce1 = Arc::new(self.extranonce1.another());
         self.id = self.terms.memory.parked.issue();
-        self.jobs.clear();
-        self.duplicates = Duplicates::counted_by(self.terms.memory.keys.clone());
         self.start = Start::PORT;
         self.difficulty = self.terms.start_difficulty();
     }
