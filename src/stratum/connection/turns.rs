@@ -120,10 +120,10 @@ mod tests {
     fn w20_who_is_too_fast_costs_a_wake_up_for_a_batch_of_lines() {
         let (lines, wakes) = lines_and_wakes(&connections(1), true, Duration::from_secs(100));
         assert!((10_300..=10_400).contains(&lines), "{lines}");
-        assert!(wakes <= lines / BATCH + 1, "{wakes} for {lines}");
+        assert!(wakes <= lines / 16 + 1, "{wakes} for {lines}");
         let (lines, wakes) = lines_and_wakes(&connections(1), false, Duration::from_secs(100));
         assert!((1_000..=1_040).contains(&lines), "{lines}");
-        assert!(wakes <= lines / BATCH + 1, "{wakes} for {lines}");
+        assert!(wakes <= lines / 16 + 1, "{wakes} for {lines}");
     }
 
     #[test]
