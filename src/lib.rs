@@ -123,7 +123,7 @@
 //!
 //! | what | how many | bound | when it is reached |
 //! | --- | --- | --- | --- |
-//! | connection task | per socket, [`config::Port::connections_max`], [`config::Daemon::connections_max`] | 64 unanswered requests, 64 KiB unsent, lines per second (a tenth until a share has counted), 16 lines in a row | it stops reading, or others have their turn; at 256 KiB or `write_timeout` unsent it is closed; work not begun to be sent gives way to newer work |
+//! | connection task | per socket, [`config::Port::connections_max`], [`config::Daemon::connections_max`] | 64 unanswered requests, 64 KiB unsent, lines per second (until a share has counted a tenth, and with all such of its address what one miner has), 16 lines in a row; 64 KiB in and 32 KiB out at the kernel | it stops reading, or others have their turn; at 256 KiB or `write_timeout` unsent it is closed; work not begun to be sent gives way to newer work |
 //! | newcomers that hear of new work | until a share has counted, in [`stratum::waves`] | 128 at a time | others have their turn between two waves |
 //! | accept loop | per port | the kernel's backlog, 16 in a row | beyond a limit of port, daemon or address, or when banned: closed at once and counted |
 //! | TLS handshake | in the connection task, [`config::Handshakes`] | 256 | the oldest gives way |

@@ -32,7 +32,7 @@ use std::path::Path;
 
 pub use problem::{ConfigError, Problem};
 pub use rules::{AgentDifficulty, Rules, StartFrom};
-pub use transport::{Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport};
+pub use transport::{LOGIN_LINES, Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport};
 pub use typed::*;
 
 use crate::coin::profile::Profile;

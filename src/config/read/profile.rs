@@ -53,6 +53,7 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
     }
     let transaction_hash = section.optional("transaction_hash", one_of(TRANSACTION_HASHES));
     let version_mask = section.or("version_mask", "\"00000000\"", hex_u32);
+    let time_rolling = section.optional("allow_ntime_rolling", boolean);
     let extranonce2_bytes = section.optional("extranonce2_bytes", sized(EXTRANONCE2_BYTES));
     let form = form(report, section);
     let pays_public_key = section.or("pays_public_key", "false", boolean);
@@ -70,6 +71,7 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
         block_hash: block_hash.or((named.algorithm == Algorithm::Sha256d).then_some(BlockHash::Sha256d))?,
         transaction_hash: transaction_hash.unwrap_or(named.transaction_hash),
         version_mask: version_mask?,
+        time_rolling: time_rolling.unwrap_or(!named.algorithm.depends_on_time()),
         form: Arc::new(form?),
         pays_public_key: pays_public_key?,
         several_algorithms: several_algorithms?,

@@ -77,6 +77,7 @@ pub fn terms(tape: &mut Tape<'_>) -> Terms {
         version_mask: 0x1fff_e000,
         answers_wait_for_sync: tape.one_in(3),
         emit_invalid_block_hashes: tape.one_in(4),
+        time_rolling: !tape.one_in(4),
         recheck: Duration::from_secs(600),
         memory: CoinMemory::default(),
     }
