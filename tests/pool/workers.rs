@@ -181,10 +181,11 @@ async fn known_in_the_outage(port: SocketAddr) -> Miner {
         ("nobody.rig", PASSWORD, TRY_AGAIN),
         ("alice", PASSWORD, BAD_FORM),
     ] {
-        // What was learnt a moment before the outage is certain for a moment longer.
-        let mut miner = Miner::connect(port, Algorithm::Sha256d).await.unwrap();
-        miner.subscribe().await.unwrap();
-        answered_in_the_end(&mut miner, worker, password, answer).await;
+        // What was learnt a moment before the outage is certain for a moment longer; each time on a new
+        // connection, because wrong passwords are waited for.
+        let ask = async { while ask_at(port, worker, password).await != answer {} };
+        let late = tokio::time::timeout(PATIENCE, ask).await.is_err();
+        assert!(!late, "{worker} never got the answer {answer:?}");
     }
     stranger
 }
