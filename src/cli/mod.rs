@@ -3,6 +3,7 @@
 mod algo;
 mod audit;
 mod check;
+mod generate;
 mod import;
 mod notify;
 mod run;
@@ -67,6 +68,9 @@ enum Command {
     Spool(spool::Arguments),
     /// Compare what miners were told with what MPOS has, and explain every difference
     Audit(audit::Arguments),
+    /// Write the manual pages, and the completions for bash, zsh and fish, into a directory
+    #[command(hide = true)]
+    Generate(generate::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -87,6 +91,7 @@ pub fn main() -> Exit {
             Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),
+            Command::Generate(arguments) => generate::run(&arguments),
         },
         Err(error) => {
             // If even that cannot be written there is nobody left to tell.

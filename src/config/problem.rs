@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// Longest excerpt of the file that a message repeats, in characters.
 const VALUE_CHARS_MAX: usize = 60;
 
+/// The beginning of paths in the folder where the service manager puts credentials (`LoadCredential=`).
+pub(super) const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY";
+
 /// Longest misspelling, in edits, for which a key is suggested.
 const SUGGESTION_EDITS_MAX: usize = 2;
 
@@ -83,8 +86,14 @@ impl Source {
         &self.path
     }
 
-    /// `path` as seen from the folder of the file it is written in.
+    /// `path` as seen from the folder of the file it is written in, or from the service manager's folder of
+    /// credentials if it begins with [`CREDENTIALS`]. Without such a folder that stays as it is written: no file has
+    /// that name, and the message about it shows what was meant.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        let credential = path.strip_prefix(CREDENTIALS).and_then(|rest| rest.strip_prefix('/'));
+        if let (Some(name), Some(variable)) = (credential, CREDENTIALS.strip_prefix('$')) {
+            return std::env::var_os(variable).map_or_else(|| PathBuf::from(path), |dir| PathBuf::from(dir).join(name));
+        }
         self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::de::DeValue;
 
 use super::warn_if_public;
-use crate::config::problem::{Place, Report};
+use crate::config::problem::{CREDENTIALS, Place, Report};
 use crate::config::secret::Secret;
 use crate::config::section::Section;
 use crate::config::value::{
@@ -164,7 +164,14 @@ fn password_from(report: &Report, place: &Place<'_>, path: &Path) -> Option<Secr
         }
         Err(error) => {
             let what = format!("the password cannot be read from {}: {error}", path.display());
-            report.problem(place, what, "put the password into that file and let the daemon's user read it");
+            let remedy = match path.starts_with(CREDENTIALS) {
+                true => {
+                    "only the service manager says where credentials are (LoadCredential=): to check by hand, set \
+                     CREDENTIALS_DIRECTORY to the folder they are loaded from"
+                }
+                false => "put the password into that file and let the daemon's user read it",
+            };
+            report.problem(place, what, remedy);
             None
         }
     }

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Builds the Debian package and its debug package into target/deb, and holds lintian against them.
+#
+#   packaging/build-deb.sh          REVISION=2 is a further package of the same version
+#
+# Sources are packaging/debian and the tree; the work is done in target/deb/build.
+set -eu
+cd "$(dirname "$0")/.."
+target="${CARGO_TARGET_DIR:-target}"
+revision="${REVISION:-1}"
+work=target/deb/build
+
+version="$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
+maintainer="$(sed -n 's/^Maintainer: //p' packaging/debian/control)"
+# The same tree gives the same package: times are those of its last commit.
+SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}"
+export SOURCE_DATE_EPOCH
+
+cargo build --release --locked --bin mpos-stratum
+
+rm -rf "$work"
+mkdir -p "$work/built" "$work/presets"
+cp "$target/release/mpos-stratum" "$work/built/"
+"$work/built/mpos-stratum" generate "$work/built/documents"
+cp -r packaging/debian "$work/debian"
+cp packaging/mpos-stratum.service "$work/debian/"
+cp -r packaging/config.toml packaging/credentials.conf schema config.example.toml README.md CHANGELOG.md "$work/"
+cp src/coin/presets/*.toml "$work/presets/"
+awk -v version="$version" -v revision="$revision" -v who="$maintainer" \
+    -v now="$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" -f packaging/changelog.awk CHANGELOG.md >"$work/debian/changelog"
+
+# Only what this call makes: a test looks at all that lies here.
+rm -f target/deb/*.deb target/deb/*.ddeb target/deb/*.buildinfo target/deb/*.changes
+(cd "$work" && dpkg-buildpackage --build=binary --unsigned-source --unsigned-changes >../build.log 2>&1) || {
+    cat target/deb/build.log >&2
+    exit 70
+}
+lintian --info --display-info --pedantic --fail-on error,warning,info,pedantic --allow-root target/deb/*.changes
+ls -l target/deb/*.deb
