@@ -1,14 +1,15 @@
 #!/bin/sh
 # Builds the Debian package and its debug package into target/deb, and holds lintian against them.
 #
-#   packaging/build-deb.sh          REVISION=2 is a further package of the same version
+#   packaging/build-deb.sh          REVISION=2 is a further package of the same version, OUT=DIR another place
 #
-# Sources are packaging/debian and the tree; the work is done in target/deb/build.
+# Sources are packaging/debian and the tree; the work is done in OUT/build.
 set -eu
 cd "$(dirname "$0")/.."
 target="${CARGO_TARGET_DIR:-target}"
 revision="${REVISION:-1}"
-work=target/deb/build
+out="${OUT:-target/deb}"
+work="$out/build"
 
 version="$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
 maintainer="$(sed -n 's/^Maintainer: //p' packaging/debian/control)"
@@ -30,10 +31,10 @@ awk -v version="$version" -v revision="$revision" -v who="$maintainer" \
     -v now="$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" -f packaging/changelog.awk CHANGELOG.md >"$work/debian/changelog"
 
 # Only what this call makes: a test looks at all that lies here.
-rm -f target/deb/*.deb target/deb/*.ddeb target/deb/*.buildinfo target/deb/*.changes
+rm -f "$out"/*.deb "$out"/*.ddeb "$out"/*.buildinfo "$out"/*.changes
 (cd "$work" && dpkg-buildpackage --build=binary --unsigned-source --unsigned-changes >../build.log 2>&1) || {
-    cat target/deb/build.log >&2
+    cat "$out/build.log" >&2
     exit 70
 }
-lintian --info --display-info --pedantic --fail-on error,warning,info,pedantic --allow-root target/deb/*.changes
-ls -l target/deb/*.deb
+lintian --info --display-info --pedantic --fail-on error,warning,info,pedantic --allow-root "$out"/*.changes
+ls -l "$out"/*.deb

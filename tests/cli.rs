@@ -59,6 +59,43 @@ fn a_wrong_configuration_ends_every_command_with_78_and_all_problems() {
 }
 
 #[test]
+fn a_password_may_be_a_credential_of_the_service_manager() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pool.toml");
+    let text = std::fs::read_to_string(EXAMPLE).unwrap();
+    let credential = "password_file = \"$CREDENTIALS_DIRECTORY/mysql-password\"";
+    std::fs::write(&path, text.replace("\npassword = \"change me\"", &format!("\n{credential}"))).unwrap();
+    let credentials = folder.path().join("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    std::fs::write(credentials.join("mysql-password"), "secret\n").unwrap();
+    let check = |directory: Option<&std::path::Path>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
+        command.args(["check", "--config", path.to_str().unwrap()]).env_remove("CREDENTIALS_DIRECTORY");
+        command.envs(directory.map(|directory| ("CREDENTIALS_DIRECTORY", directory))).output().unwrap()
+    };
+    let good = check(Some(&credentials));
+    assert_eq!(code(&good), 0, "{}", stderr(&good));
+    let none = check(None);
+    assert_eq!(code(&none), 78);
+    for part in ["cannot be read from $CREDENTIALS_DIRECTORY/mysql-password", "set CREDENTIALS_DIRECTORY to the folder"] {
+        assert!(stderr(&none).contains(part), "{}", stderr(&none));
+    }
+    assert_eq!(code(&check(Some(folder.path()))), 78, "it is not in that folder");
+}
+
+#[test]
+fn what_is_left_in_a_state_directory_is_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = || mpos_stratum(&["spool", "left", "--state-dir", folder.path().to_str().unwrap()]);
+    assert_eq!(code(&left()), 0);
+    let spool = folder.path().join("spool/pool-00000000");
+    std::fs::create_dir_all(&spool).unwrap();
+    std::fs::write(spool.join("spool.id"), "damaged").unwrap();
+    assert_eq!(code(&left()), 1);
+    assert!(stdout(&left()).contains("cannot be read, so it may hold shares"), "{}", stdout(&left()));
+}
+
+#[test]
 fn a_missing_configuration_is_told_with_its_path() {
     let output = mpos_stratum(&["check", "--config", "/nowhere/pool.toml"]);
     assert_eq!(code(&output), 78);
