@@ -77,7 +77,8 @@ fn a_password_may_be_a_credential_of_the_service_manager() {
     assert_eq!(code(&good), 0, "{}", stderr(&good));
     let none = check(None);
     assert_eq!(code(&none), 78);
-    for part in ["cannot be read from $CREDENTIALS_DIRECTORY/mysql-password", "set CREDENTIALS_DIRECTORY to the folder"] {
+    for part in ["cannot be read from $CREDENTIALS_DIRECTORY/mysql-password", "set CREDENTIALS_DIRECTORY to the folder"]
+    {
         assert!(stderr(&none).contains(part), "{}", stderr(&none));
     }
     assert_eq!(code(&check(Some(folder.path()))), 78, "it is not in that folder");

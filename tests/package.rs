@@ -78,7 +78,8 @@ fn installed_but_not_started(machine: &Machine) {
     assert_eq!(ended.code, 0, "{}", ended.text);
     assert_eq!(machine.run(&["systemctl", "is-enabled", SERVICE]).text.trim(), "disabled");
     assert_eq!(machine.run(&["systemctl", "is-active", SERVICE]).text.trim(), "inactive");
-    let modes = machine.must(&["stat", "--format", "%n %a %U:%G", "/etc/mpos-stratum", CONFIG, "/usr/sbin/mpos-stratum"]);
+    let modes =
+        machine.must(&["stat", "--format", "%n %a %U:%G", "/etc/mpos-stratum", CONFIG, "/usr/sbin/mpos-stratum"]);
     assert_eq!(
         modes,
         "/etc/mpos-stratum 750 root:mpos-stratum\n\
@@ -136,7 +137,16 @@ async fn configured_started_and_mined_on(site: &mut Site<'_>) {
     assert!(status.contains("litecoin"), "{status}");
     // What a coin daemon's blocknotify does, as its user.
     let hash = "00".repeat(32);
-    machine.must(&["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "mpos-stratum", "notify", "litecoin", &hash]);
+    machine.must(&[
+        "setpriv",
+        "--reuid=nobody",
+        "--regid=nogroup",
+        "--clear-groups",
+        "mpos-stratum",
+        "notify",
+        "litecoin",
+        &hash,
+    ]);
 }
 
 /// The sandbox is in force, and the daemon's files are nobody else's.

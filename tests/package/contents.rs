@@ -24,7 +24,7 @@ const FILES: [(&str, &str); 22] = [
     ("-rw-r--r--", "./usr/share/man/man8/mpos-stratum.8.gz"),
     ("-rw-r--r--", "./usr/share/man/man8/mpos-stratum-spool-rewind.8.gz"),
     ("-rw-r--r--", "./usr/share/man/man5/mpos-stratum.toml.5.gz"),
-    ("-rw-r--r--", "./usr/share/bash-completion/completions/mpos-stratum"),
+    ("-rw-r--r--", "./usr/share/bash-completion/completions/mpos-stratum.bash"),
     ("-rw-r--r--", "./usr/share/zsh/vendor-completions/_mpos-stratum"),
     ("-rw-r--r--", "./usr/share/fish/vendor_completions.d/mpos-stratum.fish"),
     ("-rw-r--r--", "./usr/share/mpos-stratum/schema/mpos-stratum.sql"),
@@ -35,7 +35,7 @@ const FILES: [(&str, &str); 22] = [
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/changelog.gz"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/changelog.Debian.gz"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/copyright"),
-    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/examples/config.example.toml.gz"),
+    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/examples/config.example.toml"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/examples/credentials.conf"),
     ("lrwxrwxrwx", "./usr/share/doc/mpos-stratum/schema -> ../../mpos-stratum/schema"),
     ("lrwxrwxrwx", "./usr/share/doc/mpos-stratum/presets -> ../../mpos-stratum/presets"),
@@ -57,9 +57,9 @@ fn the_package_has_what_belongs_into_it_and_nothing_of_the_test_s() {
     assert_eq!(field("Version"), concat!(env!("CARGO_PKG_VERSION"), "-1"));
     assert!(field("Depends").contains("libc6") && field("Depends").contains("libsystemd0"), "{}", field("Depends"));
     let folder = package.parent().unwrap();
-    let has_debug_package = fs::read_dir(folder).unwrap().any(|entry| {
-        entry.unwrap().file_name().to_string_lossy().starts_with("mpos-stratum-dbgsym_")
-    });
+    let has_debug_package = fs::read_dir(folder)
+        .unwrap()
+        .any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with("mpos-stratum-dbgsym_"));
     assert!(has_debug_package);
 }
 
@@ -76,8 +76,8 @@ fn the_scripts_of_the_package_are_sound_and_mind_their_first_error() {
     let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
     assert_eq!(read("conffiles"), "/etc/mpos-stratum/config.toml\n");
     // A stop and a start would empty the service manager's store of sockets.
-    assert!(read("prerm").contains("\"$1\" = remove"), "{}", read("prerm"));
-    assert!(read("postinst").contains("deb-systemd-invoke $_dh_action 'mpos-stratum.service'"), "{}", read("postinst"));
+    assert!(read("prerm").contains("deb-systemd-invoke stop") && !read("prerm").contains("upgrade)"));
+    assert!(read("postinst").contains("deb-systemd-invoke try-restart 'mpos-stratum.service'"), "{}", read("postinst"));
 }
 
 #[test]
