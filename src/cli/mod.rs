@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::exit::Exit;
 
 const ABOUT: &str = "A stratum server for mining pools that pay through MPOS";
@@ -103,7 +103,11 @@ pub fn main() -> Exit {
 
 /// Loads the configuration; on mistakes writes them all to standard error.
 fn load(path: &Path) -> Result<Config, Exit> {
-    crate::config::load(path).map_err(|error| {
+    or_say(crate::config::load(path))
+}
+
+fn or_say(loaded: Result<Config, ConfigError>) -> Result<Config, Exit> {
+    loaded.map_err(|error| {
         let count = error.problems.len();
         let problems = if count == 1 { "problem" } else { "problems" };
         say(&mut std::io::stderr(), format_args!("{error}\n\n{count} {problems}; nothing was started or changed."));

@@ -156,9 +156,22 @@ pub(super) struct Report {
     unknown: RefCell<Vec<Unknown>>,
     keys: RefCell<BTreeMap<String, Option<&'static str>>>,
     holds_secret: Cell<bool>,
+    /// Whether credentials that cannot be read are warnings only.
+    without_credentials: bool,
 }
 
 impl Report {
+    /// One for which credentials that cannot be read are warnings only.
+    pub(super) fn without_credentials() -> Self {
+        Self { without_credentials: true, ..Self::default() }
+    }
+
+    /// A credential of the service manager cannot be read.
+    pub(super) fn credential(&self, place: &Place<'_>, what: impl Into<String>, remedy: impl Into<String>) {
+        let to = if self.without_credentials { &self.warnings } else { &self.problems };
+        push_new(to, place.problem(what, remedy));
+    }
+
     pub(super) fn problem(&self, place: &Place<'_>, what: impl Into<String>, remedy: impl Into<String>) {
         push_new(&self.problems, place.problem(what, remedy));
     }
