@@ -355,19 +355,19 @@ impl<S: Sink> Drainer<S> {
     async fn tell(&mut self, trouble: DrainState) {
         let shared = Arc::clone(&self.ledger.shared);
         let now = shared.clock.monotonic();
-        let same = std::mem::discriminant(&*lock(&shared.drain)) == std::mem::discriminant(&trouble);
+        let before = lock(&shared.drain).clone();
+        // The note first: who reads the log may look at it next.
+        if before != trouble {
+            self.note(&trouble).await;
+        }
         let recent = self.logged_at.is_some_and(|at| now.saturating_sub(at) < self.pace.log_every);
-        if !(same && recent) {
+        if !recent || std::mem::discriminant(&before) != std::mem::discriminant(&trouble) {
             self.logged_at = Some(now);
             let undrained = *shared.synced.borrow() - self.cursor.min(*shared.synced.borrow());
             match &trouble {
                 DrainState::Unavailable(_) => tracing::warn!(spool = %shared.spool, undrained, "drain {trouble}"),
                 _ => tracing::error!(spool = %shared.spool, undrained, "drain {trouble}"),
             }
-        }
-        let news = *lock(&shared.drain) != trouble;
-        if news {
-            self.note(&trouble).await;
         }
         shared.set_drain(trouble);
     }

@@ -245,6 +245,10 @@ impl Connection {
                 self.read_lines(&board);
             }
             self.carry_out().await;
+            if self.closing.is_some() && !self.drained {
+                self.read_the_rest(&board);
+                self.carry_out().await;
+            }
             if newcomer && self.session.has_worked() {
                 newcomer = false;
                 new_board.set(next_board(board.clone()));
@@ -298,6 +302,18 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// What had been read when the connection was given up still counts, for one line of it may be a block:
+    /// no more than the line buffer holds, and at any pace.
+    fn read_the_rest(&mut self, board: &watch::Receiver<Arc<JobBoard>>) {
+        let (now, snapshot) = (self.now(), Arc::clone(&board.borrow()));
+        while self.session.may_read()
+            && let Ok(Some(line)) = self.lines.next_line()
+        {
+            self.session.on_line(now, line, &snapshot);
+        }
+        self.drained = true;
     }
 
     /// Does what the session asks for. All shares of one go are written down together, and before

@@ -142,19 +142,15 @@ async fn a_predecessor_with_an_open_transaction_is_waited_for() {
         let mut rig = Rig::start(&mpos_at(db.port(), database));
         let last = rig.append(&[Kind::Accepted; 5]);
         rig.settle().await;
-        let (dir, book) = rig.stop().await;
 
         // What the predecessor did just before its client went away: the next row, not yet committed.
         let mut predecessor = db.conn(Some(database)).await;
         predecessor.query_drop("START TRANSACTION").await.unwrap();
         predecessor.query_drop("UPDATE mpos_stratum_cursor SET seq = seq + 1").await.unwrap();
+        assert_eq!(rig.append(&[Kind::Accepted]), last + 1);
+        rig.trouble("1205").await;
+        let (dir, book) = rig.stop().await;
         let setup = Setup::default();
-        let spool = setup.ledger.clone();
-        let reopened = mpos_stratum::ledger::Ledger::open(dir.path(), &spool, Arc::clone(&setup.clock)).unwrap().ledger;
-        let next = book.append(&reopened, &[Kind::Accepted]);
-        assert_eq!(next, last + 1);
-        reopened.close();
-        drop(reopened);
         let expected = book.expected();
         let insert = "INSERT INTO shares (time, rem_host, username, our_result, upstream_result, reason, solution, \
                       difficulty) VALUES (FROM_UNIXTIME(?), ?, ?, ?, 'N', ?, '', ?)";

@@ -55,8 +55,9 @@ impl Pair {
         let mut conn = self.second.conn(None).await;
         loop {
             let status: Option<Row> = conn.query_first("SHOW SLAVE STATUS").await.unwrap();
-            let state: String = status.unwrap().get("Slave_SQL_Running_State").unwrap();
-            if state.contains("has read all relay log") {
+            // Nothing as long as the replica's thread starts.
+            let state: Option<String> = status.unwrap().get("Slave_SQL_Running_State").unwrap();
+            if state.is_some_and(|state| state.contains("has read all relay log")) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

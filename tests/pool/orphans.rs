@@ -96,8 +96,12 @@ async fn a_refused_block_that_turns_up_in_the_chain() {
 
 #[tokio::test]
 async fn a_block_that_the_node_calls_otherwise_gets_its_name_in_the_row() {
-    // Litecoin names its blocks by sha256d; told to use scrypt, we have the wrong name for them.
-    let (litecoin, db, home) = (Litecoin::start_at(110).await, MariaDb::shared(), tempfile::tempdir().unwrap());
+    // Litecoin names its blocks by sha256d; told to use scrypt, we have the wrong name for them. Only a chain
+    // without blocks cannot show it before.
+    let (litecoin, db, home) = (Litecoin::start_at(1).await, MariaDb::shared(), tempfile::tempdir().unwrap());
+    // Having had one, the node works on it at once.
+    let first = litecoin.rpc("getbestblockhash", json!([])).await;
+    litecoin.rpc("invalidateblock", json!([first])).await;
     stage::create_database(&db, "o_name").await;
     let mut coin = Coin::litecoin(&litecoin, &db, "o_name").await;
     coin.keys = "block_hash = \"pow\"".to_owned();

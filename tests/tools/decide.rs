@@ -168,7 +168,7 @@ async fn commands_ask_the_server_that_the_daemon_writes_to() {
     rig.add_server(&second);
     let ledger = rig.ledger();
     let cursor = format!(
-        "INSERT INTO mpos_stratum_cursor VALUES ('shares', '{}', 12, '', UTC_TIMESTAMP(3) - INTERVAL 61 SECOND, 0, 'h', '1')",
+        "INSERT INTO mpos_stratum_cursor VALUES ('shares', '{}', 10, '', UTC_TIMESTAMP(3) - INTERVAL 61 SECOND, 0, 'h', '1')",
         ledger.spool()
     );
     second.run_sql(rig.database, &cursor).await;
@@ -183,9 +183,9 @@ async fn commands_ask_the_server_that_the_daemon_writes_to() {
     let told = tokio::spawn(server_note::keep(rig.spool(), server.subscribe()));
     drop(server);
     told.await.unwrap();
-    assert_eq!(asked().await, (true, 12));
+    assert_eq!(asked().await, (true, 10));
     let audit = rig.run(&["audit", "--json"]).await;
-    assert!(audit.out.contains("\"count\":12"), "{audit:?}");
+    assert!(audit.out.contains("\"count\":10"), "{audit:?}");
     ledger.close();
     drop(ledger);
     assert_eq!(asked().await, (false, 7), "the next start of the daemon begins with the first");
