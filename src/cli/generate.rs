@@ -66,9 +66,7 @@ fn render(command: Command, found: &mut Vec<(String, Vec<u8>)>) -> io::Result<()
     let page = Man::new(command).section(COMMANDS_SECTION).source(SOURCE).manual("System administration");
     let mut text = Vec::new();
     page.render(&mut text)?;
-    if below.is_empty() {
-        text.extend_from_slice(b".SH \"SEE ALSO\"\nmpos\\-stratum(8), mpos\\-stratum.toml(5)\n");
-    }
+    text.extend_from_slice(b".SH \"SEE ALSO\"\nmpos\\-stratum(8), mpos\\-stratum.toml(5)\n");
     found.push((page.get_filename(), text));
     below.into_iter().try_for_each(|command| render(command, found))
 }

@@ -20,8 +20,6 @@ The tables whose names begin with
 belong to the
 .B [[coin]]
 above them.
-.B mpos\\-stratum check
-lists every mistake of a file at once.
 ";
 
 const FOOT: &str = "\
