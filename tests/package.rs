@@ -163,6 +163,7 @@ fn the_daemon_is_shut_in(machine: &Machine) {
     assert_eq!(mode, "750 mpos-stratum:mpos-stratum");
     let log = machine.must(&["journalctl", "--unit", SERVICE, "--output", "cat"]);
     assert!(!log.contains("change-me") && !log.contains("pool-secret"), "{log}");
+    assert!(!log.contains("command denied"), "grants.sql gives what is needed: {log}");
     let score = machine.must(&["systemd-analyze", "security", "--threshold=15", "--no-pager", SERVICE]);
     assert!(score.contains("Overall exposure level"), "{score}");
 }

@@ -114,6 +114,9 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.run(&["journalctl", "--unit", "mpos-stratum", "--output", "short-precise", "--lines", "80"]);
+        }
         let _ = Command::new(SCRIPT).arg(self.state.path().join("box")).arg("stop").status();
     }
 }

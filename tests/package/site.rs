@@ -43,7 +43,9 @@ impl<'a> Site<'a> {
             );
             machine.must(&["mariadb", DATABASE, "-e", &sql]);
         }
-        let node = Litecoin::start_at(BLOCKS_BEFORE).await;
+        // The long polls of daemons that were killed keep threads busy as long as the chain stands still.
+        let node = Litecoin::start_with(&["-rpcthreads=32".to_owned()]).await;
+        node.generate(BLOCKS_BEFORE).await;
         let address = node.rpc("getnewaddress", serde_json::json!(["", "legacy"])).await.as_str().unwrap().to_owned();
         Self { machine, node, address, accepted: 0 }
     }
