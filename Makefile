@@ -33,7 +33,7 @@ deb: ## The Debian package and its debug package, into target/deb: REVISION=2 fo
 test-package: ## The package in a pristine Debian 12 under systemd: installed, run, mined on, broken, removed (as root)
 	@tests/setup/install.sh package
 	@tests/setup/package.sh
-	@set -x; cargo test --locked --test package -- --nocapture
+	@set -x; cargo test --locked --test package
 
 # Stays in target/: the fuzzer's program, its builds and what it finds.
 CARGO_FUZZ := $(CURDIR)/target/cargo-fuzz
