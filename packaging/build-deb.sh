@@ -19,11 +19,12 @@ esac
 
 version="$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
 maintainer="$(sed -n 's/^Maintainer: //p' packaging/debian/control)"
-# The same tree gives the same package: times are those of its last commit.
+cargo build --profile "$profile" --locked --bin mpos-stratum
+
+# The same tree gives the same package: times are those of its last commit. Set behind the build, which
+# would begin anew for it.
 SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}"
 export SOURCE_DATE_EPOCH
-
-cargo build --profile "$profile" --locked --bin mpos-stratum
 
 rm -rf "$work"
 mkdir -p "$work/built" "$work/presets"

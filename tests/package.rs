@@ -78,6 +78,15 @@ fn installed_but_not_started(machine: &Machine) {
     assert_eq!(ended.code, 0, "{}", ended.text);
     assert_eq!(machine.run(&["systemctl", "is-enabled", SERVICE]).text.trim(), "disabled");
     assert_eq!(machine.run(&["systemctl", "is-active", SERVICE]).text.trim(), "inactive");
+    modes_are_safe(machine);
+    let user = machine.must(&["getent", "passwd", SERVICE]);
+    assert!(user.contains("/var/lib/mpos-stratum:/usr/sbin/nologin"), "{user}");
+    assert_eq!(machine.run(&["ls", STATE]).code, 2, "nothing has run yet");
+    assert_eq!(machine.must(&["dpkg", "--verify", SERVICE]), "");
+}
+
+/// Passwords will stand there.
+fn modes_are_safe(machine: &Machine) {
     let modes =
         machine.must(&["stat", "--format", "%n %a %U:%G", "/etc/mpos-stratum", CONFIG, "/usr/sbin/mpos-stratum"]);
     assert_eq!(
@@ -86,10 +95,6 @@ fn installed_but_not_started(machine: &Machine) {
          /etc/mpos-stratum/config.toml 640 root:mpos-stratum\n\
          /usr/sbin/mpos-stratum 755 root:root"
     );
-    let user = machine.must(&["getent", "passwd", SERVICE]);
-    assert!(user.contains("/var/lib/mpos-stratum:/usr/sbin/nologin"), "{user}");
-    assert_eq!(machine.run(&["ls", STATE]).code, 2, "nothing has run yet");
-    assert_eq!(machine.must(&["dpkg", "--verify", SERVICE]), "");
 }
 
 fn nothing_is_served_without_a_configuration(machine: &Machine) {
@@ -274,4 +279,10 @@ async fn purged_when_all_is_drained(site: &mut Site<'_>) {
     assert_eq!(units.text.trim(), "");
     assert_eq!(machine.run(&["sh", "-c", "ls /etc/systemd/system/*/mpos-stratum.service"]).code, 2);
     assert_eq!(machine.install(&package("deb")).code, 0, "and it can be installed again");
+    // A removal that is no purge keeps the configuration for the next time.
+    machine.put(CONFIG, site.configuration().as_bytes());
+    machine.must(&["dpkg", "--remove", SERVICE]);
+    assert_eq!(machine.install(&package("deb")).code, 0);
+    assert_eq!(machine.must(&["cat", CONFIG]), site.configuration().trim_end());
+    modes_are_safe(machine);
 }

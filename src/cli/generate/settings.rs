@@ -174,8 +174,8 @@ mod tests {
             "\n\\fBmin\\fR = 1 (required)\n.TQ\n\\fBmax\\fR = 65536 (required)\nBounds of the difficulty.\n"
         ));
         assert!(page.contains(".SS [[coin.port]]\nA port for miners; as many as wanted.\n"));
-        let commands = page.lines().filter(|line| line.starts_with(['.', '\'']));
+        let mut commands = page.lines().filter(|line| line.starts_with(['.', '\'']));
         let known = [".TH", ".SH", ".SS", ".TP", ".TQ", ".PP", ".I ", ".B ", ".BR"];
-        assert_eq!(commands.filter(|line| !known.iter().any(|known| line.starts_with(known))).next(), None);
+        assert_eq!(commands.find(|line| !known.iter().any(|known| line.starts_with(known))), None);
     }
 }
