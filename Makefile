@@ -2,13 +2,13 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-core fuzz kill-loop vardiff bench tips fmt lint deps
+.PHONY: help demo test test-core deb test-package fuzz kill-loop vardiff bench tips fmt lint deps
 
 # Ten thousand connections need ten thousand descriptors in the daemon and as many in the generator.
 RAISE_FILE_LIMIT := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## A minute of mining on regtest with everything real: ARGS="--keep" leaves it running
 	@tests/setup/install.sh demo
@@ -25,6 +25,15 @@ test-core: ## The same daemon at a current Bitcoin Core, built once (half an hou
 	@tests/setup/install.sh core
 	@tests/setup/core.sh
 	@$(RAISE_FILE_LIMIT); set -x; cargo test --locked --test core
+
+deb: ## The Debian package and its debug package, into target/deb: REVISION=2 for another of the same version
+	@tests/setup/install.sh deb
+	@packaging/build-deb.sh
+
+test-package: ## The package in a pristine Debian 12 under systemd: installed, run, mined on, broken, removed (as root)
+	@tests/setup/install.sh package
+	@tests/setup/package.sh
+	@set -x; cargo test --locked --test package
 
 # Stays in target/: the fuzzer's program, its builds and what it finds.
 CARGO_FUZZ := $(CURDIR)/target/cargo-fuzz

@@ -22,5 +22,8 @@ GRANT SELECT ON pool.monitoring TO 'mpos_stratum'@'localhost';
 GRANT SELECT (id, username, is_locked) ON pool.accounts TO 'mpos_stratum'@'localhost';
 GRANT SELECT ON pool.pool_worker TO 'mpos_stratum'@'localhost';
 
+-- Only with pool_worker_difficulty = "write", which is the default: what a worker has is shown by MPOS.
+GRANT UPDATE (difficulty) ON pool.pool_worker TO 'mpos_stratum'@'localhost';
+
 -- Only with auto_create: unknown workers of known accounts are stored.
 GRANT INSERT (account_id, username, password) ON pool.pool_worker TO 'mpos_stratum'@'localhost';

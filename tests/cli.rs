@@ -59,6 +59,52 @@ fn a_wrong_configuration_ends_every_command_with_78_and_all_problems() {
 }
 
 #[test]
+fn a_password_may_be_a_credential_of_the_service_manager() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pool.toml");
+    let text = std::fs::read_to_string(EXAMPLE).unwrap();
+    let credential = "password_file = \"$CREDENTIALS_DIRECTORY/mysql-password\"";
+    std::fs::write(&path, text.replace("\npassword = \"change me\"", &format!("\n{credential}"))).unwrap();
+    let credentials = folder.path().join("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    let secret = credentials.join("mysql-password");
+    std::fs::write(&secret, "secret\n").unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let ended = |arguments: &[&str], directory: Option<&std::path::Path>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
+        command.args(arguments).args(["--config", path.to_str().unwrap()]).env_remove("CREDENTIALS_DIRECTORY");
+        command.envs(directory.map(|directory| ("CREDENTIALS_DIRECTORY", directory))).output().unwrap()
+    };
+    let good = ended(&["check"], Some(&credentials));
+    assert_eq!(code(&good), 0, "{}", stderr(&good));
+    assert!(!stderr(&good).contains("mysql-password"), "{}", stderr(&good));
+    // Who only looks does without: the operator, and the reload of a service, which Debian 12 does not let see them.
+    for elsewhere in [None, Some(folder.path())] {
+        let looked = ended(&["check"], elsewhere);
+        assert_eq!(code(&looked), 0, "{}", stderr(&looked));
+        for part in ["warning: ", "the password cannot be read from", "/mysql-password", "set CREDENTIALS_DIRECTORY to"]
+        {
+            assert!(stderr(&looked).contains(part), "{}", stderr(&looked));
+        }
+        for asking in [&["run"][..], &["check", "--online"], &["spool", "status"]] {
+            assert_eq!(code(&ended(asking, elsewhere)), 78, "{asking:?} needs it");
+        }
+    }
+}
+
+#[test]
+fn what_is_left_in_a_state_directory_is_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = || mpos_stratum(&["spool", "left", "--state-dir", folder.path().to_str().unwrap()]);
+    assert_eq!(code(&left()), 0);
+    let spool = folder.path().join("spool/pool-00000000");
+    std::fs::create_dir_all(&spool).unwrap();
+    std::fs::write(spool.join("spool.id"), "damaged").unwrap();
+    assert_eq!(code(&left()), 1);
+    assert!(stdout(&left()).contains("cannot be read, so it may hold shares"), "{}", stdout(&left()));
+}
+
+#[test]
 fn a_missing_configuration_is_told_with_its_path() {
     let output = mpos_stratum(&["check", "--config", "/nowhere/pool.toml"]);
     assert_eq!(code(&output), 78);

@@ -3,6 +3,7 @@
 mod algo;
 mod audit;
 mod check;
+mod generate;
 mod import;
 mod notify;
 mod run;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::exit::Exit;
 
 const ABOUT: &str = "A stratum server for mining pools that pay through MPOS";
@@ -67,6 +68,9 @@ enum Command {
     Spool(spool::Arguments),
     /// Compare what miners were told with what MPOS has, and explain every difference
     Audit(audit::Arguments),
+    /// Write the manual pages, and the completions for bash, zsh and fish, into a directory
+    #[command(hide = true)]
+    Generate(generate::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -87,6 +91,7 @@ pub fn main() -> Exit {
             Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),
+            Command::Generate(arguments) => generate::run(&arguments),
         },
         Err(error) => {
             // If even that cannot be written there is nobody left to tell.
@@ -98,7 +103,11 @@ pub fn main() -> Exit {
 
 /// Loads the configuration; on mistakes writes them all to standard error.
 fn load(path: &Path) -> Result<Config, Exit> {
-    crate::config::load(path).map_err(|error| {
+    or_say(crate::config::load(path))
+}
+
+fn or_say(loaded: Result<Config, ConfigError>) -> Result<Config, Exit> {
+    loaded.map_err(|error| {
         let count = error.problems.len();
         let problems = if count == 1 { "problem" } else { "problems" };
         say(&mut std::io::stderr(), format_args!("{error}\n\n{count} {problems}; nothing was started or changed."));

@@ -40,15 +40,27 @@ use problem::{Report, Source};
 
 /// Reads and checks the configuration file at `path`. Relative paths in it are relative to its folder.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|error| unreadable(path, &format!("it is not UTF-8: {error}")))?;
-    parse(path, text)
+    parse(path, text_of(path)?)
+}
+
+/// The same to be looked at only: credentials of the service manager that cannot be read here, as by an operator or
+/// beside the daemon while it reloads, are warnings, and stand empty in what is returned.
+pub fn load_without_credentials(path: &Path) -> Result<Config, ConfigError> {
+    read_with(Report::without_credentials(), path, text_of(path)?)
 }
 
 /// Reads and checks `text` as if it stood in a file at `path`.
 pub fn parse(path: &Path, text: String) -> Result<Config, ConfigError> {
+    read_with(Report::default(), path, text)
+}
+
+fn text_of(path: &Path) -> Result<String, ConfigError> {
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| unreadable(path, &format!("it is not UTF-8: {error}")))
+}
+
+fn read_with(report: Report, path: &Path, text: String) -> Result<Config, ConfigError> {
     let source = Source::new(path, text);
-    let report = Report::default();
     let config = read::config(&source, &report);
     let (problems, warnings) = report.into_parts();
     match config {

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// Longest excerpt of the file that a message repeats, in characters.
 const VALUE_CHARS_MAX: usize = 60;
 
+/// The beginning of paths in the folder where the service manager puts credentials (`LoadCredential=`).
+pub(super) const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY";
+
 /// Longest misspelling, in edits, for which a key is suggested.
 const SUGGESTION_EDITS_MAX: usize = 2;
 
@@ -83,8 +86,14 @@ impl Source {
         &self.path
     }
 
-    /// `path` as seen from the folder of the file it is written in.
+    /// `path` as seen from the folder of the file it is written in, or from the service manager's folder of
+    /// credentials if it begins with [`CREDENTIALS`]. Without such a folder that stays as it is written: no file has
+    /// that name, and the message about it shows what was meant.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        let credential = path.strip_prefix(CREDENTIALS).and_then(|rest| rest.strip_prefix('/'));
+        if let (Some(name), Some(variable)) = (credential, CREDENTIALS.strip_prefix('$')) {
+            return std::env::var_os(variable).map_or_else(|| PathBuf::from(path), |dir| PathBuf::from(dir).join(name));
+        }
         self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 
@@ -147,9 +156,22 @@ pub(super) struct Report {
     unknown: RefCell<Vec<Unknown>>,
     keys: RefCell<BTreeMap<String, Option<&'static str>>>,
     holds_secret: Cell<bool>,
+    /// Whether credentials that cannot be read are warnings only.
+    without_credentials: bool,
 }
 
 impl Report {
+    /// One for which credentials that cannot be read are warnings only.
+    pub(super) fn without_credentials() -> Self {
+        Self { without_credentials: true, ..Self::default() }
+    }
+
+    /// A credential of the service manager cannot be read.
+    pub(super) fn credential(&self, place: &Place<'_>, what: impl Into<String>, remedy: impl Into<String>) {
+        let to = if self.without_credentials { &self.warnings } else { &self.problems };
+        push_new(to, place.problem(what, remedy));
+    }
+
     pub(super) fn problem(&self, place: &Place<'_>, what: impl Into<String>, remedy: impl Into<String>) {
         push_new(&self.problems, place.problem(what, remedy));
     }

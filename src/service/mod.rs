@@ -6,6 +6,7 @@ mod coin;
 mod descriptors;
 pub mod desk;
 mod jobs;
+pub mod left;
 pub mod local;
 pub mod payout;
 pub mod place;

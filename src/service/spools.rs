@@ -15,7 +15,7 @@ use crate::ledger::verify::survey;
 const OWNER_FILE: &str = "database.json";
 
 /// The file that makes a directory a spool.
-const ID_FILE: &str = "spool.id";
+pub(super) const ID_FILE: &str = "spool.id";
 
 /// Whose spool it is, as the last configuration that it was used with had it.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,7 +139,7 @@ pub fn strays(state_dir: &Path, tables: &[&Mpos]) -> Vec<Stray> {
 }
 
 /// Events of the spool in `dir` that were never confirmed by a database; `None`: it cannot be read.
-fn undrained(dir: &Path) -> Option<u64> {
+pub(super) fn undrained(dir: &Path) -> Option<u64> {
     if !dir.join(ID_FILE).exists() {
         return Some(0);
     }
@@ -214,6 +214,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use super::super::left::left_in;
     use super::*;
     use crate::clock::{Clock, SystemClock};
     use crate::config::secret::Secret;
@@ -320,6 +321,8 @@ mod tests {
             [Stray { dir: a, database: "pool".into(), servers: vec!["a:3306".into()], undrained: Some(2) }]
         );
         assert!(told(&mpos("b", &[]))[0].to_string().contains("(a:3306) holds 2 events"));
+        let left: BTreeSet<_> = left_in(state.path()).unwrap().into_iter().map(|left| left.events).collect();
+        assert_eq!(left, BTreeSet::from([Some(1), Some(2)]), "without a configuration both count");
         let other = Mpos { database: "poo".into(), ..mpos("c", &[]) };
         assert_eq!(told(&other), []);
         std::fs::write(b.join(ID_FILE), "damaged").unwrap();

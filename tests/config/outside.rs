@@ -116,6 +116,17 @@ fn the_first_configuration_of_the_readme_is_good() {
     assert_eq!(read(text).coins[0].name, "litecoin");
 }
 
+#[test]
+fn the_configuration_of_the_package_is_good_once_its_comments_are_taken_away() {
+    let shipped = include_str!("../../packaging/config.toml");
+    let error = config::parse(Path::new("p"), shipped.to_owned()).unwrap_err();
+    assert_eq!(error.problems.len(), 1);
+    assert_eq!(error.problems[0].what, "there is no coin");
+    let setting = |line: &&str| line.starts_with('#') && !line.starts_with("# ") && *line != "#";
+    let taken: Vec<&str> = shipped.lines().filter(setting).map(|line| &line[1..]).collect();
+    assert_eq!(read(&taken.join("\n")).coins[0].name, "litecoin");
+}
+
 proptest! {
     #[test]
     fn no_text_makes_reading_fail_otherwise_than_by_an_answer(

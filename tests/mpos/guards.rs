@@ -231,7 +231,9 @@ async fn clocks_that_part_while_the_writer_is_connected_are_told() {
 async fn the_example_grants_are_enough() {
     use mpos_stratum::config::Mpos;
     use mpos_stratum::config::secret::Secret;
+    use mpos_stratum::mpos::pool_worker::PoolWorkerColumn;
     use mpos_stratum::mpos::worker_source::PoolWorkers;
+    use mpos_stratum::worker::difficulties::DifficultyStore;
     use mpos_stratum::worker::source::{Found, StoredAccount, WorkerSource};
 
     let db = MariaDb::start();
@@ -254,4 +256,7 @@ async fn the_example_grants_are_enough() {
     let account = StoredAccount { id: alice, name: "Alice".into(), locked: 0 };
     assert_eq!(workers.find("alice.rig").await, Ok(Found::OnlyAccount(account.clone())));
     assert_eq!(workers.create(&account, "Alice.rig", "x").await.unwrap().name, "Alice.rig");
+    let mut column = PoolWorkerColumn::new(&mpos);
+    column.write("Alice.rig", 8.0).await.unwrap();
+    assert_eq!(column.read("Alice.rig").await, Ok(Some(8.0)));
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing of the programs that tests, bench and demo start, and nothing that is there.
 #
-#   tests/setup/install.sh test|core|bench|demo|fuzz
+#   tests/setup/install.sh test|core|bench|demo|fuzz|deb|package
 #
 # No service is started or enabled by it: the tests run private servers of their own.
 set -eu
@@ -15,9 +15,17 @@ bench) ;;
 fuzz) wanted_programs="cc:gcc c++:g++ make:make pkg-config:pkg-config" ;;
 demo) wanted_programs="$wanted_programs litecoind:litecoind" ;;
 core) wanted_programs="$wanted_programs c++:g++ cmake:cmake flock:util-linux" ;;
+deb | package)
+    wanted_programs="cc:gcc make:make pkg-config:pkg-config dh:debhelper dpkg-buildpackage:dpkg-dev lintian:lintian man:man-db"
+    wanted_programs="$wanted_programs git:git"
+    if [ "$purpose" = package ]; then
+        wanted_programs="$wanted_programs litecoind:litecoind mmdebstrap:mmdebstrap flock:util-linux ip:iproute2 pgrep:procps"
+        wanted_programs="$wanted_programs systemd-analyze:systemd"
+    fi
+    ;;
 test) wanted_programs="$wanted_programs litecoind:litecoind node:nodejs npm:npm flock:util-linux" ;;
 *)
-    echo "usage: $0 test|core|bench|demo|fuzz" >&2
+    echo "usage: $0 test|core|bench|demo|fuzz|deb|package" >&2
     exit 64
     ;;
 esac

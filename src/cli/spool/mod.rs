@@ -2,6 +2,7 @@
 
 mod decide;
 mod dump;
+mod left;
 mod replay;
 mod resume;
 mod situation;
@@ -28,7 +29,7 @@ Every share is written into the spool before its miner is answered; the drain ca
 into MPOS's table `shares`. There is one spool per `shares` table, in the state_dir of the
 configuration, and every event in it has a number.
 
-status, verify and dump change nothing and need neither the daemon nor the database; they may be used
+status, verify, left and dump change nothing and need neither the daemon nor the database; they may be used
 while the daemon runs. adopt and rewind hand a decision to the daemon, which alone moves the position;
 resume lets a paused drain put more refused rows into quarantine.";
 
@@ -60,6 +61,8 @@ enum Command {
     Status(status::Arguments),
     /// Read every segment and report every damaged place and what it means; exit code 1 if there is one
     Verify(verify::Arguments),
+    /// Show what would be lost with a state directory, whatever the configuration says; exit code 1 if there is something
+    Left(left::Arguments),
     /// Print events, one a line, with every field
     Dump(dump::Arguments),
     /// Go on from a position: make this spool the writer again without sending anything twice
@@ -144,6 +147,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     let done = match &arguments.command {
         Command::Status(arguments) => wait(status::run(arguments)),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Left(arguments) => left::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
         Command::Adopt(arguments) => wait(decide::adopt(arguments)),
         Command::Rewind(arguments) => wait(decide::rewind(arguments)),

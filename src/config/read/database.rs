@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::de::DeValue;
 
 use super::warn_if_public;
-use crate::config::problem::{Place, Report};
+use crate::config::problem::{CREDENTIALS, Place, Report};
 use crate::config::secret::Secret;
 use crate::config::section::Section;
 use crate::config::value::{
@@ -145,8 +145,11 @@ pub(super) fn password(section: &Section<'_>) -> Option<Secret> {
         }
         Some(_) => {
             let source = section.home().source;
-            let path = section.optional("password_file", |value| nonempty(value).map(|path| source.resolve(&path)))?;
-            password_from(section.report(), &section.place("password_file"), &path)
+            let file = section.optional("password_file", |value| {
+                nonempty(value).map(|path| (path.starts_with(CREDENTIALS), source.resolve(&path)))
+            });
+            let (is_credential, path) = file?;
+            password_from(section.report(), &section.place("password_file"), &path, is_credential)
         }
         None => {
             section.missing("password", "password = \"...\"` or `password_file = \"/etc/mpos-stratum/password\"");
@@ -155,19 +158,25 @@ pub(super) fn password(section: &Section<'_>) -> Option<Secret> {
     }
 }
 
-fn password_from(report: &Report, place: &Place<'_>, path: &Path) -> Option<Secret> {
-    match std::fs::read_to_string(path) {
+fn password_from(report: &Report, place: &Place<'_>, path: &Path, is_credential: bool) -> Option<Secret> {
+    let error = match std::fs::read_to_string(path) {
         Ok(text) => {
             warn_if_public(report, path, place);
             let text = text.strip_suffix('\n').unwrap_or(&text);
-            Some(Secret::new(text.strip_suffix('\r').unwrap_or(text)))
+            return Some(Secret::new(text.strip_suffix('\r').unwrap_or(text)));
         }
-        Err(error) => {
-            let what = format!("the password cannot be read from {}: {error}", path.display());
-            report.problem(place, what, "put the password into that file and let the daemon's user read it");
-            None
-        }
+        Err(error) => error,
+    };
+    let what = format!("the password cannot be read from {}: {error}", path.display());
+    if !is_credential {
+        report.problem(place, what, "put the password into that file and let the daemon's user read it");
+        return None;
     }
+    let remedy = "only the daemon itself gets it from the service manager (LoadCredential=): to have it here as well, set \
+                  CREDENTIALS_DIRECTORY to the folder it is loaded from";
+    report.credential(place, what, remedy);
+    // Reaches nobody who would send it: either it is a problem, or the configuration is only looked at.
+    Some(Secret::new(""))
 }
 
 /// The name of a database. Other characters would have to be quoted wherever the name is used.

@@ -1,0 +1,128 @@
+//! `mpos-stratum generate`: manual pages and completions out of what they are about, the command line and the
+//! annotated example of the configuration, so that they cannot say anything else.
+
+mod settings;
+
+use std::fs::{File, create_dir_all, write};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::{Command, CommandFactory};
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::{Cli, say};
+use crate::exit::Exit;
+
+/// The section of the manual where commands for administrators stand.
+const COMMANDS_SECTION: &str = "8";
+/// What the pages name as their source.
+const SOURCE: &str = concat!("mpos-stratum ", env!("CARGO_PKG_VERSION"));
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Where to write them; it is made if it is not there
+    directory: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let directory = &arguments.directory;
+    match generate(directory) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            say(&mut std::io::stderr(), format_args!("{} cannot be filled: {error}", directory.display()));
+            Exit::Unavailable
+        }
+    }
+}
+
+fn generate(directory: &Path) -> io::Result<()> {
+    create_dir_all(directory)?;
+    for (name, page) in pages()? {
+        write(directory.join(name), page)?;
+    }
+    write(directory.join("mpos-stratum.toml.5"), settings::page(SOURCE))?;
+    for (shell, file) in
+        [(Shell::Bash, "mpos-stratum.bash"), (Shell::Zsh, "_mpos-stratum"), (Shell::Fish, "mpos-stratum.fish")]
+    {
+        let mut command = Cli::command();
+        clap_complete::generate(shell, &mut command, "mpos-stratum", &mut File::create(directory.join(file))?);
+    }
+    Ok(())
+}
+
+/// The pages of the program and of every command, with their file names.
+fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
+    // `help` has nothing to say that the pages do not.
+    let mut program = Cli::command().disable_help_subcommand(true);
+    program.build();
+    let mut found = Vec::new();
+    render(program, &mut found)?;
+    Ok(found)
+}
+
+fn render(command: Command, found: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+    let below: Vec<Command> = command.get_subcommands().filter(|below| !below.is_hide_set()).cloned().collect();
+    let page = Man::new(command).section(COMMANDS_SECTION).source(SOURCE).manual("System administration");
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    text.extend_from_slice(b".SH \"SEE ALSO\"\nmpos\\-stratum(8), mpos\\-stratum.toml(5)\n");
+    found.push((page.get_filename(), text));
+    below.into_iter().try_for_each(|command| render(command, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page as its reader sees the letters, on one line.
+    fn plain(page: &[u8]) -> String {
+        let text = String::from_utf8(page.to_vec()).unwrap();
+        let text = ["\\fB", "\\fI", "\\fR", "\\&"].iter().fold(text, |text, code| text.replace(code, ""));
+        text.replace("\\-", "-").replace("\\(aq", "'").split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Holds the page of a command, and of those below it, against the command; counts them.
+    fn compare(command: &Command, pages: &[(String, Vec<u8>)]) -> usize {
+        let name = format!("{}.8", command.get_display_name().unwrap_or(command.get_name()));
+        let page = plain(&pages.iter().find(|(file, _)| *file == name).unwrap_or_else(|| panic!("no {name}")).1);
+        let texts = [command.get_about(), command.get_long_about(), command.get_after_help()].into_iter().flatten();
+        let own = |argument: &&clap::Arg| !argument.is_hide_set();
+        let helps = command.get_arguments().filter(own).filter_map(|argument| argument.get_help());
+        for text in texts.chain(helps) {
+            let words = text.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            // Long texts are laid out anew: their first words show that they are there.
+            let start: String = words.chars().take(40).collect();
+            assert!(page.contains(&start), "{name} lacks `{start}`: {page}");
+        }
+        for argument in command.get_arguments().filter(own) {
+            let shown = argument.get_long().map(|long| format!("--{long}"));
+            assert!(shown.is_none_or(|long| page.contains(&long)), "{name}: {argument}");
+        }
+        let below = command.get_subcommands().filter(|below| !below.is_hide_set());
+        1 + below.map(|below| compare(below, pages)).sum::<usize>()
+    }
+
+    #[test]
+    fn every_command_has_its_page_with_everything_that_its_help_says() {
+        let pages = pages().unwrap();
+        let mut program = Cli::command().disable_help_subcommand(true);
+        program.build();
+        assert_eq!(compare(&program, &pages), pages.len());
+        assert!(pages.len() > 10 && pages.iter().all(|(name, _)| !name.contains("generate")));
+    }
+
+    #[test]
+    fn everything_is_written_into_the_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = dir.path().join("made/here");
+        assert_eq!(run(&Arguments { directory: directory.clone() }), Exit::Ok);
+        let read = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap();
+        assert!(read("mpos-stratum-spool-status.8").starts_with(".ie"));
+        assert!(read("mpos-stratum.toml.5").contains(".SS [coin.port.vardiff]"));
+        for name in ["mpos-stratum.bash", "_mpos-stratum", "mpos-stratum.fish"] {
+            assert!(read(name).contains("rewind"), "{name}");
+        }
+        assert_eq!(run(&Arguments { directory: directory.join("_mpos-stratum") }), Exit::Unavailable);
+    }
+}

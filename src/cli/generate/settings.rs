@@ -1,0 +1,181 @@
+//! The manual page of the configuration, out of the annotated example: its tables, its keys and what it says of them.
+//! A test of the configuration keeps that example complete and its defaults true.
+
+const EXAMPLE: &str = include_str!("../../../config.example.toml");
+
+/// What stands above the keys, in place of the example's words about `#`.
+const HEAD: &str = "\
+.SH NAME
+mpos\\-stratum.toml \\- configuration of mpos\\-stratum
+.SH SYNOPSIS
+.I /etc/mpos\\-stratum/config.toml
+.SH DESCRIPTION
+One TOML file says everything that
+.BR mpos\\-stratum (8)
+has to know. Below stands every table with its keys. A key that is marked as required must be given. Others may be left
+out and are shown with their default, or with an example where it is said that there is no default.
+.PP
+The tables whose names begin with
+.B coin
+belong to the
+.B [[coin]]
+above them.
+";
+
+const FOOT: &str = "\
+.SH FILES
+.TP
+.I /etc/mpos\\-stratum/config.toml
+The configuration that is read if no other is named.
+.TP
+.I /usr/share/doc/mpos\\-stratum/examples/config.example.toml
+The text that this page was made from, as a configuration.
+.SH SEE ALSO
+.BR mpos\\-stratum (8),
+.BR mpos\\-stratum\\-check (8),
+.BR mpos\\-stratum\\-import (8)
+";
+
+/// A piece of the example, with the words that stand above it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Piece<'a> {
+    words: Vec<&'a str>,
+    /// The head of a table with its brackets, where one begins here.
+    table: Option<&'a str>,
+    /// Keys with their values as they are written, and whether they must be given.
+    keys: Vec<(&'a str, bool)>,
+}
+
+/// The page.
+pub(super) fn page(source: &str) -> String {
+    let mut out = format!(".TH mpos\\-stratum.toml 5 \"\" \"{}\" \"File formats\"\n{HEAD}", escaped(source));
+    let pieces = pieces(EXAMPLE);
+    let first = pieces.iter().position(|piece| piece.table.is_some()).unwrap_or(0);
+    let (above, tables) = pieces.split_at(first);
+    // What the first paragraphs say of `#` is for who writes in the example; the last one is about values.
+    if let Some(piece) = above.last() {
+        out.push_str(".PP\n");
+        say(&mut out, &piece.words);
+    }
+    out.push_str(".SH TABLES AND KEYS\n");
+    for piece in tables {
+        if let Some(head) = piece.table {
+            out.push_str(&format!(".SS {}\n", escaped(head)));
+        }
+        for (at, (setting, required)) in piece.keys.iter().enumerate() {
+            let tag = if at == 0 { ".TP" } else { ".TQ" };
+            let mark = if *required { " (required)" } else { "" };
+            let (key, value) = setting.split_once(" = ").unwrap_or((setting, ""));
+            out.push_str(&format!("{tag}\n\\fB{}\\fR = {}{mark}\n", escaped(key), escaped(value)));
+        }
+        say(&mut out, &piece.words);
+    }
+    out.push_str(FOOT);
+    out
+}
+
+fn say(out: &mut String, words: &[&str]) {
+    for line in words {
+        out.push_str(&escaped(line));
+        out.push('\n');
+    }
+}
+
+/// A line of text so that the formatter takes no part of it for a command.
+fn escaped(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('`', "\\(ga");
+    if text.starts_with('.') { format!("\\&{text}") } else { text }
+}
+
+/// The example in pieces, in its order.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces: Vec<Piece<'_>> = Vec::new();
+    let mut words = Vec::new();
+    // Keys right below one another share the words above the first of them.
+    let mut goes_on = false;
+    for line in text.lines() {
+        let bare = line.strip_prefix('#').unwrap_or(line);
+        let required = bare.len() == line.len();
+        if bare.starts_with('[') {
+            pieces.push(Piece { words: std::mem::take(&mut words), table: Some(bare), keys: Vec::new() });
+            goes_on = false;
+        } else if bare.starts_with(|first: char| first.is_ascii_lowercase()) {
+            match pieces.last_mut().filter(|_| goes_on && words.is_empty()) {
+                // A key that must be given has nothing to do with others that may be left out.
+                Some(piece) if !required || piece.keys.iter().all(|(_, required)| *required) => {
+                    piece.keys.push((bare, required));
+                }
+                _ => {
+                    let words = std::mem::take(&mut words);
+                    pieces.push(Piece { words, table: None, keys: vec![(bare, required)] });
+                }
+            }
+            goes_on = true;
+        } else if let Some(word) = bare.strip_prefix(' ') {
+            words.push(word);
+        } else if !words.is_empty() {
+            pieces.push(Piece { words: std::mem::take(&mut words), ..Piece::default() });
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn keys_have_the_words_above_them_and_tables_too() {
+        let text = "# Head.\n#\n# Of tables\n# of two lines.\n[one]\n# Of a.\n#a = 1\n#b = 2\nc = \"'.\"\n\n#[[two]]\nd = 1\n#e = 2\n";
+        let shown: Vec<(usize, Option<&str>, String)> = pieces(text)
+            .iter()
+            .map(|piece| (piece.words.len(), piece.table, piece.keys.iter().map(|(key, _)| &key[..1]).collect()))
+            .collect();
+        let expected = [
+            (1, None, ""),
+            (2, Some("[one]"), ""),
+            (1, None, "ab"),
+            (0, None, "c"),
+            (0, Some("[[two]]"), ""),
+            (0, None, "de"),
+        ];
+        assert_eq!(shown, expected.map(|(words, table, keys)| (words, table, keys.to_owned())));
+    }
+
+    #[test]
+    fn the_page_has_every_key_that_the_configuration_knows() {
+        let known = config::known_keys(Path::new("config.example.toml"), EXAMPLE.replace("\n#[", "\n["));
+        let mut table = String::new();
+        let mut shown = BTreeSet::new();
+        for piece in pieces(EXAMPLE) {
+            if let Some(head) = piece.table {
+                table = head.trim_matches(['[', ']']).to_owned();
+                shown.insert(table.clone());
+            }
+            for (setting, _) in &piece.keys {
+                let (key, _) = setting.split_once(" = ").unwrap();
+                shown.insert(format!("{table}.{key}"));
+            }
+        }
+        for key in known.keys() {
+            assert!(shown.contains(key), "{key} is not on the page");
+        }
+        let page = page("mpos-stratum 1");
+        for key in &shown {
+            let key = key.rsplit('.').next().unwrap();
+            let (bold, table) = (format!("\n\\fB{}\\fR = ", escaped(key)), format!("{}]", escaped(key)));
+            assert!(page.contains(&bold) || page.contains(&table), "{key}");
+        }
+        assert!(page.contains(
+            "\n\\fBmin\\fR = 1 (required)\n.TQ\n\\fBmax\\fR = 65536 (required)\nBounds of the difficulty.\n"
+        ));
+        assert!(page.contains(".SS [[coin.port]]\nA port for miners; as many as wanted.\n"));
+        let mut commands = page.lines().filter(|line| line.starts_with(['.', '\'']));
+        let known = [".TH", ".SH", ".SS", ".TP", ".TQ", ".PP", ".I ", ".B ", ".BR"];
+        assert_eq!(commands.find(|line| !known.iter().any(|known| line.starts_with(known))), None);
+    }
+}

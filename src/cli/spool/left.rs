@@ -1,0 +1,30 @@
+//! `mpos-stratum spool left`: asked before a state directory is thrown away, also by the package when it is removed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::fail;
+use crate::cli::say;
+use crate::exit::Exit;
+use crate::service::left::left_in;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The directory that holds the spools
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/mpos-stratum")]
+    state_dir: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+    let dir = &arguments.state_dir;
+    let unreadable = |error| fail(format_args!("{}: {error}; run this as root or as the daemon's user", dir.display()));
+    let left = left_in(dir).map_err(unreadable)?;
+    for spool in &left {
+        say(&mut std::io::stdout(), spool);
+    }
+    if left.is_empty() {
+        say(&mut std::io::stdout(), format_args!("{}: every share is in its database", dir.display()));
+    }
+    Ok(if left.is_empty() { Exit::Ok } else { Exit::Findings })
+}

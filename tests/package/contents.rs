@@ -1,0 +1,94 @@
+//! What is in the package, as far as that can be told without installing it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::package;
+
+/// Runs a program that has to succeed; returns what it printed.
+fn must(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    let told = [&output.stdout[..], &output.stderr[..]].concat();
+    let told = String::from_utf8_lossy(&told).into_owned();
+    assert!(output.status.success(), "{program} {arguments:?}: {told}");
+    told
+}
+
+/// Everything that has to be there, with its mode.
+const FILES: [(&str, &str); 22] = [
+    ("-rwxr-xr-x", "./usr/sbin/mpos-stratum"),
+    ("-rw-r-----", "./etc/mpos-stratum/config.toml"),
+    ("-rw-r--r--", "./lib/systemd/system/mpos-stratum.service"),
+    ("-rw-r--r--", "./usr/lib/sysusers.d/mpos-stratum.conf"),
+    ("-rw-r--r--", "./usr/share/man/man8/mpos-stratum.8.gz"),
+    ("-rw-r--r--", "./usr/share/man/man8/mpos-stratum-spool-rewind.8.gz"),
+    ("-rw-r--r--", "./usr/share/man/man5/mpos-stratum.toml.5.gz"),
+    ("-rw-r--r--", "./usr/share/bash-completion/completions/mpos-stratum.bash"),
+    ("-rw-r--r--", "./usr/share/zsh/vendor-completions/_mpos-stratum"),
+    ("-rw-r--r--", "./usr/share/fish/vendor_completions.d/mpos-stratum.fish"),
+    ("-rw-r--r--", "./usr/share/mpos-stratum/schema/mpos-stratum.sql"),
+    ("-rw-r--r--", "./usr/share/mpos-stratum/schema/grants.sql"),
+    ("-rw-r--r--", "./usr/share/mpos-stratum/presets/litecoin.toml"),
+    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/README.Debian"),
+    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/README.md.gz"),
+    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/changelog.gz"),
+    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/changelog.Debian.gz"),
+    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/copyright"),
+    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/examples/config.example.toml"),
+    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/examples/credentials.conf"),
+    ("lrwxrwxrwx", "./usr/share/doc/mpos-stratum/schema -> ../../mpos-stratum/schema"),
+    ("lrwxrwxrwx", "./usr/share/doc/mpos-stratum/presets -> ../../mpos-stratum/presets"),
+];
+
+#[test]
+fn the_package_has_what_belongs_into_it_and_nothing_of_the_test_s() {
+    let package = package("deb");
+    let listing = must("dpkg-deb", &["--contents", package.to_str().unwrap()]);
+    for (mode, file) in FILES {
+        let line = listing.lines().find(|line| line.ends_with(&format!(" {file}")));
+        assert!(line.is_some_and(|line| line.starts_with(mode)), "{mode} {file}: {line:?} in\n{listing}");
+    }
+    assert!(!listing.contains("mpos-tables"), "MPOS makes its own tables");
+    for line in listing.lines() {
+        assert!(line.contains(" root/root "), "{line}");
+    }
+    let field = |name: &str| must("dpkg-deb", &["--field", package.to_str().unwrap(), name]).trim().to_owned();
+    assert_eq!(field("Version"), concat!(env!("CARGO_PKG_VERSION"), "-1"));
+    assert!(field("Depends").contains("libc6") && field("Depends").contains("libsystemd0"), "{}", field("Depends"));
+    let folder = package.parent().unwrap();
+    let has_debug_package = fs::read_dir(folder)
+        .unwrap()
+        .any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with("mpos-stratum-dbgsym_"));
+    assert!(has_debug_package);
+}
+
+#[test]
+fn the_scripts_of_the_package_are_sound_and_mind_their_first_error() {
+    let dir = tempfile::tempdir().unwrap();
+    must("dpkg-deb", &["--control", package("deb").to_str().unwrap(), dir.path().to_str().unwrap()]);
+    for script in ["postinst", "prerm", "postrm"] {
+        let path = dir.path().join(script);
+        must("sh", &["-n", path.to_str().unwrap()]);
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.starts_with("#!/bin/sh\nset -e\n") && !text.contains("#DEBHELPER#"), "{text}");
+    }
+    let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+    assert_eq!(read("conffiles"), "/etc/mpos-stratum/config.toml\n");
+    // A stop and a start would empty the service manager's store of sockets.
+    assert!(read("prerm").contains("deb-systemd-invoke stop") && !read("prerm").contains("upgrade)"));
+    assert!(read("postinst").contains("deb-systemd-invoke try-restart 'mpos-stratum.service'"), "{}", read("postinst"));
+}
+
+#[test]
+fn the_unit_is_sound_and_shuts_the_daemon_in() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/mpos-stratum.service");
+    let unit = unit.to_str().unwrap();
+    must("systemd-analyze", &["security", "--offline=true", "--threshold=15", "--no-pager", unit]);
+    // `verify` wants the programs to be there.
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("mpos-stratum.service");
+    fs::write(&copy, fs::read_to_string(unit).unwrap().replace("/usr/sbin/mpos-stratum", "/bin/true")).unwrap();
+    let told = must("systemd-analyze", &["verify", "--man=no", copy.to_str().unwrap()]);
+    assert_eq!(told.trim(), "");
+}
