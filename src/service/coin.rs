@@ -12,7 +12,8 @@ use tracing::{error, info};
 use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
 use super::jobs::JobMaker;
-use super::summary;
+use super::ports::Ports;
+use super::{fd_store, summary};
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
@@ -27,7 +28,6 @@ use crate::node::tip::Source;
 use crate::pow::hashers::Hashers;
 use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
-use crate::stratum::gate::{Gate, House};
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
 use crate::stratum::session::parked::Parked;
@@ -40,9 +40,6 @@ use crate::worker::directory::Directory;
 
 /// How long candidates may hold up a stop.
 const CANDIDATE_GRACE: Duration = Duration::from_secs(2);
-
-/// A coin's ports, bound, each with its gate.
-pub type Ports = Vec<(Arc<Port>, BoundPort, Arc<Gate>)>;
 
 /// A running coin.
 pub struct CoinService {
@@ -220,25 +217,9 @@ fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
 
 async fn serve(bound: BoundPort, context: PortContext) {
     let (coin, listen) = (Arc::clone(&context.coin), context.terms.port.listen);
-    if let Err(problem) = bound.serve(context).await {
+    if let Err(problem) = bound.serve(context, fd_store::keep_port).await {
         error!(%coin, %listen, %problem, "a stratum port is lost: restart the daemon");
     }
-}
-
-/// Binds the ports of a coin.
-///
-/// # Errors
-/// The first port that cannot be bound, or whose certificate cannot be used.
-pub fn bind(coin: &Coin, house: &House) -> Result<Ports, String> {
-    let bind = |port: &Arc<Port>| {
-        let of = format!("coin {}: port {}", coin.name, port.listen);
-        let gate = Gate::new(port, house).map_err(|problem| format!("{of}: {problem}"))?;
-        let bound = BoundPort::bind(port.listen).map_err(|problem| {
-            format!("{of}: cannot listen there: {problem}; is another stratum server running there?")
-        })?;
-        Ok((Arc::clone(port), bound, gate))
-    };
-    coin.ports.iter().map(bind).collect()
 }
 
 /// The first bytes of a slice that is known to be long enough.

@@ -12,9 +12,11 @@ use tokio::time::{interval, timeout};
 use tracing::{error, info, warn};
 
 use super::accounts::Books;
-use super::coin::{CoinService, Shared, bind};
+use super::coin::{CoinService, Shared};
+use super::inherited::{self, Inherited};
 use super::local::socket::{self, Listener};
 use super::local::{Notify, SOCKET_NAME};
+use super::ports::{self, Listening};
 use super::{descriptors, supervisor};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Coin, Config, Daemon};
@@ -33,6 +35,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves every coin of `config`, which was read from `path`, until the process is told to stop.
 pub fn run(config: Config, path: &Path) -> Exit {
+    let passed = inherited::take();
     info!(config = %path.display(), version = env!("CARGO_PKG_VERSION"), coins = config.coins.len(), "starting");
     let runtime = match runtime(&config) {
         Ok(runtime) => runtime,
@@ -41,7 +44,7 @@ pub fn run(config: Config, path: &Path) -> Exit {
             return Exit::Unavailable;
         }
     };
-    let exit = runtime.block_on(serve(config)).unwrap_or_else(|failure| {
+    let exit = runtime.block_on(serve(config, passed)).unwrap_or_else(|failure| {
         error!("{failure}");
         Exit::Unavailable
     });
@@ -59,7 +62,7 @@ fn runtime(config: &Config) -> std::io::Result<Runtime> {
     builder.build()
 }
 
-async fn serve(config: Config) -> Result<Exit, String> {
+async fn serve(config: Config, passed: Vec<Inherited>) -> Result<Exit, String> {
     // Signals first: a stop that comes while we start is not lost.
     let mut signals = Signals::new().map_err(|problem| format!("signals cannot be caught: {problem}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -68,10 +71,7 @@ async fn serve(config: Config) -> Result<Exit, String> {
     let house = House::new(&config.daemon, descriptors::connections_max(config.daemon.connections_max));
     let bans = config.daemon.state_dir.join(BANS_FILE);
     house.guard.restore(&bans, &*clock);
-    let mut bound = Vec::new();
-    for coin in &config.coins {
-        bound.push((Arc::clone(coin), bind(coin, &house)?));
-    }
+    let bound = ports::bind_all(&config.coins, &house, Listening::new(passed))?;
     let books = Books::open(&config, &clock, &drain_stopping).map_err(|problem| problem.to_string())?;
     let hashers = Hashers::start(hasher_threads(&config), HASHER_QUEUE_MAX)
         .map_err(|problem| format!("hasher threads cannot be started: {problem}"))?;
@@ -95,7 +95,12 @@ async fn serve(config: Config) -> Result<Exit, String> {
     supervisor::ready(&status(&coins, &books));
     info!("ready");
     let save_bans = || house.guard.save(&bans, &*clock);
-    until_stopped(&mut signals, || status(&coins, &books), || house.certificates.reload(), save_bans).await;
+    let reload = || {
+        supervisor::reloading(clock.monotonic());
+        house.certificates.reload();
+        supervisor::ready(&status(&coins, &books));
+    };
+    until_stopped(&mut signals, || status(&coins, &books), reload, save_bans).await;
     supervisor::stopping();
     let _ = stop.send(true);
     let finished = timeout(STOP_TIMEOUT, async {

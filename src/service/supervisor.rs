@@ -1,6 +1,8 @@
-//! The service manager's side of life: READY, STATUS, STOPPING. Without one, nothing happens.
+//! The service manager's side of life: READY, STATUS, RELOADING, STOPPING. Without one, nothing happens.
 
-use systemd::daemon::{STATE_READY, STATE_STATUS, STATE_STOPPING, notify};
+use std::time::Duration;
+
+use systemd::daemon::{STATE_READY, STATE_RELOADING, STATE_STATUS, STATE_STOPPING, notify};
 use tracing::debug;
 
 /// The ports are bound and the spools are open.
@@ -11,6 +13,11 @@ pub fn ready(status: &str) {
 /// What an operator sees in `systemctl status`.
 pub fn status(status: &str) {
     tell(&[(STATE_STATUS, status)]);
+}
+
+/// The daemon has been told to reload and is at it; `now` is the machine's monotonic time. [`ready`] ends it.
+pub fn reloading(now: Duration) {
+    tell(&[(STATE_RELOADING, "1"), ("MONOTONIC_USEC", &now.as_micros().to_string())]);
 }
 
 /// The daemon has been told to stop.

@@ -55,7 +55,8 @@ impl Daemon {
         Self::start_by(command, directory, config, &[])
     }
 
-    fn start_by(
+    /// The same by a prepared command, which is continued with what the daemon is to do.
+    pub fn start_by(
         mut command: Command,
         directory: &Path,
         config: &str,
@@ -246,7 +247,7 @@ pub fn cpu_time(pid: u32) -> io::Result<Duration> {
 }
 
 /// Cargo's word for it in tests and benches; beside the running executable for the demo.
-fn binary() -> io::Result<PathBuf> {
+pub fn binary() -> io::Result<PathBuf> {
     if let Some(path) = option_env!("CARGO_BIN_EXE_mpos-stratum") {
         return Ok(PathBuf::from(path));
     }
