@@ -17,5 +17,9 @@ mod support;
 mod house;
 #[path = "life/ports.rs"]
 mod ports;
+#[path = "life/restarts.rs"]
+mod restarts;
+#[path = "life/sessions.rs"]
+mod sessions;
 #[path = "pool/stage.rs"]
 mod stage;

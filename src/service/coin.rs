@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info};
 
 use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
+use super::handover::{CoinPast, Left, Restored};
 use super::jobs::JobMaker;
 use super::ports::Ports;
 use super::{fd_store, summary};
@@ -28,9 +29,12 @@ use crate::node::tip::Source;
 use crate::pow::hashers::Hashers;
 use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
+use crate::stratum::gate::Gate;
+use crate::stratum::leaving::{Leaving, Returning};
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
 use crate::stratum::session::parked::Parked;
+use crate::stratum::stop::{Stop, Turns};
 use crate::stratum::update_block::UpdateBlock;
 use crate::stratum::waves::Waves;
 use crate::work::board::JobBoard;
@@ -40,6 +44,9 @@ use crate::worker::directory::Directory;
 
 /// How long candidates may hold up a stop.
 const CANDIDATE_GRACE: Duration = Duration::from_secs(2);
+
+/// Connections on their way into the next life that wait to be gathered; more wait in their tasks.
+const LEAVING_MAX: usize = 256;
 
 /// A running coin.
 pub struct CoinService {
@@ -53,6 +60,10 @@ pub struct CoinService {
     alarm: watch::Receiver<Option<String>>,
     ports: JoinSet<()>,
     _jobs: JoinSet<()>,
+    extranonces: Arc<Extranonces>,
+    parked: Parked,
+    /// Gathers the connections that go over to the next life of the daemon.
+    leaving: Option<JoinHandle<Vec<Leaving>>>,
 }
 
 /// What coins share.
@@ -62,8 +73,12 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// The threads for memory-hard hashes.
     pub hashers: Hashers,
-    /// True: the daemon stops.
-    pub stop: watch::Receiver<bool>,
+    /// How far the stop of the daemon has come.
+    pub stop: watch::Receiver<Stop>,
+    /// Who goes when.
+    pub turns: Arc<Turns>,
+    /// Connections go over to the next life of the daemon.
+    pub hand_over: bool,
 }
 
 /// What belongs to the coin but may be shared with another: its ledger and its workers.
@@ -78,15 +93,16 @@ pub struct Accounts {
 
 impl CoinService {
     /// Starts the coin on its bound ports; `blocks` is the folder for what is kept about blocks, `random`
-    /// separates this life of the daemon from earlier ones.
+    /// separates this life of the daemon from earlier ones, `past` is what the last one left.
     pub fn start(
         coin: Arc<Coin>,
         ports: Ports,
         accounts: Accounts,
         shared: &Shared,
         blocks: &Path,
-        random: [u8; 44],
+        (random, past): ([u8; 44], Option<CoinPast>),
     ) -> Self {
+        let mut restored = Restored::new(&coin, past);
         let name: Arc<str> = coin.name.as_str().into();
         let nodes = Nodes::new(&coin.nodes);
         let clock = Arc::clone(&shared.clock);
@@ -95,10 +111,11 @@ impl CoinService {
             algorithm: coin.profile.algorithm,
             block_hash: coin.profile.block_hash,
         });
-        let poller = Arc::new(Poller::start(&nodes, &coin.templates, &chain, Arc::clone(&clock)));
+        let past = std::mem::take(&mut restored.past);
+        let poller = Arc::new(Poller::go_on(&nodes, &coin.templates, &chain, Arc::clone(&clock), past));
         let (first, rest) = random.split_at(8);
         let (rest, secret) = rest.split_at(4);
-        let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first));
+        let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first), &restored.work);
         let alarm = maker.alarm();
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
@@ -127,12 +144,24 @@ impl CoinService {
         let memory = CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
         let counters = Arc::clone(&memory.counters);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
-        let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));
+        let first = restored.next_extranonce.unwrap_or(u32::from_be_bytes(copied(rest)));
+        let extranonces = Arc::new(Extranonces::starting_at(first));
+        let with_terms = |(port, bound, gate): (Arc<Port>, BoundPort, Arc<Gate>)| {
+            (Arc::new(terms(&coin, port, &memory)), bound, gate)
+        };
+        let ports: Vec<_> = ports.into_iter().map(with_terms).collect();
+        // Before anybody new gets an extranonce.
+        let take_over = |(terms, ..): &(Arc<Terms>, _, _)| restored.connections(terms.port.listen, terms, &extranonces);
+        let returning: Vec<Vec<Returning>> = ports.iter().map(take_over).collect();
+        let all: Vec<Arc<Terms>> = ports.iter().map(|(terms, ..)| Arc::clone(terms)).collect();
+        restored.park(&memory.parked, &all, &extranonces);
+        restored.finish(&coin, returning.iter().map(Vec::len).sum());
+        let (leaving, gathered) = gather(shared.hand_over);
         let mut running = JoinSet::new();
-        for (port, bound, gate) in ports {
+        for ((terms, bound, gate), returning) in ports.into_iter().zip(returning) {
             let context = PortContext {
                 coin: Arc::clone(&name),
-                terms: Arc::new(terms(&coin, port, &memory)),
+                terms,
                 board: board.clone(),
                 waves: Arc::clone(&waves),
                 extranonces: Arc::clone(&extranonces),
@@ -143,10 +172,26 @@ impl CoinService {
                 counters: Arc::clone(&counters),
                 gate,
                 stop: shared.stop.clone(),
+                turns: Arc::clone(&shared.turns),
+                leaving: leaving.clone(),
             };
-            running.spawn(serve(bound, context));
+            running.spawn(serve(bound, context, returning));
         }
-        Self { coin, nodes, poller, pursuer, counters, board, alarm, ports: running, _jobs: jobs }
+        let (parked, leaving) = (memory.parked.clone(), gathered);
+        Self {
+            coin,
+            nodes,
+            poller,
+            pursuer,
+            counters,
+            board,
+            alarm,
+            ports: running,
+            _jobs: jobs,
+            extranonces,
+            parked,
+            leaving,
+        }
     }
 
     /// Candidates that the last run of the daemon left without a verdict are taken up again.
@@ -180,12 +225,20 @@ impl CoinService {
         )
     }
 
+    /// Sessions in TLS that are open: they end with this life.
+    pub fn encrypted(&self) -> u64 {
+        self.counters.wire.encrypted.load(Ordering::Relaxed)
+    }
+
     /// Waits for the connections, which end by themselves once the stop is said, then for the
-    /// candidates, as long as is reasonable.
-    pub async fn finish(mut self) {
+    /// candidates, as long as is reasonable. Returns what goes over to the next life of the daemon.
+    pub async fn finish(mut self) -> Option<Left> {
         while self.ports.join_next().await.is_some() {}
         info!(coin = %self.coin.name, counted = %self.counters, "ports closed");
         self.pursuer.finish(CANDIDATE_GRACE).await;
+        let connections = self.leaving.take()?.await.ok()?;
+        let (board, work) = (Arc::clone(&self.board.borrow()), self.poller.work().borrow().clone());
+        Some(Left::new(&self.coin, &board, &work, &self.extranonces, &self.parked, connections))
     }
 }
 
@@ -215,9 +268,25 @@ fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
     }
 }
 
-async fn serve(bound: BoundPort, context: PortContext) {
+/// Where connections are handed in, and the task that gathers them, if they go over at all.
+fn gather(hand_over: bool) -> (Option<mpsc::Sender<Leaving>>, Option<JoinHandle<Vec<Leaving>>>) {
+    if !hand_over {
+        return (None, None);
+    }
+    let (sender, mut receiver) = mpsc::channel(LEAVING_MAX);
+    let gathered = tokio::spawn(async move {
+        let mut all = Vec::new();
+        while let Some(one) = receiver.recv().await {
+            all.push(one);
+        }
+        all
+    });
+    (Some(sender), Some(gathered))
+}
+
+async fn serve(bound: BoundPort, context: PortContext, returning: Vec<Returning>) {
     let (coin, listen) = (Arc::clone(&context.coin), context.terms.port.listen);
-    if let Err(problem) = bound.serve(context, fd_store::keep_port).await {
+    if let Err(problem) = bound.serve(context, fd_store::keep_port, returning).await {
         error!(%coin, %listen, %problem, "a stratum port is lost: restart the daemon");
     }
 }

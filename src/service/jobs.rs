@@ -1,6 +1,7 @@
 //! From template to job board: makes a job of every template and takes the board down while no node
 //! confirms the tip.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,15 @@ const AGE_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause before profile and payout are held against the nodes again after they said no or nothing.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(5);
 
+/// What the daemon's last life left of its work.
+#[derive(Debug, Clone, Default)]
+pub struct PastJobs {
+    /// What miners work on.
+    pub board: Arc<JobBoard>,
+    /// The number of the last job.
+    pub serial: Option<u32>,
+}
+
 /// Makes a coin's jobs.
 pub struct JobMaker {
     coin: Arc<Coin>,
@@ -43,16 +53,21 @@ pub struct JobMaker {
 
 impl JobMaker {
     /// A maker whose serials start at `random`, which should be: ids of an earlier process must be
-    /// unknown rather than mistaken for ours.
-    pub fn new(coin: Arc<Coin>, clock: Arc<dyn Clock>, random: [u8; 8]) -> (Self, watch::Receiver<Arc<JobBoard>>) {
-        let (board, receiver) = watch::channel(Arc::default());
+    /// unknown rather than mistaken for ours. If that process handed its work over, they go on from there.
+    pub fn new(
+        coin: Arc<Coin>,
+        clock: Arc<dyn Clock>,
+        random: [u8; 8],
+        past: &PastJobs,
+    ) -> (Self, watch::Receiver<Arc<JobBoard>>) {
+        let (board, receiver) = watch::channel(Arc::clone(&past.board));
         let [a, b, c, d, e, f, g, h] = random;
         let [high, low] = coin.instance.to_be_bytes();
         let maker = Self {
             coin,
             clock,
             board,
-            serial: u32::from_be_bytes([a, b, c, d]),
+            serial: past.serial.unwrap_or(u32::from_be_bytes([a, b, c, d])),
             entropy: [high, low, e, f, g, h],
             job: None,
             tips: watch::Sender::new(None),
@@ -71,7 +86,11 @@ impl JobMaker {
         if work.wait_for(|work| work.template.is_some()).await.is_err() {
             return;
         }
-        let payout = self.confirmed(&nodes).await;
+        let fetched = work.clone();
+        let payout = tokio::select! {
+            payout = self.confirmed(&nodes) => payout,
+            never = self.withdraw_old(fetched) => match never {},
+        };
         let recipe = Arc::new(JobRecipe {
             payout_script: payout.script,
             recipients: payout.recipients,
@@ -120,6 +139,28 @@ impl JobMaker {
                 "nothing is mined until this is put right"
             );
             sleep(CONFIRM_PAUSE).await;
+        }
+    }
+
+    /// Takes the work of the daemon's last life down when no node has confirmed it for too long. Does not return.
+    async fn withdraw_old(&self, work: watch::Receiver<Work>) -> Infallible {
+        let mut age = interval(AGE_INTERVAL);
+        loop {
+            age.tick().await;
+            let fetched_at = work.borrow().fetched_at;
+            if self.clock.monotonic().saturating_sub(fetched_at) > self.coin.templates.stale_after {
+                self.board.send_if_modified(|board| {
+                    let had = board.job.is_some();
+                    if had {
+                        warn!(
+                            coin = self.coin.name,
+                            "no node confirms the tip of the last run: its work is taken down"
+                        );
+                        *board = Arc::new(JobBoard { tip_seq: board.tip_seq, job: None });
+                    }
+                    had
+                });
+            }
         }
     }
 

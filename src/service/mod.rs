@@ -6,6 +6,7 @@ mod coin;
 mod descriptors;
 pub mod desk;
 mod fd_store;
+mod handover;
 mod inherited;
 mod jobs;
 pub mod local;
@@ -17,6 +18,7 @@ mod proposals;
 pub mod run;
 pub mod server_note;
 pub mod spools;
+mod stop;
 mod summary;
 mod supervisor;
 

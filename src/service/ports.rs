@@ -77,8 +77,7 @@ impl Listening {
 /// # Errors
 /// The first port that cannot be bound, or whose certificate cannot be used.
 pub fn bind_all(coins: &[Arc<Coin>], house: &House, mut passed: Listening) -> Result<Vec<(Arc<Coin>, Ports)>, String> {
-    let wanted: Vec<SocketAddr> =
-        coins.iter().flat_map(|coin| coin.ports.iter().map(|port| port.listen)).collect();
+    let wanted: Vec<SocketAddr> = coins.iter().flat_map(|coin| coin.ports.iter().map(|port| port.listen)).collect();
     passed.close_all_but(&wanted);
     coins.iter().map(|coin| Ok((Arc::clone(coin), bind(coin, house, &mut passed)?))).collect()
 }

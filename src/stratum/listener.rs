@@ -13,9 +13,11 @@ use tokio::task::{JoinSet, yield_now};
 use tracing::{info, warn};
 
 use super::arrival::{self, Turned};
-use super::connection::{PortContext, serve, stopped};
+use super::connection::{PortContext, resume, serve};
 use super::counters::Counters;
 use super::guard::Refused;
+use super::leaving::Returning;
+use super::stop::{Stop, reached};
 
 /// Connections the kernel may keep waiting for us.
 const BACKLOG: u16 = 4096;
@@ -104,7 +106,8 @@ impl BoundPort {
     }
 
     /// Waits for the coin's first job, unless it listens already, then accepts connections until the stop, and
-    /// returns once the last one has ended. `opened` is told of the socket as soon as it listens.
+    /// returns once the last one has ended. `opened` is told of the socket as soon as it listens; `returning`
+    /// are connections of the daemon's last life.
     ///
     /// # Errors
     /// The port cannot listen, or accepting fails in a way that waiting cannot mend.
@@ -112,18 +115,27 @@ impl BoundPort {
         self,
         mut context: PortContext,
         opened: impl FnOnce(SocketAddr, BorrowedFd<'_>),
+        returning: Vec<Returning>,
     ) -> io::Result<()> {
-        let mut stop = pin!(stopped(context.stop.clone()));
+        let mut seen = context.stop.clone();
+        let mut stop = pin!(reached(&mut seen, Stop::Parting));
+        let mut connections = JoinSet::new();
+        for one in returning {
+            connections.spawn(resume(one, context.clone()));
+        }
         if matches!(self.socket, Socket::Bound(_)) {
-            tokio::select! {
-                board = context.board.wait_for(|board| board.job.is_some()) => if board.is_err() { return Ok(()) },
-                () = &mut stop => return Ok(()),
+            let has_work = tokio::select! {
+                board = context.board.wait_for(|board| board.job.is_some()) => board.is_ok(),
+                () = &mut stop => false,
+            };
+            if !has_work {
+                while connections.join_next().await.is_some() {}
+                return Ok(());
             }
         }
         let listener = self.open()?;
         opened(listener.local_addr()?, listener.as_fd());
         info!(coin = %context.coin, listen = %listener.local_addr()?, difficulty = %context.terms.port.difficulty, "stratum port open");
-        let mut connections = JoinSet::new();
         let (mut failures, mut refusals) = (LogPace::default(), LogPace::default());
         let mut accepted_in_all = 0u32;
         loop {

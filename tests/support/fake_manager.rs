@@ -97,6 +97,13 @@ impl FakeManager {
         keep(&mut lock(&self.told).store, name, fd, true);
     }
 
+    /// Takes the first descriptor of a name out of the store.
+    pub fn take(&self, name: &str) -> Option<OwnedFd> {
+        let store = &mut lock(&self.told).store;
+        let index = store.iter().position(|kept| kept.name == name)?;
+        Some(store.remove(index).fd)
+    }
+
     /// The names in the store, sorted.
     pub fn names(&self) -> Vec<String> {
         let mut told = lock(&self.told);
@@ -104,12 +111,6 @@ impl FakeManager {
         let mut names: Vec<String> = told.store.iter().map(|kept| kept.name.clone()).collect();
         names.sort();
         names
-    }
-
-    /// A copy of the first descriptor of a name.
-    pub fn get(&self, name: &str) -> Option<OwnedFd> {
-        let told = lock(&self.told);
-        told.store.iter().find(|kept| kept.name == name).and_then(|kept| kept.fd.try_clone().ok())
     }
 
     /// Drops everything in the store, as a stop does that is no restart.
