@@ -23,3 +23,7 @@ mod restarts;
 mod sessions;
 #[path = "pool/stage.rs"]
 mod stage;
+#[path = "life/tls.rs"]
+mod tls;
+#[path = "life/watchdog.rs"]
+mod watchdog;

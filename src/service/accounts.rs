@@ -20,6 +20,7 @@ use crate::ledger::replay;
 use crate::mpos::hosts::InUse;
 use crate::mpos::share_sink::ShareSink;
 use crate::mpos::worker_source::PoolWorkers;
+use crate::pulse::Pulse;
 use crate::worker::directory::Directory;
 use crate::worker::memory::Memory;
 
@@ -177,6 +178,11 @@ impl Books {
         };
         let earlier = self.directories.iter().filter(|(mpos, ..)| store(mpos) == store(&coin.mpos)).count();
         known_file(state_dir, &coin.mpos, earlier)
+    }
+
+    /// Signs of life of the ledgers.
+    pub fn pulses(&self) -> Vec<Arc<Pulse>> {
+        self.ledgers.values().flat_map(|open| open.ledger.pulses()).collect()
     }
 
     /// One line for people: what the database still misses and why.

@@ -27,6 +27,7 @@ use crate::node::poller::Poller;
 use crate::node::tally::Count;
 use crate::node::tip::Source;
 use crate::pow::hashers::Hashers;
+use crate::pulse::Pulse;
 use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
 use crate::stratum::gate::Gate;
@@ -60,6 +61,7 @@ pub struct CoinService {
     alarm: watch::Receiver<Option<String>>,
     ports: JoinSet<()>,
     _jobs: JoinSet<()>,
+    pulse: Arc<Pulse>,
     extranonces: Arc<Extranonces>,
     parked: Parked,
     /// Gathers the connections that go over to the next life of the daemon.
@@ -116,7 +118,7 @@ impl CoinService {
         let (first, rest) = random.split_at(8);
         let (rest, secret) = rest.split_at(4);
         let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first), &restored.work);
-        let alarm = maker.alarm();
+        let (alarm, pulse) = (maker.alarm(), maker.pulse());
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
         jobs.spawn(summary::run(Arc::clone(&coin), nodes.clone(), board.clone()));
@@ -188,6 +190,7 @@ impl CoinService {
             alarm,
             ports: running,
             _jobs: jobs,
+            pulse,
             extranonces,
             parked,
             leaving,
@@ -223,6 +226,11 @@ impl CoinService {
             self.counters.candidates.load(Ordering::Relaxed),
             tips(&self.poller.bell().counts()),
         )
+    }
+
+    /// Signs of life of the coin's work.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
     }
 
     /// Sessions in TLS that are open: they end with this life.

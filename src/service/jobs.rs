@@ -18,12 +18,15 @@ use crate::clock::Clock;
 use crate::config::Coin;
 use crate::node::nodes::Nodes;
 use crate::node::tip::Work;
+use crate::pulse::Pulse;
 use crate::work::board::JobBoard;
 use crate::work::job::{Job, JobRecipe};
 use crate::work::template::Template;
 
 /// How often the age of the template is looked at.
 const AGE_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest that a turn may take: it looks at the template's age every second.
+const TURN_MAX: Duration = Duration::from_secs(20);
 /// Pause before profile and payout are held against the nodes again after they said no or nothing.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(5);
 
@@ -49,6 +52,7 @@ pub struct JobMaker {
     tips: watch::Sender<Option<Proposal>>,
     /// What the node said against it.
     alarm: watch::Sender<Option<String>>,
+    pulse: Arc<Pulse>,
 }
 
 impl JobMaker {
@@ -72,6 +76,7 @@ impl JobMaker {
             job: None,
             tips: watch::Sender::new(None),
             alarm: watch::Sender::new(None),
+            pulse: Arc::new(Pulse::new("the job maker", TURN_MAX)),
         };
         (maker, receiver)
     }
@@ -79,6 +84,11 @@ impl JobMaker {
     /// What the node says against the coin's own blocks; `None`: nothing.
     pub fn alarm(&self) -> watch::Receiver<Option<String>> {
         self.alarm.subscribe()
+    }
+
+    /// Its signs of life, from the first job on.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
     }
 
     /// Runs until the poller is gone.
@@ -105,6 +115,7 @@ impl JobMaker {
         let mut age = interval(AGE_INTERVAL);
         age.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.pulse.beat();
             let snapshot = work.borrow_and_update().clone();
             self.publish(&snapshot, &recipe);
             tokio::select! {

@@ -21,5 +21,6 @@ pub mod spools;
 mod stop;
 mod summary;
 mod supervisor;
+mod watchdog;
 
 pub use spools::spool_dir;

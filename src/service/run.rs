@@ -17,7 +17,7 @@ use super::inherited::{self, Inherited};
 use super::local::socket::{self, Listener};
 use super::local::{Notify, SOCKET_NAME};
 use super::ports::{self, Listening};
-use super::{descriptors, fd_store, handover, stop, supervisor};
+use super::{descriptors, fd_store, handover, stop, supervisor, watchdog};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Coin, Config, Daemon};
 use crate::exit::Exit;
@@ -97,6 +97,9 @@ async fn serve(config: Config, passed: Vec<Inherited>) -> Result<Exit, String> {
     let _doors = local_doors(&config.daemon, &coins, &clock).await;
     supervisor::ready(&status(&coins, &books));
     info!("ready");
+    let pulses = coins.iter().map(CoinService::pulse).chain(books.pulses()).collect();
+    let mut watchdog = JoinSet::new();
+    watchdog.spawn(watchdog::run(pulses, Arc::clone(&clock)));
     let save_bans = || house.guard.save(&bans, &*clock);
     let reload = || {
         supervisor::reloading(clock.monotonic());

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use systemd::daemon::{STATE_READY, STATE_RELOADING, STATE_STATUS, STATE_STOPPING, notify};
+use systemd::daemon::{
+    STATE_READY, STATE_RELOADING, STATE_STATUS, STATE_STOPPING, STATE_WATCHDOG, notify, watchdog_enabled,
+};
 use tracing::debug;
 
 /// The ports are bound and the spools are open.
@@ -23,6 +25,16 @@ pub fn reloading(now: Duration) {
 /// The daemon has been told to stop.
 pub fn stopping() {
     tell(&[(STATE_STOPPING, "1"), (STATE_STATUS, "stopping: finishing what was read")]);
+}
+
+/// After so long without a word of [`alive`] the service manager ends the process; `None`: it does not.
+pub fn watchdog() -> Option<Duration> {
+    watchdog_enabled().ok().filter(|micros| *micros > 0).map(Duration::from_micros)
+}
+
+/// The daemon makes progress.
+pub fn alive() {
+    tell(&[(STATE_WATCHDOG, "1")]);
 }
 
 fn tell(state: &[(&str, &str)]) {

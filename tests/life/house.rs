@@ -19,6 +19,8 @@ pub struct House {
     pub db: Arc<MariaDb>,
     pub database: &'static str,
     pub coin: Coin,
+    /// Keys of `[daemon]`.
+    pub keys: &'static str,
     /// The coin's first port.
     pub port: SocketAddr,
     home: tempfile::TempDir,
@@ -32,12 +34,12 @@ impl House {
         let port = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let coin = Coin { ports: vec![port_at(port, difficulty)], ..Coin::fake(&node, &db, database) };
         let manager = FakeManager::start().unwrap();
-        Self { manager, node, db, database, coin, port, home: tempfile::tempdir().unwrap() }
+        Self { manager, node, db, database, coin, keys: "", port, home: tempfile::tempdir().unwrap() }
     }
 
     /// Starts the daemon and waits until it is ready and its ports are open.
     pub async fn run(&self) -> Daemon {
-        let config = stage::configuration(&[&self.coin]);
+        let config = stage::configuration(&[&self.coin]).replace("[daemon]\n", &format!("[daemon]\n{}\n", self.keys));
         let daemon = self.manager.run(self.home.path(), &config).unwrap();
         self.manager.wait_for("READY", |line| line == "READY=1").await.unwrap();
         daemon.nth_port(self.coin.name, self.coin.ports.len() - 1).await.unwrap();
