@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 use super::appender::{Appender, Next, Place};
 use super::confirmed::Confirmed;
-use super::envelope::{ENVELOPE_BYTES, Salt};
 use super::drainer;
+use super::envelope::{ENVELOPE_BYTES, Salt};
 use super::error::OpenError;
 use super::handle::Ledger;
 use super::held::HeldEvents;

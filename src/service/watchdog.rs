@@ -25,7 +25,9 @@ pub async fn run(pulses: Vec<Arc<Pulse>>, clock: Arc<dyn Clock>) {
         looks.tick().await;
         match watch.hung(clock.monotonic()) {
             None => supervisor::alive(),
-            Some(name) => error!(name, "a part of the daemon has stopped turning: the service manager is to start it again"),
+            Some(name) => {
+                error!(name, "a part of the daemon has stopped turning: the service manager is to start it again")
+            }
         }
     }
 }

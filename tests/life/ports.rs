@@ -55,8 +55,9 @@ async fn nobody_is_refused_by_restarts_and_kills() {
         } else {
             daemon.kill().unwrap();
         }
-        assert_eq!(house.manager.names(), [kept_as(house.port)]);
+        assert!(house.manager.names().contains(&kept_as(house.port)));
         daemon = house.run().await;
+        assert_eq!(house.manager.names(), [kept_as(house.port)]);
         // Somebody connected meanwhile, and is served in the end.
         let (mut miner, job) = Miner::log_in(house.port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
         let share = miner.mine(&job, Wanted::Share).unwrap();
