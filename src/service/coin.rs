@@ -262,7 +262,7 @@ fn tips(counts: &[(Source, Count)]) -> String {
     counts.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
+pub(super) fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
     Terms {
         port,
         algorithm: coin.profile.algorithm,

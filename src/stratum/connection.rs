@@ -58,6 +58,9 @@ const LINES_AT_ONCE: usize = 16;
 const CARRY_THROUGH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a closing connection may take to finish what was read.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long, and how long for its submits, while all other miners wait for the daemon's next life. Then it is closed
+/// instead of handed over.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What all connections of a port share.
 #[derive(Clone)]
@@ -128,7 +131,8 @@ async fn converse(mut stream: Stream, mut connection: Connection, remote: Socket
     encrypted.iter().for_each(|counters| Counters::count(&counters.wire.encrypted));
     let end = connection.run(&mut stream).await;
     encrypted.iter().for_each(|counters| Counters::uncount(&counters.wire.encrypted));
-    connection.carry_through().await;
+    let hurried = matches!(end, End::Stop) && connection.context.leaving.is_some();
+    connection.carry_through(if hurried { LEAVE_TIMEOUT } else { CARRY_THROUGH_TIMEOUT }).await;
     if matches!(end, End::Stop) && connection.goes_over(&stream) && connection.session.can_be_carried() {
         return connection.leave(stream, remote).await;
     }
@@ -334,8 +338,8 @@ impl Connection {
 
     /// The connection is over: submits that were read before still count, for one of them may be a
     /// block. Nobody waits for the disk any more.
-    async fn carry_through(&mut self) {
-        let end = self.context.clock.monotonic() + CARRY_THROUGH_TIMEOUT;
+    async fn carry_through(&mut self, limit: Duration) {
+        let end = self.context.clock.monotonic() + limit;
         while self.session.has_unjudged() {
             let now = self.context.clock.monotonic();
             if now >= end {
@@ -362,7 +366,9 @@ impl Connection {
             if let End::Session(reason) = &end {
                 debug!(coin = %self.context.coin, ?reason, worker = ?self.session.last_worker(), "closing a connection");
             }
-            self.closing = Some((end, self.context.clock.monotonic() + CLOSE_TIMEOUT));
+            let hurried = matches!(end, End::Stop) && self.context.leaving.is_some();
+            let limit = if hurried { LEAVE_TIMEOUT } else { CLOSE_TIMEOUT };
+            self.closing = Some((end, self.context.clock.monotonic() + limit));
         }
     }
 
@@ -424,7 +430,8 @@ async fn told_to_stop(goes_over: bool, mut stop: watch::Receiver<Stop>, turns: A
     if goes_over {
         reached(&mut stop, Stop::Now).await;
     } else {
-        turns.wait(stop).await;
+        // Few are in TLS: the others need not have room for this.
+        Box::pin(turns.wait(stop)).await;
     }
 }
 

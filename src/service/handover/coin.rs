@@ -185,3 +185,93 @@ fn mined_by(coin: &Coin) -> String {
     let profile = &coin.profile;
     format!("{:?} {:?} {}", profile.algorithm, profile.transaction_hash, profile.stratum_bits)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::service::coin::terms;
+    use crate::service::handover::state;
+    use crate::stratum::session::effects::CoinMemory;
+
+    /// What a daemon of version 1 left: two miners, one of them in the middle of a line, and a session that waits to
+    /// be taken up.
+    const SAMPLE: &[u8] = include_bytes!("version-1.sample");
+    const PORT: &str = "127.0.0.1:44215";
+
+    fn coin() -> Arc<Coin> {
+        let text = format!(
+            r#"
+[daemon]
+state_dir = "state"
+[[coin]]
+name = "bitcoin"
+preset = "bitcoin"
+payout_address = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"
+fallback_worker = "pool.fallback"
+[[coin.node]]
+url = "http://127.0.0.1:8332"
+user = "u"
+password = "p"
+[[coin.port]]
+listen = "{PORT}"
+difficulty = 0.0000000037252903
+[coin.mpos]
+database = "mpos"
+user = "u"
+password = "p"
+"#
+        );
+        let config = crate::config::parse(Path::new("test.toml"), text).unwrap();
+        Arc::clone(&config.coins[0])
+    }
+
+    #[test]
+    fn what_version_1_left_is_still_understood() {
+        let coin = coin();
+        let mut states = state::decode(SAMPLE).unwrap();
+        let mut state = states.pop().unwrap();
+        assert!(states.is_empty() && state.name == "bitcoin");
+        let connections = std::mem::take(&mut state.connections);
+        assert_eq!(connections.len(), 2);
+        let mut restored = Restored::new(&coin, Some(CoinPast { state, connections: Vec::new() }));
+        assert!(restored.next_extranonce.is_some());
+        let job = restored.work.board.job.clone().expect("there was work");
+        assert_eq!(Some(job.serial), restored.work.serial);
+        assert_eq!((restored.past.tip_seq, job.template.height), (1, 101));
+        assert!(Arc::ptr_eq(&job.template, restored.past.template.as_ref().unwrap()));
+
+        let memory = CoinMemory::default();
+        let terms = Arc::new(terms(&coin, Arc::clone(&coin.ports[0]), &memory));
+        let extranonces = Arc::new(Extranonces::starting_at(restored.next_extranonce.unwrap()));
+        let (mut unread, mut sessions) = (Vec::new(), Vec::new());
+        for connection in &connections {
+            assert_eq!(connection.port, PORT.parse().unwrap());
+            let read = Returned::read(&connection.state, &terms, &extranonces, &restored.jobs).unwrap();
+            let Returned::Session(running) = read else { panic!("a session") };
+            assert_eq!(running.session.last_worker(), Some("alice.rig1"));
+            assert!(running.session.has_worked() && running.session.jobs().count() > 0);
+            unread.extend(running.unread);
+            sessions.push(running.session);
+            // The next life has the same extranonces in use.
+            assert!(Returned::read(&connection.state, &terms, &extranonces, &restored.jobs).is_err());
+        }
+        assert_eq!(unread, b"{\"id\":1,\"meth");
+        assert!(memory.keys.get() > 0, "what was submitted is remembered");
+        restored.park(&memory.parked, &[Arc::clone(&terms)], &extranonces);
+        let mut lot = Writer::default();
+        memory.parked.carry(&mut lot);
+        assert_eq!(Reader::new(&lot.into_bytes()).count(9).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_coin_that_is_mined_otherwise_now_starts_anew() {
+        let coin = coin();
+        let mut state = state::decode(SAMPLE).unwrap().pop().unwrap();
+        state.connections.clear();
+        state.mined_by.push('x');
+        let restored = Restored::new(&coin, Some(CoinPast { state, connections: Vec::new() }));
+        assert!(restored.next_extranonce.is_none() && restored.work.board.job.is_none());
+    }
+}
