@@ -25,7 +25,7 @@ use crate::node::chain::Chain;
 use crate::node::nodes::Nodes;
 use crate::node::poller::Poller;
 use crate::node::tally::Count;
-use crate::node::tip::Source;
+use crate::node::tip::{Past, Source};
 use crate::pow::hashers::Hashers;
 use crate::pulse::Pulse;
 use crate::stratum::connection::PortContext;
@@ -108,13 +108,7 @@ impl CoinService {
         let name: Arc<str> = coin.name.as_str().into();
         let nodes = Nodes::new(&coin.nodes);
         let clock = Arc::clone(&shared.clock);
-        let chain = Arc::new(Chain {
-            form: Arc::clone(&coin.profile.form),
-            algorithm: coin.profile.algorithm,
-            block_hash: coin.profile.block_hash,
-        });
-        let past = std::mem::take(&mut restored.past);
-        let poller = Arc::new(Poller::go_on(&nodes, &coin.templates, &chain, Arc::clone(&clock), past));
+        let poller = follow(&coin, &nodes, &clock, std::mem::take(&mut restored.past));
         let (first, rest) = random.split_at(8);
         let (rest, secret) = rest.split_at(4);
         let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first), &restored.work);
@@ -124,43 +118,20 @@ impl CoinService {
         jobs.spawn(summary::run(Arc::clone(&coin), nodes.clone(), board.clone()));
         let waves = Waves::new();
         jobs.spawn(Arc::clone(&waves).run(board.clone()));
-
-        let kicked = Arc::clone(&poller);
         let Accounts { ledger, in_use, directory } = accounts;
-        let pursuer = Arc::new(Pursuer::new(Settings {
-            coin: Arc::clone(&name),
-            nodes: nodes.clone(),
-            ledger: Arc::clone(&ledger),
-            clock: Arc::clone(&clock),
-            dir: blocks.to_owned(),
-            confirmations: coin.confirmations,
-            on_accepted: Box::new(move || kicked.kick()),
-        }));
+        let pursuer = pursuer(&coin, &nodes, &ledger, &clock, blocks, &poller);
         let column = PoolWorkerColumn::new(&coin.mpos).following(in_use);
         let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
-        let update_block = coin.update_block.clone().map(|rules| {
-            let bell = Arc::clone(poller.bell());
-            UpdateBlock::new(rules, move || bell.ring(Source::UpdateBlock, None))
-        });
-        let update_block = update_block.unwrap_or_default();
+        let update_block = update_block(&coin, &poller);
         let memory = CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
         let counters = Arc::clone(&memory.counters);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let first = restored.next_extranonce.unwrap_or(u32::from_be_bytes(copied(rest)));
         let extranonces = Arc::new(Extranonces::starting_at(first));
-        let with_terms = |(port, bound, gate): (Arc<Port>, BoundPort, Arc<Gate>)| {
-            (Arc::new(terms(&coin, port, &memory)), bound, gate)
-        };
-        let ports: Vec<_> = ports.into_iter().map(with_terms).collect();
-        // Before anybody new gets an extranonce.
-        let take_over = |(terms, ..): &(Arc<Terms>, _, _)| restored.connections(terms.port.listen, terms, &extranonces);
-        let returning: Vec<Vec<Returning>> = ports.iter().map(take_over).collect();
-        let all: Vec<Arc<Terms>> = ports.iter().map(|(terms, ..)| Arc::clone(terms)).collect();
-        restored.park(&memory.parked, &all, &extranonces);
-        restored.finish(&coin, returning.iter().map(Vec::len).sum());
+        let ports = settle(&coin, ports, restored, &memory, &extranonces);
         let (leaving, gathered) = gather(shared.hand_over);
         let mut running = JoinSet::new();
-        for ((terms, bound, gate), returning) in ports.into_iter().zip(returning) {
+        for (terms, bound, gate, returning) in ports {
             let context = PortContext {
                 coin: Arc::clone(&name),
                 terms,
@@ -179,7 +150,6 @@ impl CoinService {
             };
             running.spawn(serve(bound, context, returning));
         }
-        let (parked, leaving) = (memory.parked.clone(), gathered);
         Self {
             coin,
             nodes,
@@ -192,8 +162,8 @@ impl CoinService {
             _jobs: jobs,
             pulse,
             extranonces,
-            parked,
-            leaving,
+            parked: memory.parked.clone(),
+            leaving: gathered,
         }
     }
 
@@ -274,6 +244,68 @@ pub(super) fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms 
         recheck: coin.workers.recheck,
         memory: memory.clone(),
     }
+}
+
+/// Follows the coin's nodes, from what the daemon's last life was mining on.
+fn follow(coin: &Coin, nodes: &Nodes, clock: &Arc<dyn Clock>, past: Past) -> Arc<Poller> {
+    let chain = Arc::new(Chain {
+        form: Arc::clone(&coin.profile.form),
+        algorithm: coin.profile.algorithm,
+        block_hash: coin.profile.block_hash,
+    });
+    Arc::new(Poller::go_on(nodes, &coin.templates, &chain, Arc::clone(clock), past))
+}
+
+/// Who pursues the coin's blocks.
+fn pursuer(
+    coin: &Coin,
+    nodes: &Nodes,
+    ledger: &Arc<Ledger>,
+    clock: &Arc<dyn Clock>,
+    blocks: &Path,
+    poller: &Arc<Poller>,
+) -> Arc<Pursuer> {
+    let kicked = Arc::clone(poller);
+    Arc::new(Pursuer::new(Settings {
+        coin: coin.name.as_str().into(),
+        nodes: nodes.clone(),
+        ledger: Arc::clone(ledger),
+        clock: Arc::clone(clock),
+        dir: blocks.to_owned(),
+        confirmations: coin.confirmations,
+        on_accepted: Box::new(move || kicked.kick()),
+    }))
+}
+
+fn update_block(coin: &Coin, poller: &Poller) -> UpdateBlock {
+    let with_bell = |rules| {
+        let bell = Arc::clone(poller.bell());
+        UpdateBlock::new(rules, move || bell.ring(Source::UpdateBlock, None))
+    };
+    coin.update_block.clone().map(with_bell).unwrap_or_default()
+}
+
+/// A port with what its sessions know of it and the connections that come from the daemon's last life.
+type Settled = (Arc<Terms>, BoundPort, Arc<Gate>, Vec<Returning>);
+
+/// Gives the ports their connections of the daemon's last life, before anybody new gets an extranonce.
+fn settle(
+    coin: &Coin,
+    ports: Ports,
+    mut restored: Restored,
+    memory: &CoinMemory,
+    extranonces: &Arc<Extranonces>,
+) -> Vec<Settled> {
+    let mut settled: Vec<Settled> = Vec::new();
+    for (port, bound, gate) in ports {
+        let terms = Arc::new(terms(coin, port, memory));
+        let returning = restored.connections(terms.port.listen, &terms, extranonces);
+        settled.push((terms, bound, gate, returning));
+    }
+    let all: Vec<Arc<Terms>> = settled.iter().map(|(terms, ..)| Arc::clone(terms)).collect();
+    restored.park(&memory.parked, &all, extranonces);
+    restored.finish(coin, settled.iter().map(|(.., returning)| returning.len()).sum());
+    settled
 }
 
 /// Where connections are handed in, and the task that gathers them, if they go over at all.

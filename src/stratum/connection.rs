@@ -227,9 +227,7 @@ impl Connection {
         let mut newcomer = !self.session.has_worked();
         let news = if newcomer { self.context.waves.join(self.pin) } else { board.clone() };
         let mut new_board = pin!(next_board(news));
-        // Whoever comes from the daemon's last life may have missed something.
-        let snapshot = Arc::clone(&board.borrow());
-        self.session.on_board(self.now(), &snapshot);
+        self.catch_up(&Arc::clone(&board.borrow()));
         let goes_over = self.goes_over(stream);
         let mut stop = pin!(told_to_stop(goes_over, self.context.stop.clone(), Arc::clone(&self.context.turns)));
         let mut synced = self.context.desk.synced();
@@ -290,6 +288,11 @@ impl Connection {
                 self.session.on_synced(seq, self.now().monotonic);
             }
         }
+    }
+
+    /// Whoever comes from the daemon's last life may have missed something.
+    fn catch_up(&mut self, board: &JobBoard) {
+        self.session.on_board(self.now(), board);
     }
 
     /// Whether more of what the miner sends may be handled. What he sends meanwhile stays with the kernel,

@@ -8,7 +8,6 @@ use super::allowance::Allowance;
 use super::answers::{Answers, Waiting};
 use super::conduct::Conduct;
 use super::effects::{Peer, Terms};
-use super::parked::SessionId;
 use super::pending::SentJob;
 use super::rechecks::Rechecks;
 use super::start::Start;
@@ -104,80 +103,65 @@ impl Session {
         if reader.u8()? != terms.port.extranonce2_bytes {
             return Err(reader.damaged("the port's size of extranonce2"));
         }
-        let id: SessionId = reader.array()?;
+        let mut session = Self::new(terms, peer, lease, std::time::Duration::ZERO);
+        session.read_miner(reader)?;
+        session.read_work(reader, jobs)?;
+        session.read_course(reader)?;
+        Ok(session)
+    }
+
+    /// Who it is.
+    fn read_miner(&mut self, reader: &mut Reader<'_>) -> Result<(), Damaged> {
+        self.id = reader.array()?;
         let bound_to = reader.option(|reader| reader.list::<Arc<str>, Vec<_>>(WORKERS_MAX, text))?;
-        let (agent, version) = (text(reader)?, text(reader)?);
-        let (welcomed, subscribed, served) = (reader.bool()?, reader.bool()?, reader.bool()?);
-        let (has_work, overdue, greeting) = (reader.bool()?, reader.bool()?, reader.bool()?);
-        let workers = reader.list(WORKERS_MAX, |reader| {
+        self.bound_to = bound_to.map(Vec::into_boxed_slice);
+        (self.agent, self.version) = (text(reader)?, text(reader)?);
+        (self.welcomed, self.subscribed, self.served) = (reader.bool()?, reader.bool()?, reader.bool()?);
+        (self.has_work, self.overdue) = (reader.bool()?, reader.bool()?);
+        // Work follows an answer that has gone out.
+        let mut answers = Answers::default();
+        self.greeting = reader.bool()?.then(|| answers.push(Waiting::Nothing(Vec::new())));
+        answers.pop_ready(0, std::time::Duration::ZERO);
+        self.answers = answers;
+        self.workers = reader.list(WORKERS_MAX, |reader| {
             Ok(Worker { submitted: text(reader)?, credited: text(reader)?, password: password(reader)? })
         })?;
-        let rechecks = Rechecks::carried(reader)?;
-        let version_mask = reader.u32()? & terms.version_mask;
-        let floor = reader.option(difficulty)?;
-        let present = difficulty(reader)?;
-        let told = reader.option(difficulty)?;
-        let bar = terms.bar(difficulty(reader)?);
-        let (lowered_at, tip_seq, tip_seen_at) = (reader.option(Reader::time)?, reader.u64()?, reader.time()?);
-        let sent = carried_jobs(reader, &terms, terms.port.extranonce2_bytes, jobs, JOBS_MAX)?;
-        let start = Start::carried(reader)?;
-        let duplicates = Duplicates::carried(reader, terms.memory.keys.clone())?;
-        let refused_rows = Allowance::carried(reader)?;
+        self.rechecks = Rechecks::carried(reader)?;
+        Ok(())
+    }
+
+    /// What it works on.
+    fn read_work(&mut self, reader: &mut Reader<'_>, jobs: &Jobs) -> Result<(), Damaged> {
+        let terms = Arc::clone(&self.terms);
+        self.version_mask = reader.u32()? & terms.version_mask;
+        self.floor = reader.option(difficulty)?;
+        self.difficulty = difficulty(reader)?;
+        self.told = reader.option(difficulty)?;
+        self.bar = terms.bar(difficulty(reader)?);
+        self.lowered_at = reader.option(Reader::time)?;
+        (self.tip_seq, self.tip_seen_at) = (reader.u64()?, reader.time()?);
+        self.jobs = carried_jobs(reader, &terms, terms.port.extranonce2_bytes, jobs, JOBS_MAX)?;
+        self.start = Start::carried(reader)?;
+        self.duplicates = Duplicates::carried(reader, terms.memory.keys.clone())?;
+        self.refused_rows = Allowance::carried(reader)?;
         let estimator = reader.option(Estimator::carried)?.filter(|_| terms.port.vardiff.is_some());
+        self.estimator = estimator.map(Box::new);
+        Ok(())
+    }
+
+    /// How it has gone so far.
+    fn read_course(&mut self, reader: &mut Reader<'_>) -> Result<(), Damaged> {
         let mut out = Outgoing::default();
         out.push(reader.bytes(OUT_BYTES_MAX)?);
-        let junk = reader.u8()?;
-        let (opened_at, active_at) = (reader.time()?, reader.time()?);
-        let (work_sent_at, retargeted_at) = (reader.time()?, reader.time()?);
-        let authorize_by = reader.option(Reader::time)?.unwrap_or(std::time::Duration::MAX);
-        let mut answers = Answers::default();
-        // Work follows an answer that has gone out.
-        let greeting = greeting.then(|| answers.push(Waiting::Nothing(Vec::new())));
-        answers.pop_ready(0, opened_at);
-        Ok(Self {
-            extranonce1: Arc::new(lease),
-            id,
-            bound_to: bound_to.map(Vec::into_boxed_slice),
-            agent,
-            version,
-            welcomed,
-            subscribed,
-            greeting,
-            served,
-            workers,
-            rechecks,
-            version_mask,
-            floor,
-            difficulty: present,
-            told,
-            bar,
-            lowered_at,
-            tip_seq,
-            tip_seen_at,
-            has_work,
-            overdue,
-            jobs: sent,
-            start,
-            duplicates,
-            refused_rows,
-            estimator: estimator.map(Box::new),
-            answers,
-            out,
-            effects: Vec::new(),
-            ended: false,
-            junk,
-            synced: 0,
-            opened_at,
-            active_at,
-            share_gap: reader.option(Reader::time)?,
-            authorize_by,
-            conduct: Conduct::carried(reader)?,
-            pings: reader.u64()?,
-            work_sent_at,
-            retargeted_at,
-            terms,
-            peer,
-        })
+        self.out = out;
+        self.junk = reader.u8()?;
+        (self.opened_at, self.active_at) = (reader.time()?, reader.time()?);
+        (self.work_sent_at, self.retargeted_at) = (reader.time()?, reader.time()?);
+        self.authorize_by = reader.option(Reader::time)?.unwrap_or(std::time::Duration::MAX);
+        self.share_gap = reader.option(Reader::time)?;
+        self.conduct = Conduct::carried(reader)?;
+        self.pings = reader.u64()?;
+        Ok(())
     }
 }
 
