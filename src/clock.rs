@@ -4,14 +4,16 @@
 //! move time by hand and a share's second is decided in exactly one place.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// A source of wall-clock and monotonic time.
 pub trait Clock: Send + Sync + 'static {
     /// Wall clock, milliseconds since 1970-01-01 00:00:00 UTC.
     fn unix_ms(&self) -> u64;
 
-    /// Time since some fixed moment of this process; never goes back.
+    /// Time since some fixed moment; never goes back.
     fn monotonic(&self) -> Duration;
 
     /// Wall clock, whole seconds since 1970-01-01 00:00:00 UTC (truncated, never rounded up:
@@ -21,16 +23,15 @@ pub trait Clock: Send + Sync + 'static {
     }
 }
 
-/// The machine's clocks.
-#[derive(Debug, Clone)]
-pub struct SystemClock {
-    started: Instant,
-}
+/// The machine's clocks. Monotonic time counts from the start of the machine, so that a moment which one life
+/// of the daemon noted means the same to the next.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
 
 impl SystemClock {
-    /// A clock whose monotonic time starts now.
+    /// The clocks.
     pub fn new() -> Self {
-        Self { started: Instant::now() }
+        Self
     }
 }
 
@@ -49,7 +50,9 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.started.elapsed()
+        let time = clock_gettime(ClockId::Monotonic);
+        // Neither part is ever negative.
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
     }
 }
 

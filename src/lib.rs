@@ -23,7 +23,7 @@
 //!
 //! | floor | room | what lives there | never there |
 //! | --- | --- | --- | --- |
-//! | 0 | [`clock`], [`exit`], [`bytes`], [`difficulty`] | time, exit codes, hex and integers, SHA-256, targets | I/O |
+//! | 0 | [`clock`], [`exit`], [`pulse`], [`bytes`], [`difficulty`] | time, exit codes, signs of life, hex and integers, SHA-256, targets | I/O |
 //! | 1 | [`pow`] | the algorithms and the table of their names, costs and proofs; the threads for costly ones | coins |
 //! | 1 | [`chain`] | addresses, scripts, coinbase, merkle tree, header, block | RPC, sockets |
 //! | 2 | [`coin`] | what a coin is; the shipped presets | |
@@ -153,10 +153,25 @@
 //!
 //! ## Life
 //!
-//! Start: configuration, ports bound, spools open, READY; a port listens from its coin's first job
-//! on. A database or node that is away is a state, never a failed start. Stop: ports closed, what
-//! was read is finished (hashed, written down, answered), spools synced, the `shares` table given
-//! free for other writers; the drain goes on at the next start. A panic is a bug and ends the process; systemd starts it again, and the spool knows
+//! Start: configuration, ports taken over from the service manager or bound, what the last life left of its
+//! miners, spools open, READY; a new port listens from its coin's first job on, one taken over at once. A
+//! database or node that is away is a state, never a failed start. Stop: nobody is accepted, connections that
+//! cannot go over (TLS) are closed in turns, then nothing more is read; what was read is finished (hashed,
+//! written down, answered), spools synced, the `shares` table given free for other writers; the drain goes on
+//! at the next start.
+//!
+//! Between two lives the service manager's store has the listening sockets, which survive a kill as well, and
+//! after an orderly stop the miners: their sockets wait in a socket pair, everything behind them in a sealed
+//! file in memory ([`stratum::leaving`]). That is their sessions, the coin's jobs with the very bytes that were
+//! announced, the number of its tip, the next extranonce, parked sessions. The next life goes on with that
+//! work before it has asked a node, replaces it by work of its own, and takes it down if no node confirms it
+//! for `stale_after_secs`. Monotonic time counts from the start of the machine, so all moments mean the same.
+//! If what was left is damaged, of an unknown version or of a coin that is mined otherwise now, the sockets are
+//! closed and the daemon starts as ever.
+//!
+//! The service manager's watchdog is fed by a task of the runtime while every loop with a [`pulse::Pulse`] turns
+//! (sync threads, drainers, job makers). A wait for the spool's disk is not held against it: a new process would
+//! wait there, too. A panic is a bug and ends the process; systemd starts it again, and the spool knows
 //! everything that was acknowledged.
 #![cfg_attr(
     test,
@@ -182,6 +197,7 @@ pub mod ledger;
 pub mod mpos;
 pub mod node;
 pub mod pow;
+pub mod pulse;
 pub mod service;
 pub mod stratum;
 pub mod work;

@@ -1,5 +1,6 @@
-//! Bytes and what is made of them: hexadecimal, CompactSize, 256-bit integers, SHA-256.
+//! Bytes and what is made of them: values one after the other, hexadecimal, CompactSize, 256-bit integers, SHA-256.
 
+pub mod fields;
 pub mod hex;
 pub mod sha256;
 pub mod u256;

@@ -25,6 +25,9 @@ use super::status::DrainState;
 /// and rows become visible without it. At the 30,000 rows a second of one connection it is a commit of 3 s.
 pub const HOLD_ROWS_MAX: usize = 100_000;
 
+/// Longest that one turn may take: the sink's own limits on every step end it long before.
+pub(super) const TURN_MAX: Duration = Duration::from_secs(300);
+
 /// One spool's way into one sink.
 pub struct Drainer<S> {
     pub(super) ledger: Arc<Ledger>,
@@ -77,6 +80,7 @@ impl<S: Sink> Drainer<S> {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> S {
         let mut backoff = self.pace.backoff_min;
         loop {
+            self.ledger.shared.drain_pulse.beat();
             if *stop.borrow() || stop.has_changed().is_err() {
                 break;
             }

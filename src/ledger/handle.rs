@@ -15,6 +15,7 @@ use super::segments::lock;
 use super::shared::{End, Shared};
 use super::sink::SpoolId;
 use super::status::Status;
+use crate::pulse::Pulse;
 
 /// One spool, open for appending. Dropping it without [`Ledger::close`] is what a crash of the
 /// process is to it.
@@ -157,6 +158,11 @@ impl Ledger {
     pub async fn wait_synced(&self, seq: u64) {
         // The sender lives as long as `self`.
         let _ = self.synced().wait_for(|&synced| synced >= seq).await;
+    }
+
+    /// Signs of life of what works for it.
+    pub fn pulses(&self) -> [Arc<Pulse>; 2] {
+        [Arc::clone(&self.shared.sync_pulse), Arc::clone(&self.shared.drain_pulse)]
     }
 
     /// The spool's identity.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::appender::{Appender, Next, Place};
 use super::confirmed::Confirmed;
+use super::drainer;
 use super::envelope::{ENVELOPE_BYTES, Salt};
 use super::error::OpenError;
 use super::handle::Ledger;
@@ -27,6 +28,7 @@ use super::status::{DrainState, Recovered};
 use super::sync;
 use crate::clock::Clock;
 use crate::config;
+use crate::pulse::Pulse;
 
 /// Segments are whole pages.
 const PAGE_BYTES: u64 = 4096;
@@ -90,6 +92,8 @@ impl Ledger {
             candidates: Mutex::new(VecDeque::new()),
             drain: Mutex::new(DrainState::Off),
             counters: Counters { quarantined: quarantined.into(), ..Counters::default() },
+            sync_pulse: Arc::new(Pulse::new("the spool's sync thread", sync::TURN_MAX)),
+            drain_pulse: Arc::new(Pulse::new("the drain into the database", drainer::TURN_MAX)),
         });
         let worker = Arc::clone(&shared);
         let thread = thread::Builder::new()

@@ -17,6 +17,7 @@ use super::sink::SpoolId;
 use super::status::DrainState;
 use crate::clock::Clock;
 use crate::config;
+use crate::pulse::Pulse;
 
 /// How the sync thread is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,9 @@ pub(super) struct Shared {
     pub candidates: Mutex<VecDeque<Pending>>,
     pub drain: Mutex<DrainState>,
     pub counters: Counters,
+    /// Signs of life of the sync thread and of the drainer.
+    pub sync_pulse: Arc<Pulse>,
+    pub drain_pulse: Arc<Pulse>,
 }
 
 impl Shared {

@@ -24,13 +24,19 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Old segments are looked for at least so often.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
+/// The thread looks up so often even if it has nothing to do.
+const IDLE: Duration = Duration::from_secs(5);
+/// Longest that one turn may take beside what the disk takes.
+pub(super) const TURN_MAX: Duration = Duration::from_secs(20);
+
 /// Works until it is asked to end.
 pub(super) fn run(shared: &Shared) {
     let mut tidied = shared.clock.monotonic();
     let mut attempted = tidied;
     let mut trouble = false;
     loop {
-        let requests = wait(shared, if trouble { RETRY } else { TIDY_EVERY });
+        shared.sync_pulse.beat();
+        let requests = wait(shared, if trouble { RETRY } else { IDLE });
         match requests.end {
             Some(End::Abandon) => return,
             Some(End::Flush) => {
@@ -46,14 +52,14 @@ pub(super) fn run(shared: &Shared) {
         let idle = !requests.dirty && !requests.urgent;
         if !had_next && (requests.allocate || idle || now.saturating_sub(attempted) >= RETRY) {
             attempted = now;
-            has_next = allocate_ahead(shared, !trouble);
+            has_next = shared.sync_pulse.rest(|| allocate_ahead(shared, !trouble));
         }
         let free = write_held(shared, &mut lock(&shared.appender));
-        let synced = sync_once(shared);
+        let synced = shared.sync_pulse.rest(|| sync_once(shared));
         trouble = !has_next || !synced || !free;
         if has_next && !had_next || now.saturating_sub(tidied) >= TIDY_EVERY {
             tidied = now;
-            tidy(shared);
+            shared.sync_pulse.rest(|| tidy(shared));
         }
     }
 }

@@ -15,7 +15,7 @@ use super::longpoll;
 use super::nodes::Nodes;
 use super::peer;
 use super::publisher::Publisher;
-use super::tip::{NodeState, Source, Work};
+use super::tip::{NodeState, Past, Source, Work};
 use super::watched::Watch;
 use super::zmq;
 use crate::bytes::{Hash, display_hash};
@@ -43,8 +43,14 @@ pub struct Poller {
 impl Poller {
     /// Starts watching. Must be called within a runtime.
     pub fn start(nodes: &Nodes, templates: &Templates, chain: &Arc<Chain>, clock: Arc<dyn Clock>) -> Self {
+        Self::go_on(nodes, templates, chain, clock, Past::default())
+    }
+
+    /// The same, where the daemon's last life was mining on something already.
+    pub fn go_on(nodes: &Nodes, templates: &Templates, chain: &Arc<Chain>, clock: Arc<dyn Clock>, past: Past) -> Self {
         let bell = Arc::new(Bell::new(Arc::clone(&clock)));
-        let publisher = Arc::new(Publisher::new(nodes.clone(), clock, templates.refresh, Arc::clone(&bell)));
+        let publisher = Publisher::new(nodes.clone(), clock, templates.refresh, Arc::clone(&bell));
+        let publisher = Arc::new(publisher.going_on_from(past));
         let mut tasks = JoinSet::new();
         bell.tally().in_use(Source::Poll);
         for (index, node) in nodes.all().iter().enumerate() {

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::bell::Bell;
 use super::nodes::{Aside, Nodes};
-use super::tip::{NodeState, Source, Work};
+use super::tip::{NodeState, Past, Source, Work};
 use crate::bytes::Hash;
 use crate::bytes::u256::U256;
 use crate::clock::Clock;
@@ -85,6 +85,18 @@ impl Publisher {
             node: nodes.all().first().map(|node| node.name().to_owned()).unwrap_or_default(),
         });
         Self { nodes, clock, bell, refresh, board: Mutex::new(board), work }
+    }
+
+    /// Goes on from what the daemon's last life was mining on.
+    pub(super) fn going_on_from(self, past: Past) -> Self {
+        self.work.send_modify(|work| {
+            let Past { template, tip_seq, fetched_at } = past;
+            if let Some(template) = &template {
+                self.bell.tally().known(template.previous);
+            }
+            (work.template, work.tip_seq, work.fetched_at) = (template, tip_seq, fetched_at);
+        });
+        self
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Work> {

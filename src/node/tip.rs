@@ -84,6 +84,17 @@ impl Source {
     }
 }
 
+/// What the daemon's last life was mining on: tips go on being counted from there.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// The template.
+    pub template: Option<Arc<Template>>,
+    /// The tip's number.
+    pub tip_seq: u64,
+    /// When a node last gave the template.
+    pub fetched_at: Duration,
+}
+
 /// The work of a coin at one moment.
 #[derive(Debug, Clone)]
 pub struct Work {

@@ -21,6 +21,7 @@ use crate::mpos::hosts::InUse;
 use crate::mpos::share_sink::ShareSink;
 use crate::mpos::skew::Skew;
 use crate::mpos::worker_source::PoolWorkers;
+use crate::pulse::Pulse;
 use crate::worker::directory::Directory;
 use crate::worker::memory::Memory;
 
@@ -197,6 +198,11 @@ impl Books {
             warn!(file = %file.display(), %problem, "it cannot be noted which servers the remembered workers belong to");
         }
         Memory::open(&file, coin.mpos.password.reveal(), Arc::clone(clock))
+    }
+
+    /// Signs of life of the ledgers.
+    pub fn pulses(&self) -> Vec<Arc<Pulse>> {
+        self.ledgers.values().flat_map(|open| open.ledger.pulses()).collect()
     }
 
     /// One line for people: what the database still misses and why.

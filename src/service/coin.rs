@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info};
 
 use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
+use super::handover::{CoinPast, Left, Restored};
 use super::jobs::JobMaker;
-use super::summary;
+use super::ports::Ports;
+use super::{fd_store, summary};
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
@@ -23,14 +25,17 @@ use crate::node::chain::Chain;
 use crate::node::nodes::Nodes;
 use crate::node::poller::Poller;
 use crate::node::tally::Count;
-use crate::node::tip::Source;
+use crate::node::tip::{Past, Source};
 use crate::pow::hashers::Hashers;
+use crate::pulse::Pulse;
 use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
-use crate::stratum::gate::{Gate, House};
+use crate::stratum::gate::Gate;
+use crate::stratum::leaving::{Leaving, Returning};
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
 use crate::stratum::session::parked::Parked;
+use crate::stratum::stop::{Departures, Stop};
 use crate::stratum::update_block::UpdateBlock;
 use crate::stratum::waves::Waves;
 use crate::work::board::JobBoard;
@@ -41,8 +46,8 @@ use crate::worker::directory::Directory;
 /// How long candidates may hold up a stop.
 const CANDIDATE_GRACE: Duration = Duration::from_secs(2);
 
-/// A coin's ports, bound, each with its gate.
-pub type Ports = Vec<(Arc<Port>, BoundPort, Arc<Gate>)>;
+/// Connections on their way into the next life that wait to be gathered; more wait in their tasks.
+const LEAVING_MAX: usize = 256;
 
 /// A running coin.
 pub struct CoinService {
@@ -56,6 +61,11 @@ pub struct CoinService {
     alarm: watch::Receiver<Option<String>>,
     ports: JoinSet<()>,
     _jobs: JoinSet<()>,
+    pulse: Arc<Pulse>,
+    extranonces: Arc<Extranonces>,
+    parked: Parked,
+    /// Gathers the connections that go over to the next life of the daemon.
+    leaving: Option<JoinHandle<Vec<Leaving>>>,
 }
 
 /// What coins share.
@@ -65,8 +75,12 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// The threads for memory-hard hashes.
     pub hashers: Hashers,
-    /// True: the daemon stops.
-    pub stop: watch::Receiver<bool>,
+    /// How far the stop of the daemon has come.
+    pub stop: watch::Receiver<Stop>,
+    /// Who goes when.
+    pub departures: Arc<Departures>,
+    /// Connections go over to the next life of the daemon.
+    pub hand_over: bool,
 }
 
 /// What belongs to the coin but may be shared with another: its ledger and its workers.
@@ -81,61 +95,46 @@ pub struct Accounts {
 
 impl CoinService {
     /// Starts the coin on its bound ports; `blocks` is the folder for what is kept about blocks, `random`
-    /// separates this life of the daemon from earlier ones.
+    /// separates this life of the daemon from earlier ones, `past` is what the last one left.
     pub fn start(
         coin: Arc<Coin>,
         ports: Ports,
         accounts: Accounts,
         shared: &Shared,
         blocks: &Path,
-        random: [u8; 44],
+        (random, past): ([u8; 44], Option<CoinPast>),
     ) -> Self {
+        let mut restored = Restored::new(&coin, past);
         let name: Arc<str> = coin.name.as_str().into();
         let nodes = Nodes::new(&coin.nodes);
         let clock = Arc::clone(&shared.clock);
-        let chain = Arc::new(Chain {
-            form: Arc::clone(&coin.profile.form),
-            algorithm: coin.profile.algorithm,
-            block_hash: coin.profile.block_hash,
-        });
-        let poller = Arc::new(Poller::start(&nodes, &coin.templates, &chain, Arc::clone(&clock)));
+        let poller = follow(&coin, &nodes, &clock, std::mem::take(&mut restored.past));
         let (first, rest) = random.split_at(8);
         let (rest, secret) = rest.split_at(4);
-        let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first));
-        let alarm = maker.alarm();
+        let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first), &restored.work);
+        let (alarm, pulse) = (maker.alarm(), maker.pulse());
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
         jobs.spawn(summary::run(Arc::clone(&coin), nodes.clone(), board.clone()));
         let waves = Waves::new();
         jobs.spawn(Arc::clone(&waves).run(board.clone()));
-
-        let kicked = Arc::clone(&poller);
         let Accounts { ledger, in_use, directory } = accounts;
-        let pursuer = Arc::new(Pursuer::new(Settings {
-            coin: Arc::clone(&name),
-            nodes: nodes.clone(),
-            ledger: Arc::clone(&ledger),
-            clock: Arc::clone(&clock),
-            dir: blocks.to_owned(),
-            confirmations: coin.confirmations,
-            on_accepted: Box::new(move || kicked.kick()),
-        }));
+        let pursuer = pursuer(&coin, &nodes, &ledger, &clock, blocks, &poller);
         let column = PoolWorkerColumn::new(&coin.mpos).following(in_use);
         let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
-        let update_block = coin.update_block.clone().map(|rules| {
-            let bell = Arc::clone(poller.bell());
-            UpdateBlock::new(rules, move || bell.ring(Source::UpdateBlock, None))
-        });
-        let update_block = update_block.unwrap_or_default();
+        let update_block = update_block(&coin, &poller);
         let memory = CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
         let counters = Arc::clone(&memory.counters);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
-        let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));
+        let first = restored.next_extranonce.unwrap_or(u32::from_be_bytes(copied(rest)));
+        let extranonces = Arc::new(Extranonces::starting_at(first));
+        let ports = settle(&coin, ports, restored, &memory, &extranonces);
+        let (leaving, gathered) = gather(shared.hand_over);
         let mut running = JoinSet::new();
-        for (port, bound, gate) in ports {
+        for (terms, bound, gate, returning) in ports {
             let context = PortContext {
                 coin: Arc::clone(&name),
-                terms: Arc::new(terms(&coin, port, &memory)),
+                terms,
                 board: board.clone(),
                 waves: Arc::clone(&waves),
                 extranonces: Arc::clone(&extranonces),
@@ -146,10 +145,26 @@ impl CoinService {
                 counters: Arc::clone(&counters),
                 gate,
                 stop: shared.stop.clone(),
+                departures: Arc::clone(&shared.departures),
+                leaving: leaving.clone(),
             };
-            running.spawn(serve(bound, context));
+            running.spawn(serve(bound, context, returning));
         }
-        Self { coin, nodes, poller, pursuer, counters, board, alarm, ports: running, _jobs: jobs }
+        Self {
+            coin,
+            nodes,
+            poller,
+            pursuer,
+            counters,
+            board,
+            alarm,
+            ports: running,
+            _jobs: jobs,
+            pulse,
+            extranonces,
+            parked: memory.parked,
+            leaving: gathered,
+        }
     }
 
     /// Candidates that the last run of the daemon left without a verdict are taken up again.
@@ -183,12 +198,25 @@ impl CoinService {
         )
     }
 
+    /// Signs of life of the coin's work.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
+    /// Sessions in TLS that are open: they end with this life.
+    pub fn encrypted(&self) -> u64 {
+        self.counters.wire.encrypted.load(Ordering::Relaxed)
+    }
+
     /// Waits for the connections, which end by themselves once the stop is said, then for the
-    /// candidates, as long as is reasonable.
-    pub async fn finish(mut self) {
+    /// candidates, as long as is reasonable. Returns what goes over to the next life of the daemon.
+    pub async fn finish(mut self) -> Option<Left> {
         while self.ports.join_next().await.is_some() {}
         info!(coin = %self.coin.name, counted = %self.counters, "ports closed");
         self.pursuer.finish(CANDIDATE_GRACE).await;
+        let connections = self.leaving.take()?.await.ok()?;
+        let (board, work) = (Arc::clone(&self.board.borrow()), self.poller.work().borrow().clone());
+        Some(Left::new(&self.coin, &board, &work, &self.extranonces, &self.parked, connections))
     }
 }
 
@@ -204,7 +232,7 @@ fn tips(counts: &[(Source, Count)]) -> String {
     counts.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
+pub(super) fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
     Terms {
         port,
         algorithm: coin.profile.algorithm,
@@ -219,27 +247,89 @@ fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
     }
 }
 
-async fn serve(bound: BoundPort, context: PortContext) {
-    let (coin, listen) = (Arc::clone(&context.coin), context.terms.port.listen);
-    if let Err(problem) = bound.serve(context).await {
-        error!(%coin, %listen, %problem, "a stratum port is lost: restart the daemon");
-    }
+/// Follows the coin's nodes, from what the daemon's last life was mining on.
+fn follow(coin: &Coin, nodes: &Nodes, clock: &Arc<dyn Clock>, past: Past) -> Arc<Poller> {
+    let chain = Arc::new(Chain {
+        form: Arc::clone(&coin.profile.form),
+        algorithm: coin.profile.algorithm,
+        block_hash: coin.profile.block_hash,
+    });
+    Arc::new(Poller::go_on(nodes, &coin.templates, &chain, Arc::clone(clock), past))
 }
 
-/// Binds the ports of a coin.
-///
-/// # Errors
-/// The first port that cannot be bound, or whose certificate cannot be used.
-pub fn bind(coin: &Coin, house: &House) -> Result<Ports, String> {
-    let bind = |port: &Arc<Port>| {
-        let of = format!("coin {}: port {}", coin.name, port.listen);
-        let gate = Gate::new(port, house).map_err(|problem| format!("{of}: {problem}"))?;
-        let bound = BoundPort::bind(port.listen).map_err(|problem| {
-            format!("{of}: cannot listen there: {problem}; is another stratum server running there?")
-        })?;
-        Ok((Arc::clone(port), bound, gate))
+/// Who pursues the coin's blocks.
+fn pursuer(
+    coin: &Coin,
+    nodes: &Nodes,
+    ledger: &Arc<Ledger>,
+    clock: &Arc<dyn Clock>,
+    blocks: &Path,
+    poller: &Arc<Poller>,
+) -> Arc<Pursuer> {
+    let kicked = Arc::clone(poller);
+    Arc::new(Pursuer::new(Settings {
+        coin: coin.name.as_str().into(),
+        nodes: nodes.clone(),
+        ledger: Arc::clone(ledger),
+        clock: Arc::clone(clock),
+        dir: blocks.to_owned(),
+        confirmations: coin.confirmations,
+        on_accepted: Box::new(move || kicked.kick()),
+    }))
+}
+
+fn update_block(coin: &Coin, poller: &Poller) -> UpdateBlock {
+    let with_bell = |rules| {
+        let bell = Arc::clone(poller.bell());
+        UpdateBlock::new(rules, move || bell.ring(Source::UpdateBlock, None))
     };
-    coin.ports.iter().map(bind).collect()
+    coin.update_block.clone().map(with_bell).unwrap_or_default()
+}
+
+/// A port with what its sessions know of it and the connections that come from the daemon's last life.
+type Settled = (Arc<Terms>, BoundPort, Arc<Gate>, Vec<Returning>);
+
+/// Gives the ports their connections of the daemon's last life, before anybody new gets an extranonce.
+fn settle(
+    coin: &Coin,
+    ports: Ports,
+    mut restored: Restored,
+    memory: &CoinMemory,
+    extranonces: &Arc<Extranonces>,
+) -> Vec<Settled> {
+    let mut settled: Vec<Settled> = Vec::new();
+    for (port, bound, gate) in ports {
+        let terms = Arc::new(terms(coin, port, memory));
+        let returning = restored.connections(terms.port.listen, &terms, extranonces);
+        settled.push((terms, bound, gate, returning));
+    }
+    let all: Vec<Arc<Terms>> = settled.iter().map(|(terms, ..)| Arc::clone(terms)).collect();
+    restored.park(&memory.parked, &all, extranonces);
+    restored.finish(coin, settled.iter().map(|(.., returning)| returning.len()).sum());
+    settled
+}
+
+/// Where connections are handed in, and the task that gathers them, if they go over at all.
+fn gather(hand_over: bool) -> (Option<mpsc::Sender<Leaving>>, Option<JoinHandle<Vec<Leaving>>>) {
+    if !hand_over {
+        return (None, None);
+    }
+    let (sender, mut receiver) = mpsc::channel(LEAVING_MAX);
+    let gathered = tokio::spawn(async move {
+        let mut all = Vec::new();
+        while let Some(one) = receiver.recv().await {
+            all.push(one);
+        }
+        all
+    });
+    (Some(sender), Some(gathered))
+}
+
+async fn serve(bound: BoundPort, context: PortContext, returning: Vec<Returning>) {
+    let (coin, listen) = (Arc::clone(&context.coin), context.terms.port.listen);
+    if let Err(problem) = bound.serve(context, fd_store::keep_port, returning).await {
+        error!(%coin, %listen, %problem, "a stratum port is lost: restart the daemon");
+    }
 }
 
 /// The first bytes of a slice that is known to be long enough.

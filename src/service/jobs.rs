@@ -1,6 +1,7 @@
 //! From template to job board: makes a job of every template and takes the board down while no node
 //! confirms the tip.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,14 +18,26 @@ use crate::clock::Clock;
 use crate::config::Coin;
 use crate::node::nodes::Nodes;
 use crate::node::tip::Work;
+use crate::pulse::Pulse;
 use crate::work::board::JobBoard;
 use crate::work::job::{Job, JobRecipe};
 use crate::work::template::Template;
 
 /// How often the age of the template is looked at.
 const AGE_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest that a turn may take: it looks at the template's age every second.
+const TURN_MAX: Duration = Duration::from_secs(20);
 /// Pause before profile and payout are held against the nodes again after they said no or nothing.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(5);
+
+/// What the daemon's last life left of its work.
+#[derive(Debug, Clone, Default)]
+pub struct PastJobs {
+    /// What miners work on.
+    pub board: Arc<JobBoard>,
+    /// The number of the last job.
+    pub serial: Option<u32>,
+}
 
 /// Makes a coin's jobs.
 pub struct JobMaker {
@@ -39,24 +52,31 @@ pub struct JobMaker {
     tips: watch::Sender<Option<Proposal>>,
     /// What the node said against it.
     alarm: watch::Sender<Option<String>>,
+    pulse: Arc<Pulse>,
 }
 
 impl JobMaker {
     /// A maker whose serials start at `random`, which should be: ids of an earlier process must be
-    /// unknown rather than mistaken for ours.
-    pub fn new(coin: Arc<Coin>, clock: Arc<dyn Clock>, random: [u8; 8]) -> (Self, watch::Receiver<Arc<JobBoard>>) {
-        let (board, receiver) = watch::channel(Arc::default());
+    /// unknown rather than mistaken for ours. If that process handed its work over, they go on from there.
+    pub fn new(
+        coin: Arc<Coin>,
+        clock: Arc<dyn Clock>,
+        random: [u8; 8],
+        past: &PastJobs,
+    ) -> (Self, watch::Receiver<Arc<JobBoard>>) {
+        let (board, receiver) = watch::channel(Arc::clone(&past.board));
         let [a, b, c, d, e, f, g, h] = random;
         let [high, low] = coin.instance.to_be_bytes();
         let maker = Self {
             coin,
             clock,
             board,
-            serial: u32::from_be_bytes([a, b, c, d]),
+            serial: past.serial.unwrap_or(u32::from_be_bytes([a, b, c, d])),
             entropy: [high, low, e, f, g, h],
             job: None,
             tips: watch::Sender::new(None),
             alarm: watch::Sender::new(None),
+            pulse: Arc::new(Pulse::new("the job maker", TURN_MAX)),
         };
         (maker, receiver)
     }
@@ -66,12 +86,21 @@ impl JobMaker {
         self.alarm.subscribe()
     }
 
+    /// Its signs of life, from the first job on.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
     /// Runs until the poller is gone.
     pub async fn run(mut self, nodes: Nodes, mut work: watch::Receiver<Work>) {
         if work.wait_for(|work| work.template.is_some()).await.is_err() {
             return;
         }
-        let payout = self.confirmed(&nodes).await;
+        let fetched = work.clone();
+        let payout = tokio::select! {
+            payout = self.confirmed(&nodes) => payout,
+            never = self.withdraw_old(fetched) => match never {},
+        };
         let recipe = Arc::new(JobRecipe {
             payout_script: payout.script,
             recipients: payout.recipients,
@@ -86,6 +115,7 @@ impl JobMaker {
         let mut age = interval(AGE_INTERVAL);
         age.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.pulse.beat();
             let snapshot = work.borrow_and_update().clone();
             self.publish(&snapshot, &recipe);
             tokio::select! {
@@ -120,6 +150,28 @@ impl JobMaker {
                 "nothing is mined until this is put right"
             );
             sleep(CONFIRM_PAUSE).await;
+        }
+    }
+
+    /// Takes the work of the daemon's last life down when no node has confirmed it for too long. Does not return.
+    async fn withdraw_old(&self, work: watch::Receiver<Work>) -> Infallible {
+        let mut age = interval(AGE_INTERVAL);
+        loop {
+            age.tick().await;
+            let fetched_at = work.borrow().fetched_at;
+            if self.clock.monotonic().saturating_sub(fetched_at) > self.coin.templates.stale_after {
+                self.board.send_if_modified(|board| {
+                    let had = board.job.is_some();
+                    if had {
+                        warn!(
+                            coin = self.coin.name,
+                            "no node confirms the tip of the last run: its work is taken down"
+                        );
+                        *board = Arc::new(JobBoard { tip_seq: board.tip_seq, job: None });
+                    }
+                    had
+                });
+            }
         }
     }
 

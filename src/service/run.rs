@@ -8,19 +8,22 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{interval, timeout};
+use tokio::time::interval;
 use tracing::{error, info, warn};
 
 use super::accounts::Books;
-use super::coin::{CoinService, Shared, bind};
+use super::coin::{CoinService, Shared};
+use super::inherited::{self, Inherited};
 use super::local::socket::{self, Listener};
 use super::local::{Notify, SOCKET_NAME};
-use super::{descriptors, supervisor};
+use super::ports::{self, Listening};
+use super::{descriptors, fd_store, handover, stop, supervisor, watchdog};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Daemon};
 use crate::exit::Exit;
 use crate::pow::hashers::Hashers;
 use crate::stratum::gate::House;
+use crate::stratum::stop::{Departures, Stop};
 
 /// How often the status line is brought up to date.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
@@ -28,11 +31,10 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 const HASHER_QUEUE_MAX: usize = 256;
 /// Where bans are kept, in the state directory.
 const BANS_FILE: &str = "bans";
-/// How long a stop may take before it is cut short. What was acknowledged is on the disk either way.
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves every coin of `config`, which was read from `path`, until the process is told to stop.
 pub fn run(config: Config, path: &Path) -> Exit {
+    let passed = inherited::take();
     info!(config = %path.display(), version = env!("CARGO_PKG_VERSION"), coins = config.coins.len(), "starting");
     let runtime = match runtime(&config) {
         Ok(runtime) => runtime,
@@ -41,7 +43,7 @@ pub fn run(config: Config, path: &Path) -> Exit {
             return Exit::Unavailable;
         }
     };
-    let exit = runtime.block_on(serve(config)).unwrap_or_else(|failure| {
+    let exit = runtime.block_on(serve(config, passed)).unwrap_or_else(|failure| {
         error!("{failure}");
         Exit::Unavailable
     });
@@ -59,30 +61,31 @@ fn runtime(config: &Config) -> std::io::Result<Runtime> {
     builder.build()
 }
 
-async fn serve(config: Config) -> Result<Exit, String> {
+async fn serve(config: Config, passed: Vec<Inherited>) -> Result<Exit, String> {
     // Signals first: a stop that comes while we start is not lost.
     let mut signals = Signals::new().map_err(|problem| format!("signals cannot be caught: {problem}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let (stop, stopping) = watch::channel(false);
+    let (stop, stopping) = watch::channel(Stop::No);
     let (drain_stop, drain_stopping) = watch::channel(false);
     let house = House::new(&config.daemon, descriptors::connections_max(config.daemon.connections_max));
     let bans = config.daemon.state_dir.join(BANS_FILE);
     house.guard.restore(&bans, &*clock);
-    let mut bound = Vec::new();
-    for coin in &config.coins {
-        bound.push((Arc::clone(coin), bind(coin, &house)?));
-    }
+    let (mut past, passed) = handover::arrive(passed);
+    let bound = ports::bind_all(&config.coins, &house, Listening::new(passed))?;
     let books = Books::open(&config, &clock, &drain_stopping).map_err(|problem| problem.to_string())?;
     let hashers = Hashers::start(hasher_threads(&config), HASHER_QUEUE_MAX)
         .map_err(|problem| format!("hasher threads cannot be started: {problem}"))?;
-    let shared = Shared { clock: Arc::clone(&clock), hashers, stop: stopping };
+    let hand_over = fd_store::may_be_there();
+    let departures = Arc::<Departures>::default();
+    let shared = Shared { clock: Arc::clone(&clock), hashers, stop: stopping, departures, hand_over };
     let mut coins = Vec::new();
     let mut resumed: Vec<PathBuf> = Vec::new();
     for (coin, ports) in bound {
         // Without a spool the coin stays down: its ports are closed.
         let (Some(accounts), Some(blocks)) = (books.of(&coin), books.blocks_of(&coin)) else { continue };
+        let past = past.remove(&coin.name);
         let ledger = Arc::clone(&accounts.ledger);
-        let service = CoinService::start(coin, ports, accounts, &shared, blocks, random()?);
+        let service = CoinService::start(coin, ports, accounts, &shared, blocks, (random()?, past));
         // Coins of one chain share a ledger; its old candidates are pursued once.
         if !resumed.iter().any(|dir| dir == blocks) {
             service.resume(&ledger);
@@ -93,18 +96,18 @@ async fn serve(config: Config) -> Result<Exit, String> {
     let _doors = local_doors(&config.daemon, &coins, &clock).await;
     supervisor::ready(&status(&coins, &books));
     info!("ready");
+    let pulses = coins.iter().map(CoinService::pulse).chain(books.pulses()).collect();
+    let mut watchdog = JoinSet::new();
+    watchdog.spawn(watchdog::run(pulses, Arc::clone(&clock)));
     let save_bans = || house.guard.save(&bans, &*clock);
-    until_stopped(&mut signals, || status(&coins, &books), || house.certificates.reload(), save_bans).await;
+    let reload = || {
+        supervisor::reloading(clock.monotonic());
+        house.certificates.reload();
+        supervisor::ready(&status(&coins, &books));
+    };
+    until_stopped(&mut signals, || status(&coins, &books), reload, save_bans).await;
     supervisor::stopping();
-    let _ = stop.send(true);
-    let finished = timeout(STOP_TIMEOUT, async {
-        coins.into_iter().map(CoinService::finish).collect::<JoinSet<()>>().join_all().await;
-        let _ = drain_stop.send(true);
-        books.close().await;
-    });
-    if finished.await.is_err() {
-        warn!("stopped before everything was finished; what was acknowledged is in the spool");
-    }
+    stop::finish(coins, books, &stop, &drain_stop, hand_over).await;
     save_bans();
     info!("stopped");
     Ok(Exit::Ok)

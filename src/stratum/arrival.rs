@@ -13,6 +13,7 @@ use super::connection::PortContext;
 use super::counters::Counters;
 use super::gate::PortTls;
 use super::guard::{Admission, Refused};
+use super::leaving::Arriving;
 use super::wire::probe;
 use super::wire::proxy::{self, Header};
 use super::wire::sniff::{Spoken, spoken};
@@ -32,17 +33,20 @@ pub struct Entry {
     delay: Duration,
 }
 
-/// A connection that is ready for its session.
+/// A connection on its way to its session.
 #[derive(Debug)]
-pub struct Arrived {
-    /// Its bytes.
-    pub stream: Stream,
+pub struct Arrival {
+    /// Its bytes; `None` while it is in a TLS handshake.
+    pub stream: Option<Stream>,
     /// The miner's address, IPv4-mapped ones as plain IPv4.
     pub address: IpAddr,
     /// Bytes that were read already.
     pub first: Vec<u8>,
     /// Its place; the limits of its address.
     pub admission: Admission,
+    /// A trusted proxy is at the other end, and may still say for whom it speaks.
+    from_proxy: bool,
+    delay: Duration,
 }
 
 /// Why there will be no session.
@@ -103,52 +107,79 @@ pub fn note(context: &PortContext, remote: IpAddr, turned: &Turned) {
     debug!(coin = %context.coin, listen = %context.terms.port.listen, %remote, ?turned, "no session");
 }
 
-/// Makes a socket ready for its session.
-///
-/// # Errors
-/// See [`Turned`].
-pub async fn receive(tcp: TcpStream, entry: Entry, context: &PortContext) -> Result<Arrived, Turned> {
-    // A slow visitor has as long as one that is slow to subscribe.
-    let patience = context.terms.port.subscribe_timeout + entry.delay;
-    timeout(patience, received(tcp, entry, context)).await.unwrap_or(Err(Turned::Silent))
-}
+impl Arrival {
+    /// A socket that was let in.
+    pub fn new(tcp: TcpStream, entry: Entry) -> Self {
+        let Entry { admission, address, from_proxy, delay } = entry;
+        Self { stream: Some(Stream::Plain(tcp)), address, first: Vec::new(), admission, from_proxy, delay }
+    }
 
-async fn received(tcp: TcpStream, entry: Entry, context: &PortContext) -> Result<Arrived, Turned> {
-    let Entry { mut admission, mut address, from_proxy, mut delay } = entry;
-    let (mut stream, mut first) = (Stream::Plain(tcp), Vec::new());
-    let proxy = context.terms.port.transport.proxy.as_ref().filter(|_| from_proxy);
-    if let Some(proxy) = proxy
-        && let Some(source) = proxied(&mut stream, &mut first, proxy).await?
-    {
-        address = source;
-        delay = admission.admit(address, context.clock.monotonic()).map_err(Turned::Refused)?;
+    /// A socket that had come this far in the daemon's last life.
+    pub fn again(tcp: TcpStream, mut admission: Admission, arriving: Arriving) -> Self {
+        let Arriving { address, limited, from_proxy, first } = arriving;
+        admission.count_again(limited);
+        Self { stream: Some(Stream::Plain(tcp)), address, first, admission, from_proxy, delay: Duration::ZERO }
     }
-    if !delay.is_zero() {
-        Counters::count(&context.counters.wire.delayed);
-        sleep(delay).await;
+
+    /// Makes it ready for its session.
+    ///
+    /// # Errors
+    /// See [`Turned`].
+    pub async fn receive(&mut self, context: &PortContext) -> Result<(), Turned> {
+        // A slow visitor has as long as one that is slow to subscribe.
+        let patience = context.terms.port.subscribe_timeout + self.delay;
+        timeout(patience, self.received(context)).await.unwrap_or(Err(Turned::Silent))
     }
-    let mut language = hear(&mut stream, &mut first).await?;
-    match (&context.gate.tls, language) {
-        (Some(tls), Spoken::Tls) => {
-            stream = encrypted(stream, &first, tls).await?;
-            Counters::count(&context.counters.wire.handshakes);
-            first.clear();
-            language = hear(&mut stream, &mut first).await?;
-        }
-        (None, Spoken::Tls) => return Err(Turned::TlsOnPlain),
-        // Whoever checks that the port is open need not know that it speaks TLS.
-        (Some(tls), language) if tls.required && !matches!(language, Spoken::Http { .. }) => {
-            return Err(Turned::PlainOnTls);
-        }
-        _ => {}
+
+    /// What goes over to the daemon's next life, with the socket; `None` for one in TLS.
+    pub fn leave(self) -> Option<(TcpStream, Arriving)> {
+        let Some(Stream::Plain(tcp)) = self.stream else { return None };
+        let Self { address, first, from_proxy, .. } = self;
+        Some((tcp, Arriving { address, limited: self.admission.limited(), from_proxy, first }))
     }
-    match language {
-        Spoken::Http { head } => {
-            probe::answer(&mut stream, head).await;
-            Err(Turned::Probe)
+
+    async fn received(&mut self, context: &PortContext) -> Result<(), Turned> {
+        let Self { stream: place, address, first, admission, from_proxy, delay } = self;
+        let Some(stream) = place else { return Err(Turned::Silent) };
+        let proxy = context.terms.port.transport.proxy.as_ref().filter(|_| *from_proxy);
+        if let Some(proxy) = proxy
+            && let Some(source) = proxied(stream, first, proxy).await?
+        {
+            *address = source;
+            *delay = admission.admit(source, context.clock.monotonic()).map_err(Turned::Refused)?;
         }
-        Spoken::Proxy => Err(Turned::NotTrusted),
-        _ => Ok(Arrived { stream, address, first, admission }),
+        *from_proxy = false;
+        if !delay.is_zero() {
+            Counters::count(&context.counters.wire.delayed);
+            sleep(*delay).await;
+        }
+        let mut language = hear(stream, first).await?;
+        match (&context.gate.tls, language) {
+            (Some(tls), Spoken::Tls) => {
+                // There is no TLS within TLS.
+                let Some(Stream::Plain(tcp)) = place.take() else { return Err(Turned::PlainOnTls) };
+                let stream = place.insert(encrypted(tcp, first, tls).await?);
+                Counters::count(&context.counters.wire.handshakes);
+                first.clear();
+                language = hear(stream, first).await?;
+            }
+            (None, Spoken::Tls) => return Err(Turned::TlsOnPlain),
+            // Whoever checks that the port is open need not know that it speaks TLS.
+            (Some(tls), language) if tls.required && !matches!(language, Spoken::Http { .. }) => {
+                return Err(Turned::PlainOnTls);
+            }
+            _ => {}
+        }
+        match language {
+            Spoken::Http { head } => {
+                if let Some(stream) = place {
+                    probe::answer(stream, head).await;
+                }
+                Err(Turned::Probe)
+            }
+            Spoken::Proxy => Err(Turned::NotTrusted),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -192,9 +223,7 @@ async fn proxied(stream: &mut Stream, first: &mut Vec<u8>, proxy: &Proxy) -> Res
 }
 
 /// Puts TLS on a stream whose first bytes were read already.
-async fn encrypted(stream: Stream, first: &[u8], tls: &PortTls) -> Result<Stream, Turned> {
-    // There is no TLS within TLS.
-    let Stream::Plain(tcp) = stream else { return Err(Turned::PlainOnTls) };
+async fn encrypted(tcp: TcpStream, first: &[u8], tls: &PortTls) -> Result<Stream, Turned> {
     let mut turn = tls.handshakes.begin();
     let late = |why: &'static str| Turned::Handshake(io::Error::new(io::ErrorKind::TimedOut, why));
     tokio::select! {

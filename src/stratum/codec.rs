@@ -48,6 +48,11 @@ impl LineBuffer {
         if line.len() > self.line_bytes_max { Err(LineTooLong) } else { Ok(Some(line)) }
     }
 
+    /// What was read and is not part of a line that was taken.
+    pub fn rest(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
     /// Gives back the memory of lines that were read.
     fn compact(&mut self) {
         if self.start == self.bytes.len() {

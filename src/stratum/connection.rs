@@ -4,7 +4,9 @@
 //! directory or of a hasher, the disk, a deadline, the end. What was read is handled at once and
 //! completely; shares that were read together are written down together and answered in one write.
 
+mod errands;
 mod hashing;
+mod leaving;
 mod turns;
 
 use std::io;
@@ -14,28 +16,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use self::hashing::{HashAnswers, next_hash};
+use self::leaving::leave_early;
+pub use self::leaving::resume;
 use self::turns::Turns;
 use super::alarm::Alarm;
-use super::arrival::{self, Arrived, Entry};
+use super::arrival::{self, Arrival, Entry};
 use super::backlog::Backlog;
 use super::codec::LineBuffer;
 use super::counters::Counters;
-use super::desk::{JudgedShare, ShareDesk};
+use super::desk::ShareDesk;
 use super::gate::Gate;
 use super::guard::Admission;
+use super::leaving::Leaving;
 use super::session::Session;
 use super::session::answers::Ticket;
-use super::session::effects::{CloseReason, Effect, Moment, Peer, Terms};
+use super::session::effects::{CloseReason, Moment, Peer, Terms};
+use super::stop::{Departures, Stop, reached};
 use super::waves::Waves;
 use super::wire::stream::{Ready, Stream};
 use crate::clock::Clock;
-use crate::pow::hashers::{self, Hashers};
+use crate::pow::hashers::Hashers;
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
 use crate::worker::directory::{Answer, Directory};
@@ -51,6 +57,9 @@ const LINES_AT_ONCE: usize = 16;
 const CARRY_THROUGH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a closing connection may take to finish what was read.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long, and how long for its submits, while all other miners wait for the daemon's next life. Then it is closed
+/// instead of handed over.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What all connections of a port share.
 #[derive(Clone)]
@@ -77,37 +86,55 @@ pub struct PortContext {
     pub counters: Arc<Counters>,
     /// The port's gate.
     pub gate: Arc<Gate>,
-    /// True: stop reading, finish what was read, close.
-    pub stop: watch::Receiver<bool>,
+    /// How far the stop of the daemon has come.
+    pub stop: watch::Receiver<Stop>,
+    /// Who goes when.
+    pub departures: Arc<Departures>,
+    /// Where connections go that live on; `None`: nowhere, they end with the daemon.
+    pub leaving: Option<mpsc::Sender<Leaving>>,
 }
 
 /// Serves one connection to its end.
 pub async fn serve(tcp: TcpStream, remote: SocketAddr, entry: Entry, context: PortContext) {
-    let opened_at = context.clock.monotonic();
     let counters = Arc::clone(&context.counters);
     Counters::count(&counters.connections);
-    // Most connections are long past their arrival: its state must not be part of theirs.
-    let arrived = tokio::select! {
-        arrived = Box::pin(arrival::receive(tcp, entry, &context)) => Some(arrived),
-        () = stopped(context.stop.clone()) => None,
-    };
-    match arrived {
-        Some(Ok(arrived)) => talk(arrived, remote, opened_at, context).await,
-        Some(Err(turned)) => arrival::note(&context, remote.ip(), &turned),
-        None => {}
-    }
+    welcome(Box::new(Arrival::new(tcp, entry)), remote, context).await;
     Counters::uncount(&counters.connections);
 }
 
-/// Puts a session on a stream and serves it to its end.
-async fn talk(arrived: Arrived, remote: SocketAddr, opened_at: Duration, context: PortContext) {
-    let Arrived { mut stream, address, first, admission } = arrived;
-    let mut connection = Connection::new(context, Peer { address }, admission, opened_at);
-    connection.lines.push(&first);
-    connection.drained = first.is_empty();
-    drop(first);
+/// From the first byte to the end.
+async fn welcome(mut arrival: Box<Arrival>, remote: SocketAddr, context: PortContext) {
+    let opened_at = context.clock.monotonic();
+    let mut stop = context.stop.clone();
+    // Most connections are long past their arrival: its state must not be part of theirs.
+    let arrived = tokio::select! {
+        arrived = Box::pin(arrival.receive(&context)) => Some(arrived),
+        () = reached(&mut stop, Stop::Now) => None,
+    };
+    match arrived {
+        Some(Ok(())) => {
+            let Arrival { stream, address, first, admission, .. } = *arrival;
+            let Some(stream) = stream else { return };
+            let session =
+                Session::new(Arc::clone(&context.terms), Peer { address }, context.extranonces.lease(), opened_at);
+            converse(stream, Connection::new(context, session, admission, &first), remote).await;
+        }
+        Some(Err(turned)) => arrival::note(&context, remote.ip(), &turned),
+        None => leave_early(*arrival, remote, &context).await,
+    }
+}
+
+/// Serves a session on a stream to its end, or to the next life of the daemon.
+async fn converse(mut stream: Stream, mut connection: Connection, remote: SocketAddr) {
+    let encrypted = matches!(stream, Stream::Tls(_)).then(|| Arc::clone(&connection.context.counters));
+    encrypted.iter().for_each(|counters| Counters::count(&counters.wire.encrypted));
     let end = connection.run(&mut stream).await;
-    connection.carry_through().await;
+    encrypted.iter().for_each(|counters| Counters::uncount(&counters.wire.encrypted));
+    let hurried = matches!(end, End::Stop) && connection.context.leaving.is_some();
+    connection.carry_through(if hurried { LEAVE_TIMEOUT } else { CARRY_THROUGH_TIMEOUT }).await;
+    if matches!(end, End::Stop) && connection.goes_over(&stream) && connection.session.can_be_carried() {
+        return connection.leave(stream, remote).await;
+    }
     connection.session.on_end(connection.now());
     // A miner that has only stopped sending may still read.
     let _ = connection.write(&mut stream);
@@ -119,6 +146,7 @@ async fn talk(arrived: Arrived, remote: SocketAddr, opened_at: Duration, context
         End::Deaf => Counters::count(&wire.slow_readers),
         _ => {}
     }
+    let address = session.address();
     debug!(coin = %context.coin, %remote, %address, worker = ?session.last_worker(), agent = ?session.agent(), ?end, "connection closed");
 }
 
@@ -165,16 +193,17 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(context: PortContext, peer: Peer, admission: Admission, opened_at: Duration) -> Self {
-        let extranonce1 = context.extranonces.lease();
-        let pin = u64::from(u32::from_be_bytes(extranonce1.bytes()));
+    /// The connection of a session; `unread` are bytes that were read and not handled yet.
+    fn new(context: PortContext, session: Session, admission: Admission, unread: &[u8]) -> Self {
+        let mut lines = LineBuffer::new(context.terms.port.line_bytes_max);
+        lines.push(unread);
         Self {
-            session: Session::new(Arc::clone(&context.terms), peer, extranonce1, opened_at),
-            lines: LineBuffer::new(context.terms.port.line_bytes_max),
-            drained: true,
+            pin: session.number(),
+            session,
+            lines,
+            drained: unread.is_empty(),
             authorisations: JoinSet::new(),
             hashes: None,
-            pin,
             closing: None,
             backlog: Backlog::default(),
             turns: Turns::default(),
@@ -191,9 +220,12 @@ impl Connection {
         let board = self.context.board.clone();
         // What rarely happens is waited for by futures that live as long as the connection: they
         // need not be set up again for every line.
-        let mut new_board = pin!(next_board(self.context.waves.join(self.pin)));
-        let mut newcomer = true;
-        let mut stop = pin!(stopped(self.context.stop.clone()));
+        let mut newcomer = !self.session.has_worked();
+        let news = if newcomer { self.context.waves.join(self.pin) } else { board.clone() };
+        let mut new_board = pin!(next_board(news));
+        self.catch_up(&Arc::clone(&board.borrow()));
+        let goes_over = self.goes_over(stream);
+        let mut stop = pin!(told_to_stop(goes_over, self.context.stop.clone(), Arc::clone(&self.context.departures)));
         let mut synced = self.context.desk.synced();
         let mut alarm = Alarm::new(self.context.clock.monotonic());
         loop {
@@ -203,7 +235,7 @@ impl Connection {
             let now = self.context.clock.monotonic();
             let unsent = !self.session.out().is_empty() || stream.has_unsent();
             self.backlog.left(self.session.out().len(), stream.has_unsent(), now);
-            if let Some(end) = self.finished(now, unsent) {
+            if let Some(end) = self.finished(now, unsent && !goes_over) {
                 return end;
             }
             alarm.not_later_than(self.deadline(), now);
@@ -233,7 +265,9 @@ impl Connection {
                     self.session.on_tick(self.now(), &snapshot);
                 }
                 () = &mut stop, if self.closing.is_none() => {
-                    self.session.on_stop();
+                    if !goes_over {
+                        self.session.on_stop();
+                    }
                     self.close(End::Stop);
                 }
             }
@@ -254,6 +288,11 @@ impl Connection {
                 self.session.on_synced(seq, self.now().monotonic);
             }
         }
+    }
+
+    /// Whoever comes from the daemon's last life may have missed something.
+    fn catch_up(&mut self, board: &JobBoard) {
+        self.session.on_board(self.now(), board);
     }
 
     /// Whether more of what the miner sends may be handled. What he sends meanwhile stays with the kernel,
@@ -306,94 +345,10 @@ impl Connection {
         self.drained = true;
     }
 
-    /// Does what the session asks for. All shares of one go are written down together, and before
-    /// anything that may wait: one of them may be a block.
-    async fn carry_out(&mut self) {
-        let (mut shares, mut tickets): (Vec<JudgedShare>, Vec<Option<Ticket>>) = (Vec::new(), Vec::new());
-        let mut headers: Vec<(Ticket, [u8; 80])> = Vec::new();
-        for effect in self.session.take_effects() {
-            match effect {
-                Effect::Authorise { ticket, name, password, again } => {
-                    let directory = self.context.directory.clone();
-                    let stored = self.context.terms.memory.stored.clone();
-                    let delay = match again {
-                        true => Duration::ZERO,
-                        false => self.admission.authorization_delay(self.now().monotonic),
-                    };
-                    if !delay.is_zero() {
-                        Counters::count(&self.context.counters.wire.delayed_authorizations);
-                    }
-                    self.authorisations.spawn(async move {
-                        if !delay.is_zero() {
-                            sleep(delay).await;
-                        }
-                        let answer = match again {
-                            true => directory.recheck(&name, &password).await,
-                            false => directory.authorize(&name, &password).await,
-                        };
-                        if let Answer::Granted(worker) = &answer {
-                            stored.learn(worker).await;
-                        }
-                        Authorised { ticket, answer, again }
-                    });
-                }
-                Effect::Hash { ticket, header } => headers.push((ticket, header)),
-                Effect::Record { ticket, share } => {
-                    shares.push(*share);
-                    tickets.push(ticket);
-                }
-                Effect::Close(reason) => self.close(End::Session(reason)),
-            }
-        }
-        if !shares.is_empty() {
-            self.record(shares, tickets);
-        }
-        for (ticket, header) in headers {
-            self.have_hashed(ticket, header).await;
-        }
-    }
-
-    fn on_authorised(&mut self, authorised: Authorised, board: &JobBoard) {
-        let Authorised { ticket, answer, again } = authorised;
-        let now = self.now();
-        if matches!(answer, Answer::Denied(_)) && !again {
-            self.admission.on_refused_authorization(now.monotonic);
-        }
-        self.session.on_authorised(now, ticket, answer, board);
-    }
-
-    fn record(&mut self, shares: Vec<JudgedShare>, tickets: Vec<Option<Ticket>>) {
-        let counters = Arc::clone(&self.context.counters);
-        let candidates = shares.iter().filter(|share| share.is_candidate()).count();
-        (0..candidates).for_each(|_| Counters::count(&counters.candidates));
-        let recorded = self.context.desk.record(shares);
-        let now = self.now();
-        for (ticket, recorded) in tickets.into_iter().zip(recorded) {
-            let accepted = ticket.is_some() && recorded.is_ok();
-            Counters::count(if accepted { &counters.accepted } else { &counters.rejected });
-            if let Some(ticket) = ticket {
-                self.session.on_recorded(now, ticket, recorded.ok());
-            }
-        }
-    }
-
-    async fn have_hashed(&mut self, ticket: Ticket, header: [u8; 80]) {
-        let hashes = self.hashes.get_or_insert_with(HashAnswers::new);
-        let request = hashers::Request {
-            algorithm: self.context.terms.algorithm,
-            header: Box::new(header),
-            ticket,
-            pin: self.pin,
-            answer: hashes.sender.clone(),
-        };
-        // While the hashers are busy this connection reads nothing: back-pressure to one miner.
-        self.context.hashers.submit(request).await;
-    }
-
     /// The connection is over: submits that were read before still count, for one of them may be a
     /// block. Nobody waits for the disk any more.
-    async fn carry_through(&mut self) {
-        let end = self.context.clock.monotonic() + CARRY_THROUGH_TIMEOUT;
+    async fn carry_through(&mut self, limit: Duration) {
+        let end = self.context.clock.monotonic() + limit;
         while self.session.has_unjudged() {
             let now = self.context.clock.monotonic();
             if now >= end {
@@ -420,7 +375,9 @@ impl Connection {
             if let End::Session(reason) = &end {
                 debug!(coin = %self.context.coin, ?reason, worker = ?self.session.last_worker(), "closing a connection");
             }
-            self.closing = Some((end, self.context.clock.monotonic() + CLOSE_TIMEOUT));
+            let hurried = matches!(end, End::Stop) && self.context.leaving.is_some();
+            let limit = if hurried { LEAVE_TIMEOUT } else { CLOSE_TIMEOUT };
+            self.closing = Some((end, self.context.clock.monotonic() + limit));
         }
     }
 
@@ -440,7 +397,7 @@ impl Connection {
         stream.flush()
     }
 
-    /// Whether this is the end; `unsent`: bytes are left to be sent.
+    /// Whether this is the end; `unsent`: bytes are left that must be sent first.
     fn finished(&mut self, now: Duration, unsent: bool) -> Option<End> {
         let deaf = self.deaf_at().is_some_and(|at| now >= at);
         if deaf || self.session.out().len() > OUT_BYTES_LOST {
@@ -477,10 +434,14 @@ async fn next_board(mut board: watch::Receiver<Arc<JobBoard>>) -> Option<watch::
     Some(board)
 }
 
-/// Ready when the daemon stops.
-pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
-    // If the sender is gone, the daemon is too.
-    let _ = stop.wait_for(|stop| *stop).await;
+/// Ready when a connection has to go: at once with all others, or in turn if it cannot go over.
+async fn told_to_stop(goes_over: bool, mut stop: watch::Receiver<Stop>, departures: Arc<Departures>) {
+    if goes_over {
+        reached(&mut stop, Stop::Now).await;
+    } else {
+        // Few are in TLS: the others need not have room for this.
+        Box::pin(departures.wait(stop)).await;
+    }
 }
 
 #[cfg(test)]

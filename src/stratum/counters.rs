@@ -61,6 +61,8 @@ pub struct WireCounters {
     pub failed_handshakes: AtomicU64,
     /// TLS handshakes that succeeded.
     pub handshakes: AtomicU64,
+    /// Sessions in TLS that are open now.
+    pub encrypted: AtomicU64,
     /// HTTP requests answered.
     pub probes: AtomicU64,
     /// Closed: not a byte, or not enough to tell what they speak.

@@ -1,23 +1,26 @@
-//! A port: bound at start, listening from the coin's first job on, and never put out of service by
-//! a failed accept.
+//! A port: bound at start, listening from the coin's first job on or from an earlier life of the daemon, and
+//! never put out of service by a failed accept.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::pin;
 use std::time::Duration;
 
-use rustix::net::sockopt;
-use tokio::net::TcpSocket;
+use rustix::net::{AddressFamily, SocketType, listen, sockopt};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{JoinSet, yield_now};
 use tracing::{info, warn};
 
 use super::arrival::{self, Turned};
-use super::connection::{PortContext, serve, stopped};
+use super::connection::{PortContext, resume, serve};
 use super::counters::Counters;
 use super::guard::Refused;
+use super::leaving::Returning;
+use super::stop::{Stop, reached};
 
 /// Connections the kernel may keep waiting for us.
-const BACKLOG: u32 = 4096;
+const BACKLOG: u16 = 4096;
 /// Connections that are accepted in one go; then those that are there have their turn.
 const ACCEPTS_AT_ONCE: u32 = 16;
 /// Pause after an accept that failed for want of descriptors or memory.
@@ -35,15 +38,23 @@ const USER_TIMEOUT_MS: u32 = 30_000;
 /// Bytes the kernel keeps for a miner that does not read (it doubles the number for its own use): a dozen lines
 /// of work. What does not fit waits with us, where it has an age, newer work replaces it, and a further line costs
 /// no call of the system.
-const SEND_BUFFER_BYTES: u32 = 16 * 1024;
+const SEND_BUFFER_BYTES: usize = 16 * 1024;
 /// Bytes the kernel keeps for us of what a miner sends (doubled likewise): some hundred lines. More stays with him:
 /// left to itself, the kernel would take megabytes from everybody who sends faster than he is read.
-const RECEIVE_BUFFER_BYTES: u32 = 32 * 1024;
+const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
 
-/// A bound port that does not listen yet.
+/// A bound port.
 #[derive(Debug)]
 pub struct BoundPort {
-    socket: TcpSocket,
+    socket: Socket,
+}
+
+#[derive(Debug)]
+enum Socket {
+    /// It does not listen yet.
+    Bound(TcpSocket),
+    /// It listens already: somebody may be waiting.
+    Listening(std::net::TcpListener),
 }
 
 impl BoundPort {
@@ -59,41 +70,76 @@ impl BoundPort {
         }
         // A restarted daemon must not wait for the old connections to time out.
         socket.set_reuseaddr(true)?;
-        // Accepted sockets inherit all of this.
-        socket.set_nodelay(true)?;
-        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
-        socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
-        socket.set_keepalive(true)?;
-        sockopt::set_tcp_keepidle(&socket, KEEPALIVE_IDLE)?;
-        sockopt::set_tcp_keepintvl(&socket, KEEPALIVE_INTERVAL)?;
-        sockopt::set_tcp_keepcnt(&socket, KEEPALIVE_PROBES)?;
-        sockopt::set_tcp_user_timeout(&socket, USER_TIMEOUT_MS)?;
         socket.bind(address)?;
-        Ok(Self { socket })
+        set_options(&socket)?;
+        Ok(Self { socket: Socket::Bound(socket) })
     }
 
-    /// The address, with the port the system chose where none was given.
+    /// Takes over a socket that listens, and says where.
     ///
     /// # Errors
-    /// The system does not tell.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+    /// It is none, or not one that [`BoundPort::bind`] could have made.
+    pub fn listening(socket: OwnedFd) -> Result<(SocketAddr, Self), &'static str> {
+        let is_stream = sockopt::socket_type(&socket).is_ok_and(|kind| kind == SocketType::STREAM);
+        let family = sockopt::socket_domain(&socket).ok();
+        if !is_stream || !matches!(family, Some(AddressFamily::INET | AddressFamily::INET6)) {
+            return Err("it is no TCP socket");
+        }
+        if !sockopt::socket_acceptconn(&socket).unwrap_or(false) {
+            return Err("it does not listen");
+        }
+        if family == Some(AddressFamily::INET6) && sockopt::ipv6_v6only(&socket).unwrap_or(true) {
+            return Err("it is for IPv6 alone");
+        }
+        let listener = std::net::TcpListener::from(socket);
+        let address = listener.local_addr().map_err(|_| "it has no address")?;
+        set_options(&listener).and_then(|()| listener.set_nonblocking(true)).map_err(|_| "it takes no options")?;
+        Ok((address, Self { socket: Socket::Listening(listener) }))
     }
 
-    /// Waits for the coin's first job, then accepts connections until the stop, and returns once the
-    /// last one has ended.
+    /// Listens, if it does not yet.
+    fn open(self) -> io::Result<TcpListener> {
+        match self.socket {
+            Socket::Bound(socket) => socket.listen(BACKLOG.into()),
+            Socket::Listening(listener) => {
+                // Whoever made it may have thought of fewer.
+                listen(&listener, BACKLOG.into())?;
+                TcpListener::from_std(listener)
+            }
+        }
+    }
+
+    /// Waits for the coin's first job, unless it listens already, then accepts connections until the stop, and
+    /// returns once the last one has ended. `opened` is told of the socket as soon as it listens; `returning`
+    /// are connections of the daemon's last life.
     ///
     /// # Errors
     /// The port cannot listen, or accepting fails in a way that waiting cannot mend.
-    pub async fn serve(self, mut context: PortContext) -> io::Result<()> {
-        let mut stop = pin!(stopped(context.stop.clone()));
-        tokio::select! {
-            board = context.board.wait_for(|board| board.job.is_some()) => if board.is_err() { return Ok(()) },
-            () = &mut stop => return Ok(()),
-        }
-        let listener = self.socket.listen(BACKLOG)?;
-        info!(coin = %context.coin, listen = %listener.local_addr()?, difficulty = %context.terms.port.difficulty, "stratum port open");
+    pub async fn serve(
+        self,
+        mut context: PortContext,
+        opened: impl FnOnce(SocketAddr, BorrowedFd<'_>),
+        returning: Vec<Returning>,
+    ) -> io::Result<()> {
+        let mut seen = context.stop.clone();
+        let mut stop = pin!(reached(&mut seen, Stop::Parting));
         let mut connections = JoinSet::new();
+        for one in returning {
+            connections.spawn(resume(one, context.clone()));
+        }
+        if matches!(self.socket, Socket::Bound(_)) {
+            let has_work = tokio::select! {
+                board = context.board.wait_for(|board| board.job.is_some()) => board.is_ok(),
+                () = &mut stop => false,
+            };
+            if !has_work {
+                while connections.join_next().await.is_some() {}
+                return Ok(());
+            }
+        }
+        let listener = self.open()?;
+        opened(listener.local_addr()?, listener.as_fd());
+        info!(coin = %context.coin, listen = %listener.local_addr()?, difficulty = %context.terms.port.difficulty, "stratum port open");
         let (mut failures, mut refusals) = (LogPace::default(), LogPace::default());
         let mut accepted_in_all = 0u32;
         loop {
@@ -121,6 +167,20 @@ impl BoundPort {
         while connections.join_next().await.is_some() {}
         Ok(())
     }
+}
+
+/// What accepted sockets inherit.
+fn set_options(socket: impl AsFd) -> io::Result<()> {
+    let socket = socket.as_fd();
+    sockopt::set_tcp_nodelay(socket, true)?;
+    sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER_BYTES)?;
+    sockopt::set_socket_recv_buffer_size(socket, RECEIVE_BUFFER_BYTES)?;
+    sockopt::set_socket_keepalive(socket, true)?;
+    sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?;
+    sockopt::set_tcp_user_timeout(socket, USER_TIMEOUT_MS)?;
+    Ok(())
 }
 
 /// Survives what is not the listener's fault.
@@ -182,7 +242,7 @@ mod tests {
     async fn accepted_sockets_inherit_what_the_port_was_given() {
         for address in ["127.0.0.1:0", "[::]:0"] {
             let bound = BoundPort::bind(address.parse().unwrap()).unwrap();
-            let listener = bound.socket.listen(BACKLOG).unwrap();
+            let listener = bound.open().unwrap();
             let loopback = SocketAddr::from(([127, 0, 0, 1], listener.local_addr().unwrap().port()));
             let client = tokio::net::TcpStream::connect(loopback).await.unwrap();
             let (socket, remote) = listener.accept().await.unwrap();
@@ -193,8 +253,8 @@ mod tests {
             assert_eq!(sockopt::tcp_keepcnt(&socket).unwrap(), KEEPALIVE_PROBES);
             assert_eq!(sockopt::tcp_user_timeout(&socket).unwrap(), USER_TIMEOUT_MS);
             // Linux says the doubled number.
-            assert_eq!(sockopt::socket_send_buffer_size(&socket).unwrap(), 2 * SEND_BUFFER_BYTES as usize);
-            assert_eq!(sockopt::socket_recv_buffer_size(&socket).unwrap(), 2 * RECEIVE_BUFFER_BYTES as usize);
+            assert_eq!(sockopt::socket_send_buffer_size(&socket).unwrap(), 2 * SEND_BUFFER_BYTES);
+            assert_eq!(sockopt::socket_recv_buffer_size(&socket).unwrap(), 2 * RECEIVE_BUFFER_BYTES);
             drop(client);
         }
     }

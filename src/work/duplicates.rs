@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::extranonce::Extranonce2;
+use crate::bytes::fields::{Damaged, Reader, Writer};
 
 /// Most shares remembered per extranonce and tip. Only shares that counted stay, so the bound is
 /// reached by work, not by noise. Beyond it submits are hashed for the sake of blocks, but refused as
@@ -137,6 +138,51 @@ impl Duplicates {
         if self.current.remove(key) || self.previous.remove(key) {
             self.count.give_back(1);
         }
+    }
+}
+
+/// The way from one life of the daemon to the next.
+impl Duplicates {
+    /// Writes everything that is remembered.
+    pub fn carry(&self, writer: &mut Writer) {
+        writer.u64(self.tip_seq);
+        writer.list(self.current.iter(), |writer, key| key.carry(writer));
+        writer.list(self.previous.iter(), |writer, key| key.carry(writer));
+        writer.list(self.candidates.iter(), |writer, key| key.carry(writer));
+    }
+
+    /// Reads it. The keys count, even where the coin's bound is reached.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn carried(reader: &mut Reader<'_>, count: KeyCount) -> Result<Self, Damaged> {
+        let mut duplicates = Self::counted_by(count);
+        duplicates.tip_seq = reader.u64()?;
+        duplicates.current = reader.list(DUPLICATES_MAX, ShareKey::carried)?;
+        duplicates.previous = reader.list(DUPLICATES_MAX, ShareKey::carried)?;
+        duplicates.count.0.fetch_add(duplicates.current.len() + duplicates.previous.len(), Ordering::Relaxed);
+        duplicates.candidates = reader.list(2 * DUPLICATES_MAX, ShareKey::carried)?;
+        Ok(duplicates)
+    }
+}
+
+impl ShareKey {
+    fn carry(&self, writer: &mut Writer) {
+        let (serial, variant) = self.job;
+        writer.u32(serial);
+        writer.u8(variant);
+        writer.raw(&self.extranonce2);
+        [self.time, self.nonce, self.version].into_iter().for_each(|number| writer.u32(number));
+    }
+
+    fn carried(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Self {
+            job: (reader.u32()?, reader.u8()?),
+            extranonce2: reader.array()?,
+            time: reader.u32()?,
+            nonce: reader.u32()?,
+            version: reader.u32()?,
+        })
     }
 }
 

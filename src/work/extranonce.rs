@@ -49,6 +49,20 @@ impl Extranonces {
     }
 }
 
+impl Extranonces {
+    /// One that somebody had in the daemon's last life; `None` if it is somebody's already.
+    pub fn lease_again(self: &Arc<Self>, bytes: Extranonce1) -> Option<Lease> {
+        let value = u32::from_be_bytes(bytes);
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.insert(value).then(|| Lease { value, owner: Arc::clone(self) })
+    }
+
+    /// Where the next life goes on.
+    pub fn next(&self) -> u32 {
+        self.next.load(Ordering::Relaxed)
+    }
+}
+
 impl Lease {
     /// The extranonce.
     pub fn bytes(&self) -> Extranonce1 {

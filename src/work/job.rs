@@ -8,6 +8,8 @@
 //! Job ids are ten hexadecimal digits: the serial (counter from a random start, so that ids of a
 //! previous process are unknown rather than wrong) and the variant.
 
+pub mod carried;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

@@ -10,6 +10,8 @@
 //! what lies before it is forgotten. Shares that come in bunches (a proxy, a lossy line) say less than
 //! their number, so the verdict is divided by how much more their gaps vary than chance allows.
 
+mod carried;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 

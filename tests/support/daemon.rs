@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub struct Daemon {
     /// Number of log lines; closed when the daemon has closed its log, that is, ended.
     lines: watch::Receiver<usize>,
     config: PathBuf,
+    /// Whether the log is being read.
+    reading: Arc<(Mutex<bool>, Condvar)>,
     /// Holds the configuration unless the caller gave a directory.
     _private: Option<tempfile::TempDir>,
 }
@@ -55,7 +57,8 @@ impl Daemon {
         Self::start_by(command, directory, config, &[])
     }
 
-    fn start_by(
+    /// The same by a prepared command, which is continued with what the daemon is to do.
+    pub fn start_by(
         mut command: Command,
         directory: &Path,
         config: &str,
@@ -75,8 +78,10 @@ impl Daemon {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (count, lines) = watch::channel(0);
         let kept = Arc::clone(&log);
-        thread::spawn(move || keep_log(stderr, &kept, &count));
-        Ok(Daemon { child, log, lines, config: path, _private: None })
+        let reading = Arc::new((Mutex::new(true), Condvar::new()));
+        let may_read = Arc::clone(&reading);
+        thread::spawn(move || keep_log(stderr, &kept, &count, &may_read));
+        Ok(Daemon { child, log, lines, config: path, reading, _private: None })
     }
 
     /// Replaces the configuration file; the daemon reads it at SIGHUP.
@@ -116,6 +121,12 @@ impl Daemon {
         let opened = |line: &String| line.ends_with(&field).then(|| opened_port(line, coin)).flatten();
         let what = format!("port of {coin} with difficulty {difficulty}");
         self.wait_in_log(&what, |log| log.iter().find_map(opened)).await
+    }
+
+    /// Reads the log no more, or again. What nobody reads holds whoever writes it up, once the pipe is full.
+    pub fn read_log(&self, read: bool) {
+        *self.reading.0.lock().unwrap_or_else(PoisonError::into_inner) = read;
+        self.reading.1.notify_all();
     }
 
     /// Sends a signal.
@@ -209,15 +220,23 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        self.read_log(true);
         // Fails only for a process that has ended already.
         let _killed = self.child.kill();
         let _reaped = self.child.wait();
     }
 }
 
-fn keep_log(stderr: ChildStderr, log: &Mutex<Vec<String>>, count: &watch::Sender<usize>) {
+fn keep_log(
+    stderr: ChildStderr,
+    log: &Mutex<Vec<String>>,
+    count: &watch::Sender<usize>,
+    reading: &(Mutex<bool>, Condvar),
+) {
     for line in BufReader::new(stderr).lines() {
         let Ok(line) = line else { return };
+        let may = reading.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(reading.1.wait_while(may, |may| !*may));
         log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         count.send_modify(|lines| *lines += 1);
     }
@@ -246,7 +265,7 @@ pub fn cpu_time(pid: u32) -> io::Result<Duration> {
 }
 
 /// Cargo's word for it in tests and benches; beside the running executable for the demo.
-fn binary() -> io::Result<PathBuf> {
+pub fn binary() -> io::Result<PathBuf> {
     if let Some(path) = option_env!("CARGO_BIN_EXE_mpos-stratum") {
         return Ok(PathBuf::from(path));
     }

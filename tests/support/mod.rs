@@ -5,6 +5,7 @@ pub mod bcoin;
 pub mod bitcoind;
 pub mod daemon;
 pub mod disk;
+pub mod fake_manager;
 pub mod fake_node;
 pub mod fault_proxy;
 pub mod litecoind;

@@ -14,8 +14,8 @@ use crate::clock::SystemClock;
 use crate::coin::profile::BlockHash;
 use crate::config::{ColumnUse, Port, Rules, Workers};
 use crate::difficulty::Difficulty;
-use crate::pow::Algorithm;
-use crate::stratum::desk::NotRecorded;
+use crate::pow::{Algorithm, hashers};
+use crate::stratum::desk::{JudgedShare, NotRecorded};
 use crate::stratum::gate::House;
 use crate::stratum::guard::Guard;
 use crate::stratum::wire::handshakes::Handshakes;
@@ -62,7 +62,7 @@ struct Pool {
     client: BufReader<TcpStream>,
     connection: JoinHandle<()>,
     board: watch::Sender<Arc<JobBoard>>,
-    _stop: watch::Sender<bool>,
+    _stop: watch::Sender<Stop>,
     asked: mpsc::Receiver<String>,
     desk: Arc<SlowDisk>,
     hashers: Hashers,
@@ -70,7 +70,7 @@ struct Pool {
 
 async fn pool(algorithm: Algorithm) -> Pool {
     let (board, board_seen) = watch::channel(Arc::new(JobBoard { tip_seq: 1, job: Some(job(1, 1, 0x1d00_ffff)) }));
-    let (stop, stop_seen) = watch::channel(false);
+    let (stop, stop_seen) = watch::channel(Stop::No);
     let (asks, asked) = mpsc::channel(16);
     let desk = Arc::new(SlowDisk { synced: watch::channel(0).0, verdicts: Mutex::default() });
     let seconds = Duration::from_secs;
@@ -129,6 +129,8 @@ async fn pool(algorithm: Algorithm) -> Pool {
         counters: Arc::default(),
         gate,
         stop: stop_seen,
+        departures: Arc::default(),
+        leaving: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

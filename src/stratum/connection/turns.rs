@@ -35,6 +35,16 @@ impl Default for Turns {
 }
 
 impl Turns {
+    /// Those of a connection of the daemon's last life.
+    pub fn again((pace, slowed_until): (Pace, Option<Duration>)) -> Self {
+        Self { pace, slowed_until, ..Self::default() }
+    }
+
+    /// What goes over to the daemon's next life: the pace, and until when nothing is read.
+    pub fn carried(&self) -> (Pace, Option<Duration>) {
+        (self.pace, self.slowed_until)
+    }
+
     /// Whether lines may be read.
     pub fn may_read(&mut self, now: Duration) -> bool {
         self.slowed_until = self.slowed_until.filter(|until| now < *until);

@@ -214,6 +214,19 @@ impl Admission {
         Ok(delay)
     }
 
+    /// The address that is limited and counted.
+    pub fn limited(&self) -> Option<IpAddr> {
+        self.limited
+    }
+
+    /// Counts the address of a connection that was let in by an earlier life of the daemon.
+    pub fn count_again(&mut self, limited: Option<IpAddr>) {
+        if let Some(address) = limited {
+            *lock(&self.guard.tables).open.entry(Source::of(address)).or_default() += 1;
+        }
+        self.limited = limited;
+    }
+
     /// The connection was closed. Misbehaviour counts towards a ban of its address; true if it led to one.
     /// Loopback is never banned: a tunnel or a forgotten proxy on this machine speaks for many.
     pub fn on_close(&self, reason: CloseReason, now: Duration) -> bool {

@@ -11,6 +11,16 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// Its state as a number.
+    pub fn full_at_nanos(self) -> u64 {
+        self.full_at_nanos
+    }
+
+    /// The pace with this state.
+    pub fn at_nanos(full_at_nanos: u64) -> Self {
+        Self { full_at_nanos }
+    }
+
     /// Takes a token, on credit if there is none, and says how long it is until it was really there.
     pub fn take(&mut self, rate: Rate, now: Duration) -> Duration {
         let wait = self.wait(rate, now);

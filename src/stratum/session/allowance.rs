@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::bytes::fields::{Damaged, Reader, Writer};
+
 /// Refused shares of a connection that become rows at once. Honest miners stay far below; beyond it
 /// a refusal is answered but not written down, so that nobody can push his neighbours' shares back in
 /// the line to the database, or fill the spool, with submits that cost him no work.
@@ -21,6 +23,20 @@ impl Allowance {
     /// A full one.
     pub fn new(now: Duration) -> Self {
         Self { left: REFUSED_ROWS_MAX, grown_at: now }
+    }
+
+    /// Writes it, for the daemon's next life.
+    pub fn carry(&self, writer: &mut Writer) {
+        writer.u32(self.left);
+        writer.time(self.grown_at);
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn carried(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Self { left: reader.u32()?.min(REFUSED_ROWS_MAX), grown_at: reader.time()? })
     }
 
     /// Takes one row, if any is left.

@@ -52,8 +52,11 @@ impl Session {
         answers
     }
 
-    /// The daemon stops.
+    /// The daemon stops, and the connection with it.
     pub fn on_stop(&mut self) {
+        if self.answers.is_empty() && self.agent_is_one_of(&TALKERS) {
+            self.out.push(&reply::show_message("The pool restarts: connect again"));
+        }
         let rules = &self.terms.port.rules;
         let agent = self.agent.to_lowercase();
         let follows = self.subscribed && !NOT_TO_BE_SENT_AWAY.iter().any(|name| agent.contains(name));

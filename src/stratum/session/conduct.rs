@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::bytes::fields::{Damaged, Reader, Writer};
 use crate::config::Rules;
 
 /// Least submits in a window that ends by time; fewer say nothing.
@@ -40,11 +41,36 @@ impl Conduct {
         Self { window_from: now, strange_from: now, ..Self::default() }
     }
 
+    /// Writes it, for the daemon's next life.
+    pub fn carry(&self, writer: &mut Writer) {
+        [self.submits, self.bad, self.failed_logins, self.strange].into_iter().for_each(|count| writer.u32(count));
+        let times = [self.window_from, self.login_from, self.login_pause, self.no_login_before, self.strange_from];
+        times.into_iter().for_each(|time| writer.time(time));
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn carried(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Self {
+            submits: reader.u32()?,
+            bad: reader.u32()?,
+            failed_logins: reader.u32()?,
+            strange: reader.u32()?,
+            window_from: reader.time()?,
+            login_from: reader.time()?,
+            login_pause: reader.time()?,
+            no_login_before: reader.time()?,
+            strange_from: reader.time()?,
+        })
+    }
+
     /// Notes a submit; true if too many of the window that it completes were bad. Windows follow one
     /// another, so that neither old merits nor old sins count for ever.
     pub fn submitted(&mut self, bad: bool, now: Duration, rules: &Rules) -> bool {
-        self.submits += 1;
-        self.bad += u32::from(bad);
+        self.submits = self.submits.saturating_add(1);
+        self.bad = self.bad.saturating_add(bad.into());
         let timed_out = now.saturating_sub(self.window_from) >= rules.invalid_window && self.submits >= SUBMITS_MIN;
         if self.submits < rules.invalid_window_shares && !timed_out {
             return false;
@@ -79,7 +105,7 @@ impl Conduct {
         if now.saturating_sub(self.strange_from) >= MINUTE {
             (self.strange_from, self.strange) = (now, 0);
         }
-        self.strange += 1;
+        self.strange = self.strange.saturating_add(1);
         self.strange > STRANGE_MAX
     }
 }

@@ -4,6 +4,7 @@
 mod allowance;
 pub mod answers;
 mod calls;
+pub mod carried;
 mod conduct;
 pub mod effects;
 mod judging;
@@ -408,6 +409,16 @@ impl Session {
     /// Whether a share has counted on this connection.
     pub fn has_worked(&self) -> bool {
         self.share_gap.is_some()
+    }
+
+    /// The miner's address.
+    pub fn address(&self) -> std::net::IpAddr {
+        self.peer.address
+    }
+
+    /// The number of its extranonce: no other session has it.
+    pub fn number(&self) -> u64 {
+        u32::from_be_bytes(self.extranonce1.bytes()).into()
     }
 
     /// The miner's software, as it named itself.

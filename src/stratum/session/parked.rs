@@ -7,13 +7,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::WORKERS_MAX;
+use super::carried::{Jobs, carried_jobs, carry_jobs, difficulty, text};
+use super::effects::Terms;
 use super::pending::SentJob;
 use super::start::Start;
+use crate::bytes::fields::{Damaged, Reader, Writer};
 use crate::bytes::hex;
 use crate::bytes::sha256::sha256;
 use crate::difficulty::Difficulty;
 use crate::work::duplicates::Duplicates;
-use crate::work::extranonce::Lease;
+use crate::work::extranonce::{Extranonces, Lease};
+use crate::work::job::Job;
 
 /// Most sessions kept per coin; at it the oldest goes.
 pub const PARKED_MAX: usize = 20_000;
@@ -91,6 +96,66 @@ impl Parked {
         let until = now + window;
         table.sessions.insert(id, (kept, until));
         table.order.push_back((id, until));
+    }
+
+    /// Writes the sessions, for the daemon's next life, and says which jobs belong to them.
+    pub fn carry(&self, writer: &mut Writer) -> Vec<Arc<Job>> {
+        let table = self.0.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_there =
+            |(id, until): &&(SessionId, Duration)| table.sessions.get(id).is_some_and(|(_, parked)| parked == until);
+        let places: Vec<_> = table.order.iter().filter(is_there).collect();
+        let mut jobs = Vec::new();
+        writer.list(places.into_iter(), |writer, (id, until)| {
+            let Some((kept, _)) = table.sessions.get(id) else { return };
+            writer.raw(id);
+            writer.time(*until);
+            writer.raw(&kept.extranonce1.bytes());
+            writer.u8(kept.extranonce2_bytes);
+            kept.duplicates.carry(writer);
+            carry_jobs(&kept.jobs, &kept.extranonce1, writer);
+            jobs.extend(kept.jobs.iter().map(|sent| Arc::clone(&sent.job)));
+            writer.f64(kept.difficulty.get());
+            kept.start.carry(writer);
+            writer.u32(kept.version_mask);
+            writer.list(kept.workers.iter(), |writer, worker| writer.text(worker));
+        });
+        jobs
+    }
+
+    /// Reads sessions that the daemon's last life had parked. `terms` are those of any port of the coin with
+    /// the size of extranonce2 that a session has.
+    ///
+    /// # Errors
+    /// They are damaged.
+    pub fn carried<'t>(
+        &self,
+        reader: &mut Reader<'_>,
+        terms: impl Fn(u8) -> &'t Arc<Terms>,
+        extranonces: &Arc<Extranonces>,
+        jobs: &Jobs,
+    ) -> Result<(), Damaged> {
+        for _ in 0..reader.count(PLACES_MAX)? {
+            let (id, until): (SessionId, Duration) = (reader.array()?, reader.time()?);
+            let lease = extranonces.lease_again(reader.array()?);
+            let lease = lease.ok_or_else(|| reader.damaged("an extranonce that nobody else has"))?;
+            let extranonce1 = Arc::new(lease);
+            let extranonce2_bytes = reader.u8()?;
+            let terms = terms(extranonce2_bytes);
+            let kept = Kept {
+                duplicates: Duplicates::carried(reader, terms.memory.keys.clone())?,
+                jobs: carried_jobs(reader, terms, (&extranonce1, extranonce2_bytes), jobs, JOBS_KEPT_MAX)?,
+                extranonce1,
+                extranonce2_bytes,
+                difficulty: difficulty(reader)?,
+                start: Start::carried(reader)?,
+                version_mask: reader.u32()?,
+                workers: reader.list::<Arc<str>, Vec<_>>(WORKERS_MAX, text)?.into(),
+            };
+            let mut table = self.0.table.lock().unwrap_or_else(PoisonError::into_inner);
+            table.sessions.insert(id, (kept, until));
+            table.order.push_back((id, until));
+        }
+        Ok(())
     }
 
     /// Takes a session up again, once.

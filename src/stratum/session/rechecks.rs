@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Session;
 use super::answers::Ticket;
 use super::effects::{Effect, Moment};
+use crate::bytes::fields::{Damaged, Reader, Writer};
 use crate::stratum::counters::Counters;
 use crate::worker::directory::Answer;
 
@@ -27,6 +28,16 @@ impl Rechecks {
     /// None yet.
     pub(super) fn new(now: Duration) -> Self {
         Self { next: FIRST_TICKET, asked: Vec::new(), last: now }
+    }
+
+    /// Writes it, for the daemon's next life. What was asked for is asked again when it is due.
+    pub(super) fn carry(&self, writer: &mut Writer) {
+        writer.time(self.last);
+    }
+
+    /// Reads it.
+    pub(super) fn carried(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Self::new(reader.time()?))
     }
 
     /// Takes a look-up off the list.

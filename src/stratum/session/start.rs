@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::effects::Moment;
+use crate::bytes::fields::{Damaged, Reader, Writer};
 use crate::config::StartFrom;
 use crate::difficulty::Difficulty;
 use crate::stratum::password::Wishes;
@@ -52,6 +53,23 @@ pub struct Start {
 impl Start {
     /// As the port says.
     pub const PORT: Start = Start { source: Source::Port, fixed: false };
+
+    /// Writes it, for the daemon's next life.
+    pub(super) fn carry(self, writer: &mut Writer) {
+        let number = Self::SOURCES.iter().position(|source| *source == self.source).unwrap_or(0);
+        writer.u8(u8::try_from(number).unwrap_or(0));
+        writer.bool(self.fixed);
+    }
+
+    /// Reads it.
+    pub(super) fn carried(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let source = Self::SOURCES.get(usize::from(reader.u8()?)).copied();
+        Ok(Self { source: source.ok_or_else(|| reader.damaged("a source"))?, fixed: reader.bool()? })
+    }
+
+    /// The sources by the numbers they are carried under: they stay what they are.
+    const SOURCES: [Source; 6] =
+        [Source::Port, Source::Agent, Source::Remembered, Source::Suggested, Source::Database, Source::Password];
 
     /// Whether the difficulty is not adjusted to the miner.
     pub fn is_fixed(self) -> bool {

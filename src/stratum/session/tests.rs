@@ -1,5 +1,6 @@
 //! The session without a socket: lines in, bytes and effects out.
 
+mod carried;
 mod judging;
 mod limits;
 mod stage;

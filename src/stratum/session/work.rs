@@ -15,7 +15,7 @@ use crate::work::vardiff::Estimator;
 
 /// Jobs remembered per connection, with the difficulty they were sent with. A share for an older
 /// one is refused as unknown.
-const JOBS_MAX: usize = 16;
+pub(super) const JOBS_MAX: usize = 16;
 /// An increase of the difficulty by this factor ends the work before it.
 const CLEAN_RATIO: f64 = 4.0;
 /// How often the difficulty of a connection is looked at without a flood of shares.
