@@ -102,10 +102,31 @@ async fn a_row_whose_fate_cannot_be_told_is_left_alone() {
     std::fs::write(&file, bytes).unwrap();
     let ledger = open(dir.path(), &config());
     let fates = replay::replay(&ledger, rows).await.unwrap().unwrap();
-    assert!(
-        fates.iter().all(|(_, fate)| matches!(fate, Fate::Unknown(why) if why.contains("cannot be read"))),
-        "{fates:?}"
-    );
+    assert!(matches!(&fates[0].1, Fate::Unknown(why) if why.contains("cannot be read")), "{fates:?}");
+    assert_eq!(fates[1], (5, Fate::Already(8)), "that one is there for all to see");
+}
+
+/// A replay that was cut off and was never asked about again must not stand in the way of all later ones.
+#[tokio::test]
+async fn a_row_whose_fate_is_not_kept_any_more_does_not_hide_that_of_others() {
+    let (dir, ledger, sink) = poisoned().await;
+    let rows = lines(dir.path());
+    replay::begin(dir.path(), &[(rows[0].clone(), rows[0].clone())], 6, T0).unwrap();
+    append_shares(&ledger, 300);
+    let draining = Draining::start(&ledger, &sink);
+    sink.wait_position(306).await;
+    draining.stop().await;
+    ledger.close();
+    drop(ledger);
+    assert!(segment_files(dir.path()).len() > 1);
+    std::fs::remove_file(segment_files(dir.path()).remove(0)).unwrap();
+    let ledger = open(dir.path(), &config());
+    for known in [Fate::Replayed(307), Fate::Already(307)] {
+        let fates = replay::replay(&ledger, rows.clone()).await.unwrap().unwrap();
+        assert!(matches!(&fates[0].1, Fate::Unknown(why) if why.contains("not kept")), "{fates:?}");
+        assert_eq!(fates[1], (5, known));
+    }
+    assert_eq!(ledger.status().written, 307);
 }
 
 #[tokio::test]
