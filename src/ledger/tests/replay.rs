@@ -6,6 +6,7 @@ use super::super::memory_sink::MemorySink;
 use super::super::mended::{self, Line};
 use super::super::quarantine::QUARANTINE_FILE;
 use super::super::replay::{self, Fate, Memory, REPLAYED_FILE, Request};
+use super::super::status::DrainState;
 use super::*;
 
 /// A spool of six events, of which 2 and 5 are in quarantine.
@@ -127,6 +128,31 @@ async fn a_row_whose_fate_is_not_kept_any_more_does_not_hide_that_of_others() {
         assert_eq!(fates[1], (5, known));
     }
     assert_eq!(ledger.status().written, 307);
+}
+
+/// The line may have reached the file, and so be replayed, though writing it failed.
+#[tokio::test]
+async fn a_row_that_may_be_in_quarantine_is_not_stored_even_if_the_table_takes_it_by_now() {
+    let (dir, sink) = (tempfile::tempdir().unwrap(), MemorySink::new());
+    let ledger = open(dir.path(), &config());
+    append_shares(&ledger, 3);
+    ledger.wait_synced(3).await;
+    // Takes every line and cannot bring it to a disk.
+    let file = dir.path().join(QUARANTINE_FILE);
+    std::os::unix::fs::symlink("/dev/null", &file).unwrap();
+    sink.refuse(|entry| entry.seq == 2);
+    let draining = Draining::start(&ledger, &sink);
+    until(&ledger, |status| matches!(&status.drain, DrainState::Held(text) if text.contains("cannot be written")))
+        .await;
+    sink.refuse(|_| false);
+    let alive = sink.keep_alives();
+    until(&ledger, |_| sink.keep_alives() > alive + 3 || sink.position() > 1).await;
+    assert_eq!(sink.position(), 1, "however often it is tried");
+    std::fs::remove_file(&file).unwrap();
+    sink.wait_position(3).await;
+    draining.stop().await;
+    assert_eq!(sink.rows().iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(lines(dir.path()).iter().map(|line| line.seq).collect::<Vec<_>>(), [2]);
 }
 
 #[tokio::test]
