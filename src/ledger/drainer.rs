@@ -268,6 +268,9 @@ impl<S: Sink> Drainer<S> {
     /// Commits the front of the line, or narrows down what is refused in it; true if the sink has
     /// stored something.
     async fn commit_front(&mut self) -> Result<bool, DrainState> {
+        if self.finish_quarantine().await? {
+            return Ok(true);
+        }
         let through = *self.ledger.shared.synced.borrow();
         let count = self.choose(through).await?;
         let old = self.cursor;

@@ -28,12 +28,15 @@ pub(super) struct Refused {
     pub in_a_row: u32,
     /// So many of them pause the drain.
     pub in_a_row_max: u32,
+    /// On its way to quarantine when the file failed, and why it goes there: its line may be in the file
+    /// all the same, and a replay would put it in.
+    pub unfinished: Option<(Entry, String)>,
 }
 
 impl Refused {
     /// Nothing is known.
     pub(super) fn none() -> Self {
-        Self { quarantined: BTreeSet::new(), in_a_row: 0, in_a_row_max: QUARANTINE_STREAK_MAX }
+        Self { quarantined: BTreeSet::new(), in_a_row: 0, in_a_row_max: QUARANTINE_STREAK_MAX, unfinished: None }
     }
 
     /// Rows were stored: the fault lay in those before them.
@@ -114,6 +117,21 @@ impl<S: Sink> Drainer<S> {
         if self.refused.in_a_row >= self.refused.in_a_row_max {
             return Err(self.paused(&reason));
         }
+        self.set_aside(entry, reason).await
+    }
+
+    /// Ends what a failing quarantine file has left unfinished, before anything else is sent: also if the
+    /// database would take the row by now. True if there was something.
+    pub(super) async fn finish_quarantine(&mut self) -> Result<bool, DrainState> {
+        match self.refused.unfinished.take() {
+            Some((entry, reason)) => self.set_aside(entry, reason).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Brings a row to quarantine and moves the position over it.
+    async fn set_aside(&mut self, entry: Entry, reason: String) -> Result<(), DrainState> {
+        let (old, new) = (self.cursor, entry.seq);
         self.quarantine(entry, reason.clone()).await?;
         // From here on it is never sent, whatever becomes of this commit.
         self.doubt = Some(new);
@@ -126,7 +144,8 @@ impl<S: Sink> Drainer<S> {
         let seq = entry.seq;
         tracing::error!(spool = %self.ledger.spool(), seq, reason, "the database can never store this row: it goes to quarantine");
         let dir = self.ledger.shared.dir.clone();
-        let written = tokio::task::spawn_blocking(move || quarantine::append(&dir, &entry, &reason)).await;
+        let (line, why) = (entry.clone(), reason.clone());
+        let written = tokio::task::spawn_blocking(move || quarantine::append(&dir, &line, &why)).await;
         match written {
             Ok(Ok(())) => {
                 self.refused.quarantined.insert(seq);
@@ -134,9 +153,12 @@ impl<S: Sink> Drainer<S> {
                 self.ledger.shared.counters.quarantined.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
-            Ok(Err(error)) => Err(DrainState::Held(format!(
-                "row {seq} must go to quarantine, but its file cannot be written: {error}"
-            ))),
+            Ok(Err(error)) => {
+                self.refused.unfinished = Some((entry, reason));
+                Err(DrainState::Held(format!(
+                    "row {seq} must go to quarantine, but its file cannot be written: {error}"
+                )))
+            }
             Err(_) => Err(shutting_down()),
         }
     }

@@ -180,15 +180,41 @@ fn remember(dir: &Path, notes: &[Note]) -> io::Result<()> {
 }
 
 /// Finds out what became of rows whose replay was begun, and remembers it. Those whose fate cannot be
-/// told stay as they are; the text says why. `synced`: what is on the disk; what is only written may
-/// still be lost.
+/// told stay as they are, and keep no others from being told; the text says why. `synced`: what is on the
+/// disk; what is only written may still be lost.
 pub(super) fn resolve(dir: &Path, memory: &mut Memory, synced: u64, now: u64) -> io::Result<Option<String>> {
     let Some(after) = memory.open.values().map(|begun| begun.after).min() else { return Ok(None) };
+    let (found, unseen) = look_for(dir, memory, after)?;
+    let is_told = |begun: &Begun| match found.get(&begun.seq) {
+        Some(&number) => number <= synced,
+        None => unseen.as_ref().is_none_or(|unseen| unseen.through <= begun.after),
+    };
+    let note = |begun: &Begun| match found.get(&begun.seq) {
+        Some(&number) => Note::Done { seq: begun.seq, r#as: number, at: now },
+        None => Note::Void { seq: begun.seq, at: now },
+    };
+    let notes: Vec<Note> = memory.open.values().filter(|begun| is_told(begun)).map(note).collect();
+    remember(dir, &notes)?;
+    memory.open.retain(|_, begun| !is_told(begun));
+    memory.done.extend(found.into_iter().filter(|(_, number)| *number <= synced));
+    let why =
+        unseen.map_or_else(|| "it is written, but not yet on the disk: ask again".to_owned(), |unseen| unseen.why);
+    Ok((!memory.open.is_empty()).then_some(why))
+}
+
+/// A part of the spool that was not seen.
+struct Unseen {
+    /// The last event of it.
+    through: u64,
+    why: String,
+}
+
+/// Looks behind event `after` for rows whose replay was begun: their numbers, and what could not be seen,
+/// if anything.
+fn look_for(dir: &Path, memory: &Memory, after: u64) -> io::Result<(BTreeMap<u64, u64>, Option<Unseen>)> {
     let files = SpoolFiles::open(dir).map_err(io::Error::other)?;
-    if files.segments()?.first().is_none_or(|oldest| oldest.first_seq > after + 1) {
-        return Ok(Some(format!("events behind {after} are not kept any more, so it cannot be told")));
-    }
     let mut found: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut unseen: Option<Unseen> = None;
     let mut walk = files.walk(after + 1)?;
     while let Some(step) = walk.step()? {
         match step {
@@ -197,29 +223,25 @@ pub(super) fn resolve(dir: &Path, memory: &mut Memory, synced: u64, now: u64) ->
                 found.extend(row.map(|begun| (begun.seq, entry.seq)));
             }
             Step::Hole(place) if place.last_seq > after => {
-                return Ok(Some(format!(
+                let why = format!(
                     "events {} to {} cannot be read ({} at byte {}), so it cannot be told",
                     place.first_seq,
                     place.last_seq,
                     place.path.display(),
                     place.offset
-                )));
+                );
+                unseen = Some(Unseen { through: place.last_seq, why });
             }
             _ => {}
         }
     }
-    let is_open = |seq: &u64| found.get(seq).is_some_and(|&number| number > synced);
-    let told = memory.open.keys().filter(|seq| !is_open(seq));
-    let notes: Vec<Note> = told
-        .map(|&seq| match found.get(&seq) {
-            Some(&number) => Note::Done { seq, r#as: number, at: now },
-            None => Note::Void { seq, at: now },
-        })
-        .collect();
-    remember(dir, &notes)?;
-    memory.open.retain(|seq, _| is_open(seq));
-    memory.done.extend(found.into_iter().filter(|(_, number)| *number <= synced));
-    Ok((!memory.open.is_empty()).then(|| "it is written, but not yet on the disk: ask again".to_owned()))
+    // After the walk: what is kept now was there all the while, because the oldest goes first.
+    let through = files.segments()?.first().map_or(u64::MAX, |oldest| oldest.first_seq.saturating_sub(1));
+    if through > unseen.as_ref().map_or(after, |unseen| unseen.through) {
+        unseen =
+            Some(Unseen { through, why: format!("events behind {after} are not kept any more, so it cannot be told") });
+    }
+    Ok((found, unseen))
 }
 
 /// Notes rows that are about to be appended.

@@ -15,7 +15,8 @@ use crate::ledger::sink::SpoolId;
 const SWAP_CANDIDATES: u32 = 32;
 
 /// Records the candidate whose row was just stored as `share_id`. A candidate that is stored again,
-/// after an operator rewound the spool, gets a new row and starts over.
+/// after an operator rewound the spool, gets a new row and starts over; after one adopted a spool from an
+/// older backup, another candidate may have the number.
 pub async fn record(
     conn: &mut Conn,
     (spool, seq, time): (SpoolId, u64, u64),
@@ -26,7 +27,8 @@ pub async fn record(
     let sql = "INSERT INTO mpos_stratum_block (spool_id, seq, share_id, height, hash, coinbase_txid, header_time, \
                worker, accepted_time, stored_at) VALUES (:spool, :seq, :share_id, :height, :hash, :txid, :header_time, \
                :worker, :time, UTC_TIMESTAMP(3)) \
-               ON DUPLICATE KEY UPDATE share_id = :share_id, hash = :hash, stored_at = UTC_TIMESTAMP(3), \
+               ON DUPLICATE KEY UPDATE share_id = :share_id, height = :height, hash = :hash, coinbase_txid = :txid, \
+               header_time = :header_time, worker = :worker, accepted_time = :time, stored_at = UTC_TIMESTAMP(3), \
                node_hash = '', verdict = 'pending', verdict_at = NULL, reason = '', share_row = 'present'";
     let values = params! {
         "spool" => spool.to_string(),

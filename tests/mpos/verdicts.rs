@@ -1,11 +1,12 @@
 //! Verdicts that correct earlier ones: two columns of one row, found by its id.
 
-use mpos_stratum::ledger::record::{Entry, Event};
+use mpos_stratum::ledger::decision::Position;
+use mpos_stratum::ledger::record::{Entry, Event, ShareRecord};
 use mpos_stratum::ledger::sink::Sink;
 
 use crate::shares::row;
 use crate::support::mariadb::ShareRow;
-use crate::{ANY, SPOOL, candidate, database, display, entry, verdict};
+use crate::{ANY, SPOOL, TIME, candidate, database, display, entry, verdict};
 
 #[tokio::test]
 async fn later_verdicts_change_two_columns_and_only_of_their_row() {
@@ -50,4 +51,26 @@ async fn a_verdict_touches_no_other_block() {
     sink.commit(&[entry(1, candidate([0x11; 32])), verdict(2, 1, [0x22; 32], true)], 0, 2).await.unwrap();
     assert_eq!(db.rows("other_block").await[0].upstream_result.as_deref(), Some("N"));
     assert_eq!(db.query::<String>("other_block", "SELECT verdict FROM mpos_stratum_block").await, ["pending"]);
+}
+
+/// As it comes when a spool was put back from an older backup and adopted.
+#[tokio::test]
+async fn another_candidate_under_an_old_number_is_recorded_in_full() {
+    let (db, mut sink) = database("again").await;
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
+    sink.commit(&[entry(1, candidate([0x11; 32])), verdict(2, 1, [0x11; 32], true)], 0, 2).await.unwrap();
+    let found = Position { spool: SPOOL.to_string(), seq: 2 };
+    sink.settle(SPOOL, Some(&found), 0).await.unwrap();
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
+    let mut other = ShareRecord { worker: "Carol.finder".into(), height: 101, ..candidate([0x22; 32]) };
+    let facts = other.candidate.as_mut().unwrap();
+    (facts.header_time, facts.coinbase_txid) = (facts.header_time + 5, [4; 32]);
+    let header_time = facts.header_time;
+    sink.commit(&[Entry { time: TIME + 7, ..entry(1, other) }], 0, 1).await.unwrap();
+    let sql = "SELECT share_id, height, worker, hash FROM mpos_stratum_block";
+    let blocks: Vec<(u64, u32, String, String)> = db.query("again", sql).await;
+    assert_eq!(blocks, [(2, 101, "Carol.finder".to_owned(), display(0x22))]);
+    let sql = "SELECT coinbase_txid, header_time, accepted_time, verdict FROM mpos_stratum_block";
+    let blocks: Vec<(String, u32, u64, String)> = db.query("again", sql).await;
+    assert_eq!(blocks, [(display(4), header_time, TIME + 7, "pending".to_owned())]);
 }

@@ -6,6 +6,7 @@ use super::super::memory_sink::MemorySink;
 use super::super::mended::{self, Line};
 use super::super::quarantine::QUARANTINE_FILE;
 use super::super::replay::{self, Fate, Memory, REPLAYED_FILE, Request};
+use super::super::status::DrainState;
 use super::*;
 
 /// A spool of six events, of which 2 and 5 are in quarantine.
@@ -102,10 +103,56 @@ async fn a_row_whose_fate_cannot_be_told_is_left_alone() {
     std::fs::write(&file, bytes).unwrap();
     let ledger = open(dir.path(), &config());
     let fates = replay::replay(&ledger, rows).await.unwrap().unwrap();
-    assert!(
-        fates.iter().all(|(_, fate)| matches!(fate, Fate::Unknown(why) if why.contains("cannot be read"))),
-        "{fates:?}"
-    );
+    assert!(matches!(&fates[0].1, Fate::Unknown(why) if why.contains("cannot be read")), "{fates:?}");
+    assert_eq!(fates[1], (5, Fate::Already(8)), "that one is there for all to see");
+}
+
+/// A replay that was cut off and was never asked about again must not stand in the way of all later ones.
+#[tokio::test]
+async fn a_row_whose_fate_is_not_kept_any_more_does_not_hide_that_of_others() {
+    let (dir, ledger, sink) = poisoned().await;
+    let rows = lines(dir.path());
+    replay::begin(dir.path(), &[(rows[0].clone(), rows[0].clone())], 6, T0).unwrap();
+    append_shares(&ledger, 300);
+    let draining = Draining::start(&ledger, &sink);
+    sink.wait_position(306).await;
+    draining.stop().await;
+    ledger.close();
+    drop(ledger);
+    assert!(segment_files(dir.path()).len() > 1);
+    std::fs::remove_file(segment_files(dir.path()).remove(0)).unwrap();
+    let ledger = open(dir.path(), &config());
+    for known in [Fate::Replayed(307), Fate::Already(307)] {
+        let fates = replay::replay(&ledger, rows.clone()).await.unwrap().unwrap();
+        assert!(matches!(&fates[0].1, Fate::Unknown(why) if why.contains("not kept")), "{fates:?}");
+        assert_eq!(fates[1], (5, known));
+    }
+    assert_eq!(ledger.status().written, 307);
+}
+
+/// The line may have reached the file, and so be replayed, though writing it failed.
+#[tokio::test]
+async fn a_row_that_may_be_in_quarantine_is_not_stored_even_if_the_table_takes_it_by_now() {
+    let (dir, sink) = (tempfile::tempdir().unwrap(), MemorySink::new());
+    let ledger = open(dir.path(), &config());
+    append_shares(&ledger, 3);
+    ledger.wait_synced(3).await;
+    // Takes every line and cannot bring it to a disk.
+    let file = dir.path().join(QUARANTINE_FILE);
+    std::os::unix::fs::symlink("/dev/null", &file).unwrap();
+    sink.refuse(|entry| entry.seq == 2);
+    let draining = Draining::start(&ledger, &sink);
+    until(&ledger, |status| matches!(&status.drain, DrainState::Held(text) if text.contains("cannot be written")))
+        .await;
+    sink.refuse(|_| false);
+    let alive = sink.keep_alives();
+    until(&ledger, |_| sink.keep_alives() > alive + 3 || sink.position() > 1).await;
+    assert_eq!(sink.position(), 1, "however often it is tried");
+    std::fs::remove_file(&file).unwrap();
+    sink.wait_position(3).await;
+    draining.stop().await;
+    assert_eq!(sink.rows().iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(lines(dir.path()).iter().map(|line| line.seq).collect::<Vec<_>>(), [2]);
 }
 
 #[tokio::test]
