@@ -36,6 +36,7 @@ use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
 use crate::stratum::session::parked::Parked;
 use crate::stratum::stop::{Departures, Stop};
+use crate::stratum::turnstile::Turnstile;
 use crate::stratum::update_block::UpdateBlock;
 use crate::stratum::waves::Waves;
 use crate::work::board::JobBoard;
@@ -79,6 +80,8 @@ pub struct Shared {
     pub stop: watch::Receiver<Stop>,
     /// Who goes when.
     pub departures: Arc<Departures>,
+    /// The line of those who have not worked yet.
+    pub turnstile: Arc<Turnstile>,
     /// Connections go over to the next life of the daemon.
     pub hand_over: bool,
 }
@@ -145,6 +148,7 @@ impl CoinService {
                 counters: Arc::clone(&counters),
                 gate,
                 stop: shared.stop.clone(),
+                turnstile: Arc::clone(&shared.turnstile),
                 departures: Arc::clone(&shared.departures),
                 leaving: leaving.clone(),
             };

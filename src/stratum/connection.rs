@@ -38,6 +38,7 @@ use super::session::Session;
 use super::session::answers::Ticket;
 use super::session::effects::{CloseReason, Moment, Peer, Terms};
 use super::stop::{Departures, Stop, reached};
+use super::turnstile::{Pass, Turnstile};
 use super::waves::Waves;
 use super::wire::stream::{Ready, Stream};
 use crate::clock::Clock;
@@ -88,6 +89,8 @@ pub struct PortContext {
     pub gate: Arc<Gate>,
     /// How far the stop of the daemon has come.
     pub stop: watch::Receiver<Stop>,
+    /// The line of those who have not worked yet.
+    pub turnstile: Arc<Turnstile>,
     /// Who goes when.
     pub departures: Arc<Departures>,
     /// Where connections go that live on; `None`: nowhere, they end with the daemon.
@@ -95,15 +98,15 @@ pub struct PortContext {
 }
 
 /// Serves one connection to its end.
-pub async fn serve(tcp: TcpStream, remote: SocketAddr, entry: Entry, context: PortContext) {
+pub async fn serve(tcp: TcpStream, remote: SocketAddr, entry: Entry, context: PortContext, pass: Pass) {
     let counters = Arc::clone(&context.counters);
     Counters::count(&counters.connections);
-    welcome(Box::new(Arrival::new(tcp, entry)), remote, context).await;
+    welcome(Box::new(Arrival::new(tcp, entry)), remote, context, &pass).await;
     Counters::uncount(&counters.connections);
 }
 
 /// From the first byte to the end.
-async fn welcome(mut arrival: Box<Arrival>, remote: SocketAddr, context: PortContext) {
+async fn welcome(mut arrival: Box<Arrival>, remote: SocketAddr, context: PortContext, pass: &Pass) {
     let opened_at = context.clock.monotonic();
     let mut stop = context.stop.clone();
     // Most connections are long past their arrival: its state must not be part of theirs.
@@ -117,7 +120,7 @@ async fn welcome(mut arrival: Box<Arrival>, remote: SocketAddr, context: PortCon
             let Some(stream) = stream else { return };
             let session =
                 Session::new(Arc::clone(&context.terms), Peer { address }, context.extranonces.lease(), opened_at);
-            converse(stream, Connection::new(context, session, admission, &first), remote).await;
+            converse(stream, Connection::new(context, session, admission, &first), remote, pass).await;
         }
         Some(Err(turned)) => arrival::note(&context, remote.ip(), &turned),
         None => leave_early(*arrival, remote, &context).await,
@@ -125,10 +128,10 @@ async fn welcome(mut arrival: Box<Arrival>, remote: SocketAddr, context: PortCon
 }
 
 /// Serves a session on a stream to its end, or to the next life of the daemon.
-async fn converse(mut stream: Stream, mut connection: Connection, remote: SocketAddr) {
+async fn converse(mut stream: Stream, mut connection: Connection, remote: SocketAddr, pass: &Pass) {
     let encrypted = matches!(stream, Stream::Tls(_)).then(|| Arc::clone(&connection.context.counters));
     encrypted.iter().for_each(|counters| Counters::count(&counters.wire.encrypted));
-    let end = connection.run(&mut stream).await;
+    let end = connection.run(&mut stream, pass).await;
     encrypted.iter().for_each(|counters| Counters::uncount(&counters.wire.encrypted));
     let hurried = matches!(end, End::Stop) && connection.context.leaving.is_some();
     connection.carry_through(if hurried { LEAVE_TIMEOUT } else { CARRY_THROUGH_TIMEOUT }).await;
@@ -216,11 +219,14 @@ impl Connection {
         Moment { monotonic: self.context.clock.monotonic(), unix_secs: self.context.clock.unix_secs() }
     }
 
-    async fn run(&mut self, stream: &mut Stream) -> End {
+    async fn run(&mut self, stream: &mut Stream, pass: &Pass) -> End {
         let board = self.context.board.clone();
         // What rarely happens is waited for by futures that live as long as the connection: they
         // need not be set up again for every line.
         let mut newcomer = !self.session.has_worked();
+        if !newcomer {
+            pass.let_through();
+        }
         let news = if newcomer { self.context.waves.join(self.pin) } else { board.clone() };
         let mut new_board = pin!(next_board(news));
         self.catch_up(&Arc::clone(&board.borrow()));
@@ -281,6 +287,7 @@ impl Connection {
             }
             if newcomer && self.session.has_worked() {
                 newcomer = false;
+                pass.let_through();
                 new_board.set(next_board(board.clone()));
             }
             if self.session.waits_for_sync() {

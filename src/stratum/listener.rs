@@ -125,7 +125,7 @@ impl BoundPort {
         let mut stop = pin!(reached(&mut seen, Stop::Parting));
         let mut connections = JoinSet::new();
         for one in returning {
-            connections.spawn(resume(one, context.clone()));
+            connections.spawn(context.turnstile.behind(|pass| resume(one, context.clone(), pass)));
         }
         if matches!(self.socket, Socket::Bound(_)) {
             let has_work = tokio::select! {
@@ -148,7 +148,9 @@ impl BoundPort {
                     match accepted {
                     Ok((stream, remote)) => match arrival::let_in(&context, remote.ip()) {
                         Ok(entry) => {
-                            connections.spawn(serve(stream, remote, entry, context.clone()));
+                            let context = context.clone();
+                            let turnstile = Arc::clone(&context.turnstile);
+                            connections.spawn(turnstile.behind(|pass| serve(stream, remote, entry, context, pass)));
                         }
                         Err(turned) => refuse(&context, remote.ip(), &turned, &mut refusals),
                     },

@@ -22,6 +22,7 @@ pub mod reply;
 pub mod request;
 pub mod session;
 pub mod stop;
+pub mod turnstile;
 pub mod update_block;
 pub mod waves;
 pub mod wire;

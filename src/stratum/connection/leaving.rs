@@ -12,6 +12,7 @@ use super::{Connection, PortContext, converse, welcome};
 use crate::stratum::arrival::Arrival;
 use crate::stratum::counters::Counters;
 use crate::stratum::leaving::{Arriving, Leaving, Returned, Returning, Running, carry_session};
+use crate::stratum::turnstile::Pass;
 use crate::stratum::wire::stream::Stream;
 
 impl Connection {
@@ -56,14 +57,14 @@ async fn send(
 }
 
 /// Serves a connection of the daemon's last life to its end.
-pub async fn resume(returning: Returning, context: PortContext) {
+pub async fn resume(returning: Returning, context: PortContext, pass: Pass) {
     let Returning { socket, remote, state } = returning;
     let counters = std::sync::Arc::clone(&context.counters);
     Counters::count(&counters.connections);
     match stream(socket).map(|tcp| (tcp, context.gate.guard.enter())) {
         Ok((tcp, Ok(admission))) => match state {
             Returned::Arriving(arriving) => {
-                welcome(Box::new(Arrival::again(tcp, admission, arriving)), remote, context).await;
+                welcome(Box::new(Arrival::again(tcp, admission, arriving)), remote, context, &pass).await;
             }
             Returned::Session(running) => {
                 let Running { session, limited, unread, pace, slowed_until } = *running;
@@ -71,7 +72,7 @@ pub async fn resume(returning: Returning, context: PortContext) {
                 admission.count_again(limited);
                 let mut connection = Connection::new(context, session, admission, &unread);
                 connection.turns = Turns::again((pace, slowed_until));
-                converse(Stream::Plain(tcp), connection, remote).await;
+                converse(Stream::Plain(tcp), connection, remote, &pass).await;
             }
         },
         Ok((_, Err(refused))) => {

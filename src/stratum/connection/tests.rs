@@ -130,13 +130,14 @@ async fn pool(algorithm: Algorithm) -> Pool {
         gate,
         stop: stop_seen,
         departures: Arc::default(),
+        turnstile: Arc::default(),
         leaving: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, remote) = listener.accept().await.unwrap();
     let entry = arrival::let_in(&context, remote.ip()).unwrap();
-    let connection = tokio::spawn(serve(stream, remote, entry, context));
+    let connection = tokio::spawn(serve(stream, remote, entry, context, Pass::default()));
     Pool { client: BufReader::new(client), connection, board, _stop: stop, asked, desk, hashers }
 }
 
