@@ -3,6 +3,7 @@
 mod algo;
 mod audit;
 mod check;
+mod doctor;
 mod import;
 mod notify;
 mod run;
@@ -36,7 +37,8 @@ First steps:
      holds every coin's profile and payout address against its nodes.
   4. mpos-stratum run --config /etc/mpos-stratum/config.toml
 
-When something looks wrong: `spool status`, `spool verify` and `audit` explain it and change nothing.
+When something looks wrong: `doctor` looks at everything and names the remedies; `spool status`, `spool verify` and
+`audit` explain it in detail. None of them changes anything.
 
 Exit codes: 0 good, 1 a check found something, 64 command line, 69 something needed at start is missing, 70 a bug, 78 configuration.";
 
@@ -67,6 +69,8 @@ enum Command {
     Spool(spool::Arguments),
     /// Compare what miners were told with what MPOS has, and explain every difference
     Audit(audit::Arguments),
+    /// Look at everything that can be wrong between MPOS, its database, wallet, nodes and this daemon
+    Doctor(doctor::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -87,6 +91,7 @@ pub fn main() -> Exit {
             Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(&arguments),
         },
         Err(error) => {
             // If even that cannot be written there is nobody left to tell.

@@ -11,6 +11,7 @@ mod agreement;
 mod backoff;
 pub mod bell;
 pub mod chain;
+pub mod checkup;
 mod connection;
 pub mod error;
 mod longpoll;

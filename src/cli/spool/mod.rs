@@ -4,7 +4,7 @@ mod decide;
 mod dump;
 mod replay;
 mod resume;
-mod situation;
+pub(super) mod situation;
 mod status;
 mod verify;
 
@@ -128,7 +128,7 @@ impl Target {
     }
 }
 
-fn places(config: &Config) -> Vec<Place> {
+pub(super) fn places(config: &Config) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for coin in &config.coins {
         let dir = spool_dir(&config.daemon.state_dir, &coin.mpos);
