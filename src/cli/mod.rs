@@ -35,7 +35,9 @@ First steps:
      lists everything that is wrong at once, or shows how the configuration was understood.
   3. mpos-stratum check --online --config /etc/mpos-stratum/config.toml
      holds every coin's profile and payout address against its nodes.
-  4. mpos-stratum run --config /etc/mpos-stratum/config.toml
+  4. mpos-stratum doctor --config /etc/mpos-stratum/config.toml --mpos /srv/mpos/include/config/global.inc.php
+     looks at everything else between MPOS, database, wallet and nodes.
+  5. mpos-stratum run --config /etc/mpos-stratum/config.toml
 
 When something looks wrong: `doctor` looks at everything and names the remedies; `spool status`, `spool verify` and
 `audit` explain it in detail. None of them changes anything.
