@@ -60,15 +60,15 @@ impl Pool {
         let wallet = CoinNode::start(Says { owns, ..Says::default() }).await;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let pool = Self { db, node, wallet, port, dir: tempfile::tempdir().unwrap() };
-        pool.write_config("");
+        pool.write_config();
         pool.write_php("");
         pool.shares(&["alice.rig", "bob.rig", "alice.rig"], 100);
         pool.drain().await;
         pool
     }
 
-    /// The configuration, with further keys of `[coin.ledger]`.
-    pub fn write_config(&self, ledger: &str) {
+    /// The configuration.
+    pub fn write_config(&self) {
         let socket = self.db.socket().display().to_string();
         let (node, port) = (self.node.port(), self.port);
         let text = format!(
@@ -78,7 +78,7 @@ impl Pool {
              [[coin.node]]\nurl = \"http://127.0.0.1:{node}\"\nuser = \"pool\"\npassword = \"pool-secret\"\n\
              [[coin.port]]\nlisten = \"127.0.0.1:{port}\"\ndifficulty = 1024\n[coin.mpos]\nsocket = \"{socket}\"\n\
              user = \"mpos_stratum\"\npassword = \"change-me\"\ndatabase = \"{DATABASE}\"\n[coin.ledger]\nsegment_mib = 1\n\
-             spool_mib_max = 4\n{ledger}"
+             spool_mib_max = 4\n"
         );
         std::fs::write(self.config_path(), text).unwrap();
         self.chmod(0o600);

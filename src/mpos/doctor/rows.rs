@@ -8,7 +8,7 @@ use super::{Line, Seen};
 pub const NEWEST_MAX: u32 = 500;
 
 /// So many rows in ten minutes keep MPOS's statistics cron, which comes every minute, busy for a minute.
-pub const BUSY_ROWS: u64 = 600_000;
+pub const BUSY_ROWS: i64 = 600_000;
 
 /// A row.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +42,7 @@ pub async fn newest(line: &mut Line) -> Seen<Vec<Row>> {
 /// no such row.
 pub async fn busy_secs(line: &mut Line) -> Seen<Option<i64>> {
     let sql = "SELECT TIMESTAMPDIFF(SECOND, time, NOW()) FROM shares \
-               WHERE id > 0 AND id <= (SELECT MAX(id) FROM shares) - ? ORDER BY id DESC LIMIT 1";
+               WHERE id > 0 AND id <= (SELECT CAST(MAX(id) AS SIGNED) FROM shares) - ? ORDER BY id DESC LIMIT 1";
     Ok(line.ask::<i64>(sql, (BUSY_ROWS,)).await?.into_iter().next())
 }
 
