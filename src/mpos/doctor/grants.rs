@@ -252,7 +252,8 @@ mod tests {
             assert!(!grants[0].written.contains("01"));
         }
         let narrow = vec![parse("GRANT SELECT (`id`, `username`) ON `pool`.`accounts` TO `u`@`%`").unwrap()];
-        let unmet = missing(&all(), &narrow);
+        let needs = all();
+        let unmet = missing(&needs, &narrow);
         assert!(unmet.iter().any(|need| need.table == "accounts") && superfluous(&all(), &narrow).is_empty());
         let statement = unmet.iter().find(|need| need.table == "accounts").unwrap().statement("'u'@'%'");
         assert_eq!(statement, "GRANT SELECT (id, username, is_locked) ON pool.accounts TO 'u'@'%';");
