@@ -222,7 +222,7 @@ fn first_after(files: &SpoolFiles, seq: u64) -> std::io::Result<Option<u64>> {
 pub(super) fn told(files: &SpoolFiles) -> Seen<Told> {
     let words = |error: std::io::Error| format!("{}: {error}", files.dir().display());
     let segments = files.segments().map_err(words)?;
-    let first = segments.iter().rev().take(SEGMENTS_OF_ROWS).last().map_or(1, |segment| segment.first_seq);
+    let first = segments.iter().rev().take(SEGMENTS_OF_ROWS).next_back().map_or(1, |segment| segment.first_seq);
     let mut walk = files.walk(first).map_err(words)?;
     let mut told = Told { shares: HashMap::new(), since: u64::MAX };
     while let Some(step) = walk.step().map_err(words)? {

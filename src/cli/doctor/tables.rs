@@ -53,6 +53,7 @@ const SHARES_MANY: u64 = 10_000_000;
 const ARCHIVE_MANY: u64 = 100_000_000;
 
 /// What a column must be.
+#[derive(Clone, Copy)]
 struct Shape {
     table: &'static str,
     column: &'static str,
