@@ -32,7 +32,7 @@
 //! | 3 | [`stratum`] | lines, requests, the session (no I/O), connection and listener around it | SQL, RPC |
 //! | 3 | [`ledger`] | share records, the spool on disk, the drainer | SQL, sockets |
 //! | 3 | [`node`] | the coin's nodes: RPC, tip and template, block submission | miners |
-//! | 4 | [`mpos`] | the only SQL: share sink, schema check, worker source | stratum |
+//! | 4 | [`mpos`] | the only SQL: share sink, schema check, worker source, what audit and doctor ask | stratum |
 //! | 5 | [`service`] | one coin assembled; start, stop, service manager | |
 //! | 6 | [`cli`] | one file per command | |
 //! | any | [`config`] | the file into checked, typed values | |

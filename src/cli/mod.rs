@@ -3,6 +3,7 @@
 mod algo;
 mod audit;
 mod check;
+mod doctor;
 mod generate;
 mod import;
 mod notify;
@@ -35,9 +36,12 @@ First steps:
      lists everything that is wrong at once, or shows how the configuration was understood.
   3. mpos-stratum check --online --config /etc/mpos-stratum/config.toml
      holds every coin's profile and payout address against its nodes.
-  4. mpos-stratum run --config /etc/mpos-stratum/config.toml
+  4. mpos-stratum doctor --config /etc/mpos-stratum/config.toml --mpos /srv/mpos/include/config/global.inc.php
+     looks at everything else between MPOS, database, wallet and nodes.
+  5. mpos-stratum run --config /etc/mpos-stratum/config.toml
 
-When something looks wrong: `spool status`, `spool verify` and `audit` explain it and change nothing.
+When something looks wrong: `doctor` looks at everything and names the remedies; `spool status`, `spool verify` and
+`audit` explain it in detail. None of them changes anything.
 
 Exit codes: 0 good, 1 a check found something, 64 command line, 69 something needed at start is missing, 70 a bug, 78 configuration.";
 
@@ -71,6 +75,8 @@ enum Command {
     /// Write the manual pages, and the completions for bash, zsh and fish, into a directory
     #[command(hide = true)]
     Generate(generate::Arguments),
+    /// Look at everything that can be wrong between MPOS, its database, wallet, nodes and this daemon
+    Doctor(doctor::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -92,6 +98,7 @@ pub fn main() -> Exit {
             Command::Spool(arguments) => spool::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),
             Command::Generate(arguments) => generate::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(&arguments),
         },
         Err(error) => {
             // If even that cannot be written there is nobody left to tell.

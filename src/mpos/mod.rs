@@ -5,6 +5,7 @@ mod beside;
 pub mod blocks;
 pub mod connect;
 pub mod cursor;
+pub mod doctor;
 pub mod hosts;
 pub mod limits;
 pub mod pool_worker;

@@ -90,7 +90,7 @@ impl Clocks {
 }
 
 /// The database said `theirs` at some moment of the time that the question took.
-fn difference(asked_ms: u64, took: Duration, theirs: u64) -> Option<Skew> {
+pub(super) fn difference(asked_ms: u64, took: Duration, theirs: u64) -> Option<Skew> {
     let half_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX) / 2;
     let ours = asked_ms.saturating_add(half_ms);
     // A slow answer says that much less.

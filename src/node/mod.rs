@@ -12,6 +12,7 @@ mod agreement;
 mod backoff;
 pub mod bell;
 pub mod chain;
+pub mod checkup;
 mod connection;
 mod early;
 pub mod error;

@@ -22,6 +22,7 @@ mod nomp;
 mod php;
 mod port;
 mod python;
+pub(super) mod settings;
 mod stratum_mining;
 #[cfg(test)]
 mod tests;

@@ -11,10 +11,10 @@ use super::port::{self, OldPort};
 use super::value::{Node, Settings, Value};
 
 /// `target_bits` of the classes that MPOS ships.
-const CLASSES: [(&str, u8); 7] =
+pub(super) const CLASSES: [(&str, u8); 7] =
     [("sha256d", 32), ("scrypt", 16), ("scryptn", 16), ("neoscrypt", 16), ("x11", 24), ("x13", 24), ("x15", 24)];
 /// What counts where MPOS's file says nothing: the file it is laid over.
-const DEFAULT_ALGORITHM: &str = "scrypt";
+pub(super) const DEFAULT_ALGORITHM: &str = "scrypt";
 const MPOS_OWN: &str = "MPOS's own matter; it goes on reading it";
 
 /// What MPOS's configuration says that a stratum server must know.

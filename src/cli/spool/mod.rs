@@ -5,7 +5,7 @@ mod dump;
 mod left;
 mod replay;
 mod resume;
-mod situation;
+pub(super) mod situation;
 mod status;
 mod verify;
 
@@ -131,7 +131,7 @@ impl Target {
     }
 }
 
-fn places(config: &Config) -> Vec<Place> {
+pub(super) fn places(config: &Config) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for coin in &config.coins {
         let dir = spool_dir(&config.daemon.state_dir, &coin.mpos);

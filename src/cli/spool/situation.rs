@@ -11,19 +11,19 @@ use crate::mpos::limits::{Limits, STATEMENT_TIMEOUT};
 use crate::service::{place, server_note};
 
 /// What the database says about the writer of `shares`.
-pub(super) struct Database {
+pub(in crate::cli) struct Database {
     /// The cursor's row.
-    pub(super) standing: Option<Standing>,
+    pub(in crate::cli) standing: Option<Standing>,
     /// The position kept for this spool after another one took over.
-    pub(super) kept: Option<u64>,
+    pub(in crate::cli) kept: Option<u64>,
     /// The server that said so.
-    pub(super) server: String,
+    pub(in crate::cli) server: String,
     /// Where this spool is at work when it is in its own place.
-    pub(super) place: String,
+    pub(in crate::cli) place: String,
 }
 
 /// Asks the database, on the server that the daemon writes to if one runs; the text says why it cannot be asked.
-pub(super) async fn ask(mpos: &Mpos, files: &SpoolFiles) -> Result<Database, String> {
+pub(in crate::cli) async fn ask(mpos: &Mpos, files: &SpoolFiles) -> Result<Database, String> {
     let in_use = server_note::of_daemon(files);
     let opened = connect::open_any(mpos, in_use.as_deref(), &Limits::default()).await;
     let (mut conn, server) = opened.map_err(|error| error.to_string())?;
@@ -37,7 +37,7 @@ pub(super) async fn ask(mpos: &Mpos, files: &SpoolFiles) -> Result<Database, Str
 
 /// What keeps the drain from going on by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(in crate::cli) enum Trouble {
     /// There is no row, though events were stored.
     RowMissing,
     /// The row is behind what was confirmed: the database lost rows.
@@ -74,19 +74,19 @@ impl fmt::Display for Trouble {
 }
 
 /// Both sides.
-pub(super) struct Situation {
+pub(in crate::cli) struct Situation {
     /// What an operator has to decide about, if anything can be seen from outside.
-    pub(super) trouble: Option<Trouble>,
+    pub(in crate::cli) trouble: Option<Trouble>,
     /// Up to where the database has this spool's events, as far as it says so itself.
-    pub(super) stored: u64,
+    pub(in crate::cli) stored: u64,
     /// The event to send next without sending anything twice; `None`: only the operator can know.
-    pub(super) next_seq: Option<u64>,
+    pub(in crate::cli) next_seq: Option<u64>,
     /// The cursor's row, as it was found.
-    pub(super) found: Option<Position>,
+    pub(in crate::cli) found: Option<Position>,
 }
 
 /// Judges as the drain does. `confirmed` is the spool's; beyond `explained_max` it cannot have sent anything.
-pub(super) fn judge(spool: &str, database: &Database, confirmed: u64, explained_max: u64) -> Situation {
+pub(in crate::cli) fn judge(spool: &str, database: &Database, confirmed: u64, explained_max: u64) -> Situation {
     let kept = database.kept.unwrap_or(0);
     let found = database.standing.as_ref().map(|row| row.position.clone());
     let (stored, trouble) = match &database.standing {

@@ -1,0 +1,19 @@
+//! `mpos-stratum doctor` on a real database and scripted nodes: the healthy pool gives nothing to say, and of each
+//! planted fault exactly its check speaks.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    missing_docs,
+    reason = "tests may end at the first surprise"
+)]
+
+mod support;
+
+#[path = "doctor/coin_node.rs"]
+mod coin_node;
+#[path = "doctor/planted.rs"]
+mod planted;
+#[path = "doctor/pool.rs"]
+mod pool;

@@ -1,0 +1,360 @@
+//! Each fault by itself.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::coin_node::Says;
+use crate::pool::{Found, OTHER_ADDRESS, POOL_ADDRESS, Pool};
+
+/// Faults in the database: what plants it, what takes it away again, the check, and its severity.
+const IN_DATABASE: &[(&str, &str, &str, &str)] = &[
+    (
+        "SET GLOBAL sql_mode = 'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES'",
+        "SET GLOBAL sql_mode = 'STRICT_TRANS_TABLES'",
+        "db.sql_mode",
+        "fault",
+    ),
+    ("SET GLOBAL sql_mode = ''", "SET GLOBAL sql_mode = 'STRICT_TRANS_TABLES'", "db.sql_mode", "note"),
+    ("SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0", "db.read_only", "fault"),
+    ("SET GLOBAL time_zone = '+02:00'", "SET GLOBAL time_zone = '+00:00'", "db.time_zone", "note"),
+    (
+        "SET GLOBAL init_connect = 'SET timestamp = UNIX_TIMESTAMP() - 60'",
+        "SET GLOBAL init_connect = ''",
+        "db.clock",
+        "warning",
+    ),
+    (
+        "REVOKE INSERT ON shares FROM mpos_stratum@localhost",
+        "GRANT INSERT ON shares TO mpos_stratum@localhost",
+        "db.grants",
+        "fault",
+    ),
+    (
+        "REVOKE UPDATE (difficulty) ON pool_worker FROM mpos_stratum@localhost",
+        "GRANT UPDATE (difficulty) ON pool_worker TO mpos_stratum@localhost",
+        "db.grants",
+        "fault",
+    ),
+    (
+        "GRANT DELETE ON shares TO mpos_stratum@localhost",
+        "REVOKE DELETE ON shares FROM mpos_stratum@localhost",
+        "db.grants_excess",
+        "note",
+    ),
+    (
+        "ALTER TABLE mpos_stratum_block RENAME COLUMN share_row TO old",
+        "ALTER TABLE mpos_stratum_block RENAME COLUMN old TO share_row",
+        "db.own_tables",
+        "fault",
+    ),
+    ("ALTER TABLE shares ENGINE=MyISAM", "ALTER TABLE shares ENGINE=InnoDB", "db.engine", "fault"),
+    ("ALTER TABLE blocks ENGINE=MyISAM", "ALTER TABLE blocks ENGINE=InnoDB", "db.engine", "warning"),
+    (
+        "ALTER TABLE shares MODIFY reason VARCHAR(20)",
+        "ALTER TABLE shares MODIFY reason VARCHAR(50)",
+        "db.columns",
+        "fault",
+    ),
+    (
+        "ALTER TABLE blocks RENAME COLUMN worker_name TO name",
+        "ALTER TABLE blocks RENAME COLUMN name TO worker_name",
+        "db.columns",
+        "fault",
+    ),
+    ("ALTER TABLE shares DROP KEY time", "ALTER TABLE shares ADD KEY time (time)", "db.indexes", "warning"),
+    (
+        "INSERT INTO settings (name, value) VALUES ('pps_last_share_id', '900')",
+        "DELETE FROM settings WHERE name LIKE 'pps%'",
+        "db.share_ids",
+        "fault",
+    ),
+    (
+        "ALTER TABLE shares AUTO_INCREMENT = 2000000000; ALTER TABLE shares_archive MODIFY share_id INT NOT NULL",
+        "ALTER TABLE shares_archive MODIFY share_id BIGINT UNSIGNED NOT NULL; ALTER TABLE shares AUTO_INCREMENT = 4",
+        "db.id_room",
+        "warning",
+    ),
+    (
+        "UPDATE settings SET value = '1.0.2' WHERE name = 'DB_VERSION'",
+        "UPDATE settings SET value = '1.0.3' WHERE name = 'DB_VERSION'",
+        "mpos.version",
+        "warning",
+    ),
+    (
+        "UPDATE settings SET value = '0.0.7' WHERE name = 'DB_VERSION'",
+        "UPDATE settings SET value = '1.0.3' WHERE name = 'DB_VERSION'",
+        "mpos.version",
+        "fault",
+    ),
+    (
+        "INSERT INTO settings (name, value) VALUES ('maintenance', '1')",
+        "DELETE FROM settings WHERE name = 'maintenance'",
+        "mpos.maintenance",
+        "warning",
+    ),
+    (
+        "UPDATE monitoring SET value = '1' WHERE name = 'findblock_disabled'",
+        "UPDATE monitoring SET value = '0' WHERE name = 'findblock_disabled'",
+        "mpos.cron_disabled",
+        "fault",
+    ),
+    (
+        "UPDATE monitoring SET value = '1' WHERE name = 'statistics_status'",
+        "UPDATE monitoring SET value = '0' WHERE name = 'statistics_status'",
+        "mpos.cron_failed",
+        "warning",
+    ),
+    (
+        "UPDATE monitoring SET value = UNIX_TIMESTAMP() - 3600 WHERE name = 'findblock_endtime'",
+        "UPDATE monitoring SET value = UNIX_TIMESTAMP() WHERE name = 'findblock_endtime'",
+        "mpos.cron_late",
+        "warning",
+    ),
+    (
+        "INSERT INTO blocks (height, blockhash, confirmations, amount, difficulty, time) VALUES (1, 'a', 5, 50, 1, UNIX_TIMESTAMP() - 700)",
+        "DELETE FROM blocks",
+        "mpos.unmatched_blocks",
+        "warning",
+    ),
+    (
+        "INSERT INTO blocks (height, blockhash, confirmations, amount, difficulty, time, shares, share_id) VALUES (1, 'a', 5, 50, 1, UNIX_TIMESTAMP() - 4000, 1, 1)",
+        "DELETE FROM blocks",
+        "mpos.unpaid_blocks",
+        "warning",
+    ),
+    (
+        "INSERT INTO blocks (height, blockhash, confirmations, amount, difficulty, time, shares, share_id, accounted) VALUES (1, 'a', 5, 50, 1, 1, 0, 1, 1)",
+        "DELETE FROM blocks",
+        "mpos.zero_rounds",
+        "warning",
+    ),
+    (
+        "INSERT INTO blocks (height, blockhash, confirmations, amount, difficulty, time, shares, share_id, accounted) SELECT seq, seq, 5, 50, 1, 1, 1000, 1, 1 FROM seq_1_to_8",
+        "DELETE FROM blocks",
+        "mpos.share_factor",
+        "warning",
+    ),
+    (
+        "INSERT INTO settings (name, value) VALUES ('last_accounted_block_id', '70000')",
+        "DELETE FROM settings WHERE name LIKE 'last%'",
+        "mpos.payout_mark",
+        "fault",
+    ),
+    (
+        "INSERT INTO mpos_stratum_block SET spool_id = 'a', seq = 1, share_id = 1, height = 2, hash = 'ff', coinbase_txid = 'a', header_time = 1, worker = 'alice.rig', accepted_time = 1, stored_at = UTC_TIMESTAMP() - INTERVAL 1 HOUR, verdict = 'accepted'",
+        "DELETE FROM mpos_stratum_block",
+        "mpos.lost_blocks",
+        "fault",
+    ),
+    (
+        "INSERT INTO mpos_stratum_block SET spool_id = 'a', seq = 1, share_id = 1, height = 2, hash = 'ff', coinbase_txid = 'a', header_time = 1, worker = 'alice.rig', accepted_time = 1, stored_at = UTC_TIMESTAMP() - INTERVAL 1 HOUR",
+        "DELETE FROM mpos_stratum_block",
+        "mpos.pending_blocks",
+        "warning",
+    ),
+    (
+        "UPDATE pool_worker SET username = 'pool.other' WHERE username = 'pool.fallback'",
+        "UPDATE pool_worker SET username = 'pool.fallback' WHERE username = 'pool.other'",
+        "workers.fallback",
+        "warning",
+    ),
+    (
+        "INSERT INTO pool_worker (account_id, username) VALUES (1, 'nodot')",
+        "DELETE FROM pool_worker WHERE username = 'nodot'",
+        "workers.odd_names",
+        "warning",
+    ),
+    (
+        "INSERT INTO pool_worker (account_id, username) VALUES (1, 'ghost.rig')",
+        "DELETE FROM pool_worker WHERE username = 'ghost.rig'",
+        "workers.without_account",
+        "warning",
+    ),
+    (
+        "INSERT INTO pool_worker (account_id, username) VALUES (1, 'bob.two')",
+        "DELETE FROM pool_worker WHERE username = 'bob.two'",
+        "workers.of_others",
+        "warning",
+    ),
+    (
+        "UPDATE accounts SET is_locked = 2 WHERE username = 'bob'",
+        "UPDATE accounts SET is_locked = 0 WHERE username = 'bob'",
+        "workers.locked",
+        "note",
+    ),
+    (
+        "UPDATE mpos_stratum_cursor SET seq = seq - 1",
+        "UPDATE mpos_stratum_cursor SET seq = seq + 1",
+        "spool.position",
+        "fault",
+    ),
+    (
+        "CREATE TABLE kept AS SELECT * FROM mpos_stratum_cursor; UPDATE mpos_stratum_cursor SET spool_id = REPEAT('f', 32), lease_at = UTC_TIMESTAMP(3)",
+        "REPLACE INTO mpos_stratum_cursor SELECT * FROM kept",
+        "writer.other",
+        "fault",
+    ),
+    (
+        "INSERT INTO shares (rem_host, username, our_result, upstream_result, solution, difficulty) VALUES ('', 'alice.rig', 'Y', 'N', '', 16)",
+        "DELETE FROM shares WHERE difficulty = 16",
+        "writer.strangers",
+        "fault",
+    ),
+];
+
+/// A fault of a node or of MPOS's wallet.
+type AtNode = (&'static str, fn(&mut Says), &'static str, &'static str);
+
+const AT_NODE: &[AtNode] = &[
+    ("away", |says| says.answers = false, "node.reachable", "fault"),
+    ("behind", |says| says.headers = 100, "node.synced", "fault"),
+    ("catching up", |says| says.catching_up = true, "node.synced", "fault"),
+    ("no template", |says| says.template_fails = true, "node.template", "fault"),
+    (
+        "another chain",
+        |says| says.first = "11111111839a8e6886ab5951d76f411475428afc90947ee320161bbf18eb6048",
+        "node.profile",
+        "fault",
+    ),
+    (
+        "another network",
+        |says| says.genesis = "22222222839a8e6886ab5951d76f411475428afc90947ee320161bbf18eb6048",
+        "node.one_chain",
+        "fault",
+    ),
+    ("lonely", |says| says.peers = 0, "node.peers", "fault"),
+    ("few peers", |says| says.peers = 2, "node.peers", "warning"),
+    ("a warning", |says| says.warnings = "old version", "node.warnings", "note"),
+    ("an unused publisher", |says| says.zmq = Some("tcp://127.0.0.1:28332"), "node.zmq", "note"),
+];
+
+const AT_WALLET: &[AtNode] = &[
+    ("not its address", |says| says.owns.clear(), "wallet.payout_owned", "fault"),
+    ("two outputs", |says| says.owns.push(OTHER_ADDRESS.to_owned()), "wallet.one_output", "fault"),
+    ("locked", |says| says.locked = true, "wallet.unlocked", "note"),
+];
+
+/// Lines of MPOS's file.
+const IN_MPOS_FILE: &[(&str, &str, &str)] = &[
+    ("$config['algorithm'] = 'scrypt';", "mpos.algorithm", "fault"),
+    ("$config['db']['shared']['accounts'] = 'elsewhere';", "mpos.database", "fault"),
+    ("$config['confirmations'] = 240;", "mpos.confirmations", "warning"),
+    ("$config['gettingstarted']['stratumport'] = '9';", "mpos.stratum_port", "note"),
+    ("$config['payout_system'] = 'pps';", "mpos.pps", "warning"),
+];
+
+/// The healthy pool and what it says.
+struct Ward {
+    pool: Pool,
+    usual: Found,
+    missed: Vec<String>,
+}
+
+impl Ward {
+    /// Exactly this check has something to say, and the exit code agrees.
+    async fn expect(&mut self, what: &str, id: &str, severity: &str) {
+        let (code, found, value) = self.pool.found().await;
+        let news: Vec<_> = found.difference(&self.usual).cloned().collect();
+        let wrong = i32::from(severity != "note");
+        if news != [(id.to_owned(), severity.to_owned())] || code != wrong {
+            let told: Vec<_> =
+                value["findings"].as_array().unwrap().iter().filter(|one| one["severity"] != "fine").collect();
+            self.missed.push(format!("{what}: expected {id} {severity}, got {code} {news:?}\n{told:#?}"));
+        }
+        if severity != "note" {
+            let one =
+                value["findings"].as_array().unwrap().iter().find(|one| one["id"] == id && one["severity"] == severity);
+            let has = |key: &str| one.is_none_or(|one| one[key].as_str().is_some_and(|text| !text.is_empty()));
+            assert!(has("saw") && has("means") && has("mend") && has("about"), "{one:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn acceptance_11_the_doctor_finds_each_planted_fault_and_nothing_in_a_healthy_pool() {
+    let pool = Pool::healthy().await;
+    pool.sql("SET GLOBAL time_zone = '+00:00'; SET GLOBAL sql_mode = 'STRICT_TRANS_TABLES'").await;
+
+    let (code, usual, value) = pool.found().await;
+    assert_eq!(code, 0, "{value:#}");
+    let notes: Vec<&str> = usual.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(notes, ["machine.daemon"], "{value:#}");
+    assert!(value["fine"].as_u64().unwrap() > 55, "{value:#}");
+    let text = String::from_utf8(pool.doctor(&[]).await.stdout).unwrap();
+    assert!(text.contains("nothing is wrong: 0 faults"), "{text}");
+    let mut ward = Ward { pool, usual, missed: Vec::new() };
+    for (plant, mend, id, severity) in IN_DATABASE {
+        ward.pool.sql(plant).await;
+        ward.expect(plant, id, severity).await;
+        ward.pool.sql(mend).await;
+    }
+    for (what, plant, id, severity) in AT_NODE {
+        plant(&mut ward.pool.node.says.lock().unwrap());
+        ward.expect(what, id, severity).await;
+        *ward.pool.node.says.lock().unwrap() = Says::default();
+    }
+    for (what, plant, id, severity) in AT_WALLET {
+        plant(&mut ward.pool.wallet.says.lock().unwrap());
+        ward.expect(what, id, severity).await;
+        *ward.pool.wallet.says.lock().unwrap() = Says { owns: vec![POOL_ADDRESS.to_owned()], ..Says::default() };
+    }
+    for (line, id, severity) in IN_MPOS_FILE {
+        ward.pool.write_php(line);
+        ward.expect(line, id, severity).await;
+        ward.pool.write_php("");
+    }
+    on_this_machine(&mut ward).await;
+    away(&mut ward).await;
+    assert!(ward.missed.is_empty(), "{}", ward.missed.join("\n\n"));
+}
+
+/// Faults of files, ports and the spool.
+async fn on_this_machine(ward: &mut Ward) {
+    ward.pool.chmod(0o644);
+    ward.expect("a public configuration", "config.warnings", "warning").await;
+    ward.pool.chmod(0o600);
+    let taken = TcpListener::bind(("127.0.0.1", ward.pool.port)).unwrap();
+    ward.expect("a taken port", "machine.ports", "fault").await;
+    drop(taken);
+    let spool = ward.pool.spool();
+    let mode = |mode: u32| std::fs::set_permissions(&spool, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o777);
+    ward.expect("everybody may write", "spool.modes", "fault").await;
+    mode(0o750);
+    std::fs::write(spool.join("quarantine.jsonl"), "{}\n").unwrap();
+    ward.expect("a row in quarantine", "spool.quarantine", "warning").await;
+    std::fs::remove_file(spool.join("quarantine.jsonl")).unwrap();
+    // Larger than any disk.
+    let text = std::fs::read_to_string(ward.pool.config_path()).unwrap();
+    std::fs::write(ward.pool.config_path(), text.replace("spool_mib_max = 4", "spool_mib_max = 16777216")).unwrap();
+    ward.expect("too little room", "spool.room", "warning").await;
+    ward.pool.write_config();
+    ward.pool.shares(&["alice.rig"], 90);
+    ward.expect("a share that waits", "spool.undrained", "warning").await;
+    ward.pool.drain().await;
+}
+
+/// What is away keeps nothing else from being looked at.
+async fn away(ward: &mut Ward) {
+    ward.pool.sql("REVOKE SELECT ON blocks FROM mpos_stratum@localhost").await;
+    let (code, found, value) = ward.pool.found().await;
+    let has = |found: &Found, id: &str, severity: &str| found.contains(&(id.to_owned(), severity.to_owned()));
+    assert!(
+        code == 1 && has(&found, "db.grants", "fault") && has(&found, "mpos.unmatched_blocks", "could-not-look"),
+        "{found:?}"
+    );
+    let fine = |value: &serde_json::Value, id: &str| {
+        value["findings"].as_array().unwrap().iter().any(|one| one["id"] == id && one["severity"] == "fine")
+    };
+    assert!(fine(&value, "mpos.version") && fine(&value, "workers.odd_names") && fine(&value, "node.profile"));
+    ward.pool.db.stop();
+    let (code, found, value) = ward.pool.found().await;
+    assert!(
+        code == 1 && has(&found, "db.reachable", "fault") && has(&found, "db.sql_mode", "could-not-look"),
+        "{found:?}"
+    );
+    assert!(fine(&value, "node.profile") && fine(&value, "spool.room") && fine(&value, "wallet.payout_owned"));
+    std::fs::write(ward.pool.config_path(), "[daemon]\nstate_dirr = 1\n").unwrap();
+    let (code, found, _) = ward.pool.found().await;
+    assert!(code == 78 && has(&found, "config.loads", "fault"), "{code} {found:?}");
+}

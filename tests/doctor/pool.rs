@@ -1,0 +1,194 @@
+//! A healthy pool: a database with MPOS's tables and our user's rights, a node, MPOS's wallet and its file, a spool
+//! that is drained.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mpos_stratum::clock::{Clock, ManualClock};
+use mpos_stratum::config::{self, Config};
+use mpos_stratum::ledger::Ledger;
+use mpos_stratum::ledger::record::{Event, ShareRecord};
+use mpos_stratum::mpos::share_sink::ShareSink;
+use mpos_stratum::service::{place, spool_dir};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::coin_node::{CoinNode, Says};
+use crate::support::mariadb::MariaDb;
+use crate::support::miner::PATIENCE;
+
+/// The address that blocks pay, and somebody else's.
+pub const POOL_ADDRESS: &str = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa";
+pub const OTHER_ADDRESS: &str = "12c6DSiU4Rq3P4ZxziKxzrL5LmMBrzjrJX";
+const DATABASE: &str = "pool";
+
+/// Ids and severities of everything that is not fine.
+pub type Found = BTreeSet<(String, String)>;
+
+pub struct Pool {
+    pub db: MariaDb,
+    pub node: CoinNode,
+    pub wallet: CoinNode,
+    pub port: u16,
+    pub dir: tempfile::TempDir,
+}
+
+impl Pool {
+    pub async fn healthy() -> Self {
+        // Its data is not to survive anything: tables are altered dozens of times.
+        let db = MariaDb::start_with(&["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]);
+        db.create_database(DATABASE).await;
+        let grants = std::fs::read_to_string("schema/grants.sql").unwrap();
+        db.run_sql(DATABASE, &grants).await;
+        for worker in ["alice.rig", "bob.rig", "pool.fallback"] {
+            let account = db.add_account(DATABASE, worker.split('.').next().unwrap(), 0).await;
+            db.add_worker(DATABASE, account, worker, Some("x")).await;
+        }
+        db.run_sql(
+            DATABASE,
+            "INSERT INTO monitoring (name, type, value) VALUES ('findblock_status', 'message', '0'), \
+             ('findblock_disabled', 'yesno', '0'), ('findblock_active', 'yesno', '0'), \
+             ('findblock_endtime', 'date', UNIX_TIMESTAMP()), ('statistics_status', 'message', '0')",
+        )
+        .await;
+        let owns = vec![POOL_ADDRESS.to_owned()];
+        let node = CoinNode::start(Says::default()).await;
+        let wallet = CoinNode::start(Says { owns, ..Says::default() }).await;
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let pool = Self { db, node, wallet, port, dir: tempfile::tempdir().unwrap() };
+        pool.write_config();
+        pool.write_php("");
+        pool.shares(&["alice.rig", "bob.rig", "alice.rig"], 100);
+        pool.drain().await;
+        pool
+    }
+
+    /// The configuration.
+    pub fn write_config(&self) {
+        let socket = self.db.socket().display().to_string();
+        let (node, port) = (self.node.port(), self.port);
+        let text = format!(
+            "[daemon]\nstate_dir = \"state\"\nconnections_max = 100\n[[coin]]\nname = \"bitcoin\"\npreset = \"bitcoin\"\n\
+             payout_address = \"{POOL_ADDRESS}\"\nfallback_worker = \"pool.fallback\"\n\
+             [[coin.recipient]]\naddress = \"{OTHER_ADDRESS}\"\npercent = 1\n\
+             [[coin.node]]\nurl = \"http://127.0.0.1:{node}\"\nuser = \"pool\"\npassword = \"pool-secret\"\n\
+             [[coin.port]]\nlisten = \"127.0.0.1:{port}\"\ndifficulty = 1024\n[coin.mpos]\nsocket = \"{socket}\"\n\
+             user = \"mpos_stratum\"\npassword = \"change-me\"\ndatabase = \"{DATABASE}\"\n[coin.ledger]\nsegment_mib = 1\n\
+             spool_mib_max = 4\n"
+        );
+        std::fs::write(self.config_path(), text).unwrap();
+        self.chmod(0o600);
+    }
+
+    pub fn chmod(&self, mode: u32) {
+        std::fs::set_permissions(self.config_path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// MPOS's own file; later settings count.
+    pub fn write_php(&self, more: &str) {
+        let (wallet, port) = (self.wallet.port(), self.port);
+        let text = format!(
+            "<?php\n$config['algorithm'] = 'sha256d';\n$config['db']['name'] = '{DATABASE}';\n\
+             $config['wallet']['host'] = '127.0.0.1:{wallet}';\n$config['wallet']['username'] = 'pool';\n\
+             $config['wallet']['password'] = 'pool-secret';\n$config['gettingstarted']['stratumport'] = '{port}';\n\
+             $config['payout_system'] = 'pplns';\n$config['confirmations'] = 120;\n{more}\n"
+        );
+        std::fs::write(self.dir.path().join("global.inc.php"), text).unwrap();
+    }
+
+    pub fn config_path(&self) -> PathBuf {
+        self.dir.path().join("mpos-stratum.toml")
+    }
+
+    fn config(&self) -> Config {
+        config::load(&self.config_path()).unwrap()
+    }
+
+    pub fn spool(&self) -> PathBuf {
+        let config = self.config();
+        spool_dir(&config.daemon.state_dir, &config.coins[0].mpos)
+    }
+
+    fn ledger(&self, ago_secs: u64) -> Arc<Ledger> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(now - ago_secs));
+        Ledger::open(&self.spool(), &self.config().coins[0].ledger, clock).unwrap().ledger
+    }
+
+    /// Writes shares into the spool.
+    pub fn shares(&self, workers: &[&str], ago_secs: u64) {
+        let ledger = self.ledger(ago_secs);
+        for worker in workers {
+            ledger.append(&[Event::Share(share(worker))]).unwrap();
+        }
+        ledger.close();
+    }
+
+    /// Drains the spool, as the daemon of this place.
+    pub async fn drain(&self) {
+        let ledger = self.ledger(0);
+        let written = ledger.status().written;
+        let clock: Arc<dyn Clock> = Arc::new(mpos_stratum::clock::SystemClock::new());
+        let sink = ShareSink::new(&self.config().coins[0].mpos, clock, &place::of_spool(&self.spool()));
+        let (stop, stopped) = watch::channel(false);
+        let drainer = tokio::spawn(ledger.drainer(sink).run(stopped));
+        let drained = async { ledger.drained().wait_for(|&drained| drained >= written).await.is_ok() };
+        let drained = tokio::time::timeout(PATIENCE, drained).await;
+        assert!(drained.is_ok_and(|drained| drained), "{}", ledger.status().drain);
+        stop.send_replace(true);
+        drainer.await.unwrap().close().await;
+        ledger.close();
+    }
+
+    /// As the database's administrator.
+    pub async fn sql(&self, sql: &str) {
+        self.db.run_sql(DATABASE, sql).await;
+    }
+
+    /// Runs the doctor.
+    pub async fn doctor(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
+        command.arg("doctor").args(arguments).arg("--config").arg(self.config_path());
+        command.arg("--mpos").arg(self.dir.path().join("global.inc.php")).stdin(Stdio::null());
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    /// The exit code, everything that is not fine, and the whole answer.
+    pub async fn found(&self) -> (i32, Found, Value) {
+        let output = self.doctor(&["--json"]).await;
+        let code = output.status.code().unwrap();
+        let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+        let all = value["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|finding| (text(finding, "id"), text(finding, "severity")));
+        let found = all.filter(|(_, severity)| severity != "fine").collect();
+        (code, found, value)
+    }
+}
+
+fn share(worker: &str) -> ShareRecord {
+    ShareRecord {
+        worker: worker.into(),
+        remote: "192.0.2.7".parse().unwrap(),
+        accepted: true,
+        reason: String::new(),
+        row_difficulty: 1024.0,
+        assigned_difficulty: 1024.0,
+        share_difficulty: 2000.0,
+        network_difficulty: 1e9,
+        height: 2,
+        reward: 5_000_000_000,
+        job: "1f".into(),
+        header: vec![7; 80],
+        solution: None,
+        candidate: None,
+    }
+}
