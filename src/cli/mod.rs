@@ -4,6 +4,7 @@ mod algo;
 mod audit;
 mod check;
 mod import;
+mod live;
 mod notify;
 mod run;
 mod spool;
@@ -36,7 +37,8 @@ First steps:
      holds every coin's profile and payout address against its nodes.
   4. mpos-stratum run --config /etc/mpos-stratum/config.toml
 
-When something looks wrong: `spool status`, `spool verify` and `audit` explain it and change nothing.
+While it runs: `status --watch` shows it at work; `miners`, `ban` and `log-level` act on it.
+When something looks wrong: `status`, `spool status`, `spool verify` and `audit` explain it and change nothing.
 
 Exit codes: 0 good, 1 a check found something, 64 command line, 69 something needed at start is missing, 70 a bug, 78 configuration.";
 
@@ -58,6 +60,14 @@ enum Command {
     Check(check::Arguments),
     /// Write a configuration out of that of an older stratum server
     Import(import::Arguments),
+    /// Show how the running daemon is: coins, miners, hash rates, shares, spools, blocks, alarms
+    Status(live::Status),
+    /// List the connections of the running daemon, end some, or change their difficulty
+    Miners(live::Miners),
+    /// See who is banned, ban an address or a network, or lift a ban
+    Ban(live::Ban),
+    /// Show or change what the running daemon logs
+    LogLevel(live::LogLevel),
     /// Tell the running daemon of a new block: the node's `blocknotify=mpos-stratum notify COIN %s`
     Notify(notify::Arguments),
     /// List proof-of-work algorithms, or hash headers with them
@@ -83,6 +93,10 @@ pub fn main() -> Exit {
             Command::Run(argument) => run::run(&argument.config),
             Command::Check(arguments) => check::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
+            Command::Status(arguments) => live::status(&arguments),
+            Command::Miners(miners) => live::miners(&miners),
+            Command::Ban(ban) => live::ban(&ban),
+            Command::LogLevel(arguments) => live::log_level(&arguments),
             Command::Notify(arguments) => notify::run(&arguments),
             Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),

@@ -1,6 +1,6 @@
 //! One coin assembled: its nodes, its work, its desk and its ports.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use tracing::{error, info};
 use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
 use super::jobs::JobMaker;
+use super::meter::Meter;
+use super::scene::CoinView;
 use super::summary;
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
@@ -56,6 +58,9 @@ pub struct CoinService {
     alarm: watch::Receiver<Option<String>>,
     ports: JoinSet<()>,
     _jobs: JoinSet<()>,
+    meter: Arc<Meter>,
+    /// Where the dossiers of its blocks are.
+    blocks: PathBuf,
 }
 
 /// What coins share.
@@ -129,6 +134,8 @@ impl CoinService {
         let update_block = update_block.unwrap_or_default();
         let memory = CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
         let counters = Arc::clone(&memory.counters);
+        let meter = Meter::new(Arc::clone(&clock), Arc::clone(&counters), Arc::clone(&ledger));
+        jobs.spawn(Arc::clone(&meter).run(board.clone()));
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));
         let mut running = JoinSet::new();
@@ -149,7 +156,23 @@ impl CoinService {
             };
             running.spawn(serve(bound, context));
         }
-        Self { coin, nodes, poller, pursuer, counters, board, alarm, ports: running, _jobs: jobs }
+        let blocks = blocks.to_owned();
+        Self { coin, nodes, poller, pursuer, counters, board, alarm, ports: running, _jobs: jobs, meter, blocks }
+    }
+
+    /// The coin as operators look at it.
+    pub fn view(&self) -> CoinView {
+        CoinView {
+            coin: Arc::clone(&self.coin),
+            nodes: self.nodes.clone(),
+            work: self.poller.work(),
+            board: self.board.clone(),
+            bell: Arc::clone(self.poller.bell()),
+            counters: Arc::clone(&self.counters),
+            meter: Arc::clone(&self.meter),
+            alarm: self.alarm.clone(),
+            blocks: self.blocks.clone(),
+        }
     }
 
     /// Candidates that the last run of the daemon left without a verdict are taken up again.

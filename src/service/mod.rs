@@ -3,18 +3,25 @@
 mod accounts;
 pub mod blocks;
 mod coin;
+pub mod control;
 mod descriptors;
 pub mod desk;
+mod doors;
 mod jobs;
 pub mod local;
+pub mod logging;
+mod meter;
+pub mod metrics;
 pub mod payout;
 pub mod place;
 pub mod proof;
 mod proposals;
 mod remembered;
 pub mod run;
+mod scene;
 pub mod server_note;
 pub mod spools;
+pub mod status;
 mod summary;
 mod supervisor;
 

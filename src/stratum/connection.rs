@@ -4,7 +4,9 @@
 //! directory or of a hasher, the disk, a deadline, the end. What was read is handled at once and
 //! completely; shares that were read together are written down together and answered in one write.
 
+mod errands;
 mod hashing;
+mod orders;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,17 +26,18 @@ use super::arrival::{self, Arrived, Entry};
 use super::backlog::Backlog;
 use super::codec::LineBuffer;
 use super::counters::Counters;
-use super::desk::{JudgedShare, ShareDesk};
+use super::desk::ShareDesk;
 use super::gate::Gate;
 use super::guard::Admission;
 use super::guard::pace::Pace;
+use super::roster::{Place, called};
 use super::session::Session;
 use super::session::answers::Ticket;
-use super::session::effects::{CloseReason, Effect, Moment, Peer, Terms};
+use super::session::effects::{CloseReason, Moment, Peer, Terms};
 use super::waves::Waves;
 use super::wire::stream::{Ready, Stream};
 use crate::clock::Clock;
-use crate::pow::hashers::{self, Hashers};
+use crate::pow::hashers::Hashers;
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
 use crate::worker::directory::{Answer, Directory};
@@ -165,6 +168,8 @@ struct Connection {
     slowed_until: Option<Duration>,
     /// The connection's place among those of its address.
     admission: Admission,
+    /// What operators see of it.
+    place: Place,
 }
 
 impl Connection {
@@ -183,6 +188,7 @@ impl Connection {
             pace: Pace::default(),
             slowed_until: None,
             admission,
+            place: context.gate.roster.enter(&context.coin, context.terms.port.listen, peer.address, opened_at),
             context,
         }
     }
@@ -200,6 +206,8 @@ impl Connection {
         let mut stop = pin!(stopped(self.context.stop.clone()));
         let mut synced = self.context.desk.synced();
         let mut alarm = Alarm::new(self.context.clock.monotonic());
+        let mut ordered = pin!(called(self.place.entry()));
+        self.show_names();
         loop {
             if self.write(stream).is_err() {
                 return End::Peer;
@@ -232,6 +240,11 @@ impl Connection {
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
                 _ = synced.changed(), if self.session.waits_for_sync() => {}
+                entry = &mut ordered => {
+                    ordered.set(called(entry));
+                    let snapshot = Arc::clone(&board.borrow());
+                    self.take_orders(&snapshot);
+                }
                 () = alarm.rings() => {
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_tick(self.now(), &snapshot);
@@ -314,90 +327,6 @@ impl Connection {
             self.session.on_line(now, line, &snapshot);
         }
         self.drained = true;
-    }
-
-    /// Does what the session asks for. All shares of one go are written down together, and before
-    /// anything that may wait: one of them may be a block.
-    async fn carry_out(&mut self) {
-        let (mut shares, mut tickets): (Vec<JudgedShare>, Vec<Option<Ticket>>) = (Vec::new(), Vec::new());
-        let mut headers: Vec<(Ticket, [u8; 80])> = Vec::new();
-        for effect in self.session.take_effects() {
-            match effect {
-                Effect::Authorise { ticket, name, password, again } => {
-                    let directory = self.context.directory.clone();
-                    let stored = self.context.terms.memory.stored.clone();
-                    let delay = match again {
-                        true => Duration::ZERO,
-                        false => self.admission.authorization_delay(self.now().monotonic),
-                    };
-                    if !delay.is_zero() {
-                        Counters::count(&self.context.counters.wire.delayed_authorizations);
-                    }
-                    self.authorisations.spawn(async move {
-                        if !delay.is_zero() {
-                            sleep(delay).await;
-                        }
-                        let answer = match again {
-                            true => directory.recheck(&name, &password).await,
-                            false => directory.authorize(&name, &password).await,
-                        };
-                        if let Answer::Granted(worker) = &answer {
-                            stored.learn(worker).await;
-                        }
-                        Authorised { ticket, answer, again }
-                    });
-                }
-                Effect::Hash { ticket, header } => headers.push((ticket, header)),
-                Effect::Record { ticket, share } => {
-                    shares.push(*share);
-                    tickets.push(ticket);
-                }
-                Effect::Close(reason) => self.close(End::Session(reason)),
-            }
-        }
-        if !shares.is_empty() {
-            self.record(shares, tickets);
-        }
-        for (ticket, header) in headers {
-            self.have_hashed(ticket, header).await;
-        }
-    }
-
-    fn on_authorised(&mut self, authorised: Authorised, board: &JobBoard) {
-        let Authorised { ticket, answer, again } = authorised;
-        let now = self.now();
-        if matches!(answer, Answer::Denied(_)) && !again {
-            self.admission.on_refused_authorization(now.monotonic);
-        }
-        self.session.on_authorised(now, ticket, answer, board);
-    }
-
-    fn record(&mut self, shares: Vec<JudgedShare>, tickets: Vec<Option<Ticket>>) {
-        let counters = Arc::clone(&self.context.counters);
-        let candidates = shares.iter().filter(|share| share.is_candidate()).count();
-        (0..candidates).for_each(|_| Counters::count(&counters.candidates));
-        let recorded = self.context.desk.record(shares);
-        let now = self.now();
-        for (ticket, recorded) in tickets.into_iter().zip(recorded) {
-            let accepted = ticket.is_some() && recorded.is_ok();
-            Counters::count(if accepted { &counters.accepted } else { &counters.rejected });
-            if let Some(ticket) = ticket {
-                self.session.on_recorded(now, ticket, recorded.ok());
-            }
-        }
-    }
-
-    async fn have_hashed(&mut self, ticket: Ticket, header: [u8; 80]) {
-        let hashes = self.hashes.get_or_insert_with(HashAnswers::new);
-        let request = hashers::Request {
-            algorithm: self.context.terms.algorithm,
-            header: Box::new(header),
-            ticket,
-            pin: self.pin,
-            answer: hashes.sender.clone(),
-        };
-        // While the hashers are busy this connection reads nothing: back-pressure to one miner.
-        self.context.hashers.submit(request).await;
     }
 
     /// The connection is over: submits that were read before still count, for one of them may be a

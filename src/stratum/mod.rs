@@ -19,6 +19,7 @@ pub mod outgoing;
 pub mod password;
 pub mod reply;
 pub mod request;
+pub mod roster;
 pub mod session;
 pub mod update_block;
 pub mod waves;

@@ -8,6 +8,7 @@ mod conduct;
 pub mod effects;
 mod judging;
 mod methods;
+mod orders;
 pub mod parked;
 pub mod pending;
 mod rechecks;
@@ -116,6 +117,8 @@ pub struct Session {
     /// The end was asked for: there are no deadlines of its own any more.
     ended: bool,
     junk: u8,
+    /// Submits that were refused.
+    refused: u64,
     synced: u64,
     opened_at: Duration,
     /// When the miner last did what it is here for: a share that counted, or a worker's login.
@@ -172,6 +175,7 @@ impl Session {
             effects: Vec::new(),
             ended: false,
             junk: 0,
+            refused: 0,
             synced: 0,
             opened_at: now,
             active_at: now,

@@ -1,0 +1,114 @@
+//! What a session asks its connection to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::hashing::HashAnswers;
+use super::{Authorised, Connection, End};
+use crate::pow::hashers;
+use crate::stratum::counters::Counters;
+use crate::stratum::desk::JudgedShare;
+use crate::stratum::session::answers::Ticket;
+use crate::stratum::session::effects::Effect;
+use crate::work::board::JobBoard;
+use crate::work::reject::Reject;
+use crate::worker::directory::Answer;
+
+impl Connection {
+    /// Does what the session asks for. All shares of one go are written down together, and before
+    /// anything that may wait: one of them may be a block.
+    pub(super) async fn carry_out(&mut self) {
+        let (mut shares, mut tickets): (Vec<JudgedShare>, Vec<(Option<Ticket>, f64)>) = (Vec::new(), Vec::new());
+        let mut headers: Vec<(Ticket, [u8; 80])> = Vec::new();
+        for effect in self.session.take_effects() {
+            match effect {
+                Effect::Authorise { ticket, name, password, again } => {
+                    let directory = self.context.directory.clone();
+                    let stored = self.context.terms.memory.stored.clone();
+                    let delay = match again {
+                        true => Duration::ZERO,
+                        false => self.admission.authorization_delay(self.now().monotonic),
+                    };
+                    if !delay.is_zero() {
+                        Counters::count(&self.context.counters.wire.delayed_authorizations);
+                    }
+                    self.authorisations.spawn(async move {
+                        if !delay.is_zero() {
+                            sleep(delay).await;
+                        }
+                        let answer = match again {
+                            true => directory.recheck(&name, &password).await,
+                            false => directory.authorize(&name, &password).await,
+                        };
+                        if let Answer::Granted(worker) = &answer {
+                            stored.learn(worker).await;
+                        }
+                        Authorised { ticket, answer, again }
+                    });
+                }
+                Effect::Hash { ticket, header } => headers.push((ticket, header)),
+                Effect::Record { ticket, share } => {
+                    tickets.push((ticket, share.assigned.get()));
+                    shares.push(*share);
+                }
+                Effect::Close(reason) => self.close(End::Session(reason)),
+            }
+        }
+        if !shares.is_empty() {
+            self.record(shares, tickets);
+        }
+        self.place.entry_ref().show(self.session.difficulty(), self.session.refused());
+        for (ticket, header) in headers {
+            self.have_hashed(ticket, header).await;
+        }
+    }
+
+    pub(super) fn on_authorised(&mut self, authorised: Authorised, board: &JobBoard) {
+        let Authorised { ticket, answer, again } = authorised;
+        let now = self.now();
+        if matches!(answer, Answer::Denied(_)) && !again {
+            self.admission.on_refused_authorization(now.monotonic);
+        }
+        self.session.on_authorised(now, ticket, answer, board);
+        self.show_names();
+    }
+
+    /// Has shares written down; beside each ticket stands the difficulty that is credited.
+    fn record(&mut self, shares: Vec<JudgedShare>, tickets: Vec<(Option<Ticket>, f64)>) {
+        let counters = Arc::clone(&self.context.counters);
+        let candidates = shares.iter().filter(|share| share.is_candidate()).count();
+        (0..candidates).for_each(|_| Counters::count(&counters.candidates));
+        let recorded = self.context.desk.record(shares);
+        let now = self.now();
+        let (mut count, mut work) = (0, 0.0);
+        for ((ticket, credited), recorded) in tickets.into_iter().zip(recorded) {
+            let accepted = ticket.is_some() && recorded.is_ok();
+            Counters::count(if accepted { &counters.accepted } else { &counters.rejected });
+            let Some(ticket) = ticket else { continue };
+            match recorded {
+                Ok(_) => (count, work) = (count + 1, work + credited),
+                Err(_) => counters.refused(Reject::NotRecorded),
+            }
+            self.session.on_recorded(now, ticket, recorded.ok());
+        }
+        if count > 0 {
+            counters.work.add(work);
+            self.place.entry_ref().counted(count, work, now.monotonic);
+        }
+    }
+
+    async fn have_hashed(&mut self, ticket: Ticket, header: [u8; 80]) {
+        let hashes = self.hashes.get_or_insert_with(HashAnswers::new);
+        let request = hashers::Request {
+            algorithm: self.context.terms.algorithm,
+            header: Box::new(header),
+            ticket,
+            pin: self.pin,
+            answer: hashes.sender.clone(),
+        };
+        // While the hashers are busy this connection reads nothing: back-pressure to one miner.
+        self.context.hashers.submit(request).await;
+    }
+}
