@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::control::{self, Control, socket};
+use super::metrics::http;
 use super::scene::Scene;
 use crate::clock::Clock;
 use crate::config::Daemon;
@@ -26,6 +28,14 @@ pub async fn operators_doors(
         Err(problem) => {
             warn!(socket = %path.display(), %problem, "`mpos-stratum status` and other commands find no socket: set runtime_dir");
         }
+    }
+    let Some(address) = daemon.metrics else { return doors };
+    match TcpListener::bind(address).await {
+        Ok(listener) => {
+            info!(listen = ?listener.local_addr().ok(), "metrics are told");
+            doors.spawn(http::serve(listener, scene.clone()));
+        }
+        Err(problem) => warn!(%address, %problem, "metrics cannot be told there: is something else listening?"),
     }
     doors
 }

@@ -106,7 +106,7 @@ impl Guard {
             .into_iter()
             .filter_map(|ban| {
                 let until = now + left(ban.until)?;
-                Some(Ordered { network: ban.network, reason: ban.reason, since: ban.since, until })
+                Some(Ordered { network: ban.network, reason: ban.reason, since: ban.since, ends: ban.until, until })
             })
             .collect();
         if !bans.is_empty() || !by_order.is_empty() {
@@ -129,7 +129,7 @@ impl Guard {
             lock(&self.bans).in_force(now).into_iter().map(|(source, left)| (source, unix_secs + left.as_secs()));
         let order = |ban: &Ordered| SavedOrder {
             network: ban.network,
-            until: unix_secs + ban.until.saturating_sub(now).as_secs(),
+            until: ban.ends,
             since: ban.since,
             reason: ban.reason.clone(),
         };

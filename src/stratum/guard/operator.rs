@@ -41,11 +41,12 @@ pub struct InForce {
 impl Guard {
     /// Bans a network. False: there are too many bans by order. Open connections stay.
     pub fn ban(&self, order: &BanOrder, clock: &dyn Clock) -> bool {
-        let now = clock.monotonic();
+        let (now, since) = (clock.monotonic(), clock.unix_secs());
         let ban = Ordered {
             network: order.network,
             reason: order.reason.clone(),
-            since: clock.unix_secs(),
+            since,
+            ends: since.saturating_add(order.lasts.as_secs()),
             until: now.saturating_add(order.lasts),
         };
         let done = lock(&self.ordered).add(ban, now);
@@ -71,7 +72,7 @@ impl Guard {
         let ordered = |ban: &Ordered| InForce {
             who: ban.network.to_string(),
             ordered: true,
-            until: unix_secs.saturating_add(ban.until.saturating_sub(now).as_secs()),
+            until: ban.ends,
             since: Some(ban.since),
             reason: ban.reason.clone(),
         };

@@ -19,6 +19,8 @@ pub struct Ordered {
     pub reason: String,
     /// Unix second of the order.
     pub since: u64,
+    /// Unix second of its end, as it was ordered.
+    pub ends: u64,
     /// Monotonic time of its end.
     pub until: Duration,
 }
@@ -66,7 +68,7 @@ mod tests {
 
     fn ban(network: &str, until: u64) -> Ordered {
         let network = Network::parse(network).unwrap();
-        Ordered { network, reason: "said\nso".to_owned(), since: 1, until: Duration::from_secs(until) }
+        Ordered { network, reason: "said\nso".to_owned(), since: 1, ends: 1 + until, until: Duration::from_secs(until) }
     }
 
     #[test]
