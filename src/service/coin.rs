@@ -1,6 +1,6 @@
 //! One coin assembled: its nodes, its work, its desk and its ports.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -59,8 +59,6 @@ pub struct CoinService {
     ports: JoinSet<()>,
     _jobs: JoinSet<()>,
     meter: Arc<Meter>,
-    /// Where the dossiers of its blocks are.
-    blocks: PathBuf,
 }
 
 /// What coins share.
@@ -134,8 +132,7 @@ impl CoinService {
         let update_block = update_block.unwrap_or_default();
         let memory = CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
         let counters = Arc::clone(&memory.counters);
-        let meter = Meter::new(Arc::clone(&clock), Arc::clone(&counters), Arc::clone(&ledger));
-        jobs.spawn(Arc::clone(&meter).run(board.clone()));
+        let meter = Meter::start(&clock, &counters, &ledger, &board, &mut jobs);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let extranonces = Arc::new(Extranonces::starting_at(u32::from_be_bytes(copied(rest))));
         let mut running = JoinSet::new();
@@ -156,8 +153,7 @@ impl CoinService {
             };
             running.spawn(serve(bound, context));
         }
-        let blocks = blocks.to_owned();
-        Self { coin, nodes, poller, pursuer, counters, board, alarm, ports: running, _jobs: jobs, meter, blocks }
+        Self { coin, nodes, poller, pursuer, counters, board, alarm, ports: running, _jobs: jobs, meter }
     }
 
     /// The coin as operators look at it.
@@ -171,7 +167,7 @@ impl CoinService {
             counters: Arc::clone(&self.counters),
             meter: Arc::clone(&self.meter),
             alarm: self.alarm.clone(),
-            blocks: self.blocks.clone(),
+            blocks: self.pursuer.dir().to_owned(),
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::Clock;
@@ -56,17 +57,25 @@ pub struct Shown {
 }
 
 impl Meter {
-    /// A meter that begins now.
-    pub fn new(clock: Arc<dyn Clock>, counters: Arc<Counters>, ledger: Arc<Ledger>) -> Arc<Self> {
-        let now = clock.monotonic();
-        let meter = Self { clock, counters, ledger, samples: Mutex::default(), tip: Mutex::new((0, now)) };
+    /// Starts a meter, whose task is one of `tasks`.
+    pub fn start(
+        clock: &Arc<dyn Clock>,
+        counters: &Arc<Counters>,
+        ledger: &Arc<Ledger>,
+        board: &watch::Receiver<Arc<JobBoard>>,
+        tasks: &mut JoinSet<()>,
+    ) -> Arc<Self> {
+        let (samples, tip) = (Mutex::default(), Mutex::new((0, clock.monotonic())));
+        let (clock, counters, ledger) = (Arc::clone(clock), Arc::clone(counters), Arc::clone(ledger));
+        let meter = Arc::new(Self { clock, counters, ledger, samples, tip });
         let first = meter.sample();
         lock(&meter.samples).push_back(first);
-        Arc::new(meter)
+        tasks.spawn(Arc::clone(&meter).run(board.clone()));
+        meter
     }
 
     /// Samples until the coin is gone.
-    pub async fn run(self: Arc<Self>, mut board: watch::Receiver<Arc<JobBoard>>) {
+    async fn run(self: Arc<Self>, mut board: watch::Receiver<Arc<JobBoard>>) {
         let mut ticks = interval(SAMPLE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.tick().await;

@@ -231,24 +231,18 @@ impl Connection {
                 next = &mut new_board => {
                     let Some(next) = next else { return End::Stop };
                     new_board.set(next_board(next));
-                    let snapshot = Arc::clone(&board.borrow());
-                    self.session.on_board(self.now(), &snapshot);
+                    self.session.on_board(self.now(), &seen(&board));
                 }
                 Some(Ok(authorised)) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
-                    let snapshot = Arc::clone(&board.borrow());
-                    self.on_authorised(authorised, &snapshot);
+                    self.on_authorised(authorised, &seen(&board));
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
                 _ = synced.changed(), if self.session.waits_for_sync() => {}
                 entry = &mut ordered => {
                     ordered.set(called(entry));
-                    let snapshot = Arc::clone(&board.borrow());
-                    self.take_orders(&snapshot);
+                    self.take_orders(&seen(&board));
                 }
-                () = alarm.rings() => {
-                    let snapshot = Arc::clone(&board.borrow());
-                    self.session.on_tick(self.now(), &snapshot);
-                }
+                () = alarm.rings() => self.session.on_tick(self.now(), &seen(&board)),
                 () = &mut stop, if self.closing.is_none() => {
                     self.session.on_stop();
                     self.close(End::Stop);
@@ -406,6 +400,11 @@ impl Connection {
         let others = [self.deaf_at(), closing, self.slowed_until];
         others.into_iter().flatten().fold(self.session.deadline(), Duration::min)
     }
+}
+
+/// The coin's work at this moment.
+fn seen(board: &watch::Receiver<Arc<JobBoard>>) -> Arc<JobBoard> {
+    Arc::clone(&board.borrow())
 }
 
 /// Ready when the board has changed, with the receiver for the next change; `None` once the coin

@@ -89,12 +89,8 @@ async fn pool(algorithm: Algorithm) -> Pool {
         rules: Rules::default(),
     };
     let bounds = crate::config::Handshakes { most: 1, timeout: seconds(5) };
-    let house = House {
-        guard: Guard::new(10),
-        certificates: Default::default(),
-        handshakes: Handshakes::new(bounds),
-        roster: Arc::default(),
-    };
+    let (guard, roster) = (Guard::new(10), Arc::default());
+    let house = House { guard, roster, certificates: Default::default(), handshakes: Handshakes::new(bounds) };
     let gate = Gate::new(&port, &house).unwrap();
     let terms = Terms {
         port: Arc::new(port),
