@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(ids(roster.page(2, 2)), [4, 5]);
         assert!(roster.get(3).is_none() && roster.get(4).is_some());
         drop(places);
-        assert_eq!(ids(roster.page(0, 10)), []);
+        assert!(roster.page(0, 10).is_empty());
     }
 
     #[test]

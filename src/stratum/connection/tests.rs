@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::super::desk::JudgedShare;
 use super::super::session::effects::CoinMemory;
 use super::*;
 use crate::clock::SystemClock;
@@ -182,7 +183,9 @@ async fn a_submit_at_a_hasher_is_carried_through_whatever_ends_the_connection() 
     for ticket in 0..8 {
         let algorithm = Algorithm::Scrypt { log_n: 14, r: 8 };
         let header = Box::new([0; 80]);
-        pool.hashers.submit(hashers::Request { algorithm, header, ticket, pin: 0, answer: answer.clone() }).await;
+        pool.hashers
+            .submit(crate::pow::hashers::Request { algorithm, header, ticket, pin: 0, answer: answer.clone() })
+            .await;
     }
     // Both lines are read together: once the second name is asked for, the submit was read.
     pool.say(&format!("{SUBMIT}\n{}", r#"{"id":4,"method":"mining.authorize","params":["c.d","x"]}"#)).await;
