@@ -81,6 +81,7 @@
 //! | template | orders somebody to be paid whom we cannot pay or do not know | nothing is mined on it; an alarm says who |
 //! | tip | the node would refuse our block (asked once per tip, before one is found) | an alarm, in the log and in STATUS |
 //! | tip | a node lags, forks, lies or follows what others refuse | it is set aside with the reason, looked at again, taken back |
+//! | tip | its template is slow | where all a block needs is known without it: work without transactions first, if so configured |
 //! | tip | no node answers | the last job stays for `stale_after_secs`, then submits are refused with a reason |
 //!
 //! When fdatasync fails, what the kernel holds is not trusted any more: it may take pages for written that
@@ -124,7 +125,7 @@
 //!
 //! | what | how many | bound | when it is reached |
 //! | --- | --- | --- | --- |
-//! | connection task | per socket, [`config::Port::connections_max`], [`config::Daemon::connections_max`] | 64 unanswered requests, 64 KiB unsent, lines per second (a tenth until a share has counted), 16 lines in a row | it stops reading, or others have their turn; at 256 KiB or `write_timeout` unsent it is closed; work not begun to be sent gives way to newer work |
+//! | connection task | per socket, [`config::Port::connections_max`], [`config::Daemon::connections_max`] | 64 unanswered requests, 64 KiB unsent, lines per second (until a share has counted a tenth, and with all such of its address what one miner has), 16 lines in a row; 64 KiB in and 32 KiB out at the kernel | it stops reading, or others have their turn; at 256 KiB or `write_timeout` unsent it is closed; work not begun to be sent gives way to newer work |
 //! | newcomers that hear of new work | until a share has counted, in [`stratum::waves`] | 128 at a time | others have their turn between two waves |
 //! | accept loop | per port | the kernel's backlog, 16 in a row | beyond a limit of port, daemon or address, or when banned: closed at once and counted |
 //! | TLS handshake | in the connection task, [`config::Handshakes`] | 256 | the oldest gives way |

@@ -9,7 +9,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use mpos_stratum::coin::preset::PRESETS;
 use mpos_stratum::config::{self, Config, Durability, Endpoint, NodeLogin, Problem};
 use mpos_stratum::difficulty::mpos_factor;
 use mpos_stratum::pow::by_time::{Growth, Steps};
@@ -22,6 +21,8 @@ mod algorithms;
 mod nodes;
 #[path = "config/outside.rs"]
 mod outside;
+#[path = "config/presets.rs"]
+mod presets;
 
 /// A configuration with nothing in it that may be left out.
 const LEAST: &str = r#"
@@ -141,28 +142,6 @@ fn servers_to_go_on_with_and_tables_without_transactions() {
     // A server that one coin goes on with and another one uses is one server.
     let other = "database = \"mpos\"\nhost = \"db2\"\nfailover = [\"localhost\"]";
     one_mistake(&second("database = \"mpos_doge\"", other), &["is the `shares` table of litecoin too"]);
-}
-
-#[test]
-fn every_preset_is_complete() {
-    for preset in &PRESETS {
-        let name = format!("preset = \"{}\"", preset.name);
-        let profile = read(&least("preset = \"litecoin\"", &name)).coins[0].profile.clone();
-        // MPOS ships a class for both algorithms in which one unit is what miners mean by difficulty 1.
-        assert_eq!(config::preset_profile(preset.name).as_ref(), Some(&profile));
-        assert_eq!(mpos_factor(profile.stratum_bits, profile.mpos_bits), 1.0, "{}", preset.name);
-        let (bits, mask, extranonce2_bytes) = match profile.algorithm {
-            // Chain ids of merged mining stand in the version; of rarer coins nobody has shown that it may be rolled.
-            Algorithm::Sha256d if preset.name.starts_with("bitcoin") => (32, 0x1fff_e000, 8),
-            Algorithm::Sha256d if ["digibyte-sha256d", "ecash"].contains(&preset.name) => (32, 0x1fff_e000, 8),
-            Algorithm::Sha256d => (32, 0, 8),
-            _ => (16, 0, 4),
-        };
-        assert_eq!(profile.stratum_bits, bits, "{}", preset.name);
-        assert_eq!(profile.version_mask, mask, "{}", preset.name);
-        assert_eq!(profile.extranonce2_bytes, extranonce2_bytes, "{}", preset.name);
-        assert!(!profile.form.addresses.pubkey_hash.is_empty() && !profile.form.addresses.script_hash.is_empty());
-    }
 }
 
 #[test]

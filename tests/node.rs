@@ -3,6 +3,8 @@
 // A test that cannot go on says so by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+#[path = "node/early.rs"]
+mod early;
 #[path = "node/faults.rs"]
 mod faults;
 #[path = "node/following.rs"]
@@ -54,7 +56,13 @@ fn chain() -> Arc<Chain> {
 
 /// Polling that is quick, or so slow that only long polling or kicks can bring news.
 fn templates(poll: Duration, longpoll: bool) -> Templates {
-    Templates { poll, refresh: Duration::from_secs(3600), longpoll, stale_after: Duration::from_secs(3600) }
+    Templates {
+        poll,
+        refresh: Duration::from_secs(3600),
+        longpoll,
+        empty_after: None,
+        stale_after: Duration::from_secs(3600),
+    }
 }
 
 /// Follows nodes by polling alone.

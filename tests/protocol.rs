@@ -1,5 +1,16 @@
 //! Conformance to Stratum v1 as the field speaks it, over real sockets. Tests are named after the numbers of
-//! the catalogue (w) and of other pools' bugs (b) that they keep out.
+//! the catalogue (w) and of other pools' bugs (b) that they keep out. Numbers that are about more than the protocol
+//! are kept where their subject is:
+//!
+//! | number | where |
+//! | --- | --- |
+//! | w11, w19, w20, w28, b06, b32 | `transport` |
+//! | w13, w14 | `loss`, `pool/life.rs` |
+//! | w15, w16, w18, b16 | `pool/finding.rs`, `pool/blocks.rs` (heights from 1 on at a real node), `src/chain/script.rs` |
+//! | w17 | `coins/fixtures.rs` |
+//! | w23, b08, b09, b25, b26 | `vardiff`, `src/work/vardiff.rs` |
+//! | b12, b13, b18 | also `mpos`, `faults` |
+//! | b30 | `pool/logs.rs` |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,6 +23,8 @@
 
 mod support;
 
+#[path = "protocol/bugs.rs"]
+mod bugs;
 #[path = "protocol/clients.rs"]
 mod clients;
 #[path = "protocol/conduct.rs"]

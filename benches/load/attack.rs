@@ -27,6 +27,8 @@ pub const PROXY: Ipv4Addr = Ipv4Addr::new(127, 9, 9, 9);
 const ADDRESSES: usize = 64;
 /// How much nicer than its parent the process is.
 const NICER: i32 = 15;
+/// What the system keeps of what an attacker sends. His own machine would: here it is taken from the daemon's.
+const SEND_BUFFER_BYTES: u32 = 32 * 1024;
 /// Pause after a connection that was refused or broke, before the next.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -105,6 +107,7 @@ impl Attack {
     async fn connect_from(&self, address: Ipv4Addr) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((address, 0).into())?;
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
         let stream = socket.connect(self.port).await?;
         self.connections.fetch_add(1, Relaxed);
         Ok(stream)

@@ -1,11 +1,12 @@
 //! How soon each source of new tips brings new work, all side by side on one real node.
 //!
-//! `cargo bench --bench tips -- [--blocks N]`
+//! `cargo bench --bench tips -- [--blocks N]`; without blocks only the second table, for which no node is needed.
 //!
 //! Every source has watchers of its own that use nothing else; all follow one litecoind on regtest. For each
 //! block the clock starts when the node is told to make it, so the node's own work is in every number, and
 //! stops when there is a template on it. The share of stale work is that delay over the time between two
-//! blocks. ZMQ is missing: no daemon that can be installed here publishes it.
+//! blocks. ZMQ is missing: no daemon that can be installed here publishes it. The second table is what large templates
+//! cost in this process, from the node's answer to the miners' line.
 #![allow(clippy::print_stdout, reason = "a bench prints its findings")]
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +16,7 @@
     reason = "shared with the tests, which may end at the first surprise"
 )]
 
+mod large;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
@@ -50,7 +52,7 @@ struct Source {
 }
 
 fn follow(name: &'static str, node: Node, poll: Duration, longpoll: bool) -> Source {
-    let templates = Templates { poll, refresh: NEVER, longpoll, stale_after: NEVER };
+    let templates = Templates { poll, refresh: NEVER, longpoll, empty_after: None, stale_after: NEVER };
     let rules = vec!["segwit".into(), "mweb".into()];
     let form = Arc::new(ChainForm { template_rules: rules, ..ChainForm::default() });
     let chain = Chain { form, algorithm: Algorithm::Scrypt { log_n: 10, r: 1 }, block_hash: BlockHash::Sha256d };
@@ -62,6 +64,14 @@ fn follow(name: &'static str, node: Node, poll: Duration, longpoll: bool) -> Sou
 async fn main() {
     let mut words = std::env::args().skip_while(|word| word != "--blocks").skip(1);
     let blocks = words.next().and_then(|number| number.parse().ok()).unwrap_or(BLOCKS);
+    if blocks > 0 {
+        side_by_side(blocks).await;
+    }
+    large::print();
+}
+
+/// All sources at one node.
+async fn side_by_side(blocks: usize) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify.sock");
     let nomp = Listener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();

@@ -40,4 +40,18 @@ pub struct ChainForm {
     pub message: Option<String>,
     /// BIP54: the coinbase's lock time is the height before, so that no two can be equal.
     pub lock_to_height: bool,
+    /// When difficulty and subsidy change; `None`: not known, or not by such a rule.
+    pub schedule: Option<Schedule>,
+}
+
+/// When the difficulty and the subsidy of a chain change, on its main network: the rules of Bitcoin, with its numbers or
+/// others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// The difficulty changes with blocks whose height is a multiple of this, and with no other.
+    pub retarget_blocks: u32,
+    /// The subsidy is halved with blocks whose height is a multiple of this.
+    pub halving_blocks: u32,
+    /// What the first blocks earned, in the coin's smallest unit.
+    pub first_subsidy: u64,
 }

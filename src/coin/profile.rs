@@ -23,6 +23,9 @@ pub struct Profile {
     pub transaction_hash: TransactionHash,
     /// Version bits that miners may roll (BIP310, BIP320); 0 forbids it.
     pub version_mask: u32,
+    /// Whether miners may change the time of a header. Where it decides what is hashed, they could choose the
+    /// cheapest work.
+    pub time_rolling: bool,
     /// Where the coin's blocks, templates and addresses differ from Bitcoin's.
     pub form: Arc<ChainForm>,
     /// The reward has to go to a public key of the node's wallet, which signs the block with it (proof of stake).

@@ -32,7 +32,7 @@ use std::path::Path;
 
 pub use problem::{ConfigError, Problem};
 pub use rules::{AgentDifficulty, Rules, StartFrom};
-pub use transport::{Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport};
+pub use transport::{LOGIN_LINES, Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport};
 pub use typed::*;
 
 use crate::coin::profile::Profile;
@@ -57,7 +57,8 @@ pub fn parse(path: &Path, text: String) -> Result<Config, ConfigError> {
     }
 }
 
-/// The profile of a shipped preset; `None` if there is none of that name.
+/// The profile of a shipped preset; `None` if there is none of that name. What only the operator can say, how MPOS counts
+/// where it has no class for the algorithm, is some value in it.
 pub fn preset_profile(name: &str) -> Option<Profile> {
     read::preset_profile(name)
 }

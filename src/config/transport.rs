@@ -64,7 +64,7 @@ impl Rate {
 }
 
 /// Lines that even talkative miners do not exceed until they mine.
-const LOGIN_LINES: u32 = 20;
+pub const LOGIN_LINES: u32 = 20;
 
 /// What one address and one connection of a port may do. IPv6 addresses count by their /64.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,8 @@ pub struct Limits {
     /// New connections of one address; faster ones wait.
     pub connections: Rate,
     /// Lines of one connection; at the limit nothing more is read from it for a while. Until a share of it
-    /// has counted it has a tenth of this.
+    /// has counted it has a tenth of this, and all such connections of an address have together, beyond
+    /// [`LOGIN_LINES`] each, no more than this.
     pub messages: Rate,
     /// Refused authorisations of one address in a minute; after so many, its authorisations wait.
     pub failed_authorizations_per_min: u32,

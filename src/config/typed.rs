@@ -181,6 +181,9 @@ pub struct Templates {
     pub refresh: Duration,
     /// Whether BIP22 long polling is used beside polling.
     pub longpoll: bool,
+    /// How long the template of a new tip may take before miners get work without transactions on it; `None`: they
+    /// wait.
+    pub empty_after: Option<Duration>,
     /// Age at which a template is too old to hand out: submits are refused until a node answers.
     pub stale_after: Duration,
 }

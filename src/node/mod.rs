@@ -4,14 +4,16 @@
 //! they learn meets in one `publisher`, which decides whose template the miners get: the best tip wins.
 //! Since a node that does not know a rule of the coin would follow exactly a longer chain that others
 //! refuse, `agreement` compares the nodes and sets aside who is not to be believed. Every source of new
-//! tips rings the one `bell`; `tally` counts who was first. Solved blocks (`submitter`) go to all nodes at
-//! once on connections of their own; where they stand later is asked by `standing`.
+//! tips rings the one `bell`; `tally` counts who was first; where the template is slow, `early` has work
+//! without transactions meanwhile. Solved blocks (`submitter`) go to all nodes at once on connections of
+//! their own; where they stand later is asked by `standing`.
 
 mod agreement;
 mod backoff;
 pub mod bell;
 pub mod chain;
 mod connection;
+mod early;
 pub mod error;
 mod longpoll;
 pub mod lookup;

@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::agreement;
 use super::bell::{Bell, Ring};
 use super::chain::Chain;
+use super::early::{self, Early};
 use super::longpoll;
 use super::nodes::Nodes;
 use super::peer;
@@ -69,7 +70,8 @@ impl Poller {
                 let work = publisher.subscribe();
                 tasks.spawn(peer::run(Arc::clone(node), way.clone(), Arc::clone(chain), Arc::clone(&bell), work));
             }
-            let poll = Poll { watch, refresh: templates.refresh, names_tip: true, fetched_at: None };
+            let early = Early::new(templates.empty_after);
+            let poll = Poll { watch, refresh: templates.refresh, early, names_tip: true, fetched_at: None };
             tasks.spawn(poll.run(templates.poll, bell.listen()));
         }
         if nodes.all().len() > 1 {
@@ -99,6 +101,7 @@ impl Poller {
 struct Poll {
     watch: Arc<Watch>,
     refresh: Duration,
+    early: Early,
     /// Whether the node knows `getbestblockhash`; without it every poll fetches a template.
     names_tip: bool,
     /// When polling last got a template.
@@ -149,10 +152,45 @@ impl Poll {
             (None, true) => Source::Poll,
             (None, false) => Source::Refresh,
         };
-        let template = self.template_on(tip.filter(|_| moved), base).await?;
+        let template = match (tip, base) {
+            (Some(tip), Some(base)) if moved => self.template_soon(tip, base, source).await?,
+            _ => self.template_on(tip.filter(|_| moved), base).await?,
+        };
         self.fetched_at = Some(Instant::now());
         self.watch.offer(base, template, source);
         Ok(())
+    }
+
+    /// The node's template on a new tip; while it is slow, miners have work without transactions.
+    async fn template_soon(&mut self, tip: Hash, base: Hash, source: Source) -> Result<Arc<Template>, NodeState> {
+        let watch = Arc::clone(&self.watch);
+        let Some(after) = self.early.after(&watch.node.rpc).await else {
+            return self.template_on(Some(tip), Some(base)).await;
+        };
+        let mut provisional = None;
+        let full = {
+            let full = self.template_on(Some(tip), Some(base));
+            tokio::pin!(full);
+            let early = async {
+                sleep(after).await;
+                early::template(&watch, tip).await
+            };
+            tokio::select! {
+                biased;
+                full = &mut full => full,
+                early = early => {
+                    if let Some(template) = early {
+                        watch.offer(Some(base), Arc::clone(&template), source);
+                        provisional = Some(template);
+                    }
+                    full.await
+                }
+            }
+        }?;
+        if let Some(provisional) = provisional {
+            self.early.judge(watch.name(), &provisional, &full);
+        }
+        Ok(full)
     }
 
     /// Credits who brought the tip.

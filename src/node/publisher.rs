@@ -234,6 +234,9 @@ impl Publisher {
         if Arc::ptr_eq(old, &latest.template) {
             return false;
         }
+        if old.particulars.is_provisional != latest.template.particulars.is_provisional {
+            return old.particulars.is_provisional;
+        }
         if !old.same_header(&latest.template) {
             return true;
         }
@@ -300,7 +303,10 @@ impl Board {
             let best = self.best(std::iter::once(current).chain(believed.iter().copied())).unwrap_or(current);
             let tip = self.template(best).map(|template| template.previous);
             let has_it = |index: &usize| self.template(*index).map(|template| template.previous) == tip;
-            self.current = believed.into_iter().find(has_it).or(Some(best));
+            let has_full =
+                |index: &usize| has_it(index) && self.template(*index).is_some_and(|it| !it.particulars.is_provisional);
+            let next = believed.iter().copied().find(has_full);
+            self.current = next.or_else(|| believed.into_iter().find(has_it)).or(Some(best));
             return;
         }
         let level = |index: &usize| self.template(*index).is_some_and(|template| template.height >= published);

@@ -56,6 +56,10 @@ impl Watch {
         let mut dropped = false;
         self.latest.send_if_modified(|latest| {
             let held = latest.as_ref().map(|held| held.previous);
+            if template.particulars.is_provisional && held != base {
+                // The other task was faster with the node's own.
+                return false;
+            }
             dropped = held.is_some() && held != base && held != Some(template.previous);
             if !dropped {
                 *latest = Some(Arc::clone(&template));

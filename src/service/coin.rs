@@ -230,6 +230,7 @@ fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms {
         block_hash: coin.profile.block_hash,
         stratum_bits: coin.profile.stratum_bits,
         version_mask: coin.profile.version_mask,
+        time_rolling: coin.profile.time_rolling,
         answers_wait_for_sync: coin.ledger.durability == Durability::Power,
         emit_invalid_block_hashes: coin.emit_invalid_block_hashes,
         recheck: coin.workers.recheck,

@@ -164,9 +164,12 @@ impl JobMaker {
         match Job::new(self.serial, tip_seq, Arc::clone(template), Arc::clone(recipe), self.clock.monotonic(), size) {
             Ok(job) => {
                 let job = Arc::new(job);
-                if self.job.as_ref().is_none_or(|last| last.tip_seq != tip_seq) {
+                let is_new = self.job.as_ref().is_none_or(|last| last.tip_seq != tip_seq);
+                if is_new {
                     let previous = display_hash(&template.previous);
                     info!(coin = %self.coin.name, height = template.height, previous, transactions = template.transactions.len(), "new tip");
+                }
+                if is_new || self.job.as_ref().is_some_and(|last| last.template.particulars.is_provisional) {
                     let (job, node) = (Arc::clone(&job), work.node.clone());
                     self.tips.send_replace(Some(Proposal { job, node, extranonce2_bytes: size }));
                 }

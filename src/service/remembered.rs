@@ -146,7 +146,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let old = run(state.path(), &["a"]);
         let other = choose(state.path(), &mpos(&["b"], "pool"), 0);
-        assert_eq!(other.unused, [old.clone()]);
+        assert_eq!(other.unused, std::slice::from_ref(&old));
         assert_ne!(other.file, old);
         // The file of `a` moves on with its pool; then there is another pool on `a`.
         assert_eq!((run(state.path(), &["a", "z"]), run(state.path(), &["z"])), (old.clone(), old.clone()));

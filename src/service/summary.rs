@@ -65,10 +65,20 @@ fn tell(coin: &Coin, nodes: &Nodes, job: &Job, network: &Overview) {
         network_difficulty = job.template.target.difficulty(coin.profile.stratum_bits),
         network_hashes_per_sec = network.hashes_per_sec.map_or_else(unknown, |rate| format!("{rate:.3e}")),
         ports = ports.join(", "),
+        fee = fee(coin),
         nodes = describe(nodes),
         tip_sources = sources(coin),
         "the coin can be mined"
     );
+}
+
+/// What of every reward goes elsewhere than to the pool's address. Fees that MPOS takes are MPOS's business.
+fn fee(coin: &Coin) -> String {
+    let ppm: u32 = coin.recipients.iter().map(|recipient| recipient.share_ppm).sum();
+    match coin.recipients.len() {
+        0 => "none in the coinbase".to_owned(),
+        count => format!("{} % in the coinbase, to {count}", f64::from(ppm) / 10_000.0),
+    }
 }
 
 fn described(port: &Port) -> String {

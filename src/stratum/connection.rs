@@ -7,6 +7,7 @@
 mod errands;
 mod hashing;
 mod orders;
+mod turns;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use self::hashing::{HashAnswers, next_hash};
+use self::turns::Turns;
 use super::alarm::Alarm;
 use super::arrival::{self, Arrived, Entry};
 use super::backlog::Backlog;
@@ -29,7 +31,6 @@ use super::counters::Counters;
 use super::desk::ShareDesk;
 use super::gate::Gate;
 use super::guard::Admission;
-use super::guard::pace::Pace;
 use super::roster::{Place, called};
 use super::session::Session;
 use super::session::answers::Ticket;
@@ -46,8 +47,6 @@ use crate::worker::directory::{Answer, Directory};
 const OUT_BYTES_MAX: usize = 64 * 1024;
 /// Unsent bytes at which a connection is given up: the miner does not read.
 const OUT_BYTES_LOST: usize = 256 * 1024;
-/// A longer line counts as several towards the rate of lines: it costs as much to read.
-const LINE_BYTES_USUAL: usize = 512;
 /// Lines that are handled in one go; then other connections have their turn.
 const LINES_AT_ONCE: usize = 16;
 /// How long the submits of a connection that is gone may wait for a hasher or the directory, which
@@ -162,10 +161,8 @@ struct Connection {
     closing: Option<(End, Duration)>,
     /// What the miner leaves unread.
     backlog: Backlog,
-    /// How fast lines come.
-    pace: Pace,
-    /// Lines came too fast: nothing is read before this.
-    slowed_until: Option<Duration>,
+    /// When its lines have their turn.
+    turns: Turns,
     /// The connection's place among those of its address.
     admission: Admission,
     /// What operators see of it.
@@ -185,8 +182,7 @@ impl Connection {
             pin,
             closing: None,
             backlog: Backlog::default(),
-            pace: Pace::default(),
-            slowed_until: None,
+            turns: Turns::default(),
             admission,
             place: context.gate.roster.enter(&context.coin, context.terms.port.listen, peer.address, opened_at),
             context,
@@ -270,32 +266,26 @@ impl Connection {
     /// Whether more of what the miner sends may be handled. What he sends meanwhile stays with the kernel,
     /// and then with him.
     fn may_read(&mut self, now: Duration) -> bool {
-        self.slowed_until = self.slowed_until.filter(|until| now < *until);
         let answered = self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
-        self.closing.is_none() && self.slowed_until.is_none() && answered
+        self.closing.is_none() && self.turns.may_read(now) && answered
     }
 
     /// Handles the lines that were read, as many as may be outstanding and as fast as they may come.
     fn read_lines(&mut self, board: &watch::Receiver<Arc<JobBoard>>) {
-        let full = self.context.terms.port.transport.limits.messages;
-        let rate = if self.session.has_worked() { full } else { full.of_newcomers() };
+        let rate = self.context.terms.port.transport.limits.messages;
         for _ in 0..LINES_AT_ONCE {
             if self.closing.is_some() || !self.session.may_read() {
                 return;
             }
-            let now = self.now();
-            let wait = self.pace.wait(rate, now.monotonic);
-            if !wait.is_zero() {
-                self.slowed_until = Some(now.monotonic + wait);
+            let (now, worked) = (self.now(), self.session.has_worked());
+            if !self.turns.may_take(rate, worked, &self.admission, now.monotonic) {
                 Counters::count(&self.context.counters.wire.slowed);
                 return;
             }
             match self.lines.next_line() {
                 // The tip when the line is read decides whether its share is stale.
                 Ok(Some(line)) => {
-                    for _ in 0..=line.len() / LINE_BYTES_USUAL {
-                        self.pace.take(rate, now.monotonic);
-                    }
+                    self.turns.took(line.len(), rate, worked, now.monotonic);
                     let snapshot = Arc::clone(&board.borrow());
                     self.session.on_line(now, line, &snapshot);
                 }
@@ -397,7 +387,7 @@ impl Connection {
     /// When something happens by itself at the latest, monotonic.
     fn deadline(&self) -> Duration {
         let closing = self.closing.as_ref().map(|(_, deadline)| *deadline);
-        let others = [self.deaf_at(), closing, self.slowed_until];
+        let others = [self.deaf_at(), closing, self.turns.slowed_until()];
         others.into_iter().flatten().fold(self.session.deadline(), Duration::min)
     }
 }

@@ -32,9 +32,13 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
 /// A connection is dead if what was sent is not acknowledged for so long.
 const USER_TIMEOUT_MS: u32 = 30_000;
-/// Bytes the kernel keeps for a miner that does not read (it doubles the number for its own use): some dozen
-/// lines of work. What does not fit waits with us, where it has an age and newer work replaces it.
-const SEND_BUFFER_BYTES: u32 = 64 * 1024;
+/// Bytes the kernel keeps for a miner that does not read (it doubles the number for its own use): a dozen lines
+/// of work. What does not fit waits with us, where it has an age, newer work replaces it, and a further line costs
+/// no call of the system.
+const SEND_BUFFER_BYTES: u32 = 16 * 1024;
+/// Bytes the kernel keeps for us of what a miner sends (doubled likewise): some hundred lines. More stays with him:
+/// left to itself, the kernel would take megabytes from everybody who sends faster than he is read.
+const RECEIVE_BUFFER_BYTES: u32 = 32 * 1024;
 
 /// A bound port that does not listen yet.
 #[derive(Debug)]
@@ -58,6 +62,7 @@ impl BoundPort {
         // Accepted sockets inherit all of this.
         socket.set_nodelay(true)?;
         socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
         socket.set_keepalive(true)?;
         sockopt::set_tcp_keepidle(&socket, KEEPALIVE_IDLE)?;
         sockopt::set_tcp_keepintvl(&socket, KEEPALIVE_INTERVAL)?;
@@ -189,6 +194,7 @@ mod tests {
             assert_eq!(sockopt::tcp_user_timeout(&socket).unwrap(), USER_TIMEOUT_MS);
             // Linux says the doubled number.
             assert_eq!(sockopt::socket_send_buffer_size(&socket).unwrap(), 2 * SEND_BUFFER_BYTES as usize);
+            assert_eq!(sockopt::socket_recv_buffer_size(&socket).unwrap(), 2 * RECEIVE_BUFFER_BYTES as usize);
             drop(client);
         }
     }

@@ -2,7 +2,9 @@
 //! `id`, `result` and `error`: some miners insist on all of them.
 
 use super::request::Id;
+use crate::bytes::hex;
 use crate::difficulty::Difficulty;
+use crate::work::extranonce::Extranonce1;
 use crate::work::reject::Reject;
 
 /// JSON-RPC's own code for a method that does not exist.
@@ -44,6 +46,15 @@ pub fn not_a_request() -> &'static [u8] {
 /// The notification of a difficulty.
 pub fn set_difficulty(difficulty: Difficulty) -> Vec<u8> {
     format!("{{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":[{difficulty}]}}\n").into_bytes()
+}
+
+/// The notification of another extranonce; for miners that asked to be told.
+pub fn set_extranonce(extranonce1: Extranonce1, extranonce2_bytes: u8) -> Vec<u8> {
+    let extranonce1 = hex::encode(&extranonce1);
+    let line = format!(
+        "{{\"id\":null,\"method\":\"mining.set_extranonce\",\"params\":[\"{extranonce1}\",{extranonce2_bytes}]}}\n"
+    );
+    line.into_bytes()
 }
 
 /// Asks whether the miner is there; for programs that answer.

@@ -54,6 +54,11 @@ impl Lease {
     pub fn bytes(&self) -> Extranonce1 {
         self.value.to_be_bytes()
     }
+
+    /// A further one of the same coin.
+    pub fn another(&self) -> Lease {
+        self.owner.lease()
+    }
 }
 
 impl Drop for Lease {

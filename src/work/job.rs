@@ -277,6 +277,7 @@ pub mod tests {
             curtime: 1_700_000_000,
             mintime: 1_699_999_000,
             coinbase_value: 50_0000_0000,
+            fees: None,
             coinbase_aux: Vec::new(),
             witness_commitment: None,
             transactions: (0..transactions)

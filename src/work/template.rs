@@ -1,6 +1,7 @@
 //! A block template: what `getblocktemplate` (BIP22, BIP23, BIP145) answered, checked once and
 //! turned into bytes.
 
+mod empty;
 mod parse;
 mod payees;
 #[cfg(test)]
@@ -11,6 +12,7 @@ use crate::chain::coinbase::Output;
 use crate::chain::form::ChainForm;
 use crate::difficulty::Target;
 
+pub use empty::Tip;
 pub use payees::PAYEES_MAX;
 
 /// Most transactions a template may have. The smallest transaction a node relays takes about 60
@@ -77,6 +79,8 @@ pub struct Template {
     pub mintime: u32,
     /// What the coinbase may pay in total, in the coin's smallest unit.
     pub coinbase_value: u64,
+    /// The part of it that its transactions pay; `None` if the node does not tell.
+    pub fees: Option<u64>,
     /// All members of `coinbaseaux`, concatenated: they must appear in the coinbase's script.
     pub coinbase_aux: Vec<u8>,
     /// The output script that commits to the witnesses, where the chain has segwit.
@@ -106,6 +110,8 @@ pub struct Particulars {
     pub rules: Vec<String>,
     /// The node checks blocks that have no proof of work yet (BIP23).
     pub takes_proposals: bool,
+    /// It was computed ahead of the node's own template, which will replace it.
+    pub is_provisional: bool,
 }
 
 impl Template {

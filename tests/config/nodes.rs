@@ -21,9 +21,17 @@ fn the_ways_to_a_node() {
     let https = ways("ca_file = \"ca.pem\"").replace("http://127", "https://127");
     assert_eq!(node(&https).ways.tls_ca, Some("/etc/ca.pem".into()));
     assert_eq!(node(&https.replace("ca_file", "#")).ways.tls_ca, Some("/etc/ssl/certs/ca-certificates.crt".into()));
-    one_mistake(&ways("p2p = \"127.0.0.1\""), &["node[0].p2p", "host and port"]);
+    // Magic and port of the main network stand in the presets of coins where they are known.
+    let known = node(&least("user = \"rpc\"", "user = \"rpc\"\np2p = \"127.0.0.1\"")).ways.peer.unwrap();
+    assert_eq!((known.port, known.magic), (9333, [0xfb, 0xc0, 0xb6, 0xdb]));
+    let dogecoin = |text: &str| text.replace("preset = \"litecoin\"", "preset = \"dogecoin\"");
+    let known = node(&dogecoin(&least("user = \"rpc\"", "user = \"rpc\"\np2p = \"[::1]\""))).ways.peer.unwrap();
+    assert_eq!((known.host.as_str(), known.port, known.magic), ("::1", 22_556, [0xc0; 4]));
+    let megacoin = |text: &str| text.replace("preset = \"litecoin\"", "preset = \"megacoin\"");
+    one_mistake(&megacoin(&ways("p2p = \"127.0.0.1\"")), &["node[0].p2p", "host and port"]);
     one_mistake(&ways("zmq = \"ipc:///x\""), &["node[0].zmq", "tcp://host:port"]);
-    one_mistake(&ways("p2p = \"127.0.0.1:9333\"").replace("p2p_magic", "#"), &["node[0].p2p", "p2p_magic"]);
+    let without = megacoin(&ways("p2p = \"127.0.0.1:9333\"").replace("p2p_magic", "#"));
+    one_mistake(&without, &["node[0].p2p", "p2p_magic"]);
 }
 
 #[test]

@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Instant;
 
-use mpos_stratum::ledger::Ledger;
+use mpos_stratum::ledger::error::AppendError;
 use mpos_stratum::ledger::record::{CandidateFacts, Event, ShareRecord, VerdictRecord};
+use mpos_stratum::ledger::{Ledger, Receipt};
 
+use crate::rig::PATIENCE;
 use crate::support::mariadb::ShareRow;
 
 /// Everything acknowledged so far.
@@ -135,7 +138,7 @@ impl Book {
         let reason = if accepted { String::new() } else { "high-hash".to_owned() };
         let verdict =
             VerdictRecord { candidate, written_hash: hash, accepted, node_hash: hash, reason: reason.clone() };
-        let receipt = ledger.append(&[Event::Verdict(verdict)]).unwrap();
+        let receipt = append(ledger, &[Event::Verdict(verdict)]);
         if let Some((_, row)) = inner.rows.iter_mut().find(|(seq, _)| *seq == candidate) {
             if accepted {
                 row.upstream_result = Some("Y".into());
@@ -157,6 +160,17 @@ impl Book {
     }
 }
 
+/// Appends; where the small segments of the tests fill faster than the next one is allocated, as soon as it is.
+fn append(ledger: &Ledger, events: &[Event]) -> Receipt {
+    let begin = Instant::now();
+    loop {
+        match ledger.append(events) {
+            Err(AppendError::Full) if begin.elapsed() < PATIENCE => std::thread::yield_now(),
+            appended => return appended.unwrap(),
+        }
+    }
+}
+
 impl Inner {
     fn note(&mut self, ledger: &Ledger, shares: &[ShareRecord]) -> u64 {
         self.note_behind(ledger, None, shares)
@@ -165,7 +179,7 @@ impl Inner {
     fn note_behind(&mut self, ledger: &Ledger, first: Option<Event>, shares: &[ShareRecord]) -> u64 {
         let before = u64::from(first.is_some());
         let events: Vec<Event> = first.into_iter().chain(shares.iter().cloned().map(Event::Share)).collect();
-        let receipt = ledger.append(&events).unwrap();
+        let receipt = append(ledger, &events);
         for (seq, share) in (receipt.first_seq + before..).zip(shares) {
             if let Some(facts) = &share.candidate {
                 self.open.insert(seq, facts.hash);

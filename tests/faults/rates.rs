@@ -102,9 +102,10 @@ impl Pool {
             while self.now_ms < end_ms {
                 let difficulty = if minute > MINUTES / 2 { first * 2.0 } else { first };
                 self.find(difficulty * factor);
-                let mean_ms = hashes(difficulty, miners_bits) / rate * 1000.0;
+                let mean = Duration::from_secs_f64(hashes(difficulty, miners_bits) / rate);
                 // Anywhere from half to one and a half of it, so that seconds have more and less.
-                self.pass((mean_ms * (0.5 + (self.made * 7 % 11) as f64 / 10.0)).round() as u64);
+                let tenths = u128::from(5 + self.made * 7 % 11);
+                self.pass(u64::try_from(mean.as_millis() * tenths / 10).unwrap());
             }
             if minute * 60 < WINDOW_SECS {
                 continue;

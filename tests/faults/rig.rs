@@ -19,7 +19,7 @@ use crate::events::{Book, Kind};
 use crate::support::mariadb::{MariaDb, ShareRow};
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Password of the database user that the writer logs in as.
 pub const PASSWORD: &str = "writer's";

@@ -81,18 +81,30 @@ fn the_version_that_took_every_coin_for_scrypt_is_not_believed() {
 
 #[test]
 fn coins_that_cannot_be_served_are_shown_as_comments() {
-    for (change, why) in [
-        (("'ltc_scrypt'", "'riecoin'"), "the algorithm \"riecoin\" is none of this version"),
-        (("COINDAEMON_REWARD = 'POW'", "COINDAEMON_REWARD = 'POS'"), "proof-of-stake coins are not served"),
-        (("COINDAEMON_TX = False", "COINDAEMON_TX = 'yes'"), "coins with transaction messages are not served"),
-    ] {
-        let run = with(&[change], &LITECOIN);
-        assert_eq!(run.code, 1, "{}", run.complaints);
-        run.complains(why);
-        assert!(run.text.contains("\n# [[coin]]\n") && !run.text.contains("\n[[coin]]"), "{}", run.text);
-        assert!(run.text.lines().all(|line| line.is_empty()
+    let run = with(&[("'ltc_scrypt'", "'riecoin'")], &LITECOIN);
+    assert_eq!(run.code, 1, "{}", run.complaints);
+    run.complains("the algorithm \"riecoin\" is none of this version");
+    assert!(run.text.contains("\n# [[coin]]\n") && !run.text.contains("\n[[coin]]"), "{}", run.text);
+    assert!(
+        run.text.lines().all(|line| line.is_empty()
             || line.starts_with('#')
             || line == "[daemon]"
-            || line.starts_with("log_level")));
-    }
+            || line.starts_with("log_level"))
+    );
+}
+
+#[test]
+fn blocks_with_parts_of_their_own_are_what_the_preset_says_or_are_described() {
+    let (staked, texts) = (
+        ("COINDAEMON_REWARD = 'POW'", "COINDAEMON_REWARD = 'POS'"),
+        ("COINDAEMON_TX = False", "COINDAEMON_TX = 'yes'"),
+    );
+    let run = with(&[staked, texts], &LITECOIN);
+    run.complains("COINDAEMON_REWARD = \"POS\": LOOK AT THIS: the preset litecoin has no transaction_time");
+    run.complains("COINDAEMON_TX = \"yes\": LOOK AT THIS: the preset litecoin has no transaction_messages");
+    let answers = ["preset=none", "block_hash=pow", "addresses.pubkey_hash=48", "addresses.script_hash=5"];
+    let answers: Vec<&str> = answers.iter().flat_map(|answer| ["--answer", answer]).collect();
+    let profile = with(&[staked, texts], &answers).config().coins[0].profile.clone();
+    assert!(profile.form.transaction_time && profile.form.block_signature && profile.pays_public_key);
+    assert!(profile.form.message.is_some());
 }

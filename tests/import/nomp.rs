@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use mpos_stratum::config::NodeLogin;
+use mpos_stratum::pow::by_time::{Growth, Steps};
+use mpos_stratum::pow::{Algorithm, MemoryHard};
 
 use crate::{Run, file};
 
@@ -79,7 +81,7 @@ fn every_option_says_what_became_of_it() {
         ("switching.switch2.enabled", "LOOK AT THIS"),
         ("profitSwitch", "dropped"),
         ("paymentProcessing", "dropped: MPOS pays"),
-        ("rewardRecipients", "LOOK AT THIS"),
+        ("rewardRecipients.LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH9", "taken as recipient.percent"),
         ("ports.3256.varDiff.targetTime", "adapted as target_secs"),
         ("ports.3256.varDiff.maxJump", "dropped"),
         ("daemons[1].password", "taken as node.password"),
@@ -96,7 +98,6 @@ fn every_option_says_what_became_of_it() {
     }
     let unknown = run.text.lines().filter(|line| line.contains("no option that is known")).count();
     assert_eq!(unknown, 1, "{}", run.text);
-    run.complains("rewardRecipients: LOOK AT THIS: the whole reward goes to payout_address now");
     run.complains("broken.json:4: expected a comma or }, found '\"': this pool is left out");
     run.complains("pool_configs/idle.json: not enabled");
     for secret in ["notify-secret", "web-secret", "payment-secret", "patch-secret"] {
@@ -124,26 +125,27 @@ fn each_coin_has_the_mpos_whose_database_it_writes() {
 
 #[test]
 fn difficulties_that_miners_and_nomp_count_differently_are_asked_for() {
-    let coin = r#"{"name": "Maxcoin", "symbol": "MAX", "algorithm": "keccak", "peerMagic": "x"}"#;
+    let coin = r#"{"name": "Oldcoin", "symbol": "OLD", "algorithm": "keccak", "peerMagic": "x"}"#;
     let folder = copy("coins/litecoin.json", coin);
-    let run = import(folder.path(), &[]);
+    let run = import(folder.path(), &["--answer", "oldcoin.preset=none"]);
     assert_eq!(run.code, 1);
-    run.complains("QUESTION maxcoin.old_difficulty_bits");
+    run.complains("QUESTION oldcoin.old_difficulty_bits");
     run.complains(
         "NOMP demanded 2^24 hashes for this algorithm, its miners count 2^25. 25 makes 8 of the old 8, 24 makes 4",
     );
-    run.complains("QUESTION maxcoin.mpos_bits");
-    run.complains("QUESTION maxcoin.addresses.pubkey_hash");
+    run.complains("QUESTION oldcoin.mpos_bits");
+    run.complains("QUESTION oldcoin.addresses.pubkey_hash");
     let answers = [
-        "maxcoin.old_difficulty_bits=25",
-        "maxcoin.mpos_bits=24",
-        "maxcoin.block_hash=sha256d",
-        "maxcoin.addresses.pubkey_hash=48,111",
-        "maxcoin.addresses.script_hash=5",
+        "oldcoin.preset=none",
+        "oldcoin.old_difficulty_bits=25",
+        "oldcoin.mpos_bits=24",
+        "oldcoin.block_hash=sha256d",
+        "oldcoin.addresses.pubkey_hash=48,111",
+        "oldcoin.addresses.script_hash=5",
     ];
     let answers: Vec<&str> = answers.iter().flat_map(|answer| ["--answer", answer]).collect();
     let config = import(folder.path(), &answers).config();
-    let coin = config.coins.iter().find(|coin| coin.name == "maxcoin").unwrap();
+    let coin = config.coins.iter().find(|coin| coin.name == "oldcoin").unwrap();
     assert_eq!((coin.ports[0].difficulty.get(), coin.profile.mpos_bits), (8.0, 24));
     assert_eq!(coin.profile.form.addresses.pubkey_hash, [48, 111]);
 }
@@ -186,4 +188,84 @@ fn what_is_broken_or_missing_is_told() {
     let run = import(copy("coins/litecoin.json", "{\"name\": \"Litecoin\",\n ^}").path(), &[]);
     run.complains("litecoin.json:2: expected a name in double quotes or }, found '^'");
     assert_eq!(run.config().coins.len(), 1);
+}
+
+/// The first pool of the folder with another coin, whose presets are not wanted, and all that is asked then.
+fn as_coin(coin: &str, keys: &[&str]) -> Run {
+    let (name, addresses) = ("oldcoin", ["addresses.pubkey_hash=48,111", "addresses.script_hash=5", "preset=none"]);
+    let keys = keys.iter().chain(&addresses).map(|answer| format!("{name}.{answer}"));
+    let answers: Vec<String> = keys.flat_map(|answer| ["--answer".to_owned(), answer]).collect();
+    let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
+    import(copy("coins/litecoin.json", coin).path(), &answers)
+}
+
+#[test]
+fn fees_become_recipients() {
+    let text = std::fs::read_to_string(file("nomp/pool_configs/litecoin.json")).unwrap();
+    let one = r#""rewardRecipients": {"LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH9": 1.5}"#;
+    assert!(text.contains(one));
+    let hash = "22851477d63a085dbc2398c8430af1c09e7343f6";
+    let several = format!(
+        r#""rewardRecipients": {{"LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH9": 1.5, "{hash}": 0.12345, "DoNotPay": 3,
+            "LcPdXyShLWpSxbAoJsJyGu5V4AaSfh8evS": 2, "3333333333333333333333333333333333333333": 99}}"#
+    );
+    let run = import(copy("pool_configs/litecoin.json", &text.replace(one, &several)).path(), &[]);
+    let coin = run.config().coins.into_iter().find(|coin| coin.name == "litecoin").unwrap();
+    let shares: Vec<(&str, u32)> =
+        coin.recipients.iter().map(|recipient| (recipient.written.as_str(), recipient.share_ppm)).collect();
+    assert_eq!(shares, [("LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH9", 15_000), (hash, 1_234)]);
+    for (option, fate) in [
+        ("LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH9", "taken as recipient.percent"),
+        (hash, "adapted as recipient.percent"),
+        ("DoNotPay", "LOOK AT THIS: has no share any more"),
+        ("LcPdXyShLWpSxbAoJsJyGu5V4AaSfh8evS", "dropped: it is the pool's own address"),
+        ("3333333333333333333333333333333333333333", "LOOK AT THIS: has no share any more"),
+    ] {
+        let fate_is = run.fate(&format!("rewardRecipients.{option}"));
+        assert!(fate_is.contains(fate), "{fate_is}");
+    }
+}
+
+#[test]
+fn algorithms_are_those_that_nomp_computed() {
+    let unproven = |run: &Run| {
+        run.text.replace("[[coin]]\nname = \"oldcoin\"", "[[coin]]\nname = \"oldcoin\"\naccept_unproven = true")
+    };
+    let keys = ["block_hash=pow", "mpos_bits=24"];
+    let run = as_coin(r#"{"name": "Oldcoin", "algorithm": "keccak", "normalHashing": true}"#, &keys);
+    assert!(unproven(&run).contains("algorithm = \"keccak-normal\""), "{}", run.text);
+    assert!(run.fate("normalHashing").contains("adapted as algorithm: keccak-normal"));
+    let run = as_coin(r#"{"name": "Oldcoin", "algorithm": "hefty1"}"#, &keys);
+    assert!(run.text.contains("algorithm = \"hefty1-nomp\""), "{}", run.text);
+    let run = as_coin(r#"{"name": "Oldcoin", "algorithm": "groestl", "normalHashing": true}"#, &keys);
+    let profile = run.config().coins.into_iter().find(|coin| coin.name == "oldcoin").unwrap().profile.clone();
+    assert_eq!(profile.transaction_hash, mpos_stratum::pow::ids::TransactionHash::Sha256d);
+}
+
+#[test]
+fn costs_that_grow_with_time_keep_their_schedule() {
+    let algorithm = |coin, keys: &[&str]| {
+        let run = as_coin(coin, keys);
+        run.config().coins.into_iter().find(|coin| coin.name == "oldcoin").unwrap().profile.algorithm
+    };
+    let steps = Steps::new([(11, 0), (12, 1_400_000_000)]).unwrap();
+    let coin = r#"{"name": "Oldcoin", "algorithm": "scrypt-n", "timeTable": {"4096": 1400000000, "2048": 0}}"#;
+    assert_eq!(algorithm(coin, &["block_hash=sha256d"]), Algorithm::MemoryHard(MemoryHard::ScryptN(steps)));
+    let growth = Growth { chain_start: 1_380_000_000, factor_min: 5, factor_max: 9, fixed_from: None };
+    let coin = r#"{"name": "Oldcoin", "algorithm": "scrypt-jane", "chainStartTime": 1380000000, "nMin": 5, "nMax": 9}"#;
+    let keys = ["block_hash=pow", "mpos_bits=16"];
+    assert_eq!(algorithm(coin, &keys), Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)));
+    let run =
+        as_coin(r#"{"name": "Oldcoin", "algorithm": "scrypt-n", "timeTable": {"1000": 5}}"#, &["block_hash=sha256d"]);
+    run.complains("timeTable.1000 = 5: LOOK AT THIS: is no cost of scrypt");
+}
+
+#[test]
+fn coins_go_by_older_names() {
+    let coin = r#"{"name": "Darkcoin", "algorithm": "x11", "mposDiffMultiplier": 256}"#;
+    let text = std::fs::read_to_string(file("nomp/pool_configs/litecoin.json")).unwrap();
+    let folder = copy("coins/litecoin.json", coin);
+    let text = text.replace("LcPdXyShLWpSxbAoJsJyGu5V4AaSfh8evS", "XmVqYKxNcrGUkmcHnwxrXVkjm7Jd2LaDR3");
+    std::fs::write(folder.path().join("pool_configs/litecoin.json"), text).unwrap();
+    assert!(import(folder.path(), &[]).text.contains("preset = \"dash\""));
 }

@@ -96,19 +96,19 @@ async fn a_spool_that_cannot_be_used_keeps_only_its_own_coin_down() {
     // There is no place for what is kept about blocks; then the spool itself is damaged.
     std::fs::remove_dir_all(spool.join("blocks")).unwrap();
     std::fs::write(spool.join("blocks"), "").unwrap();
-    works_without_the_first(home.path(), &config).await;
+    works_without_the_first(home.path(), &config, &db, 1).await;
     std::fs::write(spool.join("spool.id"), "damaged").unwrap();
-    works_without_the_first(home.path(), &config).await;
-    stage::rows_of(&db, "down_two", 2).await;
+    works_without_the_first(home.path(), &config, &db, 2).await;
 }
 
-/// Starts the daemon; its first coin stays down, and a share of the second one counts.
-async fn works_without_the_first(home: &std::path::Path, config: &str) {
+/// Starts the daemon; its first coin stays down, and a share of the second one counts: that is row `row`.
+async fn works_without_the_first(home: &std::path::Path, config: &str, db: &MariaDb, row: usize) {
     let daemon = Daemon::start_in(home, config).unwrap();
     daemon.wait_for_log("the coin stays down").await.unwrap();
     let port = daemon.port("second").await.unwrap();
     let (mut miner, job) = Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
     let share = miner.mine(&job, Wanted::Share).unwrap();
     assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    stage::rows_of(db, "down_two", row).await;
     assert!(daemon.stop().await.unwrap().success());
 }

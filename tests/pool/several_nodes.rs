@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::stage::{self, Coin, PASSWORD, SCRYPT_EASY};
+use crate::stage::{self, Coin, PASSWORD, SCRYPT_EASY, SHA256D_EASY};
+use crate::support::bcoin::Bcoin;
 use crate::support::daemon::Daemon;
 use crate::support::litecoind::{self, Litecoin};
 use crate::support::mariadb::{MariaDb, ShareRow};
@@ -88,4 +89,69 @@ async fn blocks_land_with_a_node_stopped_one_slow_and_two_sides_apart() {
             daemon.log().iter().filter(|line| line.contains(&hash) && line.contains("step=\"marked\"")).count();
         assert_eq!(decided, 1, "{hash}");
     }
+}
+
+/// A listener that answers every connection one byte at a time and never finishes.
+async fn slow_loris() -> (u16, tokio::task::JoinHandle<()>) {
+    use tokio::io::AsyncWriteExt;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let drip = async |mut stream: tokio::net::TcpStream| {
+        for byte in b"HTTP/1.1 200 OK\r\nX-Wait: ".iter().chain(std::iter::repeat(&b'.')) {
+            if stream.write_all(&[*byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let accept = async move {
+        let mut connections = tokio::task::JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            connections.spawn(drip(stream));
+        }
+    };
+    (port, tokio::spawn(accept))
+}
+
+#[tokio::test]
+async fn nodes_that_never_finish_an_answer_hold_up_nothing() {
+    let (real, db) = (Bcoin::start().await, MariaDb::shared());
+    let hanging = ScriptedNode::start(|_| Reply::Hang).await;
+    let (dripping, _loris) = slow_loris().await;
+    stage::create_database(&db, "loris").await;
+    let mut coin = Coin::bcoin(&real, &db, "loris");
+    coin.nodes = [dripping, hanging.rpc_config().port, real.rpc_config().port].map(stage::node_table).concat();
+    let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
+    let port = daemon.port("bitcoin").await.unwrap();
+    let (mut miner, mut job) = Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
+    for height in 1..4 {
+        let hash = find(&mut miner, &job).await;
+        job = miner.wait_for_new_tip(&job).await.unwrap();
+        assert_eq!(real.rpc("getblockhash", json!([height])).await, json!(hash));
+        let settled = |rows: &[ShareRow]| {
+            rows.iter().any(|row| row.solution == hash && row.upstream_result.as_deref() == Some("Y"))
+        };
+        let rows = stage::rows_when(&db, "loris", "the verdict", settled).await;
+        let rows: Vec<_> = rows.iter().filter(|row| row.solution == hash).map(stage::facts).collect();
+        assert_eq!(rows, [stage::block("alice.rig1", &hash, SHA256D_EASY)]);
+    }
+    // The summary of the start has every field, and says who is not there.
+    let log = daemon.log();
+    let summary = log.iter().find(|line| line.contains("the coin can be mined")).unwrap();
+    let fields = [
+        "network=",
+        "reward=",
+        "height=",
+        "peers=",
+        "network_difficulty=",
+        "network_hashes_per_sec=",
+        "ports=",
+        "fee=",
+        "nodes=",
+        "tip_sources=",
+    ];
+    for field in fields {
+        assert!(summary.contains(field), "{field} is not in {summary}");
+    }
+    assert!(summary.contains("none in the coinbase") && summary.contains("away"), "{summary}");
 }

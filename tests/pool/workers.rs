@@ -181,10 +181,11 @@ async fn known_in_the_outage(port: SocketAddr) -> Miner {
         ("nobody.rig", PASSWORD, TRY_AGAIN),
         ("alice", PASSWORD, BAD_FORM),
     ] {
-        // What was learnt a moment before the outage is certain for a moment longer.
-        let mut miner = Miner::connect(port, Algorithm::Sha256d).await.unwrap();
-        miner.subscribe().await.unwrap();
-        answered_in_the_end(&mut miner, worker, password, answer).await;
+        // What was learnt a moment before the outage is certain for a moment longer; each time on a new
+        // connection, because wrong passwords are waited for.
+        let ask = async { while ask_at(port, worker, password).await != answer {} };
+        let late = tokio::time::timeout(PATIENCE, ask).await.is_err();
+        assert!(!late, "{worker} never got the answer {answer:?}");
     }
     stranger
 }
@@ -242,8 +243,8 @@ async fn remembered_workers_are_in_a_file_that_tells_no_password_and_may_be_dama
     assert_eq!(ask_at(daemon.port("bitcoin").await.unwrap(), "alice.rig1", PASSWORD).await, "");
     assert!(daemon.stop().await.unwrap().success());
     db.stop();
-    let files: Vec<_> =
-        std::fs::read_dir(home.path().join("state/workers")).unwrap().map(|e| e.unwrap().path()).collect();
+    let entries = std::fs::read_dir(home.path().join("state/workers")).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "known")).collect();
     let [file] = &files[..] else { panic!("{files:?}") };
     let mut bytes = std::fs::read(file).unwrap();
     assert!(!String::from_utf8_lossy(&bytes).contains(PASSWORD));

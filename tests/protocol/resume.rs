@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::stage::{FakeStage, PASSWORD};
-use crate::support::miner::{Algorithm, Miner, Wanted};
+use crate::support::fake_node::SubmitAnswer;
+use crate::support::miner::{Algorithm, EventKind, Miner, Wanted};
 
 async fn again(stage: &FakeStage, session: &str) -> Miner {
     let mut miner = Miner::connect(stage.port, Algorithm::Sha256d).await.unwrap();
@@ -58,4 +59,44 @@ async fn w27_a_session_is_not_for_another_worker() {
     assert_eq!(thief.authorize("Bob.Garage", PASSWORD).await.unwrap().code(), Some(24));
     thief.wait_for_close().await.unwrap();
     assert_ne!(again(&stage, &session).await.in_force.extranonce1, extranonce1);
+}
+
+#[tokio::test]
+async fn a_miner_that_follows_gets_an_extranonce_of_its_own_instead_and_its_block_is_whole() {
+    let stage = FakeStage::start("protocol_rehomed").await;
+    stage.node.set_submit_answer(SubmitAnswer::Refuse("high-hash"));
+    stage.node.set_bits(0x207f_ffff);
+    stage.node.new_tip();
+    let (mut miner, _) = stage.miner("alice.rig1").await;
+    miner.wait_for_job_where("easy work", |job| job.bits == 0x207f_ffff).await.unwrap();
+    let (session, extranonce1) = (miner.subscription.clone().unwrap(), miner.in_force.extranonce1.clone());
+    drop(miner);
+    let mut other = taken_up(&stage, &session, &extranonce1).await;
+    assert!(other.request("mining.extranonce.subscribe", json!([])).await.unwrap().is_true());
+    let before = other.wait_for_job().await.unwrap();
+    // A block is found before the worker is known to be another.
+    let found = other.mine(&before, Wanted::Block).unwrap();
+    let login = json!({"id": 8, "method": "mining.authorize", "params": ["Bob.Garage", PASSWORD]});
+    let block = json!({"id": 9, "method": "mining.submit", "params": found.submit_params("Bob.Garage")});
+    other.send_raw(format!("{login}\n{block}\n").as_bytes()).await.unwrap();
+    assert!(other.next_reply().await.unwrap().is_true());
+    other.wait_for_event("extranonce", 0, |kind| matches!(kind, EventKind::Extranonce)).await.unwrap();
+    assert!(other.next_reply().await.unwrap().is_true());
+    let submitted = stage.node.wait_for_submissions(1).await.unwrap().remove(0);
+    let rolled = [&extranonce1[..], &found.choice.extranonce2].concat();
+    assert!(submitted.hash() == crate::support::miner::hash::display(&found.hash));
+    assert!(
+        submitted.block.windows(rolled.len()).any(|bytes| bytes == rolled),
+        "its coinbase is the one that was mined"
+    );
+
+    let own = other.wait_for_job_where("work of its own", |job| job.extranonce1 != extranonce1).await.unwrap();
+    assert!(own.clean && own.extranonce1.len() == 4);
+    assert_eq!(other.submit("Bob.Garage", &found).await.unwrap().code(), Some(22), "once");
+    let late = other.mine(&before, Wanted::Block).unwrap();
+    assert!(other.submit("Bob.Garage", &late).await.unwrap().is_true(), "what was under way still counts");
+    let next = other.mine(&own, Wanted::Block).unwrap();
+    assert!(other.submit("Bob.Garage", &next).await.unwrap().is_true());
+    drop(other);
+    assert_ne!(again(&stage, &session).await.in_force.extranonce1, extranonce1, "it is nobody's any more");
 }

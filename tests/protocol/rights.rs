@@ -85,7 +85,10 @@ async fn what_miners_write_is_never_sql_and_never_longer_than_its_column() {
         (fitting.as_str(), quoted, true),
         (&format!("{fitting}w"), PASSWORD, false),
     ] {
-        let reply = miner.authorize(name, password).await.unwrap();
+        // On a connection of its own: few may fail on one.
+        let mut guest = Miner::connect(stage.port, Algorithm::Sha256d).await.unwrap();
+        let guest = if accepted { &mut miner } else { &mut guest };
+        let reply = guest.authorize(name, password).await.unwrap();
         assert_eq!(reply.is_true(), accepted, "{name}: {}", reply.line);
     }
     assert!(miner.authorize("alice.rig1", PASSWORD).await.unwrap().is_true());

@@ -97,6 +97,7 @@ fn terms(dice: &mut Dice, waits: bool) -> Terms {
         version_mask: 0x1fff_e000,
         answers_wait_for_sync: waits,
         emit_invalid_block_hashes: false,
+        time_rolling: true,
         recheck: Duration::from_secs(600),
         memory: CoinMemory::default(),
     }

@@ -180,6 +180,7 @@ impl World {
             curtime: now,
             mintime: now - 600,
             coinbase_value: 50,
+            fees: None,
             coinbase_aux: Vec::new(),
             witness_commitment: None,
             transactions: Vec::new(),

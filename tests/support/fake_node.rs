@@ -386,13 +386,14 @@ fn plain(method: &str, params: &Value, chain: &Chain) -> Outcome {
         "getnetworkinfo" => Ok(json!({"version": 210_000, "subversion": "/FakeNode:0/", "connections": 8})),
         "getmininginfo" => Ok(json!({"blocks": chain.height(), "difficulty": 1.0, "chain": "main", "warnings": ""})),
         "validateaddress" => {
-            // Every base58 address is taken for pay-to-public-key-hash: version byte, hash, checksum.
+            // Base58 is version byte, hash, checksum; but for Bitcoin's scripts it is taken for a public key's hash.
             let decoded = bs58::decode(text(0)).into_vec().unwrap_or_default();
-            match decoded.get(1..21) {
-                None => Ok(json!({"isvalid": false})),
-                Some(hash) => {
-                    let script = format!("76a914{}88ac", hex::encode(hash));
-                    Ok(json!({"isvalid": true, "address": text(0), "scriptPubKey": script, "isscript": false}))
+            match (decoded.first(), decoded.get(1..21)) {
+                (_, None) | (None, _) => Ok(json!({"isvalid": false})),
+                (Some(version), Some(hash)) => {
+                    let (is_script, hash) = (*version == 5, hex::encode(hash));
+                    let script = if is_script { format!("a914{hash}87") } else { format!("76a914{hash}88ac") };
+                    Ok(json!({"isvalid": true, "address": text(0), "scriptPubKey": script, "isscript": is_script}))
                 }
             }
         }

@@ -19,6 +19,8 @@ pub enum Reply {
     Error(i64, &'static str),
     /// A body that may be anything, with a status.
     Body(u16, String),
+    /// A result, once told to give it.
+    Late(Arc<tokio::sync::Semaphore>, Value),
     /// No answer, the connection stays.
     Hang,
     /// The connection is closed without an answer.
@@ -104,6 +106,10 @@ async fn serve(stream: TcpStream, calls: Arc<AtomicUsize>, reply: Arc<impl Fn(&A
                 (500, json!({ "result": null, "error": error, "id": id }).to_string())
             }
             Reply::Body(status, body) => (status, body),
+            Reply::Late(told, result) => {
+                told.acquire().await.unwrap().forget();
+                (200, json!({ "result": result, "error": null, "id": id }).to_string())
+            }
             Reply::Hang => std::future::pending().await,
             Reply::Cut => return,
         };

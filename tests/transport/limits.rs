@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use crate::proxy::line;
 use crate::site::{SUBSCRIBE, Site, served, served_in_the_end, turned_away};
@@ -83,9 +84,12 @@ async fn guesses_of_names_have_to_wait_and_others_do_not() {
         let reply = guesser.authorize("alice.rig1", guess).await.unwrap();
         assert_eq!(reply.code(), Some(24), "{}", reply.line);
     }
-    // The next guess, on another connection too, waits: whoever comes after it has long been served.
+    // This connection has to pause, and on others the next guess waits: whoever comes after it has long been served.
+    let reply = guesser.authorize("alice.rig1", "x").await.unwrap();
+    assert!(reply.text().contains("Too many failed logins"), "{}", reply.line);
     let mut again = connect("203.0.113.1").await;
     again.send("mining.authorize", &json!(["alice.rig1", "x"])).await.unwrap();
+    let mut guesser = connect("203.0.113.1").await;
     guesser.send("mining.authorize", &json!(["alice.rig1", "y"])).await.unwrap();
     for address in ["203.0.113.2", "203.0.113.3"] {
         site.behind(0, &line("TCP4", address)).await.unwrap();
@@ -133,4 +137,78 @@ async fn w20_running_out_of_descriptors_ends_no_port() {
     for socket in &mut waiting {
         served(socket).await;
     }
+}
+
+#[tokio::test]
+async fn w20_a_storm_of_connections_is_counted_and_keeps_no_neighbour_out() {
+    const STORM: usize = 300;
+    let keys = "exempt = []\nconnections_per_sec = 1\nconnections_burst = 5";
+    let site = Site::start("storm_counted", &[keys]).await;
+    let mut storm = Vec::new();
+    for _ in 0..STORM {
+        let mut socket = tokio::net::TcpStream::connect(site.port(0)).await.unwrap();
+        // Who is refused may notice it here.
+        let _sent = socket.write_all(SUBSCRIBE).await;
+        storm.push(socket);
+    }
+    let neighbour = std::net::Ipv4Addr::new(127, 0, 0, 2);
+    let mut miner = Miner::connect_from(neighbour, site.port(0), Algorithm::Sha256d).await.unwrap();
+    miner.subscribe().await.unwrap();
+    assert!(miner.authorize("alice.rig1", crate::stage::PASSWORD).await.unwrap().is_true());
+    site.daemon.signal(rustix::process::Signal::TERM).unwrap();
+    let line = site.daemon.wait_for_log("counted=").await.unwrap();
+    let counted = |name: &str| -> usize {
+        let behind = line.split(&format!("{name} ")).nth(1).unwrap_or("0");
+        behind.split(|digit: char| !digit.is_ascii_digit()).next().unwrap().parse().unwrap()
+    };
+    let (refused, waited) = (counted("too_fast"), counted("delayed"));
+    assert!(refused + waited + 5 <= STORM, "{line}");
+    // Five at once, ten that wait their turn, and one more for each second that the storm took.
+    assert!((5..60).contains(&waited) && refused > STORM - 100, "{line}");
+}
+
+#[tokio::test]
+async fn idle_connections_are_looked_after_by_the_kernel() {
+    let site = Site::start("keepalive", &[""]).await;
+    let (mut miner, _) = site.behind(0, b"").await.unwrap();
+    assert!(miner.request("mining.ping", json!([])).await.unwrap().error.is_none());
+    let local = format!("0100007F:{:04X}", site.port(0).port());
+    // Local address, remote address, state (1: open), queues, timer (2: keep-alive) and when it rings.
+    let timer = || {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let fields = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let ours = table.lines().map(fields).find(|fields| fields[1] == local && fields[3] == "01").unwrap();
+        let (kind, hundredths) = ours[5].split_once(':').unwrap();
+        (kind.to_owned(), u64::from_str_radix(hundredths, 16).unwrap())
+    };
+    let armed = async {
+        loop {
+            match timer() {
+                (kind, hundredths) if kind == "02" => return hundredths,
+                // What was sent is not acknowledged yet.
+                _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let hundredths = tokio::time::timeout(crate::support::miner::PATIENCE, armed).await.unwrap();
+    assert!(hundredths <= 3_000, "{hundredths}");
+}
+
+#[tokio::test]
+async fn b05_b06_who_is_sent_away_twice_is_banned_and_his_neighbours_are_not() {
+    let keys = format!("{PROXIED}\ninvalid_window_shares = 20\nban_closes = 2");
+    let site = Site::start("banned", &[&keys]).await;
+    let villain = line("TCP4", "203.0.113.66");
+    for visit in 0..2 {
+        let (mut miner, _) = site.behind(0, &villain).await.unwrap();
+        for _ in 0..20 {
+            // The last of them may find the connection closed.
+            let nobody = json!(["nobody.rig", "0", "00", "00"]);
+            let _answer = miner.send("mining.submit", &nobody).await;
+        }
+        miner.wait_for_close().await.unwrap();
+        assert!(visit == 0 || site.daemon.wait_for_log("banned").await.is_ok());
+    }
+    turned_away(site.say(0, &[&villain[..], SUBSCRIBE].concat()).await).await;
+    site.behind(0, &line("TCP4", "203.0.113.67")).await.unwrap();
 }

@@ -61,7 +61,7 @@ async fn w19_the_proxied_address_is_the_one_that_is_stored() {
 }
 
 #[tokio::test]
-async fn w19_bad_and_spoofed_headers_close_the_connection() {
+async fn w19_b32_bad_and_spoofed_headers_close_the_connection() {
     let site = Site::start("w19_bad", &[REQUIRED, REQUIRED_ELSEWHERE, OPTIONAL_ELSEWHERE, ""]).await;
     let good = line("TCP4", "203.0.113.7");
     let long = [b"PROXY UNKNOWN ".to_vec(), vec![b'x'; 93], b"\r\n".to_vec()].concat();

@@ -53,6 +53,7 @@ pub async fn deaf(attack: &Attack, nth: usize) -> io::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((address, 0).into())?;
     socket.set_recv_buffer_size(DEAF_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(super::SEND_BUFFER_BYTES)?;
     let mut stream = socket.connect(attack.port).await?;
     attack.connections.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     stream.write_all(hello(nth).as_bytes()).await?;

@@ -21,6 +21,7 @@ static PLAIN: ChainForm = ChainForm {
     block_signature: false,
     message: None,
     lock_to_height: false,
+    schedule: None,
 };
 
 /// Bitcoin's with BIP54.

@@ -129,6 +129,7 @@ pub(super) struct CoinDraft {
     pub(super) blocked: Vec<String>,
     pub(super) own: Table,
     pub(super) addresses: Table,
+    pub(super) recipients: Vec<Table>,
     pub(super) nodes: Vec<Table>,
     pub(super) templates: Table,
     pub(super) update_block: Table,
@@ -144,6 +145,7 @@ impl CoinDraft {
         let ports = self.ports.iter().flat_map(|port| std::iter::once(&port.own).chain(&port.vardiff));
         [&self.own, &self.addresses]
             .into_iter()
+            .chain(&self.recipients)
             .chain(&self.nodes)
             .chain([&self.templates, &self.update_block])
             .chain(ports)

@@ -130,6 +130,12 @@ impl<'a> Old<'a> {
         entries.iter().map(|(key, item)| (key.as_str(), self.part(&format!("{name}.{key}"), item))).collect()
     }
 
+    /// The names of what is in it.
+    pub(super) fn names(&self) -> Vec<&'a str> {
+        let Value::Table(entries) = &self.node.value else { return Vec::new() };
+        entries.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
     fn part(&self, name: &str, node: &'a Node) -> Old<'a> {
         let prefix = format!("{}{}.", short(&self.prefix), short(name));
         Old { cx: self.cx, file: self.file.clone(), prefix, node, told: RefCell::default() }

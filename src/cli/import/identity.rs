@@ -1,7 +1,7 @@
 //! What an old file says about the coin itself: algorithm, preset, address.
 
 use super::draft::{Asked, CoinDraft, Kind, text};
-use super::history::Context;
+use super::history::{Context, Old};
 use crate::chain::destination::Destination;
 use crate::chain::form::AddressForms;
 use crate::coin::preset::{self, PRESETS, Preset};
@@ -14,7 +14,7 @@ pub(super) fn algorithm(spelling: &str) -> Option<&'static Named> {
 }
 
 /// A value of a preset.
-fn of_preset(preset: &Preset, key: &str) -> Option<toml::Value> {
+pub(super) fn of_preset(preset: &Preset, key: &str) -> Option<toml::Value> {
     toml::from_str::<toml::Table>(preset.toml).ok()?.get(key).cloned()
 }
 
@@ -29,8 +29,33 @@ pub(super) fn presets(named: &Named) -> impl Iterator<Item = &'static Preset> {
 
 /// The preset that a coin's name means, if it has this algorithm.
 pub(super) fn preset_of(coin: &str, named: &Named) -> Option<&'static Preset> {
-    let is = |preset: &&Preset| preset.name == coin || preset.name == format!("{coin}-{}", named.name);
+    let is = |preset: &&Preset| preset.is(coin) || preset.name == format!("{coin}-{}", named.name);
     presets(named).find(is)
+}
+
+/// What a coin with staked blocks has of its own.
+pub(super) const STAKED: [&str; 3] = ["transaction_time", "block_signature", "pays_public_key"];
+
+/// Writes that blocks differ from Bitcoin's, or sees that the preset says so. The key of [`STAKED`] about the payout is no
+/// matter of the chain alone: presets may lack it.
+pub(super) fn put_form(
+    old: &Old<'_>,
+    coin: &mut CoinDraft,
+    preset: Option<&Preset>,
+    option: &str,
+    keys: &[&'static str],
+) {
+    let Some(preset) = preset else {
+        keys.iter().for_each(|key| coin.own.set(key, "true"));
+        return old.adapted(option, &keys.join(", "), "what it meant for the coin's blocks");
+    };
+    match keys.iter().find(|key| **key != "pays_public_key" && of_preset(preset, key).is_none()) {
+        None => old.taken(option, "preset"),
+        Some(key) => {
+            let why = format!("the preset {} has no {key}: find out which of the two is right", preset.name);
+            old.attention(option, why);
+        }
+    }
 }
 
 /// A number of a coin's profile: the preset's, else the algorithm's.
@@ -136,7 +161,7 @@ fn describe(cx: &Context, coin: &mut CoinDraft, named: &Named) {
 }
 
 /// Whether a text can be paid at all, and if the preset is known, on this coin.
-fn is_payable(text: &str, preset: Option<&Preset>) -> Result<(), String> {
+pub(super) fn is_payable(text: &str, preset: Option<&Preset>) -> Result<(), String> {
     let to = Destination::parse(text).map_err(|error| error.to_string())?;
     if let Some(address) = to.address() {
         let plain = address.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':');

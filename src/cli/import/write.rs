@@ -165,6 +165,9 @@ impl Page {
         self.line("[[coin]]");
         self.lines(&coin.own);
         self.table("[coin.addresses]", &coin.addresses);
+        for recipient in &coin.recipients {
+            self.table("[[coin.recipient]]", recipient);
+        }
         for node in &coin.nodes {
             self.table("[[coin.node]]", node);
         }

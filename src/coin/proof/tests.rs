@@ -16,6 +16,7 @@ fn profile(algorithm: Algorithm, block_hash: BlockHash) -> Profile {
         form: Arc::default(),
         pays_public_key: false,
         several_algorithms: false,
+        time_rolling: true,
         extranonce2_bytes: 4,
     }
 }

@@ -10,6 +10,7 @@ use super::{Presets, database, node, port, profile, recipient, transport};
 use crate::bytes::hex;
 use crate::bytes::sha256::sha256;
 use crate::coin::preset::PRESETS;
+use crate::coin::profile::Profile;
 use crate::config::problem::Report;
 use crate::config::relations::CoinMarks;
 use crate::config::section::{Layer, Section};
@@ -53,7 +54,7 @@ pub(super) fn read<'a>(
     let emit_invalid_block_hashes = section.or("emit_invalid_block_hashes", "false", boolean);
     let chain = section.optional("chain", nonempty);
     let nodes = node::read_all(report, &section);
-    let templates = templates(report, section.table("templates"));
+    let templates = templates(report, section.table("templates"), profile.as_ref());
     let update_block = update_block(&section);
     let (ports, listens) = port::read_all(report, &section, profile.as_ref(), tls_files);
     let mpos = database::mpos(section.table("mpos"));
@@ -133,7 +134,7 @@ fn update_block(coin: &Section<'_>) -> Option<Option<UpdateBlock>> {
     Some(Some(UpdateBlock { password_sha256: password_sha256?, from: from? }))
 }
 
-fn templates(report: &Report, section: Section<'_>) -> Option<Templates> {
+fn templates(report: &Report, section: Section<'_>, profile: Option<&Profile>) -> Option<Templates> {
     let poll = section.or("poll_ms", "1000", millis(50..=60_000));
     let refresh = section.or("refresh_secs", "30", secs(1..=600));
     let longpoll = section.or("longpoll", "true", boolean);
@@ -144,8 +145,16 @@ fn templates(report: &Report, section: Section<'_>) -> Option<Templates> {
         let what = "would make every template too old before it is refreshed";
         report.problem(&section.place("stale_after_secs"), what, "make it several times refresh_secs");
     }
+    let empty_after = section.optional("empty_block_after_ms", millis(20..=10_000));
+    if profile.is_some_and(|profile| profile.form.schedule.is_none()) && section.has("empty_block_after_ms") {
+        let what = "cannot be done with this coin: its profile has no [coin.schedule], so what a block must have is known \
+                    from the node's template alone";
+        let remedy = "remove it; add the schedule only if the difficulty changes every so many blocks and the subsidy is \
+                      halved, as Bitcoin's";
+        report.problem(&section.place("empty_block_after_ms"), what, remedy);
+    }
     section.finish();
-    Some(Templates { poll: poll?, refresh: refresh?, longpoll: longpoll?, stale_after: stale_after? })
+    Some(Templates { poll: poll?, refresh: refresh?, longpoll: longpoll?, empty_after, stale_after: stale_after? })
 }
 
 fn name(value: &DeValue<'_>) -> Result<String, Wrong> {

@@ -23,7 +23,7 @@ use super::Config;
 use super::problem::{Place, Report, Source};
 use super::relations::{self, CoinMarks};
 use super::section::{Layer, Section};
-use crate::coin::preset::PRESETS;
+use crate::coin::preset::{self, PRESETS};
 use crate::coin::profile::Profile;
 
 /// The presets, parsed.
@@ -40,7 +40,7 @@ impl Presets {
     }
 
     fn layer(&self, name: &str) -> Option<Layer<'_>> {
-        let (source, table) = self.0.get(name)?;
+        let (source, table) = self.0.get(preset::find(name)?.name)?;
         Some(Layer { source, table: table.get_ref(), path: format!("preset {name}") })
     }
 }
@@ -84,13 +84,19 @@ pub(super) fn config(source: &Source, report: &Report) -> Option<Config> {
     Some(Config { daemon: daemon?, coins, warnings: Vec::new() })
 }
 
-/// The profile of a shipped preset.
+/// What operators add to presets of coins that MPOS has no class for and of algorithms that are not proven.
+const BY_THE_OPERATOR: &str = "mpos_bits = 24\naccept_unproven = true\naccept_expensive = true";
+
+/// The profile of a shipped preset; what only the operator can say is as in [`BY_THE_OPERATOR`].
 pub(super) fn preset_profile(name: &str) -> Option<Profile> {
     let report = Report::default();
     let presets = Presets::new(&report);
     let layer = presets.layer(name)?;
+    let operator = Source::new(Path::new("preset"), BY_THE_OPERATOR.to_owned());
+    let table = parsed(&operator, BY_THE_OPERATOR, &report);
+    let below = Layer { source: &operator, table: table.get_ref(), path: String::new() };
     let home = Place { source: layer.source, span: 0..0, key: String::new(), shown: false };
-    profile::read(&report, &Section::new(&report, "coin", vec![layer], home))
+    profile::read(&report, &Section::new(&report, "coin", vec![layer, below], home))
 }
 
 /// The layer of `[defaults]`.

@@ -25,10 +25,10 @@ pub(super) fn read_all(report: &Report, coin: &Section<'_>) -> Option<Vec<Node>>
         report.problem(&coin.place("node"), "the coin has no node", remedy);
     }
     let mut seen: Vec<(String, u16)> = Vec::new();
-    let magic = coin.optional("p2p_magic", magic);
+    let p2p = P2p { magic: coin.optional("p2p_magic", magic), port: coin.optional("p2p_port", sized(1..=65_535)) };
     let read = |section: Section<'_>| {
         let place = section.place("url");
-        let node = read(section, magic)?;
+        let node = read(section, p2p)?;
         let address = (node.host.clone(), node.port);
         if seen.contains(&address) {
             report.problem(&place, "is the address of another node of this coin", "name every node once");
@@ -41,7 +41,14 @@ pub(super) fn read_all(report: &Report, coin: &Section<'_>) -> Option<Vec<Node>>
     (!nodes.is_empty()).then_some(nodes)
 }
 
-fn read(section: Section<'_>, magic: Option<[u8; 4]>) -> Option<Node> {
+/// What the coin says about its peer-to-peer network.
+#[derive(Clone, Copy)]
+struct P2p {
+    magic: Option<[u8; 4]>,
+    port: Option<u16>,
+}
+
+fn read(section: Section<'_>, p2p: P2p) -> Option<Node> {
     // A URL may hold a password by mistake, so no message repeats it.
     let address = match section.has("url") {
         true => section.secret("url", address),
@@ -60,7 +67,7 @@ fn read(section: Section<'_>, magic: Option<[u8; 4]>) -> Option<Node> {
         }
     };
     let ca = section.optional("ca_file", |value| nonempty(value).map(|path| section.home().source.resolve(&path)));
-    let peer = peer(&section, magic);
+    let peer = peer(&section, p2p);
     let zmq = section.optional("zmq", zmq);
     section.finish();
     let (is_tls, host, port) = address?;
@@ -72,14 +79,23 @@ fn read(section: Section<'_>, magic: Option<[u8; 4]>) -> Option<Node> {
 }
 
 /// The peer-to-peer way; `Some(None)`: there is none.
-fn peer(section: &Section<'_>, magic: Option<[u8; 4]>) -> Option<Option<PeerWay>> {
-    let address = section.optional("p2p", |value| host_and_port(&text(value)?, P2P_REMEDY));
+fn peer(section: &Section<'_>, p2p: P2p) -> Option<Option<PeerWay>> {
+    let address = section.optional("p2p", |value| {
+        let address = text(value)?;
+        match p2p.port {
+            // An IPv6 address without a port has its brackets at the end.
+            Some(port) if !address.contains(':') || address.ends_with(']') => {
+                host_and_port(&format!("{address}:{port}"), P2P_REMEDY)
+            }
+            _ => host_and_port(&address, P2P_REMEDY),
+        }
+    });
     let push_blocks = section.or("p2p_push_blocks", "true", boolean);
     let version = section.or("p2p_version", "70015", sized(1..=1_000_000));
     if !section.has("p2p") {
         return Some(None);
     }
-    let Some(magic) = magic else {
+    let Some(magic) = p2p.magic else {
         let remedy =
             "add p2p_magic = \"fbc0b6db\" to the coin: the four bytes its messages begin with (pchMessageStart)";
         section.report().problem(&section.place("p2p"), "needs the coin's p2p_magic", remedy);

@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use std::sync::Arc;
 
 use super::algorithm::parameters;
-use crate::chain::form::{AddressForms, ChainForm};
+use crate::chain::form::{AddressForms, ChainForm, Schedule};
 use crate::coin::profile::{BlockHash, Profile};
 use crate::config::problem::Report;
 use crate::config::section::Section;
@@ -53,6 +53,7 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
     }
     let transaction_hash = section.optional("transaction_hash", one_of(TRANSACTION_HASHES));
     let version_mask = section.or("version_mask", "\"00000000\"", hex_u32);
+    let time_rolling = section.optional("allow_ntime_rolling", boolean);
     let extranonce2_bytes = section.optional("extranonce2_bytes", sized(EXTRANONCE2_BYTES));
     let form = form(report, section);
     let pays_public_key = section.or("pays_public_key", "false", boolean);
@@ -70,6 +71,7 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
         block_hash: block_hash.or((named.algorithm == Algorithm::Sha256d).then_some(BlockHash::Sha256d))?,
         transaction_hash: transaction_hash.unwrap_or(named.transaction_hash),
         version_mask: version_mask?,
+        time_rolling: time_rolling.unwrap_or(!named.algorithm.depends_on_time()),
         form: Arc::new(form?),
         pays_public_key: pays_public_key?,
         several_algorithms: several_algorithms?,
@@ -135,6 +137,7 @@ fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
     }
     let lock_to_height = section.or("lock_to_height", "false", boolean);
     let addresses = addresses(section.table("addresses"));
+    let schedule = schedule(section);
     Some(ChainForm {
         addresses: addresses?,
         template_rules: template_rules?,
@@ -147,7 +150,26 @@ fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
         block_signature: block_signature?,
         message: message.filter(|_| has_messages == Some(true)),
         lock_to_height: lock_to_height?,
+        schedule: schedule?,
     })
+}
+
+/// `[coin.schedule]`; `Some(None)`: it is not there.
+fn schedule(coin: &Section<'_>) -> Option<Option<Schedule>> {
+    let section = coin.table("schedule");
+    if !coin.has("schedule") {
+        return Some(None);
+    }
+    let retarget_blocks = section.required("retarget_blocks", "retarget_blocks = 2016", sized(1..=u64::from(u32::MAX)));
+    let halving_blocks = section.required("halving_blocks", "halving_blocks = 210000", sized(1..=u64::from(u32::MAX)));
+    let first_subsidy =
+        section.required("first_subsidy", "first_subsidy = 5000000000", sized(1..=i64::MAX.unsigned_abs()));
+    section.finish();
+    Some(Some(Schedule {
+        retarget_blocks: retarget_blocks?,
+        halving_blocks: halving_blocks?,
+        first_subsidy: first_subsidy?,
+    }))
 }
 
 /// A text after every coinbase.

@@ -68,6 +68,7 @@ fn template(height: u32, branch: u8) -> Template {
         curtime: 1_700_000_000,
         mintime: 1_700_000_000,
         coinbase_value: 50,
+        fees: None,
         coinbase_aux: Vec::new(),
         witness_commitment: None,
         transactions: Vec::new(),

@@ -101,6 +101,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         version_mask: 0,
         answers_wait_for_sync: true,
         emit_invalid_block_hashes: false,
+        time_rolling: true,
         recheck: Duration::from_secs(600),
         memory: CoinMemory::default(),
     };

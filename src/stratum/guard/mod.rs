@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | connections of a source, per port | one entry per source with an open connection | as the port's connections |
 //! | pace of new connections, per port | [`PACES_MAX`] sources | the longest unseen starts with a full bucket |
+//! | lines of newcomers, per port | [`PACES_MAX`] sources | likewise |
 //! | refused authorisations | 50,000 sources | the longest unseen starts anew |
 //! | bans | [`bans::SOURCES_MAX`] sources | the longest unseen is forgiven |
 //! | bans by order | [`ordered::ORDERED_MAX`] networks | a further one is refused |
@@ -42,6 +43,8 @@ use crate::config::Limits;
 pub const PACES_MAX: usize = 50_000;
 /// A new connection waits so long for its turn at most; beyond it is refused.
 const DELAY_MAX: Duration = Duration::from_secs(10);
+/// Lines of newcomers are promised so far ahead at most: whoever comes later asks again.
+const PROMISE_MAX: Duration = Duration::from_secs(10);
 
 /// Why a connection is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +159,8 @@ struct Tables {
     /// Connections of each source.
     open: HashMap<Source, u32>,
     paces: Recent<Pace>,
+    /// What the connections of a source on which no share has counted send together.
+    newcomers: Recent<Pace>,
 }
 
 impl PortGuard {
@@ -166,7 +171,11 @@ impl PortGuard {
             limits: limits.clone(),
             connections_max,
             connections: AtomicUsize::new(0),
-            tables: Mutex::new(Tables { open: HashMap::new(), paces: Recent::new(PACES_MAX) }),
+            tables: Mutex::new(Tables {
+                open: HashMap::new(),
+                paces: Recent::new(PACES_MAX),
+                newcomers: Recent::new(PACES_MAX),
+            }),
         })
     }
 
@@ -247,6 +256,17 @@ impl Admission {
         daemon.unsaved.store(true, Ordering::Relaxed);
         info!(%source, ban_secs = limits.ban.as_secs(), ?reason, "banned");
         true
+    }
+
+    /// Takes lines for a connection on which no share has counted out of what its address has for all of those
+    /// together, which is what one miner has. The answer is when they may be handled; `None`: so much is
+    /// promised already that nothing is taken.
+    pub fn draw_lines(&self, count: u32, now: Duration) -> Option<Duration> {
+        let Some(address) = self.limited else { return Some(Duration::ZERO) };
+        let rate = self.guard.limits.messages;
+        let mut tables = lock(&self.guard.tables);
+        let pace = tables.newcomers.touch(Source::of(address));
+        (pace.wait_for(rate, count, now) <= PROMISE_MAX).then(|| pace.take_many(rate, count, now))
     }
 
     /// An authorisation was refused.

@@ -18,12 +18,24 @@ impl Pace {
         wait
     }
 
+    /// Takes so many tokens, likewise: how long until the last of them was really there.
+    pub fn take_many(&mut self, rate: Rate, count: u32, now: Duration) -> Duration {
+        let (taken, room) =
+            (interval(rate).saturating_mul(u64::from(count)), interval(rate).saturating_mul(u64::from(rate.burst)));
+        self.full_at_nanos = self.full_at_nanos.max(nanos(now)).saturating_add(taken);
+        Duration::from_nanos(self.full_at_nanos.saturating_sub(room).saturating_sub(nanos(now)))
+    }
+
+    /// How long until there are so many tokens, or the bucket is full.
+    pub fn wait_for(&self, rate: Rate, count: u32, now: Duration) -> Duration {
+        let room = interval(rate).saturating_mul(u64::from(rate.burst.saturating_sub(count)));
+        Duration::from_nanos(self.full_at_nanos.saturating_sub(room).saturating_sub(nanos(now)))
+    }
+
     /// How long until there is a token.
     pub fn wait(&self, rate: Rate, now: Duration) -> Duration {
         // With the bucket empty, it takes `burst` intervals until it is full.
-        let room = interval(rate).saturating_mul(u64::from(rate.burst.max(1) - 1));
-        let free_at = self.full_at_nanos.saturating_sub(room);
-        Duration::from_nanos(free_at.saturating_sub(nanos(now)))
+        self.wait_for(rate, 1, now)
     }
 }
 
@@ -55,6 +67,17 @@ mod tests {
         let later = now + Duration::from_secs(1);
         let free = (0..20).filter(|_| pace.take(RATE, later) == Duration::ZERO).count();
         assert_eq!(free, 5);
+    }
+
+    #[test]
+    fn many_are_waited_for_and_taken_like_one_after_another() {
+        let now = Duration::from_secs(7);
+        let (mut one, mut many) = (Pace::default(), Pace::default());
+        let last = (0..9).map(|_| one.take(RATE, now)).last();
+        assert_eq!(Some(many.take_many(RATE, 9, now)), last);
+        assert_eq!(many.wait_for(RATE, 3, now), Duration::from_millis(700), "four on credit and three");
+        assert_eq!(many.wait_for(RATE, 50, now), Duration::from_millis(900), "never more than the bucket holds");
+        assert_eq!(many.wait(RATE, now), one.wait(RATE, now));
     }
 
     #[test]

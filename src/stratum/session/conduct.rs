@@ -7,9 +7,13 @@ use crate::config::Rules;
 
 /// Least submits in a window that ends by time; fewer say nothing.
 const SUBMITS_MIN: u32 = 20;
-/// Logins that may fail before a pause is asked for; then the pause doubles with each failure.
-const FAILED_LOGINS_FREE: u32 = 10;
-const LOGIN_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// Logins that may fail within a minute before a pause is asked for, and one more for each worker that is logged
+/// in: whoever speaks for many has a few that were deleted.
+const FAILED_LOGINS_FREE: u32 = 3;
+/// The pause after that, which doubles with each further failure until nothing has failed for as long as it lasts,
+const LOGIN_PAUSE: Duration = Duration::from_secs(60);
+/// up to this.
+const LOGIN_PAUSE_MAX: Duration = Duration::from_secs(960);
 /// Unknown methods a minute that are put up with.
 const STRANGE_MAX: u32 = 20;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -20,7 +24,11 @@ pub struct Conduct {
     window_from: Duration,
     submits: u32,
     bad: u32,
+    /// Logins that failed since `login_from`.
     failed_logins: u32,
+    login_from: Duration,
+    /// The last pause that was asked for, and its end.
+    login_pause: Duration,
     no_login_before: Duration,
     strange_from: Duration,
     strange: u32,
@@ -46,12 +54,18 @@ impl Conduct {
         too_bad
     }
 
-    /// Notes a login that was refused for the miner's own fault.
-    pub fn login_failed(&mut self, now: Duration) {
+    /// Notes a login that was refused for the miner's own fault; so many workers are logged in.
+    pub fn login_failed(&mut self, now: Duration, workers: usize) {
+        let forgiven = now >= self.no_login_before + self.login_pause;
+        if now >= self.login_from + MINUTE && forgiven {
+            (self.failed_logins, self.login_from, self.login_pause) = (0, now, Duration::ZERO);
+        }
         self.failed_logins = self.failed_logins.saturating_add(1);
-        let beyond = self.failed_logins.saturating_sub(FAILED_LOGINS_FREE).min(6);
-        if beyond > 0 {
-            self.no_login_before = now + Duration::from_secs(1 << beyond).min(LOGIN_PAUSE_MAX);
+        let free = FAILED_LOGINS_FREE.saturating_add(u32::try_from(workers).unwrap_or(u32::MAX));
+        // Those that were asked before the pause began may still fail in it.
+        if self.failed_logins >= free && now >= self.no_login_before {
+            self.login_pause = (self.login_pause * 2).clamp(LOGIN_PAUSE, LOGIN_PAUSE_MAX);
+            self.no_login_before = now + self.login_pause;
         }
     }
 
@@ -95,18 +109,40 @@ mod tests {
 
     #[test]
     fn b06_pauses_between_failed_logins_grow_and_end() {
-        let mut conduct = Conduct::new(Duration::ZERO);
-        for _ in 0..10 {
-            assert!(conduct.may_log_in(Duration::ZERO));
-            conduct.login_failed(Duration::ZERO);
+        let (at, mut conduct) = (Duration::from_secs, Conduct::new(Duration::ZERO));
+        for _ in 0..2 {
+            conduct.login_failed(at(1), 0);
+            assert!(conduct.may_log_in(at(1)));
         }
-        assert!(conduct.may_log_in(Duration::ZERO));
-        let mut now = 0;
-        for pause in [2, 4, 8, 16, 32, 60, 60] {
-            conduct.login_failed(Duration::from_secs(now));
-            assert!(!conduct.may_log_in(Duration::from_secs(now + pause - 1)));
+        let mut now = 2;
+        for pause in [60, 120, 240, 480, 960, 960] {
+            conduct.login_failed(at(now), 0);
+            // Another that was under way.
+            conduct.login_failed(at(now + 1), 0);
+            assert!(!conduct.may_log_in(at(now + pause - 1)));
             now += pause;
-            assert!(conduct.may_log_in(Duration::from_secs(now)));
+            assert!(conduct.may_log_in(at(now)));
+        }
+        now += 960;
+        for failure in 1..=3 {
+            assert!(conduct.may_log_in(at(now)), "a good while later all is forgiven: {failure}");
+            conduct.login_failed(at(now), 0);
+        }
+        assert!(!conduct.may_log_in(at(now + 59)) && conduct.may_log_in(at(now + 60)));
+    }
+
+    #[test]
+    fn whoever_speaks_for_many_may_have_some_that_are_gone() {
+        let mut conduct = Conduct::new(Duration::ZERO);
+        let failures = (0..).take_while(|_| {
+            conduct.login_failed(Duration::ZERO, 20);
+            conduct.may_log_in(Duration::ZERO)
+        });
+        assert_eq!(failures.count(), 22);
+        let mut slow = Conduct::new(Duration::ZERO);
+        for minute in 0..10 {
+            (0..2).for_each(|_| slow.login_failed(Duration::from_secs(minute * 60), 0));
+            assert!(slow.may_log_in(Duration::from_secs(minute * 60)), "two a minute are no guesses");
         }
     }
 

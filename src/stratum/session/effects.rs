@@ -91,6 +91,8 @@ pub struct Terms {
     pub stratum_bits: u8,
     /// Version bits that may be rolled.
     pub version_mask: u32,
+    /// Whether miners may change the time of a header.
+    pub time_rolling: bool,
     /// Whether every answer waits for the disk.
     pub answers_wait_for_sync: bool,
     /// Whether every share's row gets its hash, not only a candidate's.

@@ -133,7 +133,7 @@ impl Session {
             .then(|| self.terms.block_hash.of(&share.assembled.header, pow));
         let candidate = block_hash.filter(|_| outcome.candidate).map(|block_hash| Candidate {
             block_hash,
-            coinbase: share.sent.announcement.coinbase(self.extranonce1.bytes(), &share.extranonce2),
+            coinbase: share.sent.announcement.coinbase(share.sent.extranonce1.bytes(), &share.extranonce2),
         });
         let work = HashedWork {
             header: share.assembled.header,

@@ -38,7 +38,11 @@ impl Session {
                 let wish = request.param(0).text().and_then(|text| self.difficulty_of_target(text));
                 self.suggest(now, wish, board);
             }
-            "mining.capabilities" | "mining.extranonce.subscribe" => self.answer(request, reply::yes),
+            "mining.capabilities" => self.answer(request, reply::yes),
+            "mining.extranonce.subscribe" => {
+                self.follows_extranonce = true;
+                self.answer(request, reply::yes);
+            }
             "mining.get_transactions" | "mining.get_txnhashes" => self.answer(request, |id| reply::result(id, "[]")),
             "mining.multi_version" => self.answer(request, |id| reply::result(id, "false")),
             "mining.update_block" if self.terms.memory.update_block.is_open() => self.update_block(now, request),
@@ -100,7 +104,7 @@ impl Session {
         if may && password.is_some_and(|password| door.tell(self.peer.address, password)) {
             return self.answer(request, reply::yes);
         }
-        self.conduct.login_failed(now.monotonic);
+        self.conduct.login_failed(now.monotonic, 0);
         self.answer(request, |id| reply::unauthorized(id, "Not allowed from here, or with this password"));
     }
 
@@ -129,7 +133,11 @@ impl Session {
                     }
                     None => false,
                 },
-                "subscribe-extranonce" | "info" => true,
+                "subscribe-extranonce" => {
+                    self.follows_extranonce = true;
+                    true
+                }
+                "info" => true,
                 _ => false,
             };
             result.insert(extension.to_owned(), Value::from(answer));

@@ -83,6 +83,8 @@ pub struct Session {
     /// It was greeted, and asked.
     welcomed: bool,
     subscribed: bool,
+    /// It said that it takes another extranonce if it is given one.
+    follows_extranonce: bool,
     /// The first subscription whose answer is still held back by requests before it: work follows it.
     greeting: Option<Ticket>,
     /// Work was sent on this connection.
@@ -156,6 +158,7 @@ impl Session {
             version: "".into(),
             welcomed: false,
             subscribed: false,
+            follows_extranonce: false,
             greeting: None,
             served: false,
             authorize_by: Duration::MAX,
@@ -237,10 +240,11 @@ impl Session {
             return self.effects.push(Effect::Authorise { ticket, name, password, again: false });
         }
         let (id, name, password, wishes) = (id.take(), std::mem::take(name), used.clone(), *wishes);
+        let before = self.id;
         let refusal = match answer {
             Answer::Granted(credited) => self.grant(now, Worker { submitted: name, credited, password }).err(),
             Answer::Denied(denial) => {
-                self.conduct.login_failed(now.monotonic);
+                self.conduct.login_failed(now.monotonic, self.workers.len());
                 Some(methods::denial_text(&denial))
             }
             Answer::Unavailable => {
@@ -258,6 +262,9 @@ impl Session {
         }
         self.judge_named(now);
         self.flush_ready(now.monotonic);
+        if self.id != before {
+            self.tell_extranonce(now, board);
+        }
         if refusal.is_none() {
             self.propose_for_worker(now, wishes, board);
             self.start_estimator(now);
@@ -280,9 +287,12 @@ impl Session {
     fn grant(&mut self, now: Moment, granted: Worker) -> Result<(), &'static str> {
         if self.bound_to.take().is_some_and(|workers| !workers.contains(&granted.credited)) {
             // It is lost to both: whoever named it should not have known it.
-            self.subscribed = false;
-            self.end(CloseReason::OtherWorker);
-            return Err("The session belongs to another worker: connect again");
+            if !self.follows_extranonce {
+                self.subscribed = false;
+                self.end(CloseReason::OtherWorker);
+                return Err("The session belongs to another worker: connect again");
+            }
+            self.leave_resumed();
         }
         self.start_rechecks(now.monotonic);
         self.workers.retain(|worker| worker.submitted != granted.submitted);

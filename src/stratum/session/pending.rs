@@ -6,7 +6,7 @@ use crate::difficulty::Difficulty;
 use crate::stratum::request::Id;
 use crate::work::bar::Bar;
 use crate::work::duplicates::ShareKey;
-use crate::work::extranonce::Extranonce2;
+use crate::work::extranonce::{Extranonce2, Lease};
 use crate::work::job::{Announcement, Assembled, Job};
 use crate::work::share::Freshness;
 
@@ -17,6 +17,8 @@ pub struct SentJob {
     pub job: Arc<Job>,
     /// The variant that was sent.
     pub announcement: Arc<Announcement>,
+    /// The connection's part of the extranonce when it was sent.
+    pub extranonce1: Arc<Lease>,
     /// The difficulty in force when it was sent: its shares are judged and credited by it.
     pub bar: Arc<Bar>,
 }

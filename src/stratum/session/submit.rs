@@ -84,6 +84,8 @@ impl Session {
             // No block either: nodes refuse it. Hashed, it would cost what its sender chose.
             return Err(Reject::TimeRange.into());
         }
+        // A block is one with any time that nodes take.
+        let time_in_range = time_in_range && (self.terms.time_rolling || time == template.curtime);
 
         self.duplicates.on_tip(board.tip_seq);
         let key = ShareKey::new(sent.key(), &extranonce2, time, nonce, version.number);
@@ -93,13 +95,6 @@ impl Session {
             Reserved::Duplicate => return Err(Reject::Duplicate.into()),
             Reserved::DuplicateCandidate => return Err(Refused { reject: Reject::Duplicate, recorded: false }),
         }
-        let in_grace = now.monotonic < self.tip_seen_at + self.terms.port.rules.stale_grace;
-        let freshness = match board.job {
-            Some(_) if sent.job.tip_seq == board.tip_seq => Freshness::Live,
-            Some(_) if in_grace => Freshness::Late,
-            _ if sent.job.tip_seq != board.tip_seq => Freshness::Stale,
-            _ => Freshness::Paused,
-        };
         Ok(Box::new(PendingShare {
             id: request.id.clone(),
             name: name.into(),
@@ -107,19 +102,30 @@ impl Session {
             extranonce2,
             assembled: sent.job.assemble(
                 &sent.announcement,
-                self.extranonce1.bytes(),
+                sent.extranonce1.bytes(),
                 &extranonce2,
                 version.number,
                 time,
                 nonce,
             ),
-            freshness,
+            freshness: self.freshness(now, &sent, board),
             time_in_range,
             version_in_mask: version.in_mask,
             newest: self.newest_bar(now, &sent),
             remembered: reserved == Reserved::New,
             sent,
         }))
+    }
+
+    /// Whether a job is worth working on.
+    fn freshness(&self, now: Moment, sent: &SentJob, board: &JobBoard) -> Freshness {
+        let in_grace = now.monotonic < self.tip_seen_at + self.terms.port.rules.stale_grace;
+        match board.job {
+            Some(_) if sent.job.tip_seq == board.tip_seq => Freshness::Live,
+            Some(_) if in_grace => Freshness::Late,
+            _ if sent.job.tip_seq != board.tip_seq => Freshness::Stale,
+            _ => Freshness::Paused,
+        }
     }
 
     /// Hashes at once, or has it hashed.

@@ -1,10 +1,12 @@
 //! `mining.subscribe`: the extranonce, then difficulty and work; and sessions that are taken up again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::{Ticket, Waiting};
 use super::effects::Moment;
 use super::parked::{JOBS_KEPT_MAX, Kept};
+use super::start::Start;
 use super::{AGENT_BYTES_MAX, Session};
 use crate::bytes::hex;
 use crate::stratum::reply;
@@ -114,6 +116,21 @@ impl Session {
         self.start = kept.start;
         self.difficulty = kept.difficulty;
         self.bound_to = Some(kept.workers);
+    }
+
+    /// Exchanges the session that was taken up for a new one. Work that was sent for the old one stays good, once:
+    /// it may be on its way, and it may be a block.
+    pub(super) fn leave_resumed(&mut self) {
+        self.extranonce1 = Arc::new(self.extranonce1.another());
+        self.id = self.terms.memory.parked.issue();
+        self.start = Start::PORT;
+        self.difficulty = self.terms.start_difficulty();
+    }
+
+    /// Tells a miner that follows it of its new extranonce, which is in force from the next work on, and sends that.
+    pub(super) fn tell_extranonce(&mut self, now: Moment, board: &JobBoard) {
+        self.out.push(&reply::set_extranonce(self.extranonce1.bytes(), self.terms.port.extranonce2_bytes));
+        self.repeat_work(now, board, true);
     }
 
     /// Leaves the session for the miner to come back to.

@@ -254,6 +254,8 @@ fn refused_authorisations_say_why() {
     .into_iter()
     .enumerate()
     {
+        // Three a minute may fail.
+        miner.now += Duration::from_secs(60);
         miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b"]}"#);
         assert_eq!(miner.authorisations[index].2, "");
         let lines = miner.answer(index, answer);

@@ -80,7 +80,8 @@ impl Session {
         if self.jobs.len() >= JOBS_MAX {
             self.jobs.pop_front();
         }
-        self.jobs.push_back(SentJob { job: Arc::clone(job), announcement, bar: Arc::clone(&self.bar) });
+        let (extranonce1, bar) = (Arc::clone(&self.extranonce1), Arc::clone(&self.bar));
+        self.jobs.push_back(SentJob { job: Arc::clone(job), announcement, extranonce1, bar });
         self.work_sent_at = now.monotonic;
         self.served = true;
         self.start_estimator(now);

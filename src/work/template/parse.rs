@@ -25,6 +25,7 @@ struct RawTransaction<'a> {
     data: &'a str,
     txid: Option<&'a str>,
     hash: Option<&'a str>,
+    fee: Option<i64>,
 }
 
 pub(super) fn fault(field: impl Into<String>, problem: impl Into<String>) -> TemplateError {
@@ -73,7 +74,7 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
     let segwit = is_segwit(&rules, &form.template_rules)?;
     signet(&members)?;
     let (bits, target) = network_target(raw("bits"), raw("target"))?;
-    let transactions = transactions(raw("transactions"))?;
+    let (transactions, fees) = transactions(raw("transactions"))?;
     let witness_commitment = witness_commitment(raw("default_witness_commitment"), segwit, &transactions)?;
     // Nodes from before BIP22 was final call it `time`.
     let curtime = number("curtime", raw("curtime").or(raw("time")))?;
@@ -93,6 +94,7 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
         curtime: curtime.max(mintime),
         mintime,
         coinbase_value: whole_value(node_value, &payees, form)?,
+        fees,
         coinbase_aux: coinbase_aux(raw("coinbaseaux"))?,
         witness_commitment,
         transactions,
@@ -105,6 +107,7 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
             block_end: block_end(&members, form)?,
             rules,
             takes_proposals: takes_proposals(raw("capabilities"))?,
+            is_provisional: false,
         },
     })
 }
@@ -224,12 +227,16 @@ fn coinbase_aux(raw: Option<&RawValue>) -> Result<Vec<u8>, TemplateError> {
     Ok(aux)
 }
 
-fn transactions(raw: Option<&RawValue>) -> Result<Vec<TemplateTransaction>, TemplateError> {
+/// The transactions, and what they pay together.
+fn transactions(raw: Option<&RawValue>) -> Result<(Vec<TemplateTransaction>, Option<u64>), TemplateError> {
     let text = raw.map(RawValue::get).ok_or_else(|| fault("transactions", "is missing"))?;
     // Nearly always all is well, and one pass over megabytes is enough; else a second finds the culprit.
     if let Ok(list) = serde_json::from_str::<Vec<RawTransaction<'_>>>(text) {
         checked_count(list.len())?;
-        return list.into_iter().enumerate().map(|(index, raw)| transaction(index, &raw)).collect();
+        let fee = |raw: &RawTransaction<'_>| raw.fee.and_then(|fee| u64::try_from(fee).ok());
+        let fees = list.iter().try_fold(0u64, |sum, raw| sum.checked_add(fee(raw)?));
+        let read: Result<Vec<_>, _> = list.iter().enumerate().map(|(index, raw)| transaction(index, raw)).collect();
+        return Ok((read?, fees));
     }
     let list: Vec<&RawValue> = required("transactions", raw)?;
     checked_count(list.len())?;
@@ -238,7 +245,8 @@ fn transactions(raw: Option<&RawValue>) -> Result<Vec<TemplateTransaction>, Temp
             .map_err(|error| fault(format!("transactions[{index}]"), format!("cannot be read: {error}")))?;
         transaction(index, &parsed)
     };
-    list.into_iter().enumerate().map(read).collect()
+    let read: Result<Vec<_>, _> = list.into_iter().enumerate().map(read).collect();
+    Ok((read?, None))
 }
 
 fn checked_count(count: usize) -> Result<(), TemplateError> {

@@ -77,6 +77,7 @@ pub fn terms(tape: &mut Tape<'_>) -> Terms {
         version_mask: 0x1fff_e000,
         answers_wait_for_sync: tape.one_in(3),
         emit_invalid_block_hashes: tape.one_in(4),
+        time_rolling: !tape.one_in(4),
         recheck: Duration::from_secs(600),
         memory: CoinMemory::default(),
     }
@@ -96,6 +97,7 @@ pub fn template(tip_seq: u64, bits: u32, unix_secs: u64) -> Template {
         curtime: now,
         mintime: now - 600,
         coinbase_value: 50,
+        fees: None,
         coinbase_aux: Vec::new(),
         witness_commitment: None,
         transactions: Vec::new(),

@@ -6,8 +6,8 @@ use super::super::history::{Context, Old, short};
 use super::super::identity;
 use super::super::mpos::MposFacts;
 use crate::coin::preset::{self, Preset};
-use crate::pow::Algorithm;
 use crate::pow::names::Named;
+use crate::pow::{Algorithm, MemoryHard};
 
 /// log2 of the hashes behind one unit of difficulty where it is not 32, by NOMP's names.
 const BITS: [(&str, u8); 12] = [
@@ -57,8 +57,7 @@ pub(super) fn import(
     mpos: Option<&MposFacts>,
 ) -> Identified {
     let spelling = old.text("algorithm").unwrap_or_default().to_ascii_lowercase();
-    blockers(&old, coin);
-    let Some(named) = identity::algorithm(&spelling) else {
+    let Some(named) = algorithm(&old, &spelling) else {
         let what = format!("the algorithm {:?} is none of this version", short(&spelling));
         old.attention("algorithm", what.clone());
         coin.blocked.push(what);
@@ -75,7 +74,9 @@ pub(super) fn import(
     old.taken("name", "name");
     old.taken("algorithm", if preset.is_some() { "preset" } else { "algorithm" });
     identity::put(cx, coin, named, preset, None, address);
+    form(&old, coin, preset, &spelling);
     scrypt(&old, coin, named);
+    growth(&old, coin, named);
     let is_magic = |magic: &&str| magic.len() == 8 && magic.bytes().all(|byte| byte.is_ascii_hexdigit());
     if let Some(magic) = old.text("peerMagic").filter(is_magic) {
         coin.own.text("p2p_magic", &magic.to_ascii_lowercase());
@@ -105,24 +106,78 @@ pub(super) fn import(
     Identified { preset, scale }
 }
 
-fn blockers(old: &Old<'_>, coin: &mut CoinDraft) {
+/// The algorithm, as NOMP computed it.
+fn algorithm(old: &Old<'_>, spelling: &str) -> Option<&'static Named> {
+    match (spelling, old.flag("normalHashing")) {
+        ("keccak", Some(true)) => identity::algorithm("keccak-normal"),
+        // What it called so is no chain's hash, but that of its own library.
+        ("hefty1", _) => identity::algorithm("hefty1-nomp"),
+        _ => identity::algorithm(spelling),
+    }
+}
+
+/// Where the coin's blocks differ from Bitcoin's.
+fn form(old: &Old<'_>, coin: &mut CoinDraft, preset: Option<&Preset>, spelling: &str) {
     if old.text("reward").is_some_and(|reward| reward.eq_ignore_ascii_case("POS")) {
-        let why = "proof-of-stake coins are not served by this version";
-        old.attention("reward", why);
-        coin.blocked.push(why.to_owned());
+        identity::put_form(old, coin, preset, "reward", &identity::STAKED);
     } else {
         old.dropped("reward", "proof of work");
     }
-    if old.flag("txMessages") == Some(true) {
-        let why = "coins with transaction messages are not served by this version";
-        old.attention("txMessages", why);
-        coin.blocked.push(why.to_owned());
-    } else {
-        old.dropped("txMessages", "no transaction messages");
+    match old.flag("txMessages") {
+        Some(true) => identity::put_form(old, coin, preset, "txMessages", &["transaction_messages"]),
+        _ => old.dropped("txMessages", "no transaction messages"),
     }
-    match old.flag("normalHashing") {
-        Some(true) => old.adapted("normalHashing", "block_hash", "its blocks go by sha256d, as `getblock` tells"),
+    match (old.flag("normalHashing"), spelling) {
+        (Some(true), "keccak") => old.adapted("normalHashing", "algorithm", "keccak-normal"),
+        // Elsewhere it only meant how transactions are named.
+        (Some(true), "groestl" | "fugue") if preset.is_none() => {
+            coin.own.text("transaction_hash", "sha256d");
+            old.adapted("normalHashing", "transaction_hash", "transactions are named by double SHA-256");
+        }
+        (Some(true), _) => old.dropped("normalHashing", "had no effect on this algorithm"),
         _ => old.dropped("normalHashing", "not set"),
+    }
+}
+
+/// The parameters of algorithms whose cost grows with time.
+fn growth(old: &Old<'_>, coin: &mut CoinDraft, named: &Named) {
+    let Algorithm::MemoryHard(memory_hard) = named.algorithm else { return };
+    match memory_hard {
+        MemoryHard::ScryptN(_) => steps(old, coin),
+        MemoryHard::ScryptJane(_) => {
+            old.whole("chainStartTime", &mut coin.own, "scrypt_jane_start", 0.0..=f64::from(u32::MAX), 1.0);
+            if old.has("nMin") || old.has("nMax") {
+                let factor = |option: &str, usual: f64| old.number(option).unwrap_or(usual).round().clamp(0.0, 30.0);
+                let (min, max) = (factor("nMin", 4.0), factor("nMax", 30.0));
+                coin.own.set("scrypt_jane_factors", format!("[{min}, {max}]"));
+                old.taken("nMin", "scrypt_jane_factors");
+                old.taken("nMax", "scrypt_jane_factors");
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `timeTable`: from N to the second since which it holds.
+fn steps(old: &Old<'_>, coin: &mut CoinDraft) {
+    let Some(table) = old.within("timeTable") else { return };
+    let mut steps = Vec::new();
+    for name in table.names() {
+        let n = name.trim().parse::<u32>().ok().filter(|n| n.is_power_of_two() && *n > 1);
+        let from = table.number(name).filter(|from| (0.0..=f64::from(u32::MAX)).contains(from));
+        match (n, from) {
+            (Some(n), Some(from)) => {
+                steps.push((n, from.round()));
+                table.taken(name, "scrypt_n_steps");
+            }
+            _ => table.attention(name, "is no cost of scrypt, a power of two, with the second since which it holds"),
+        }
+    }
+    table.finish(&[]);
+    steps.sort_by_key(|(n, _)| *n);
+    let steps: Vec<String> = steps.iter().map(|(n, from)| format!("[{n}, {from}]")).collect();
+    if !steps.is_empty() {
+        coin.own.set("scrypt_n_steps", format!("[{}]", steps.join(", ")));
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::super::database::{self, Part, port_number};
 use super::super::difficulty::{OLD_BITS, Scale};
-use super::super::draft::{CoinDraft, Table};
+use super::super::draft::{CoinDraft, Table, number};
 use super::super::history::{Context, Old};
 use super::super::identity;
 use super::super::mpos::{MposFacts, one_name};
 use super::super::port::{self, OldPort, OldVardiff};
 use super::{accounts, coin, coin_name};
+use crate::coin::preset::Preset;
 
 /// Longest time between two templates that leaves block times right for MPOS, in seconds.
 const REFRESH_SECS_MAX: f64 = 30.0;
@@ -48,7 +49,7 @@ pub(super) fn import(
         true => pool.taken("address", "payout_address"),
         false => pool.asked("address", "payout_address"),
     }
-    recipients(&pool);
+    recipients(&pool, identified.preset, &mut coin);
     identity::put_fallback_worker(cx, &mut coin);
     pool.whole("instanceId", &mut coin.own, "instance", 0.0..=65_535.0, 1.0);
     let emit = layer(&pool, defaults, "emitInvalidBlockHashes");
@@ -60,7 +61,7 @@ pub(super) fn import(
     }
     templates(&pool, defaults, &mut coin);
     let nodes = nodes(&pool, &mut coin);
-    p2p(&pool, &mut coin);
+    p2p(&pool, identified.preset, &mut coin);
     let ports = ports(cx, &pool, defaults, &mut coin, &identified.scale);
     database::put(&mut coin, &login);
     accounts::workers(cx, &pool, defaults, mode, &mut coin);
@@ -71,15 +72,40 @@ pub(super) fn import(
     Some(coin)
 }
 
-/// Fees in the coinbase. MPOS takes fees too, so nobody loses money unseen, but the operator has to decide.
-fn recipients(pool: &Old<'_>) {
-    let recipients = pool.within("rewardRecipients");
-    let Some(recipients) = recipients else { return };
-    recipients.finish(&[("*", "see rewardRecipients")]);
-    pool.attention(
-        "rewardRecipients",
-        "the whole reward goes to payout_address now: give these recipients their share by MPOS's `fees`, or by hand",
-    );
+/// Most recipients that the configuration takes.
+const RECIPIENTS_MAX: usize = 16;
+
+/// Fees in the coinbase, as shares of the reward.
+fn recipients(pool: &Old<'_>, preset: Option<&Preset>, coin: &mut CoinDraft) {
+    let Some(old) = pool.within("rewardRecipients") else { return };
+    let mut left_ppm = 999_999.0;
+    for to in old.names() {
+        let percent = old.number(to).unwrap_or_default();
+        let ppm = (percent * 10_000.0).floor();
+        if percent == 0.0 {
+            old.dropped(to, "nothing");
+        } else if let Err(why) = identity::is_payable(to, preset) {
+            old.attention(to, format!("has no share any more: it cannot be paid ({why})"));
+        } else if pool.text("address") == Some(to) {
+            old.dropped(to, "it is the pool's own address, which has the rest anyway");
+        } else if !(1.0..=left_ppm).contains(&ppm) || coin.recipients.len() == RECIPIENTS_MAX {
+            let why = format!(
+                "has no share any more: all together must leave the pool some, in {RECIPIENTS_MAX} parts at most"
+            );
+            old.attention(to, why);
+        } else {
+            left_ppm -= ppm;
+            let mut table = Table::default();
+            table.text("address", to);
+            table.set("percent", number(ppm / 10_000.0));
+            coin.recipients.push(table);
+            match (percent * 10_000.0 - ppm).abs() < 1e-6 {
+                true => old.taken(to, "recipient.percent"),
+                false => old.adapted(to, "recipient.percent", "four decimals, the rest cut off"),
+            }
+        }
+    }
+    old.finish(&[]);
 }
 
 fn templates(pool: &Old<'_>, defaults: &Old<'_>, coin: &mut CoinDraft) {
@@ -136,10 +162,11 @@ fn nodes(pool: &Old<'_>, coin: &mut CoinDraft) -> Vec<(String, u16)> {
 }
 
 /// The node's peer-to-peer port, which announces new blocks.
-fn p2p(pool: &Old<'_>, coin: &mut CoinDraft) {
+fn p2p(pool: &Old<'_>, preset: Option<&Preset>, coin: &mut CoinDraft) {
     let Some(old) = pool.within("p2p") else { return };
     let address = old.text("host").zip(old.number("port").and_then(port_number));
-    let has_magic = coin.own.has("p2p_magic");
+    let has_magic =
+        coin.own.has("p2p_magic") || preset.is_some_and(|preset| identity::of_preset(preset, "p2p_magic").is_some());
     match (old.flag("enabled"), address, coin.nodes.first_mut()) {
         (Some(true), Some((host, port)), Some(node)) if has_magic => {
             node.text("p2p", &format!("{host}:{port}"));

@@ -41,7 +41,6 @@ pub(super) fn import(cx: &Context, file: &str, settings: &Settings, mpos: Option
             coin.own.text("name", &coin.name.clone());
         }
     }
-    pool::blockers(&old, &mut coin);
     let preset = named.and_then(|named| {
         let answer = preset::find(cx.answers.find(&coin.name, "preset")?)?;
         identity::presets(named).any(|preset| preset.name == answer.name).then_some(answer)
@@ -61,6 +60,7 @@ pub(super) fn import(cx: &Context, file: &str, settings: &Settings, mpos: Option
         }
         None => Scale::unchanged(),
     };
+    pool::form(&old, &mut coin, preset);
     pool::payout(cx, &old, &mut coin, preset);
     pool::coinbase(&old, &mut coin, described);
     let nodes = nodes(&old, &mut coin);

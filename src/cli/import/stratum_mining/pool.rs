@@ -12,23 +12,16 @@ const COINBASE_TEXT_BYTES_MAX: usize = 32;
 /// Rows in one transaction where nothing else was chosen.
 const OLD_ROWS: f64 = 50.0;
 
-/// What keeps a coin from being served.
-pub(super) fn blockers(old: &Old<'_>, coin: &mut CoinDraft) {
+/// Where the coin's blocks differ from Bitcoin's. Without a preset the keys are written.
+pub(super) fn form(old: &Old<'_>, coin: &mut CoinDraft, preset: Option<&Preset>) {
     for option in ["COINDAEMON_REWARD", "COINDAEMON_Reward"] {
         match old.text(option).map(str::to_ascii_uppercase).as_deref() {
-            Some("POS") => {
-                coin.blocked.push("proof-of-stake coins are not served by this version".to_owned());
-                old.attention(option, "proof-of-stake coins are not served by this version");
-            }
+            Some("POS") => identity::put_form(old, coin, preset, option, &identity::STAKED),
             _ => old.dropped(option, "proof of work"),
         }
     }
     match old.flag("COINDAEMON_TX") {
-        Some(true) => {
-            let why = "coins with transaction messages are not served by this version";
-            coin.blocked.push(why.to_owned());
-            old.attention("COINDAEMON_TX", why);
-        }
+        Some(true) => identity::put_form(old, coin, preset, "COINDAEMON_TX", &["transaction_messages"]),
         _ => old.dropped("COINDAEMON_TX", "no transaction messages"),
     }
     old.dropped("COINDAEMON_SHA256_TX", "for proof-of-stake coins only");

@@ -200,3 +200,44 @@ fn a_time_that_no_block_may_have_is_not_hashed_where_it_decides_the_cost() {
         assert_eq!(miner.hashes.len(), 2 * hashed);
     }
 }
+
+#[test]
+fn w20_a_hundred_thousand_repeats_and_worthless_shares_leave_nothing_behind() {
+    let rules = Rules { invalid_ratio_max: 1.0, ..Rules::default() };
+    let mut miner = Miner::on(Port { rules, ..port() }, HARD, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
+    miner.grant(0, "a.b");
+    let job = r#""a.b","0000000100""#;
+    let first = format!(r#"{{"id":3,"method":"mining.submit","params":[{job},"000000ab","6553f100","0000000c"]}}"#);
+    assert_eq!(miner.say(&first)[0]["result"], true);
+    let rows = miner.rows.len();
+    let repeats = [
+        format!(r#"{{"id":4,"method":"mining.submit","params":[{job},"000000AB","6553F100","0000000C"]}}"#),
+        format!(r#"{{"id":"x","method":"mining.submit","params":[{job},"000000aB","6553f100",12,"00000000"]}}"#),
+        format!(r#"{{"method":"mining.submit","params":[{job},"000000ab",1700000000,"0000000c"]}}"#),
+        first,
+    ];
+    let mut flood = |line: &str| {
+        miner.session.on_line(miner.moment(), line.as_bytes(), &miner.board);
+        for effect in miner.session.take_effects() {
+            let Effect::Record { ticket: None, share } = effect else { panic!("{line}: {effect:?}") };
+            miner.rows.push(*share);
+        }
+        let answer = miner.session.out().len();
+        assert!(answer < 100, "one refusal: {answer} bytes");
+        miner.session.out().advance(answer);
+    };
+    for nth in 0..100_000 {
+        flood(&repeats[nth % repeats.len()]);
+    }
+    // Work that is nobody's, each another one.
+    for nonce in 0..20_000 {
+        flood(&format!(
+            r#"{{"id":5,"method":"mining.submit","params":["c.d","0000000100","00000000","6553f100","{nonce:08x}"]}}"#
+        ));
+    }
+    assert_eq!(miner.session.terms.memory.keys.get(), 1, "only what counted is remembered");
+    assert!(miner.rows.len() - rows <= allowance::REFUSED_ROWS_MAX as usize, "{}", miner.rows.len());
+    assert!(miner.session.answers.is_empty() && miner.session.out().is_empty());
+}

@@ -55,6 +55,7 @@ impl Miner {
             version_mask: 0x1fff_e000,
             answers_wait_for_sync: false,
             emit_invalid_block_hashes: false,
+            time_rolling: true,
             recheck: Duration::from_secs(600),
             memory: CoinMemory::default(),
         };

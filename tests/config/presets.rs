@@ -1,0 +1,132 @@
+//! The shipped presets.
+
+use mpos_stratum::coin::preset::{self, PRESETS, Preset};
+use mpos_stratum::coin::profile::Profile;
+use mpos_stratum::config;
+use mpos_stratum::difficulty::mpos_factor;
+use mpos_stratum::pow::{Algorithm, names};
+
+use super::{least, one_mistake, read};
+
+/// Algorithms without a preset, and why.
+const WITHOUT: [(&str, &str); 21] = [
+    ("argon2d-dyn-v13", "no coin of it is known for sure"),
+    ("bcrypt", "no coin of it is known for sure"),
+    ("fresh", "its coins are gone, and their facts could not be seen"),
+    ("hefty1", "Heavycoin's headers have 84 bytes, which this daemon does not build"),
+    ("hefty1-nomp", "a variant of pools; no chain is known for sure"),
+    ("keccak-normal", "its coins (Copperlark, eCoin) are gone, and their facts could not be seen"),
+    ("lbry", "its headers have 112 bytes, which this daemon does not build"),
+    ("lyra2re", "Vertcoin has moved on"),
+    ("lyra2rev3", "Vertcoin has moved on"),
+    ("lyra2z", "Firo has moved on"),
+    ("nist5", "its coins are gone, and their facts could not be seen"),
+    ("scrypt-jane", "YaCoin's hashes need more memory by now than a share may take"),
+    ("scrypt-n", "Vertcoin has moved on"),
+    ("scrypt-og", "no coin of it is known for sure"),
+    ("sha1coin", "its coin is gone, and its facts could not be seen"),
+    ("shavite3", "its coin is gone, and its facts could not be seen"),
+    ("x13", "its coins are staked by now"),
+    ("x14", "its coins are gone, and their facts could not be seen"),
+    ("x15", "its coins are gone, and their facts could not be seen"),
+    ("x16r", "Ravencoin has moved on"),
+    ("x16rv2", "Ravencoin has moved on"),
+];
+/// The same, where facts are not sure enough.
+const UNSURE: [&str; 2] = ["yescryptr16", "yescryptr32"];
+
+/// What an operator adds who has read the preset's comment.
+fn with_operator(preset: &Preset) -> String {
+    let named = algorithm(preset);
+    let mut keys = format!("preset = \"{}\"", preset.name);
+    if named.mpos_bits.is_none() {
+        keys += "\nmpos_bits = 24";
+    }
+    if named.is_unproven() {
+        keys += "\naccept_unproven = true";
+    }
+    least("preset = \"litecoin\"", &keys)
+}
+
+fn algorithm(preset: &Preset) -> &'static names::Named {
+    let table: toml::Table = toml::from_str(preset.toml).unwrap();
+    names::find(table["algorithm"].as_str().unwrap()).unwrap()
+}
+
+fn profile(preset: &Preset) -> Profile {
+    read(&with_operator(preset)).coins[0].profile.clone()
+}
+
+#[test]
+fn every_preset_is_complete() {
+    for preset in &PRESETS {
+        let (named, profile) = (algorithm(preset), profile(preset));
+        assert_eq!(config::preset_profile(preset.name).as_ref(), Some(&profile), "{}", preset.name);
+        assert_eq!(profile.stratum_bits, named.stratum_bits, "{}", preset.name);
+        // What MPOS's class counts, where it has one; else the operator is asked, and the preset says so.
+        assert_eq!(profile.mpos_bits, named.mpos_bits.unwrap_or(24), "{}", preset.name);
+        assert_eq!(preset.toml.contains("`mpos_bits`"), named.mpos_bits.is_none(), "{}", preset.name);
+        assert_eq!(preset.toml.contains("`accept_unproven`"), named.is_unproven(), "{}", preset.name);
+        if matches!(profile.algorithm, Algorithm::Sha256d | Algorithm::Scrypt { .. }) {
+            assert_eq!(mpos_factor(profile.stratum_bits, profile.mpos_bits), 1.0, "{}", preset.name);
+        }
+        assert_eq!(profile.transaction_hash, named.transaction_hash, "{}", preset.name);
+        // Chain ids of merged mining stand in the version; of rarer coins nobody has shown that it may be rolled.
+        let rolls = preset.name.starts_with("bitcoin") || ["digibyte-sha256d", "ecash"].contains(&preset.name);
+        assert_eq!(profile.version_mask, if rolls { 0x1fff_e000 } else { 0 }, "{}", preset.name);
+        let extranonce2_bytes = if profile.algorithm == Algorithm::Sha256d { 8 } else { 4 };
+        assert_eq!(profile.extranonce2_bytes, extranonce2_bytes, "{}", preset.name);
+        assert!(!profile.form.addresses.pubkey_hash.is_empty() && !profile.form.addresses.script_hash.is_empty());
+        // Magic and port, where they are known, are usable.
+        let p2p = with_operator(preset).replace("user = \"rpc\"", "user = \"rpc\"\np2p = \"127.0.0.1\"");
+        if preset.toml.contains("p2p_port") {
+            assert!(read(&p2p).coins[0].nodes[0].ways.peer.is_some(), "{}", preset.name);
+        }
+    }
+}
+
+#[test]
+fn every_algorithm_with_a_known_coin_has_a_preset() {
+    for named in names::all() {
+        let has_one = PRESETS.iter().any(|preset| algorithm(preset).name == named.name);
+        let is_left_out = WITHOUT.iter().any(|(name, _)| *name == named.name) || UNSURE.contains(&named.name);
+        assert_ne!(has_one, is_left_out, "{}", named.name);
+    }
+}
+
+#[test]
+fn old_names_lead_to_the_coins() {
+    for (old, name) in
+        [("darkcoin", "dash"), ("quark", "quarkcoin"), ("flo", "florincoin"), ("bitcoincash", "bitcoin-cash")]
+    {
+        assert_eq!(preset::find(old).unwrap().name, name);
+        assert_eq!(config::preset_profile(old), config::preset_profile(name));
+    }
+    let spellings: Vec<&str> =
+        PRESETS.iter().flat_map(|preset| preset.also.iter().copied().chain([preset.name])).collect();
+    for spelling in &spellings {
+        assert_eq!(spellings.iter().filter(|other| *other == spelling).count(), 1, "{spelling}");
+    }
+    assert!(PRESETS.is_sorted_by_key(|preset| preset.name));
+}
+
+#[test]
+fn work_before_the_nodes_template_needs_a_schedule() {
+    let with = |preset: &str| {
+        least("preset = \"litecoin\"", &format!("preset = \"{preset}\"\ntemplates.empty_block_after_ms = 200"))
+    };
+    let bitcoin = read(&with("bitcoin")).coins[0].clone();
+    assert_eq!(bitcoin.templates.empty_after.map(|after| after.as_millis()), Some(200));
+    assert_eq!(bitcoin.profile.form.schedule.unwrap().subsidy(840_000), 312_500_000);
+    // Dash's payees, Litecoin's extension block, Dogecoin's difficulty: only the node knows them.
+    for preset in ["dash", "dogecoin", "litecoin"] {
+        let text = with(preset);
+        one_mistake(&text, &["templates.empty_block_after_ms", "schedule"]);
+    }
+    let schedule = "schedule = { retarget_blocks = 2016, halving_blocks = 150 }";
+    one_mistake(
+        &least("preset = \"litecoin\"", &format!("preset = \"litecoin\"\n{schedule}")),
+        &["schedule.first_subsidy"],
+    );
+    assert_eq!(read(&least("preset = \"litecoin\"", "preset = \"bitcoin\"")).coins[0].templates.empty_after, None);
+}

@@ -1,0 +1,140 @@
+//! Work without transactions on a new tip while the node's template is not there, judged by a real node.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mpos_stratum::bytes::hex;
+use mpos_stratum::chain::form::{ChainForm, Schedule};
+use mpos_stratum::clock::SystemClock;
+use mpos_stratum::config::Templates;
+use mpos_stratum::node::chain::Chain;
+use mpos_stratum::node::nodes::Nodes;
+use mpos_stratum::node::poller::Poller;
+use mpos_stratum::node::proposal::{Opinion, propose};
+use mpos_stratum::pow::ids::TransactionHash;
+use mpos_stratum::work::job::{Job, JobRecipe};
+use mpos_stratum::work::template::Template;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::support::bcoin::Bcoin;
+use crate::support::scripted_node::{Reply, ScriptedNode};
+use crate::{chain, templates, wait_for};
+
+/// Of bcoin's regtest, which never changes its difficulty.
+const SCHEDULE: Schedule = Schedule { retarget_blocks: 2016, halving_blocks: 150, first_subsidy: 5_000_000_000 };
+/// Where the first block of half the subsidy is made next.
+const BEFORE_HALVING: u64 = 148;
+
+fn with_schedule(schedule: Schedule) -> Arc<Chain> {
+    let form = ChainForm { schedule: Some(schedule), ..(*chain().form).clone() };
+    Arc::new(Chain { form: Arc::new(form), ..(*chain()).clone() })
+}
+
+fn quickly() -> Templates {
+    Templates { empty_after: Some(Duration::from_millis(20)), ..templates(Duration::from_millis(20), false) }
+}
+
+/// A block of work, without proof of work.
+fn block(template: &Arc<Template>, form: &Arc<ChainForm>) -> String {
+    let recipe = JobRecipe {
+        payout_script: vec![0x51],
+        recipients: Vec::new(),
+        form: Arc::clone(form),
+        text: "early".into(),
+        entropy: [7; 6],
+        transaction_hash: TransactionHash::Sha256d,
+    };
+    let job = Job::new(1, 1, Arc::clone(template), Arc::new(recipe), Duration::ZERO, 4).unwrap();
+    hex::encode(&job.proposal(4).unwrap())
+}
+
+/// What a node says before and after a block, as a node that makes its templates slowly.
+struct Slow {
+    node: ScriptedNode,
+    moved: Arc<AtomicBool>,
+    told: Arc<Semaphore>,
+}
+
+impl Slow {
+    /// The node makes `real` move by one block.
+    async fn before_a_block_of(real: &Bcoin, network: &'static str) -> Self {
+        let ask = || async {
+            let tip = real.rpc("getbestblockhash", json!([])).await;
+            let header = real.rpc("getblockheader", json!([tip, true])).await;
+            [tip, header, real.rpc("getblocktemplate", json!([{ "rules": ["segwit"] }])).await]
+        };
+        let before: [Value; 3] = ask().await;
+        real.generate(1).await;
+        let after = ask().await;
+        let (moved, told) = (Arc::new(AtomicBool::new(false)), Arc::new(Semaphore::new(0)));
+        let (has_moved, late) = (Arc::clone(&moved), Arc::clone(&told));
+        let node = ScriptedNode::start(move |asked| {
+            let has_moved = has_moved.load(Ordering::SeqCst);
+            let [tip, header, template] = if has_moved { &after } else { &before };
+            match asked.method.as_str() {
+                "getbestblockhash" => Reply::Result(tip.clone()),
+                "getblockheader" => Reply::Result(header.clone()),
+                "getblockchaininfo" => Reply::Result(json!({ "chain": network, "blocks": 1, "headers": 1 })),
+                "getblocktemplate" if has_moved => Reply::Late(Arc::clone(&late), template.clone()),
+                "getblocktemplate" => Reply::Result(template.clone()),
+                _ => Reply::Error(-32601, "Method not found"),
+            }
+        });
+        Self { node: node.await, moved, told }
+    }
+}
+
+#[tokio::test]
+async fn work_without_transactions_comes_first_and_a_real_node_would_take_its_block() {
+    let real = Bcoin::start().await;
+    real.generate(BEFORE_HALVING - 1).await;
+    // On both sides of a halving, which the block that is being made at 150 crosses.
+    for height in BEFORE_HALVING..BEFORE_HALVING + 3 {
+        let slow = Slow::before_a_block_of(&real, "regtest").await;
+        let chain = with_schedule(SCHEDULE);
+        let nodes = Nodes::new(&[slow.node.rpc_config()]);
+        let poller = Poller::start(&nodes, &quickly(), &chain, Arc::new(SystemClock::new()));
+        let mut work = poller.work();
+        wait_for(&mut work, |work| work.template.is_some()).await;
+        slow.moved.store(true, Ordering::SeqCst);
+        let early = wait_for(&mut work, |work| work.tip_seq == 2).await;
+        let template = early.template.unwrap();
+        assert!(template.particulars.is_provisional && template.transactions.is_empty());
+        assert_eq!(u64::from(template.height), height + 1);
+        let judge = Nodes::new(&[real.rpc_config()]);
+        let opinion = propose(&judge.all()[0], &chain.form, &block(&template, &chain.form)).await;
+        assert!(matches!(opinion, Opinion::Good), "{height}: {opinion:?}");
+        // One unit more than the subsidy, and the same node would refuse it: it does look.
+        let greedy = Template { coinbase_value: template.coinbase_value + 1, ..(*template).clone() };
+        let opinion = propose(&judge.all()[0], &chain.form, &block(&Arc::new(greedy), &chain.form)).await;
+        assert!(matches!(opinion, Opinion::Bad(_)), "{opinion:?}");
+
+        slow.told.add_permits(1);
+        let is_full = |template: &Arc<Template>| !template.particulars.is_provisional;
+        let full = wait_for(&mut work, |work| work.template.as_ref().is_some_and(is_full)).await;
+        assert_eq!((full.tip_seq, full.template.unwrap().height), (2, template.height), "the tip is the same");
+    }
+}
+
+#[tokio::test]
+async fn where_it_could_be_wrong_miners_wait_for_the_node() {
+    let real = Bcoin::start().await;
+    real.generate(9).await;
+    let wrong_subsidy = Schedule { first_subsidy: SCHEDULE.first_subsidy - 1, ..SCHEDULE };
+    let changes_next = Schedule { retarget_blocks: 1, ..SCHEDULE };
+    for (network, schedule) in [("test", SCHEDULE), ("regtest", wrong_subsidy), ("regtest", changes_next)] {
+        let slow = Slow::before_a_block_of(&real, network).await;
+        let nodes = Nodes::new(&[slow.node.rpc_config()]);
+        let poller = Poller::start(&nodes, &quickly(), &with_schedule(schedule), Arc::new(SystemClock::new()));
+        let mut work = poller.work();
+        wait_for(&mut work, |work| work.template.is_some()).await;
+        slow.moved.store(true, Ordering::SeqCst);
+        // Long after `empty_after`; had there been such work, it would be what comes first.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        slow.told.add_permits(1);
+        let next = wait_for(&mut work, |work| work.tip_seq == 2).await.template.unwrap();
+        assert!(!next.particulars.is_provisional, "{network} {schedule:?}");
+    }
+}
