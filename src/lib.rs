@@ -116,6 +116,8 @@
 //! | sequence, open segment | the ledger's appender, behind one short lock | `watch` of the synced number |
 //! | drain position | the cursor row in the database | the drainer asks for it |
 //! | found blocks until they are buried | a task each, with a dossier and the bytes in files | the ledger's verdicts, the dossiers |
+//! | what operators see of a connection | the connection, in its entry of the [`stratum::roster::Roster`] | plain loads, page by page |
+//! | sums over time, for hash rates | a meter per coin in [`service`], a sample every 5 s | the control socket, the metrics |
 //! | connections by address, bans | [`stratum::guard::Guard`], behind short locks; bans also in the file `bans` | its answers |
 //! | certificates | [`stratum::wire::certificates::Certificates`]; SIGHUP reads them again | new handshakes |
 //!
@@ -136,6 +138,10 @@
 //! | poller, long poll, ZMQ, peer connection | per node | `watch`; 4 MiB a message, 64 MiB a ZMQ frame | the newest wins; the connection is opened anew, ever more slowly |
 //! | tips that sources told of | per coin | 32 | the oldest is forgotten |
 //! | local doors (`notify.sock`, NOMP's line) | per daemon | 16 connections, 20 a second, 1 KiB a line | the next waits to be accepted; a longer line is not answered |
+//! | control socket (`control.sock`, mode 0660) | per daemon | 16 connections, 50 requests a second, 4 KiB a line, 256 KiB an answer | told so and closed; waits; told so and closed; comes in pages |
+//! | metrics (`[metrics]`) | per daemon | 8 connections, 4 KiB a request, 5 s | the next waits to be accepted; refused; closed |
+//! | orders of operators to a connection | 8, in [`stratum::roster`] | 1,000 connections a command | a further one is not told; the command says that there are more |
+//! | bans by order | 1,000, in [`stratum::guard`] | | a further one is refused |
 //! | jobs per connection | 16 | older ones are unknown | |
 //! | found blocks without a verdict | a task each, with their bytes for an hour | the network's difficulty | - |
 //! | found blocks being watched | a task each | 1,000 a coin, those without a verdict counted | closed with the verdict they have |

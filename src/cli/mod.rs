@@ -6,6 +6,7 @@ mod check;
 mod doctor;
 mod generate;
 mod import;
+mod live;
 mod notify;
 mod run;
 mod spool;
@@ -40,8 +41,9 @@ First steps:
      looks at everything else between MPOS, database, wallet and nodes.
   5. mpos-stratum run --config /etc/mpos-stratum/config.toml
 
-When something looks wrong: `doctor` looks at everything and names the remedies; `spool status`, `spool verify` and
-`audit` explain it in detail. None of them changes anything.
+While it runs: `status --watch` shows it at work; `miners`, `ban` and `log-level` act on it.
+When something looks wrong: `status` and `doctor` look at everything, and `doctor` names the remedies; `spool status`,
+`spool verify` and `audit` explain it in detail. None of them changes anything.
 
 Exit codes: 0 good, 1 a check found something, 64 command line, 69 something needed at start is missing, 70 a bug, 78 configuration.";
 
@@ -63,6 +65,14 @@ enum Command {
     Check(check::Arguments),
     /// Write a configuration out of that of an older stratum server
     Import(import::Arguments),
+    /// Show how the running daemon is: coins, miners, hash rates, shares, spools, blocks, alarms
+    Status(live::Status),
+    /// List the connections of the running daemon, end some, or change their difficulty
+    Miners(live::Miners),
+    /// See who is banned, ban an address or a network, or lift a ban
+    Ban(live::Ban),
+    /// Show or change what the running daemon logs
+    LogLevel(live::LogLevel),
     /// Tell the running daemon of a new block: the node's `blocknotify=mpos-stratum notify COIN %s`
     Notify(notify::Arguments),
     /// List proof-of-work algorithms, or hash headers with them
@@ -93,6 +103,10 @@ pub fn main() -> Exit {
             Command::Run(argument) => run::run(&argument.config),
             Command::Check(arguments) => check::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
+            Command::Status(arguments) => live::status(&arguments),
+            Command::Miners(miners) => live::miners(&miners),
+            Command::Ban(ban) => live::ban(&ban),
+            Command::LogLevel(arguments) => live::log_level(&arguments),
             Command::Notify(arguments) => notify::run(&arguments),
             Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),

@@ -142,6 +142,12 @@ impl Network {
         Self::new(address, bits.unwrap_or(if address.is_ipv4() { 32 } else { 128 }))
     }
 
+    /// Its first address, if it is no more than one address, or the /64 that counts as one.
+    pub fn single_source(&self) -> Option<IpAddr> {
+        let least = if self.address.is_ipv4() { 32 } else { 64 };
+        (self.bits >= least).then_some(self.address)
+    }
+
     /// Whether an address belongs to it. IPv4-mapped addresses count as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

@@ -29,7 +29,7 @@ pub struct Config {
 pub struct Daemon {
     /// Where spools live, one directory per `shares` table.
     pub state_dir: PathBuf,
-    /// Where the socket for `mpos-stratum notify` is made.
+    /// Where the sockets for `mpos-stratum notify` and for operators' commands are made.
     pub runtime_dir: PathBuf,
     /// Where lines of NOMP's `blocknotify` command are taken, always of the loopback; `None`: nowhere.
     pub nomp_listen: Option<SocketAddr>,
@@ -43,6 +43,8 @@ pub struct Daemon {
     pub connections_max: usize,
     /// TLS handshakes.
     pub handshakes: Handshakes,
+    /// Where metrics are told; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Bounds of TLS handshakes.

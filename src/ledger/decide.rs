@@ -81,7 +81,7 @@ impl<S: Sink> Drainer<S> {
                 format!("the spool knew {} to be stored then, now it is {confirmed}: {stale}", decision.confirmed);
             return Ok((false, text));
         }
-        let written = *shared.synced.borrow();
+        let written = shared.synced_seq();
         if decision.next_seq == 0 || decision.next_seq > written + 1 {
             let text =
                 format!("event {} is neither in the spool nor the next one ({})", decision.next_seq, written + 1);

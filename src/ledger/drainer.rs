@@ -134,7 +134,7 @@ impl<S: Sink> Drainer<S> {
         if !self.attached {
             self.attach().await?;
             self.attached = true;
-            if self.ledger.shared.drained.borrow().eq(&*self.ledger.shared.synced.borrow()) {
+            if self.ledger.shared.drained_seq() == self.ledger.shared.synced_seq() {
                 self.tell_running().await;
             }
             return Ok(false);
@@ -211,7 +211,7 @@ impl<S: Sink> Drainer<S> {
         let shared = &self.ledger.shared;
         let mut earlier = Vec::new();
         if self.candidates_from.is_none_or(|from| seq < from) {
-            let (scan, through, now) = (self.reader(seq), *shared.synced.borrow(), shared.clock.monotonic());
+            let (scan, through, now) = (self.reader(seq), shared.synced_seq(), shared.clock.monotonic());
             earlier = tokio::task::spawn_blocking(move || scan.candidates(through, now))
                 .await
                 .map_err(|_| DrainState::Unavailable("the runtime is shutting down".to_owned()))?;
@@ -233,8 +233,7 @@ impl<S: Sink> Drainer<S> {
         let shared = &self.ledger.shared;
         let mut confirmed = lock(&shared.confirmed);
         // One that was never attached itself cannot know how far another one before it had come.
-        let explained_max =
-            if self.queue.is_some() { self.doubt.unwrap_or(self.cursor) } else { *shared.synced.borrow() };
+        let explained_max = if self.queue.is_some() { self.doubt.unwrap_or(self.cursor) } else { shared.synced_seq() };
         let explained_max = confirmed.explained_max().unwrap_or(explained_max);
         if (confirmed.explained_max().is_none() || !confirmed.is_noted())
             && let Err(error) = confirmed.explain(Some(explained_max))
@@ -260,7 +259,7 @@ impl<S: Sink> Drainer<S> {
             return [Some(self.cursor), self.doubt].into_iter().flatten().map(|seq| seq..=seq).collect();
         }
         let shared = &self.ledger.shared;
-        let synced = *shared.synced.borrow();
+        let synced = shared.synced_seq();
         let known = lock(&shared.confirmed);
         vec![known.seq()..=known.explained_max().unwrap_or(synced)]
     }
@@ -271,7 +270,7 @@ impl<S: Sink> Drainer<S> {
         if self.finish_quarantine().await? {
             return Ok(true);
         }
-        let through = *self.ledger.shared.synced.borrow();
+        let through = self.ledger.shared.synced_seq();
         let count = self.choose(through).await?;
         let old = self.cursor;
         let Some(queue) = &mut self.queue else { return Ok(false) };
@@ -395,7 +394,7 @@ impl<S: Sink> Drainer<S> {
         let recent = self.logged_at.is_some_and(|at| now.saturating_sub(at) < self.pace.log_every);
         if !recent || std::mem::discriminant(&before) != std::mem::discriminant(&trouble) {
             self.logged_at = Some(now);
-            let undrained = *shared.synced.borrow() - self.cursor.min(*shared.synced.borrow());
+            let undrained = shared.synced_seq().saturating_sub(self.cursor);
             match &trouble {
                 DrainState::Unavailable(_) => tracing::warn!(spool = %shared.spool, undrained, "drain {trouble}"),
                 _ => tracing::error!(spool = %shared.spool, undrained, "drain {trouble}"),

@@ -149,6 +149,16 @@ impl Ledger {
         self.shared.synced.subscribe()
     }
 
+    /// The last event that is on the disk now.
+    pub fn synced_seq(&self) -> u64 {
+        self.shared.synced_seq()
+    }
+
+    /// The last event the sink has confirmed by now.
+    pub fn drained_seq(&self) -> u64 {
+        self.shared.drained_seq()
+    }
+
     /// The last event the sink has confirmed, as it moves.
     pub fn drained(&self) -> watch::Receiver<u64> {
         self.shared.drained.subscribe()
@@ -178,8 +188,8 @@ impl Ledger {
         Status {
             spool: shared.spool,
             written: appender.last_seq(),
-            synced: *shared.synced.borrow(),
-            drained: *shared.drained.borrow(),
+            synced: shared.synced_seq(),
+            drained: shared.drained_seq(),
             undrained_bytes: shared.undrained_bytes(&appender),
             drain,
             quarantined: shared.counters.quarantined.load(Ordering::Relaxed),

@@ -266,8 +266,7 @@ pub async fn replay(ledger: &Ledger, lines: Vec<Line>) -> io::Result<Result<Vec<
         Err(problems) => return Ok(Err(problems)),
     };
     let mut memory = Memory::read(dir)?;
-    let synced = ledger.synced();
-    let unclear = resolve(dir, &mut memory, *synced.borrow(), clock.unix_secs())?;
+    let unclear = resolve(dir, &mut memory, ledger.synced_seq(), clock.unix_secs())?;
     let mut fates = BTreeMap::new();
     let mut fresh = Vec::new();
     for (original, line) in rows {
@@ -281,7 +280,7 @@ pub async fn replay(ledger: &Ledger, lines: Vec<Line>) -> io::Result<Result<Vec<
         }
     }
     for chunk in fresh.chunks(CHUNK_ROWS) {
-        let events = begin(dir, chunk, *synced.borrow(), clock.unix_secs())?;
+        let events = begin(dir, chunk, ledger.synced_seq(), clock.unix_secs())?;
         let refused = match ledger.append(&events) {
             Ok(receipt) => {
                 ledger.sync_now();
@@ -292,7 +291,7 @@ pub async fn replay(ledger: &Ledger, lines: Vec<Line>) -> io::Result<Result<Vec<
             Err(error) => error.to_string(),
         };
         memory = Memory::read(dir)?;
-        let unclear = resolve(dir, &mut memory, *synced.borrow(), clock.unix_secs())?;
+        let unclear = resolve(dir, &mut memory, ledger.synced_seq(), clock.unix_secs())?;
         for seq in chunk.iter().map(|(original, _)| original.seq) {
             let fate = match memory.done.get(&seq) {
                 Some(&number) => Fate::Replayed(number),

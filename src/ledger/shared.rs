@@ -80,6 +80,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// The last event that is on the disk. Nobody holds on to the sender's own value: it is sent under the
+    /// appender's lock, and whoever reads it twice at once, or waits for that lock meanwhile, waits for ever.
+    pub(super) fn synced_seq(&self) -> u64 {
+        *self.synced.borrow()
+    }
+
+    /// The last event that the sink has confirmed.
+    pub(super) fn drained_seq(&self) -> u64 {
+        *self.drained.borrow()
+    }
+
     /// Changes what the sync thread is asked for and wakes it.
     pub(super) fn request(&self, change: impl FnOnce(&mut Requests)) {
         change(&mut lock(&self.requests));

@@ -88,7 +88,7 @@ pub(super) fn sync_once(shared: &Shared) -> bool {
     appender.told = false;
     let through = appender.last_seq();
     let retrying = appender.sync_failed.is_some();
-    if through == *shared.synced.borrow() && !retrying {
+    if through == shared.synced_seq() && !retrying {
         return true;
     }
     let mut regions = std::mem::take(&mut appender.closed);
@@ -203,7 +203,7 @@ pub(super) fn tidy(shared: &Shared) {
     loop {
         let in_doubt =
             lock(&shared.confirmed).explained_max().is_some() || matches!(*lock(&shared.drain), DrainState::Stopped(_));
-        let drained = *shared.drained.borrow();
+        let drained = shared.drained_seq();
         let config = &shared.config;
         let bound =
             if in_doubt { config.spool_bytes_max.max(config.drained_bytes_max) } else { config.drained_bytes_max };
@@ -231,7 +231,7 @@ fn oldest_ended(shared: &Shared) -> Option<u64> {
 
 /// Removes the oldest segment if it is drained.
 fn remove_oldest(shared: &Shared, reason: &str) -> bool {
-    let drained = *shared.drained.borrow();
+    let drained = shared.drained_seq();
     let (Some(oldest), _) = shared.segments.oldest_two() else { return false };
     if !is_drained(&oldest, drained) {
         return false;

@@ -122,6 +122,11 @@ impl Node {
         self.pushed.subscribe()
     }
 
+    /// How high it was when that was last seen.
+    pub fn height(&self) -> Option<u32> {
+        self.known().height
+    }
+
     pub(super) fn set_height(&self, height: u32) {
         self.known().height = Some(height);
     }

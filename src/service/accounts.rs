@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::coin::Accounts;
+use super::scene::LedgerView;
 use super::spools::{self, Choice, Stray};
 use super::{place, remembered, server_note};
 use crate::clock::Clock;
@@ -205,6 +206,24 @@ impl Books {
         self.ledgers.values().flat_map(|open| open.ledger.pulses()).collect()
     }
 
+    /// The ledgers as operators look at them.
+    pub fn views(&self) -> Vec<LedgerView> {
+        let view = |((_, database), open): (&Table, &Open)| LedgerView {
+            // The blocks are in the spool's folder.
+            name: open.blocks.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned(),
+            database: database.clone(),
+            ledger: Arc::clone(&open.ledger),
+            skew: open.skew.clone(),
+        };
+        self.ledgers.iter().map(view).collect()
+    }
+
+    /// Spools that cannot be used, and those that nobody uses.
+    pub fn troubles(&self) -> Vec<String> {
+        let down = self.unusable.iter().map(|((_, database), problem)| format!("{database} is DOWN: {problem}"));
+        down.chain(self.strays.iter().map(|stray| format!("FORGOTTEN: {stray}"))).collect()
+    }
+
     /// One line for people: what the database still misses and why.
     pub fn status(&self) -> String {
         let line = |((_, database), open): (&Table, &Open)| {
@@ -219,9 +238,7 @@ impl Books {
             }
             line
         };
-        let down = self.unusable.iter().map(|((_, database), problem)| format!("{database} is DOWN: {problem}"));
-        let strays = self.strays.iter().map(|stray| format!("FORGOTTEN: {stray}"));
-        self.ledgers.iter().map(line).chain(down).chain(strays).collect::<Vec<_>>().join("; ")
+        self.ledgers.iter().map(line).chain(self.troubles()).collect::<Vec<_>>().join("; ")
     }
 
     /// Brings everything to the disk and ends the drainers, which finish the transaction they are

@@ -13,7 +13,9 @@ use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
 use super::handover::{CoinPast, Left, Restored};
 use super::jobs::JobMaker;
+use super::meter::Meter;
 use super::ports::Ports;
+use super::scene::CoinView;
 use super::{fd_store, summary};
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
@@ -67,6 +69,7 @@ pub struct CoinService {
     parked: Parked,
     /// Gathers the connections that go over to the next life of the daemon.
     leaving: Option<JoinHandle<Vec<Leaving>>>,
+    meter: Arc<Meter>,
 }
 
 /// What coins share.
@@ -128,6 +131,7 @@ impl CoinService {
         let update_block = update_block(&coin, &poller);
         let memory = CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
         let counters = Arc::clone(&memory.counters);
+        let meter = Meter::start(&clock, &counters, &ledger, &board, &mut jobs);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
         let first = restored.next_extranonce.unwrap_or(u32::from_be_bytes(copied(rest)));
         let extranonces = Arc::new(Extranonces::starting_at(first));
@@ -168,6 +172,22 @@ impl CoinService {
             extranonces,
             parked: memory.parked,
             leaving: gathered,
+            meter,
+        }
+    }
+
+    /// The coin as operators look at it.
+    pub fn view(&self) -> CoinView {
+        CoinView {
+            coin: Arc::clone(&self.coin),
+            nodes: self.nodes.clone(),
+            work: self.poller.work(),
+            board: self.board.clone(),
+            bell: Arc::clone(self.poller.bell()),
+            counters: Arc::clone(&self.counters),
+            meter: Arc::clone(&self.meter),
+            alarm: self.alarm.clone(),
+            blocks: self.pursuer.dir().to_owned(),
         }
     }
 

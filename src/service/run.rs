@@ -13,10 +13,13 @@ use tracing::{error, info, warn};
 
 use super::accounts::Books;
 use super::coin::{CoinService, Shared};
+use super::doors::operators_doors;
 use super::inherited::{self, Inherited};
 use super::local::socket::{self, Listener};
 use super::local::{Notify, SOCKET_NAME};
+use super::logging::Log;
 use super::ports::{self, Listening};
+use super::scene::Scene;
 use super::{descriptors, fd_store, handover, stop, supervisor, watchdog};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Daemon};
@@ -33,7 +36,7 @@ const HASHER_QUEUE_MAX: usize = 256;
 const BANS_FILE: &str = "bans";
 
 /// Serves every coin of `config`, which was read from `path`, until the process is told to stop.
-pub fn run(config: Config, path: &Path) -> Exit {
+pub fn run(config: Config, path: &Path, log: Log) -> Exit {
     let passed = inherited::take();
     info!(config = %path.display(), version = env!("CARGO_PKG_VERSION"), coins = config.coins.len(), "starting");
     let runtime = match runtime(&config) {
@@ -43,7 +46,7 @@ pub fn run(config: Config, path: &Path) -> Exit {
             return Exit::Unavailable;
         }
     };
-    let exit = runtime.block_on(serve(config, passed)).unwrap_or_else(|failure| {
+    let exit = runtime.block_on(serve(config, passed, log)).unwrap_or_else(|failure| {
         error!("{failure}");
         Exit::Unavailable
     });
@@ -61,7 +64,7 @@ fn runtime(config: &Config) -> std::io::Result<Runtime> {
     builder.build()
 }
 
-async fn serve(config: Config, passed: Vec<Inherited>) -> Result<Exit, String> {
+async fn serve(config: Config, passed: Vec<Inherited>, log: Log) -> Result<Exit, String> {
     // Signals first: a stop that comes while we start is not lost.
     let mut signals = Signals::new().map_err(|problem| format!("signals cannot be caught: {problem}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -95,6 +98,19 @@ async fn serve(config: Config, passed: Vec<Inherited>) -> Result<Exit, String> {
         coins.push(service);
     }
     let _doors = local_doors(&config.daemon, &coins, &clock).await;
+    let scene = Arc::new(Scene {
+        started: clock.unix_secs(),
+        clock: Arc::clone(&clock),
+        guard: Arc::clone(&house.guard),
+        bans: bans.clone(),
+        roster: Arc::clone(&house.roster),
+        log,
+        coins: coins.iter().map(CoinService::view).collect(),
+        ledgers: books.views(),
+        troubles: books.troubles(),
+    });
+    let (_scene, seen) = watch::channel(scene);
+    let _operators = operators_doors(&config.daemon, &clock, &seen).await;
     supervisor::ready(&status(&coins, &books));
     info!("ready");
     let pulses = coins.iter().map(CoinService::pulse).chain(books.pulses()).collect();

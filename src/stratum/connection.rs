@@ -7,6 +7,7 @@
 mod errands;
 mod hashing;
 mod leaving;
+mod orders;
 mod turns;
 
 use std::io;
@@ -34,6 +35,7 @@ use super::desk::ShareDesk;
 use super::gate::Gate;
 use super::guard::Admission;
 use super::leaving::Leaving;
+use super::roster::{Place, called};
 use super::session::Session;
 use super::session::answers::Ticket;
 use super::session::effects::{CloseReason, Moment, Peer, Terms};
@@ -193,6 +195,8 @@ struct Connection {
     turns: Turns,
     /// The connection's place among those of its address.
     admission: Admission,
+    /// What operators see of it.
+    place: Place,
 }
 
 impl Connection {
@@ -200,6 +204,8 @@ impl Connection {
     fn new(context: PortContext, session: Session, admission: Admission, unread: &[u8]) -> Self {
         let mut lines = LineBuffer::new(context.terms.port.line_bytes_max);
         lines.push(unread);
+        let listen = context.terms.port.listen;
+        let place = context.gate.roster.enter(&context.coin, listen, session.address(), session.opened_at());
         Self {
             pin: session.number(),
             session,
@@ -211,6 +217,7 @@ impl Connection {
             backlog: Backlog::default(),
             turns: Turns::default(),
             admission,
+            place,
             context,
         }
     }
@@ -234,6 +241,8 @@ impl Connection {
         let mut stop = pin!(told_to_stop(goes_over, self.context.stop.clone(), Arc::clone(&self.context.departures)));
         let mut synced = self.context.desk.synced();
         let mut alarm = Alarm::new(self.context.clock.monotonic());
+        let mut ordered = pin!(called(self.place.entry()));
+        self.show_names();
         loop {
             if self.write(stream).is_err() {
                 return End::Peer;
@@ -257,19 +266,18 @@ impl Connection {
                 next = &mut new_board => {
                     let Some(next) = next else { return End::Stop };
                     new_board.set(next_board(next));
-                    let snapshot = Arc::clone(&board.borrow());
-                    self.session.on_board(self.now(), &snapshot);
+                    self.session.on_board(self.now(), &seen(&board));
                 }
                 Some(Ok(authorised)) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
-                    let snapshot = Arc::clone(&board.borrow());
-                    self.on_authorised(authorised, &snapshot);
+                    self.on_authorised(authorised, &seen(&board));
                 }
                 Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
                 _ = synced.changed(), if self.session.waits_for_sync() => {}
-                () = alarm.rings() => {
-                    let snapshot = Arc::clone(&board.borrow());
-                    self.session.on_tick(self.now(), &snapshot);
+                entry = &mut ordered => {
+                    ordered.set(called(entry));
+                    self.take_orders(&seen(&board));
                 }
+                () = alarm.rings() => self.session.on_tick(self.now(), &seen(&board)),
                 () = &mut stop, if self.closing.is_none() => {
                     if !goes_over {
                         self.session.on_stop();
@@ -431,6 +439,11 @@ impl Connection {
         let others = [self.deaf_at(), closing, self.turns.slowed_until()];
         others.into_iter().flatten().fold(self.session.deadline(), Duration::min)
     }
+}
+
+/// The coin's work at this moment.
+fn seen(board: &watch::Receiver<Arc<JobBoard>>) -> Arc<JobBoard> {
+    Arc::clone(&board.borrow())
 }
 
 /// Ready when the board has changed, with the receiver for the next change; `None` once the coin

@@ -15,6 +15,8 @@ pub struct Counters {
     pub refused_connections: AtomicU64,
     /// Shares answered `true`.
     pub accepted: AtomicU64,
+    /// The difficulty they were credited at, all together.
+    pub work: Sum,
     /// Submits refused to a worker who is known.
     pub rejected: AtomicU64,
     /// Block candidates.
@@ -77,6 +79,24 @@ pub struct WireCounters {
     pub bans: AtomicU64,
 }
 
+/// A sum of positive numbers that many add to.
+#[derive(Debug, Default)]
+pub struct Sum(AtomicU64);
+
+impl Sum {
+    /// Adds to it.
+    pub fn add(&self, amount: f64) {
+        let more = |bits| Some((f64::from_bits(bits) + amount).to_bits());
+        // Never refused: the closure always has an answer.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
+    /// The sum so far.
+    pub fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+}
+
 impl Counters {
     /// Adds one.
     pub fn count(counter: &AtomicU64) {
@@ -109,7 +129,7 @@ impl Counters {
 
 impl WireCounters {
     /// Names and counters, in the order of a connection's life.
-    fn named(&self) -> [(&'static str, &AtomicU64); 17] {
+    pub fn named(&self) -> [(&'static str, &AtomicU64); 17] {
         [
             ("accept_failures", &self.accept_failures),
             ("daemon_full", &self.daemon_full),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use super::guard::{Guard, PortGuard};
+use super::roster::Roster;
 use super::wire::certificates::Certificates;
 use super::wire::handshakes::Handshakes;
 use crate::config::{Daemon, Port};
@@ -18,6 +19,8 @@ pub struct House {
     pub certificates: Certificates,
     /// TLS handshakes.
     pub handshakes: Arc<Handshakes>,
+    /// Who is connected.
+    pub roster: Arc<Roster>,
 }
 
 impl House {
@@ -27,6 +30,7 @@ impl House {
             guard: Guard::new(connections_max),
             certificates: Certificates::default(),
             handshakes: Handshakes::new(daemon.handshakes),
+            roster: Arc::default(),
         }
     }
 }
@@ -38,6 +42,8 @@ pub struct Gate {
     pub guard: Arc<PortGuard>,
     /// TLS, if the port speaks it.
     pub tls: Option<PortTls>,
+    /// Who is connected, of all ports.
+    pub roster: Arc<Roster>,
 }
 
 /// TLS of one port.
@@ -67,6 +73,6 @@ impl Gate {
             }),
         };
         let guard = PortGuard::new(&house.guard, &transport.limits, port.connections_max);
-        Ok(Arc::new(Self { guard, tls }))
+        Ok(Arc::new(Self { guard, tls, roster: Arc::clone(&house.roster) }))
     }
 }

@@ -20,6 +20,7 @@ pub mod outgoing;
 pub mod password;
 pub mod reply;
 pub mod request;
+pub mod roster;
 pub mod session;
 pub mod stop;
 pub mod turnstile;

@@ -41,7 +41,36 @@ pub enum Reject {
 /// Kinds of refusals.
 pub const REJECTS: usize = 15;
 
+/// All of them with their names in counters and metrics, in the order of their numbers.
+const NAMED: [(Reject, &str); REJECTS] = [
+    (Reject::UnknownJob, "unknown_job"),
+    (Reject::Stale, "stale"),
+    (Reject::Duplicate, "duplicate"),
+    (Reject::LowDifficulty, "low_difficulty"),
+    (Reject::Unauthorized, "unauthorized"),
+    (Reject::NotSubscribed, "not_subscribed"),
+    (Reject::ExtranonceSize, "extranonce_size"),
+    (Reject::TimeForm, "time_form"),
+    (Reject::NonceForm, "nonce_form"),
+    (Reject::TimeRange, "time_range"),
+    (Reject::VersionBits, "version_bits"),
+    (Reject::Parameters, "parameters"),
+    (Reject::NotRecorded, "not_recorded"),
+    (Reject::NoWork, "no_work"),
+    (Reject::TooMany, "too_many"),
+];
+
 impl Reject {
+    /// The refusal of this number, counted from 0.
+    pub fn from_index(index: usize) -> Option<Self> {
+        NAMED.get(index).map(|(reject, _)| *reject)
+    }
+
+    /// Its name in counters and metrics.
+    pub fn name(self) -> &'static str {
+        NAMED.get(self as usize).map_or("other", |(_, name)| name)
+    }
+
     /// Stratum error code: 20 other, 21 stale, 22 duplicate, 23 low difficulty, 24 unauthorised,
     /// 25 not subscribed.
     pub fn code(self) -> i32 {
@@ -110,27 +139,16 @@ impl Reject {
 mod tests {
     use super::*;
 
-    const ALL: [Reject; REJECTS] = [
-        Reject::UnknownJob,
-        Reject::Stale,
-        Reject::Duplicate,
-        Reject::LowDifficulty,
-        Reject::Unauthorized,
-        Reject::NotSubscribed,
-        Reject::ExtranonceSize,
-        Reject::TimeForm,
-        Reject::NonceForm,
-        Reject::TimeRange,
-        Reject::VersionBits,
-        Reject::Parameters,
-        Reject::NotRecorded,
-        Reject::NoWork,
-        Reject::TooMany,
-    ];
+    #[test]
+    fn every_refusal_has_its_number_and_its_name() {
+        for (nth, (reject, name)) in NAMED.into_iter().enumerate() {
+            assert_eq!((reject as usize, Reject::from_index(nth), reject.name()), (nth, Some(reject), name));
+        }
+    }
 
     #[test]
     fn reasons_fit_their_column_and_texts_need_no_escaping() {
-        for reject in ALL {
+        for (reject, _) in NAMED {
             assert!(reject.row_reason().unwrap_or("").len() <= REASON_BYTES_MAX, "{reject:?}");
             assert!(reject.text().bytes().all(|c| (0x20..0x7f).contains(&c) && c != b'"' && c != b'\\'));
             assert!((20..=25).contains(&reject.code()));

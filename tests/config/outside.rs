@@ -138,3 +138,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn metrics_are_told_on_this_machine_unless_it_is_said_otherwise() {
+    let with = |keys: &str| config::parse(Path::new("/etc/pool.toml"), format!("[metrics]\n{keys}\n{LEAST}"));
+    let told = |keys: &str| with(keys).unwrap().daemon.metrics.map(|address| address.to_string());
+    assert_eq!(told(""), None);
+    assert_eq!(told("listen = \"127.0.0.1:9100\"").as_deref(), Some("127.0.0.1:9100"));
+    assert_eq!(told("listen = \"[::1]:9100\"").as_deref(), Some("[::1]:9100"));
+    assert_eq!(told("listen = \"0.0.0.0:9100\"\nallow_remote = true").as_deref(), Some("0.0.0.0:9100"));
+    for wrong in ["listen = \"0.0.0.0:9100\"", "listen = \"192.0.2.1:9100\"\nallow_remote = false"] {
+        let error = with(wrong).unwrap_err().to_string();
+        assert!(error.contains("metrics.listen") && error.contains("allow_remote = true"), "{error}");
+    }
+    assert!(with("port = 9100").is_err());
+}

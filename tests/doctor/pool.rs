@@ -134,7 +134,7 @@ impl Pool {
         let ledger = self.ledger(0);
         let written = ledger.status().written;
         let clock: Arc<dyn Clock> = Arc::new(mpos_stratum::clock::SystemClock::new());
-        let sink = ShareSink::new(&self.config().coins[0].mpos, clock, &place::of_spool(&self.spool()));
+        let sink = ShareSink::new(&self.config().coins[0].mpos, clock, place::of_spool(&self.spool()));
         let (stop, stopped) = watch::channel(false);
         let drainer = tokio::spawn(ledger.drainer(sink).run(stopped));
         let drained = async { ledger.drained().wait_for(|&drained| drained >= written).await.is_ok() };

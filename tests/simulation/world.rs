@@ -141,7 +141,7 @@ impl World {
 
     /// What goes on by itself: answers of the directory, of the disk, new work, timers.
     fn go_on(&mut self) {
-        let synced = *self.pool().ledger.synced().borrow();
+        let synced = self.pool().ledger.synced_seq();
         for nth in 0..self.miners.len() {
             let now = self.now();
             if self.dice.one_in(2) {

@@ -20,6 +20,7 @@ use super::{load, say};
 use crate::config::{Coin, Config};
 use crate::exit::Exit;
 use crate::ledger::inspect::SpoolFiles;
+use crate::ledger::verify::survey;
 use crate::service::spool_dir;
 
 const LONG_ABOUT: &str = "\
@@ -99,6 +100,14 @@ impl Place {
     pub(super) fn names(&self) -> String {
         self.coins.iter().map(|coin| coin.name.as_str()).collect::<Vec<_>>().join(", ")
     }
+
+    /// By its files: the last event written, the last one that the database confirmed, and how many wait.
+    pub(super) fn waiting(&self) -> Result<(u64, u64, u64), String> {
+        let files = SpoolFiles::open(&self.dir).map_err(|error| error.to_string())?;
+        let (confirmed, _) = files.confirmed().map_err(|error| error.to_string())?;
+        let tail = survey(&files, confirmed + 1, u64::MAX, confirmed).map_err(|error| error.to_string())?;
+        Ok((tail.last_seq.max(confirmed), confirmed, tail.events))
+    }
 }
 
 impl Target {
@@ -131,6 +140,7 @@ impl Target {
     }
 }
 
+/// The spools of a configuration.
 pub(super) fn places(config: &Config) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for coin in &config.coins {

@@ -18,7 +18,12 @@ const LEVELS: &[(&str, tracing::Level)] = &[
     ("trace", tracing::Level::TRACE),
 ];
 
-pub(super) fn read(section: Section<'_>, source: &Source, handshakes: Option<Handshakes>) -> Option<Daemon> {
+pub(super) fn read(
+    section: Section<'_>,
+    source: &Source,
+    handshakes: Option<Handshakes>,
+    metrics: Option<SocketAddr>,
+) -> Option<Daemon> {
     let state_dir: Option<PathBuf> =
         section.or("state_dir", "\"/var/lib/mpos-stratum\"", |value| nonempty(value).map(|path| source.resolve(&path)));
     let runtime_dir = section.optional("runtime_dir", |value| nonempty(value).map(|path| source.resolve(&path)));
@@ -38,6 +43,7 @@ pub(super) fn read(section: Section<'_>, source: &Source, handshakes: Option<Han
         log_level: log_level?,
         connections_max: connections_max?,
         handshakes: handshakes?,
+        metrics,
     })
 }
 

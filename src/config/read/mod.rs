@@ -4,6 +4,7 @@ mod algorithm;
 mod coin;
 mod daemon;
 mod database;
+mod metrics;
 mod node;
 mod port;
 mod profile;
@@ -66,7 +67,8 @@ pub(super) fn config(source: &Source, report: &Report) -> Option<Config> {
     let top = Section::new(report, "", vec![layer.clone()], home);
 
     let (tls_files, handshakes) = transport::daemon_wide(top.table("tls"));
-    let daemon = daemon::read(top.table("daemon"), source, handshakes);
+    let metrics = metrics::read(top.table("metrics"));
+    let daemon = daemon::read(top.table("daemon"), source, handshakes, metrics);
     let defaults = defaults(&top, &layer);
     let read_coin = |section| coin::read(report, section, defaults.as_ref(), &presets, &tls_files);
     let (coins, marks): (Vec<_>, Vec<CoinMarks<'_>>) = top.tables("coin").into_iter().map(read_coin).unzip();

@@ -70,7 +70,7 @@ async fn a_candidate_is_synced_without_waiting_for_the_interval() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path(), &lazy());
     ledger.append(&[accepted(1)]).unwrap();
-    assert_eq!(*ledger.synced().borrow(), 0);
+    assert_eq!(ledger.synced_seq(), 0);
     ledger.append(&[candidate(2, T0)]).unwrap();
     ledger.wait_synced(2).await;
     ledger.append(&[accepted(3)]).unwrap();
@@ -85,7 +85,7 @@ fn closing_syncs_and_takes_no_more() {
     append_shares(&ledger, 10);
     ledger.close();
     ledger.close();
-    assert_eq!(*ledger.synced().borrow(), 10);
+    assert_eq!(ledger.synced_seq(), 10);
     assert_eq!(ledger.append(&[accepted(11)]), Err(AppendError::Closed));
 }
 
@@ -283,7 +283,7 @@ fn after_a_failed_sync_shares_are_refused_until_the_same_bytes_are_on_the_disk()
     let pipe = Arc::new(std::fs::File::from(std::os::fd::OwnedFd::from(pipe)));
     let good = std::mem::replace(&mut lock(&ledger.shared.appender).place.file, pipe);
     assert!(!sync::sync_once(&ledger.shared));
-    assert_eq!(*ledger.synced().borrow(), 0);
+    assert_eq!(ledger.synced_seq(), 0);
     assert!(ledger.status().sync_failed.is_some());
     {
         let mut appender = lock(&ledger.shared.appender);
@@ -294,7 +294,7 @@ fn after_a_failed_sync_shares_are_refused_until_the_same_bytes_are_on_the_disk()
     assert!(matches!(ledger.append(&[accepted(4)]), Err(AppendError::Failed(_))));
     assert_eq!(appender_candidate(&ledger), 4, "a block is recorded all the same");
     assert!(sync::sync_once(&ledger.shared));
-    assert_eq!((*ledger.synced().borrow(), ledger.status().sync_failed), (4, None));
+    assert_eq!((ledger.synced_seq(), ledger.status().sync_failed), (4, None));
     append_shares(&ledger, 1);
 }
 

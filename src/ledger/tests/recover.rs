@@ -151,7 +151,7 @@ async fn a_kill_loses_nothing() {
     let recovered = opened.recovered;
     assert_eq!((recovered.highest_seq, recovered.next_seq, recovered.torn_bytes), (WRITTEN, WRITTEN + 1, 0));
     assert!(recovered.gaps.is_empty() && recovered.damage.is_empty() && !recovered.created);
-    assert_eq!(*opened.ledger.synced().borrow(), WRITTEN);
+    assert_eq!(opened.ledger.synced_seq(), WRITTEN);
     assert_eq!(drain(&opened.ledger, &MemorySink::new()).await, (1..=WRITTEN).collect::<Vec<_>>());
 }
 
@@ -336,7 +336,7 @@ async fn of_a_call_that_was_written_in_part_nothing_is_kept() {
         append(&ledger, &[accepted(3), accepted(4), accepted(5)]);
         let bytes = std::fs::read(segment_files(dir.path()).remove(0)).unwrap();
         // The thread that allocates ahead syncs as well, and if it comes late it syncs these.
-        if *ledger.synced().borrow() == 0 {
+        if ledger.synced_seq() == 0 {
             break (dir, ledger, bytes);
         }
     };

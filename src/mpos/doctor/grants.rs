@@ -258,7 +258,10 @@ mod tests {
         let statement = unmet.iter().find(|need| need.table == "accounts").unwrap().statement("'u'@'%'");
         assert_eq!(statement, "GRANT SELECT (id, username, is_locked) ON pool.accounts TO 'u'@'%';");
         let usage = parse("GRANT USAGE ON *.* TO `u`@`%`").unwrap();
-        assert!(superfluous(&all(), &[usage.clone()]).is_empty() && missing(&all(), &[usage]).len() == all().len());
+        assert!(
+            superfluous(&all(), std::slice::from_ref(&usage)).is_empty()
+                && missing(&all(), &[usage]).len() == all().len()
+        );
         assert_eq!(parse("GRANT `writers` TO `u`@`%`"), None);
         assert_eq!(parse("GRANT PROXY ON ''@'%' TO 'root'@'localhost'"), None);
     }

@@ -359,7 +359,7 @@ impl Dossier {
     }
 
     /// When it was found; of a dossier made from a record, when that was written.
-    pub(super) fn found_ms(&self) -> u64 {
+    pub fn found_ms(&self) -> u64 {
         self.steps.first().map_or(0, |step| step.at_ms)
     }
 

@@ -69,6 +69,11 @@ impl Pursuer {
         Self { settings, shelf, open: Mutex::default(), stopping, tasks }
     }
 
+    /// The folder of the dossiers.
+    pub fn dir(&self) -> &std::path::Path {
+        &self.settings.dir
+    }
+
     /// The present millisecond, Unix time.
     pub fn unix_ms(&self) -> u64 {
         self.settings.clock.unix_ms()

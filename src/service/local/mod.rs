@@ -7,7 +7,7 @@
 //!
 //! `notify.sock` is open to every user of the machine, because a coin daemon's `blocknotify` command runs
 //! as that daemon's user: all that can be done there is to make the daemon look at its nodes. Whatever may
-//! do more gets a socket of its own.
+//! do more gets a socket of its own: [`super::control`].
 
 mod notify;
 pub mod socket;

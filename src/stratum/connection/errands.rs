@@ -13,13 +13,14 @@ use crate::stratum::desk::JudgedShare;
 use crate::stratum::session::answers::Ticket;
 use crate::stratum::session::effects::Effect;
 use crate::work::board::JobBoard;
+use crate::work::reject::Reject;
 use crate::worker::directory::Answer;
 
 impl Connection {
     /// Does what the session asks for. All shares of one go are written down together, and before
     /// anything that may wait: one of them may be a block.
     pub(super) async fn carry_out(&mut self) {
-        let (mut shares, mut tickets): (Vec<JudgedShare>, Vec<Option<Ticket>>) = (Vec::new(), Vec::new());
+        let (mut shares, mut tickets): (Vec<JudgedShare>, Vec<(Option<Ticket>, f64)>) = (Vec::new(), Vec::new());
         let mut headers: Vec<(Ticket, [u8; 80])> = Vec::new();
         for effect in self.session.take_effects() {
             match effect {
@@ -49,8 +50,8 @@ impl Connection {
                 }
                 Effect::Hash { ticket, header } => headers.push((ticket, header)),
                 Effect::Record { ticket, share } => {
+                    tickets.push((ticket, share.assigned.get()));
                     shares.push(*share);
-                    tickets.push(ticket);
                 }
                 Effect::Close(reason) => self.close(End::Session(reason)),
             }
@@ -58,6 +59,7 @@ impl Connection {
         if !shares.is_empty() {
             self.record(shares, tickets);
         }
+        self.place.entry_ref().show(self.session.difficulty(), self.session.refused());
         for (ticket, header) in headers {
             self.have_hashed(ticket, header).await;
         }
@@ -70,20 +72,30 @@ impl Connection {
             self.admission.on_refused_authorization(now.monotonic);
         }
         self.session.on_authorised(now, ticket, answer, board);
+        self.show_names();
     }
 
-    fn record(&mut self, shares: Vec<JudgedShare>, tickets: Vec<Option<Ticket>>) {
+    /// Has shares written down; beside each ticket stands the difficulty that is credited.
+    fn record(&mut self, shares: Vec<JudgedShare>, tickets: Vec<(Option<Ticket>, f64)>) {
         let counters = Arc::clone(&self.context.counters);
         let candidates = shares.iter().filter(|share| share.is_candidate()).count();
         (0..candidates).for_each(|_| Counters::count(&counters.candidates));
         let recorded = self.context.desk.record(shares);
         let now = self.now();
-        for (ticket, recorded) in tickets.into_iter().zip(recorded) {
+        let (mut count, mut work) = (0, 0.0);
+        for ((ticket, credited), recorded) in tickets.into_iter().zip(recorded) {
             let accepted = ticket.is_some() && recorded.is_ok();
             Counters::count(if accepted { &counters.accepted } else { &counters.rejected });
-            if let Some(ticket) = ticket {
-                self.session.on_recorded(now, ticket, recorded.ok());
+            let Some(ticket) = ticket else { continue };
+            match recorded {
+                Ok(_) => (count, work) = (count + 1, work + credited),
+                Err(_) => counters.refused(Reject::NotRecorded),
             }
+            self.session.on_recorded(now, ticket, recorded.ok());
+        }
+        if count > 0 {
+            counters.work.add(work);
+            self.place.entry_ref().counted(count, work, now.monotonic);
         }
     }
 

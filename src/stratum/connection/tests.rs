@@ -8,14 +8,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::super::desk::JudgedShare;
 use super::super::session::effects::CoinMemory;
 use super::*;
 use crate::clock::SystemClock;
 use crate::coin::profile::BlockHash;
 use crate::config::{ColumnUse, Port, Rules, Workers};
 use crate::difficulty::Difficulty;
-use crate::pow::{Algorithm, hashers};
-use crate::stratum::desk::{JudgedShare, NotRecorded};
+use crate::pow::Algorithm;
+use crate::stratum::desk::NotRecorded;
 use crate::stratum::gate::House;
 use crate::stratum::guard::Guard;
 use crate::stratum::wire::handshakes::Handshakes;
@@ -89,7 +90,8 @@ async fn pool(algorithm: Algorithm) -> Pool {
         rules: Rules::default(),
     };
     let bounds = crate::config::Handshakes { most: 1, timeout: seconds(5) };
-    let house = House { guard: Guard::new(10), certificates: Default::default(), handshakes: Handshakes::new(bounds) };
+    let (guard, roster) = (Guard::new(10), Arc::default());
+    let house = House { guard, roster, certificates: Default::default(), handshakes: Handshakes::new(bounds) };
     let gate = Gate::new(&port, &house).unwrap();
     let terms = Terms {
         port: Arc::new(port),
@@ -185,7 +187,9 @@ async fn a_submit_at_a_hasher_is_carried_through_whatever_ends_the_connection() 
     for ticket in 0..8 {
         let algorithm = Algorithm::Scrypt { log_n: 14, r: 8 };
         let header = Box::new([0; 80]);
-        pool.hashers.submit(hashers::Request { algorithm, header, ticket, pin: 0, answer: answer.clone() }).await;
+        pool.hashers
+            .submit(crate::pow::hashers::Request { algorithm, header, ticket, pin: 0, answer: answer.clone() })
+            .await;
     }
     // Both lines are read together: once the second name is asked for, the submit was read.
     pool.say(&format!("{SUBMIT}\n{}", r#"{"id":4,"method":"mining.authorize","params":["c.d","x"]}"#)).await;

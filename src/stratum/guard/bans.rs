@@ -58,6 +58,15 @@ impl Bans {
         self.records.iter().filter_map(|(source, record)| Some((source, left(record)?))).collect()
     }
 
+    /// Ends the ban of a source and forgets what led to it. False: it was not banned.
+    pub fn lift(&mut self, source: Source, now: Duration) -> bool {
+        let banned = self.is_banned(source, now);
+        if banned {
+            *self.records.touch(source) = Record::default();
+        }
+        banned
+    }
+
     /// Takes over bans, with what is left of them.
     pub fn restore(&mut self, bans: &[(Source, Duration)], now: Duration) {
         for (source, left) in bans {

@@ -7,9 +7,12 @@
 //! | lines of newcomers, per port | [`PACES_MAX`] sources | likewise |
 //! | refused authorisations | 50,000 sources | the longest unseen starts anew |
 //! | bans | [`bans::SOURCES_MAX`] sources | the longest unseen is forgiven |
+//! | bans by order | [`ordered::ORDERED_MAX`] networks | a further one is refused |
 
 pub mod bans;
 mod failures;
+mod operator;
+pub mod ordered;
 pub mod pace;
 mod recent;
 pub mod saved;
@@ -26,8 +29,11 @@ use tracing::{info, warn};
 
 use self::bans::Bans;
 use self::failures::Failures;
+pub use self::operator::{BanOrder, InForce};
+use self::ordered::{Ordered, OrderedBans};
 use self::pace::Pace;
 use self::recent::Recent;
+use self::saved::{Saved, SavedOrder};
 use self::source::Source;
 use super::session::effects::CloseReason;
 use crate::clock::Clock;
@@ -61,6 +67,7 @@ pub struct Guard {
     connections_max: usize,
     connections: AtomicUsize,
     bans: Mutex<Bans>,
+    ordered: Mutex<OrderedBans>,
     /// Bans have changed since they were saved.
     unsaved: AtomicBool,
     failures: Mutex<Failures>,
@@ -73,6 +80,7 @@ impl Guard {
             connections_max,
             connections: AtomicUsize::new(0),
             bans: Mutex::default(),
+            ordered: Mutex::default(),
             unsaved: AtomicBool::new(false),
             failures: Mutex::default(),
         })
@@ -92,12 +100,25 @@ impl Guard {
                 return;
             }
         };
-        let unix_secs = clock.unix_secs();
+        let (unix_secs, now) = (clock.unix_secs(), clock.monotonic());
         let left = |until: u64| until.checked_sub(unix_secs).filter(|left| *left > 0).map(Duration::from_secs);
-        let bans: Vec<_> = saved.into_iter().filter_map(|(source, until)| Some((source, left(until)?))).collect();
-        if !bans.is_empty() {
-            info!(bans = bans.len(), "bans of an earlier life are still in force");
-            lock(&self.bans).restore(&bans, clock.monotonic());
+        let bans: Vec<_> =
+            saved.sources.into_iter().filter_map(|(source, until)| Some((source, left(until)?))).collect();
+        let by_order: Vec<Ordered> = saved
+            .ordered
+            .into_iter()
+            .filter_map(|ban| {
+                let until = now + left(ban.until)?;
+                Some(Ordered { network: ban.network, reason: ban.reason, since: ban.since, ends: ban.until, until })
+            })
+            .collect();
+        if !bans.is_empty() || !by_order.is_empty() {
+            info!(bans = bans.len(), by_order = by_order.len(), "bans of an earlier life are still in force");
+            lock(&self.bans).restore(&bans, now);
+            let mut ordered = lock(&self.ordered);
+            by_order.into_iter().for_each(|ban| {
+                ordered.add(ban, now);
+            });
         }
     }
 
@@ -106,10 +127,17 @@ impl Guard {
         if !self.unsaved.swap(false, Ordering::Relaxed) {
             return;
         }
-        let bans = lock(&self.bans).in_force(clock.monotonic());
-        let until = |left: Duration| clock.unix_secs() + left.as_secs();
-        let bans: Vec<(Source, u64)> = bans.into_iter().map(|(source, left)| (source, until(left))).collect();
-        if let Err(problem) = saved::write(path, &bans) {
+        let (now, unix_secs) = (clock.monotonic(), clock.unix_secs());
+        let sources =
+            lock(&self.bans).in_force(now).into_iter().map(|(source, left)| (source, unix_secs + left.as_secs()));
+        let order = |ban: &Ordered| SavedOrder {
+            network: ban.network,
+            until: ban.ends,
+            since: ban.since,
+            reason: ban.reason.clone(),
+        };
+        let ordered = lock(&self.ordered).in_force(now).map(order).collect();
+        if let Err(problem) = saved::write(path, &Saved { sources: sources.collect(), ordered }) {
             self.unsaved.store(true, Ordering::Relaxed);
             warn!(path = %path.display(), %problem, "bans cannot be saved: a restart will forgive them");
         }
@@ -192,6 +220,9 @@ impl Admission {
     /// # Errors
     /// The address is banned, has too many connections, or connects too fast.
     pub fn admit(&mut self, address: IpAddr, now: Duration) -> Result<Duration, Refused> {
+        if lock(&self.guard.daemon.ordered).is_banned(address, now) {
+            return Err(Refused::Banned);
+        }
         if self.guard.is_exempt(address) {
             return Ok(Duration::ZERO);
         }

@@ -1,8 +1,10 @@
 //! Bans on disk, so that a restart forgives nobody.
 //!
-//! A text file: a line that names the format and its version, a line per ban with the source's first
-//! address and the Unix second at which the ban ends, and a last line with the number of bans and the
-//! CRC-32C of everything before it. A file that is not exactly so is not used.
+//! A text file: a line that names the format and its version, a line per ban, and a last line with the number
+//! of bans and the CRC-32C of everything before it. A file that is not exactly so is not used. A ban for
+//! misbehaviour is the source's first address and the Unix second at which it ends; one that an operator
+//! ordered is the network (with its `/`), the second of its end, that of the order and the reason. Version 1
+//! of the format, which knew only the former, is read as well.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,19 +12,46 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::source::Source;
+use crate::config::Network;
 
-const FIRST_LINE: &str = "mpos-stratum bans 1\n";
+const FIRST_LINE: &str = "mpos-stratum bans 2\n";
+const FIRST_LINE_OF_1: &str = "mpos-stratum bans 1\n";
 
-/// Writes bans: source and Unix second of the end. The old file is replaced at once or not at all.
+/// What is in the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// For misbehaviour: source and Unix second of the end.
+    pub sources: Vec<(Source, u64)>,
+    /// By order.
+    pub ordered: Vec<SavedOrder>,
+}
+
+/// A ban that an operator ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedOrder {
+    /// Who is banned.
+    pub network: Network,
+    /// Unix second of its end.
+    pub until: u64,
+    /// Unix second of the order.
+    pub since: u64,
+    /// Why; no line breaks.
+    pub reason: String,
+}
+
+/// Writes bans. The old file is replaced at once or not at all.
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn write(path: &Path, bans: &[(Source, u64)]) -> io::Result<()> {
+pub fn write(path: &Path, bans: &Saved) -> io::Result<()> {
     let mut text = FIRST_LINE.to_owned();
-    for (source, until) in bans {
+    for (source, until) in &bans.sources {
         text += &format!("{} {until}\n", source.first_address());
     }
-    text += &last_line(bans.len(), &text);
+    for SavedOrder { network, until, since, reason } in &bans.ordered {
+        text += &format!("{network} {until} {since} {reason}\n");
+    }
+    text += &last_line(bans.sources.len() + bans.ordered.len(), &text);
     let new = path.with_extension("new");
     let mut file = File::create(&new)?;
     file.write_all(text.as_bytes())?;
@@ -34,10 +63,10 @@ pub fn write(path: &Path, bans: &[(Source, u64)]) -> io::Result<()> {
 ///
 /// # Errors
 /// The file cannot be read, or is damaged, which is [`io::ErrorKind::InvalidData`].
-pub fn read(path: &Path) -> io::Result<Vec<(Source, u64)>> {
+pub fn read(path: &Path) -> io::Result<Saved> {
     match fs::read_to_string(path) {
         Ok(text) => parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the file is damaged")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Saved::default()),
         Err(error) => Err(error),
     }
 }
@@ -46,16 +75,28 @@ fn last_line(count: usize, before: &str) -> String {
     format!("end {count} {:08x}\n", crc32c::crc32c(before.as_bytes()))
 }
 
-fn parse(text: &str) -> Option<Vec<(Source, u64)>> {
+fn parse(text: &str) -> Option<Saved> {
     let (before, _) = text.strip_suffix('\n')?.rsplit_once('\n')?;
     let before = text.get(..=before.len())?;
-    let lines = before.strip_prefix(FIRST_LINE)?;
-    let ban = |line: &str| {
-        let (address, until) = line.split_once(' ')?;
-        Some((Source::of(address.parse::<IpAddr>().ok()?), until.parse().ok()?))
-    };
-    let bans: Vec<(Source, u64)> = lines.lines().map(ban).collect::<Option<_>>()?;
-    (text.get(before.len()..)? == last_line(bans.len(), before)).then_some(bans)
+    let lines = before.strip_prefix(FIRST_LINE).or_else(|| before.strip_prefix(FIRST_LINE_OF_1))?;
+    let mut saved = Saved::default();
+    for line in lines.lines() {
+        let (who, rest) = line.split_once(' ')?;
+        if who.contains('/') {
+            saved.ordered.push(order(who, rest)?);
+        } else {
+            saved.sources.push((Source::of(who.parse::<IpAddr>().ok()?), rest.parse().ok()?));
+        }
+    }
+    let count = saved.sources.len() + saved.ordered.len();
+    (text.get(before.len()..)? == last_line(count, before)).then_some(saved)
+}
+
+fn order(network: &str, rest: &str) -> Option<SavedOrder> {
+    let mut words = rest.splitn(3, ' ');
+    let mut number = || words.next()?.parse().ok();
+    let (until, since) = (number()?, number()?);
+    Some(SavedOrder { network: Network::parse(network)?, until, since, reason: words.next()?.to_owned() })
 }
 
 #[cfg(test)]
@@ -66,9 +107,18 @@ mod tests {
     fn bans_come_back_as_they_were_and_any_damage_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bans");
-        assert_eq!(read(&path).unwrap(), []);
+        assert_eq!(read(&path).unwrap(), Saved::default());
         let address = |text: &str| Source::of(text.parse().unwrap());
-        let bans = [(address("192.0.2.1"), 1_700_000_000), (address("2001:db8:1:2::7"), 1_700_000_600)];
+        let order = |network: &str, reason: &str| SavedOrder {
+            network: Network::parse(network).unwrap(),
+            until: 1_700_000_000,
+            since: 1_600_000_000,
+            reason: reason.to_owned(),
+        };
+        let bans = Saved {
+            sources: vec![(address("192.0.2.1"), 1_700_000_000), (address("2001:db8:1:2::7"), 1_700_000_600)],
+            ordered: vec![order("198.51.100.0/24", "said so, twice"), order("2001:db8::/32", "")],
+        };
         write(&path, &bans).unwrap();
         assert_eq!(read(&path).unwrap(), bans);
 
@@ -81,8 +131,17 @@ mod tests {
             fs::write(&path, &flipped).unwrap();
             assert!(read(&path).is_err(), "flipped at {cut}");
         }
-        write(&path, &[]).unwrap();
-        assert_eq!(read(&path).unwrap(), []);
+        write(&path, &Saved::default()).unwrap();
+        assert_eq!(read(&path).unwrap(), Saved::default());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_format_before_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bans");
+        let text = "mpos-stratum bans 1\n192.0.2.1 1700000000\n";
+        fs::write(&path, format!("{text}{}", last_line(1, text))).unwrap();
+        assert_eq!(read(&path).unwrap().sources.len(), 1);
     }
 }

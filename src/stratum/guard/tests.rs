@@ -132,5 +132,42 @@ fn bans_hold_on_every_port_and_survive_a_restart() {
     assert_eq!(admit(&port, &clock), Ok(Duration::ZERO));
     assert!(close(&port, "2001:db8::2", CloseReason::InvalidShares, clock.monotonic()));
     daemon.save(&path, &clock);
-    assert_eq!(saved::read(&path).unwrap().len(), 1);
+    assert_eq!(saved::read(&path).unwrap().sources.len(), 1);
+}
+
+#[test]
+fn an_operator_s_ban_holds_for_exempt_addresses_too_and_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("bans"), ManualClock::at(1_700_000_000));
+    let exempt = Limits { exempt: vec![Network::parse("192.0.2.0/24").unwrap()], ..limits() };
+    let (daemon, port) = guard(&exempt);
+    let order = BanOrder { network: Network::parse("192.0.2.0/28").unwrap(), lasts: at(600), reason: "why".to_owned() };
+    assert!(daemon.ban(&order, &clock));
+    let admit = |port: &Arc<PortGuard>, text: &str, clock: &ManualClock| {
+        port.enter().unwrap().admit(address(text), clock.monotonic())
+    };
+    assert_eq!(admit(&port, "192.0.2.15", &clock), Err(Refused::Banned));
+    assert_eq!(admit(&port, "192.0.2.16", &clock), Ok(Duration::ZERO));
+    daemon.save(&path, &clock);
+
+    let clock = ManualClock::at(1_700_000_400);
+    let (daemon, port) = guard(&exempt);
+    daemon.restore(&path, &clock);
+    let listed = daemon.bans(&clock);
+    assert_eq!((listed.len(), &*listed[0].who, listed[0].until), (1, "192.0.2.0/28", 1_700_000_600));
+    assert_eq!((listed[0].since, &*listed[0].reason), (Some(1_700_000_000), "why"));
+    clock.advance(at(199));
+    assert_eq!(admit(&port, "192.0.2.15", &clock), Err(Refused::Banned));
+    assert!(daemon.lift(&order.network, &clock) && !daemon.lift(&order.network, &clock));
+    assert_eq!(admit(&port, "192.0.2.15", &clock), Ok(Duration::ZERO));
+}
+
+#[test]
+fn a_ban_for_misbehaviour_is_lifted_by_any_address_of_its_source() {
+    let (daemon, port) = guard(&Limits { ban_closes: 1, ..limits() });
+    let clock = ManualClock::at(1_700_000_000);
+    assert!(close(&port, "2001:db8::1", CloseReason::InvalidShares, clock.monotonic()));
+    assert_eq!(daemon.bans(&clock)[0].who, "2001:db8::/64");
+    assert!(daemon.lift(&Network::parse("2001:db8::7").unwrap(), &clock));
+    assert!(daemon.bans(&clock).is_empty());
 }

@@ -19,7 +19,7 @@ impl Session {
     /// The first worker of the connection was authorised: a word of welcome, and who is it?
     pub(super) fn welcome(&mut self) {
         let rules = &self.terms.port.rules;
-        if self.welcomed || !self.agent_is_one_of(&TALKERS) {
+        if self.welcomed || !self.shows_messages() {
             return;
         }
         self.welcomed = true;
@@ -63,6 +63,11 @@ impl Session {
         if rules.reconnect_on_stop && follows && self.answers.is_empty() {
             self.out.push(&reply::reconnect(rules.advertise.as_ref(), RECONNECT_WAIT_SECS));
         }
+    }
+
+    /// Whether the miner's program shows what it is told.
+    pub(super) fn shows_messages(&self) -> bool {
+        self.agent_is_one_of(&TALKERS)
     }
 
     fn agent_is_one_of(&self, names: &[&str]) -> bool {

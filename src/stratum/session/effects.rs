@@ -67,6 +67,8 @@ pub enum CloseReason {
     OtherWorker,
     /// Too many of its shares were invalid.
     InvalidShares,
+    /// An operator wanted it.
+    Operator,
 }
 
 impl CloseReason {

@@ -92,6 +92,7 @@ impl Session {
     /// Holds a submit for or against the miner.
     pub(super) fn note_submit(&mut self, now: Moment, verdict: Result<(), Reject>) {
         let bad = verdict.is_err_and(Reject::is_fault);
+        self.refused += u64::from(verdict.is_err());
         if self.conduct.submitted(bad, now.monotonic, &self.terms.port.rules) {
             self.end(CloseReason::InvalidShares);
         }

@@ -9,6 +9,7 @@ mod conduct;
 pub mod effects;
 mod judging;
 mod methods;
+mod orders;
 pub mod parked;
 pub mod pending;
 mod rechecks;
@@ -119,6 +120,8 @@ pub struct Session {
     /// The end was asked for: there are no deadlines of its own any more.
     ended: bool,
     junk: u8,
+    /// Submits that were refused.
+    refused: u64,
     synced: u64,
     opened_at: Duration,
     /// When the miner last did what it is here for: a share that counted, or a worker's login.
@@ -176,6 +179,7 @@ impl Session {
             effects: Vec::new(),
             ended: false,
             junk: 0,
+            refused: 0,
             synced: 0,
             opened_at: now,
             active_at: now,
@@ -414,6 +418,11 @@ impl Session {
     /// The miner's address.
     pub fn address(&self) -> std::net::IpAddr {
         self.peer.address
+    }
+
+    /// When the connection was made, monotonic.
+    pub fn opened_at(&self) -> Duration {
+        self.opened_at
     }
 
     /// The number of its extranonce: no other session has it.

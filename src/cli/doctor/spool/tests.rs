@@ -65,7 +65,7 @@ fn owners_and_modes_are_told() {
     for (modes, told) in [
         (Modes { mode: 0o40770, ..good.clone() }, "chmod go-w /s"),
         (Modes { daemon: Some(6), ..good.clone() }, "chown -R 6 /s"),
-        (Modes { of_others: vec!["lock".into()], ..good.clone() }, "chown -R 5 /s"),
+        (Modes { of_others: vec!["lock".into()], ..good }, "chown -R 5 /s"),
     ] {
         assert_eq!(words(&modes)[0].mend, told);
     }

@@ -1,0 +1,53 @@
+//! Commands that speak to the running daemon: one file per command.
+
+mod ban;
+mod client;
+mod log_level;
+mod miners;
+mod span;
+mod status;
+mod view;
+
+use std::fmt::Display;
+
+pub(super) use self::ban::Ban;
+pub(super) use self::log_level::Arguments as LogLevel;
+pub(super) use self::miners::Miners;
+pub(super) use self::status::Arguments as Status;
+use super::say;
+use crate::exit::Exit;
+
+pub(super) fn status(arguments: &Status) -> Exit {
+    ended(status::run(arguments))
+}
+
+pub(super) fn miners(miners: &Miners) -> Exit {
+    ended(miners::run(miners))
+}
+
+pub(super) fn ban(ban: &Ban) -> Exit {
+    ended(ban::run(ban))
+}
+
+pub(super) fn log_level(arguments: &LogLevel) -> Exit {
+    ended(log_level::run(arguments))
+}
+
+fn ended(result: Result<Exit, Exit>) -> Exit {
+    result.unwrap_or_else(|exit| exit)
+}
+
+/// Writes to standard output.
+fn tell(what: impl Display) {
+    say(&mut std::io::stdout(), what);
+}
+
+/// Writes to standard error.
+fn complain(what: impl Display) {
+    say(&mut std::io::stderr(), what);
+}
+
+/// Text of a miner's or a node's, without what a terminal would obey.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}

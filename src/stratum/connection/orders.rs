@@ -1,0 +1,34 @@
+//! What an operator wants of a connection.
+
+use tracing::info;
+
+use super::Connection;
+use crate::stratum::roster::{Order, Told};
+use crate::work::board::JobBoard;
+
+impl Connection {
+    /// Carries out what was ordered since the last time.
+    pub(super) fn take_orders(&mut self, board: &JobBoard) {
+        for (order, answer) in self.place.entry_ref().take_orders() {
+            let now = self.now();
+            let told = match order {
+                Order::Difficulty(wanted) => Told {
+                    difficulty: self.session.on_set_difficulty(now, wanted, board).get(),
+                    adjusted: self.session.is_adjusted(),
+                },
+                Order::Kick { words } => {
+                    info!(coin = %self.context.coin, worker = ?self.session.last_worker(), reason = ?words, "a connection is closed by an operator");
+                    self.session.on_kick(&words);
+                    Told { difficulty: self.session.difficulty().get(), adjusted: false }
+                }
+            };
+            // Who ordered may have stopped waiting.
+            let _ = answer.send(told);
+        }
+    }
+
+    /// Shows operators who mines here.
+    pub(super) fn show_names(&self) {
+        self.place.entry_ref().name(self.session.workers(), self.session.agent());
+    }
+}
