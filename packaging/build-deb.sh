@@ -32,7 +32,7 @@ cp "$built/mpos-stratum" "$work/built/"
 "$work/built/mpos-stratum" generate "$work/built/documents"
 cp -r packaging/debian "$work/debian"
 cp packaging/mpos-stratum.service "$work/debian/"
-cp -r packaging/config.toml packaging/credentials.conf schema config.example.toml README.md CHANGELOG.md "$work/"
+cp -r packaging/config.toml packaging/credentials.conf packaging/prometheus packaging/grafana schema config.example.toml README.md CHANGELOG.md "$work/"
 cp src/coin/presets/*.toml "$work/presets/"
 awk -v version="$version" -v revision="$revision" -v who="$maintainer" \
     -v now="$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" -f packaging/changelog.awk CHANGELOG.md >"$work/debian/changelog"

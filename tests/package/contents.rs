@@ -30,6 +30,8 @@ const FILES: [(&str, &str); 22] = [
     ("-rw-r--r--", "./usr/share/mpos-stratum/schema/mpos-stratum.sql"),
     ("-rw-r--r--", "./usr/share/mpos-stratum/schema/grants.sql"),
     ("-rw-r--r--", "./usr/share/mpos-stratum/presets/litecoin.toml"),
+    ("-rw-r--r--", "./usr/share/mpos-stratum/prometheus/mpos-stratum.rules.yml"),
+    ("-rw-r--r--", "./usr/share/mpos-stratum/grafana/mpos-stratum.json"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/README.Debian"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/README.md.gz"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/changelog.gz"),
