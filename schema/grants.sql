@@ -27,6 +27,3 @@ GRANT UPDATE (difficulty) ON pool.pool_worker TO 'mpos_stratum'@'localhost';
 
 -- Only with auto_create: unknown workers of known accounts are stored.
 GRANT INSERT (account_id, username, password) ON pool.pool_worker TO 'mpos_stratum'@'localhost';
-
--- Unless `pool_worker_difficulty` is "read" or "off": what MPOS's administrators see as a worker's difficulty.
-GRANT UPDATE (difficulty) ON pool.pool_worker TO 'mpos_stratum'@'localhost';

@@ -88,7 +88,9 @@ mod tests {
         let page = plain(&pages.iter().find(|(file, _)| *file == name).unwrap_or_else(|| panic!("no {name}")).1);
         let texts = [command.get_about(), command.get_long_about(), command.get_after_help()].into_iter().flatten();
         let own = |argument: &&clap::Arg| !argument.is_hide_set();
-        let helps = command.get_arguments().filter(own).filter_map(|argument| argument.get_help());
+        // What -h itself says differs between page and screen.
+        let told = |argument: &&clap::Arg| own(argument) && argument.get_id() != "help";
+        let helps = command.get_arguments().filter(told).filter_map(|argument| argument.get_help());
         for text in texts.chain(helps) {
             let words = text.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
             // Long texts are laid out anew: their first words show that they are there.

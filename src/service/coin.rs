@@ -126,10 +126,7 @@ impl CoinService {
         jobs.spawn(Arc::clone(&waves).run(board.clone()));
         let Accounts { ledger, in_use, directory } = accounts;
         let pursuer = pursuer(&coin, &nodes, &ledger, &clock, blocks, &poller);
-        let column = PoolWorkerColumn::new(&coin.mpos).following(in_use);
-        let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
-        let update_block = update_block(&coin, &poller);
-        let memory = CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() };
+        let memory = memory(&coin, in_use, &poller, secret);
         let counters = Arc::clone(&memory.counters);
         let meter = Meter::start(&clock, &counters, &ledger, &board, &mut jobs);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
@@ -300,6 +297,14 @@ fn pursuer(
         confirmations: coin.confirmations,
         on_accepted: Box::new(move || kicked.kick()),
     }))
+}
+
+/// What the sessions of the coin share; `secret` marks those that wait to be taken up again.
+fn memory(coin: &Coin, in_use: InUse, poller: &Poller, secret: &[u8]) -> CoinMemory {
+    let column = PoolWorkerColumn::new(&coin.mpos).following(in_use);
+    let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
+    let update_block = update_block(coin, poller);
+    CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() }
 }
 
 fn update_block(coin: &Coin, poller: &Poller) -> UpdateBlock {

@@ -231,11 +231,7 @@ impl Connection {
         // What rarely happens is waited for by futures that live as long as the connection: they
         // need not be set up again for every line.
         let mut newcomer = !self.session.has_worked();
-        if !newcomer {
-            pass.let_through();
-        }
-        let news = if newcomer { self.context.waves.join(self.pin) } else { board.clone() };
-        let mut new_board = pin!(next_board(news));
+        let mut new_board = pin!(next_board(self.news(pass, &board)));
         self.catch_up(&Arc::clone(&board.borrow()));
         let goes_over = self.goes_over(stream);
         let mut stop = pin!(told_to_stop(goes_over, self.context.stop.clone(), Arc::clone(&self.context.departures)));
@@ -289,10 +285,7 @@ impl Connection {
                 self.read_lines(&board);
             }
             self.carry_out().await;
-            if self.closing.is_some() && !self.drained {
-                self.read_the_rest(&board);
-                self.carry_out().await;
-            }
+            self.read_the_rest(&board).await;
             if newcomer && self.session.has_worked() {
                 newcomer = false;
                 pass.let_through();
@@ -303,6 +296,15 @@ impl Connection {
                 self.session.on_synced(seq, self.now().monotonic);
             }
         }
+    }
+
+    /// How the connection hears of work: with the other strangers, or at once.
+    fn news(&self, pass: &Pass, board: &watch::Receiver<Arc<JobBoard>>) -> watch::Receiver<Arc<JobBoard>> {
+        if !self.session.has_worked() {
+            return self.context.waves.join(self.pin);
+        }
+        pass.let_through();
+        board.clone()
     }
 
     /// Whoever comes from the daemon's last life may have missed something.
@@ -350,14 +352,18 @@ impl Connection {
 
     /// What had been read when the connection was given up still counts, for one line of it may be a block:
     /// no more than the line buffer holds, and at any pace.
-    fn read_the_rest(&mut self, board: &watch::Receiver<Arc<JobBoard>>) {
-        let (now, snapshot) = (self.now(), Arc::clone(&board.borrow()));
+    async fn read_the_rest(&mut self, board: &watch::Receiver<Arc<JobBoard>>) {
+        if self.closing.is_none() || self.drained {
+            return;
+        }
+        let (now, snapshot) = (self.now(), seen(board));
         while self.session.may_read()
             && let Ok(Some(line)) = self.lines.next_line()
         {
             self.session.on_line(now, line, &snapshot);
         }
         self.drained = true;
+        self.carry_out().await;
     }
 
     /// The connection is over: submits that were read before still count, for one of them may be a

@@ -184,6 +184,8 @@ async fn a_start_with_nobody_there_is_a_state_and_no_failure() {
 
     daemon.signal(Signal::TERM).unwrap();
     notified(&manager, |text| text.lines().any(|line| line == "STOPPING=1")).await;
+    // This manager keeps nothing: what it is handed ends with it.
+    drop(manager);
     miner.wait_for_close().await.unwrap();
     assert!(daemon.stop().await.unwrap().success());
 }
