@@ -288,8 +288,7 @@ impl Connection {
             self.read_the_rest(&board).await;
             if newcomer && self.session.has_worked() {
                 newcomer = false;
-                pass.let_through();
-                new_board.set(next_board(board.clone()));
+                new_board.set(next_board(self.news(pass, &board)));
             }
             if self.session.waits_for_sync() {
                 let seq = *synced.borrow_and_update();
