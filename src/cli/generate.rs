@@ -79,7 +79,12 @@ mod tests {
     fn plain(page: &[u8]) -> String {
         let text = String::from_utf8(page.to_vec()).unwrap();
         let text = ["\\fB", "\\fI", "\\fR", "\\&"].iter().fold(text, |text, code| text.replace(code, ""));
-        text.replace("\\-", "-").replace("\\(aq", "'").split_whitespace().collect::<Vec<_>>().join(" ")
+        text.replace("\\-", "-")
+            .replace("\\(aq", "'")
+            .replace("\\*(Aq", "'")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Holds the page of a command, and of those below it, against the command; counts them.
