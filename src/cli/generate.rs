@@ -91,13 +91,17 @@ mod tests {
     fn compare(command: &Command, pages: &[(String, Vec<u8>)]) -> usize {
         let name = format!("{}.8", command.get_display_name().unwrap_or(command.get_name()));
         let page = plain(&pages.iter().find(|(file, _)| *file == name).unwrap_or_else(|| panic!("no {name}")).1);
-        let texts = [command.get_about(), command.get_long_about(), command.get_after_help()].into_iter().flatten();
+        // A page has the longer text, where there are two.
+        let about = command.get_long_about().or(command.get_about());
+        let texts = [about, command.get_after_help()].into_iter().flatten();
         let own = |argument: &&clap::Arg| !argument.is_hide_set();
         // What -h itself says differs between page and screen.
         let told = |argument: &&clap::Arg| own(argument) && argument.get_id() != "help";
         let helps = command.get_arguments().filter(told).filter_map(|argument| argument.get_help());
         for text in texts.chain(helps) {
-            let words = text.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = text.to_string();
+            let paragraph = text.split("\n\n").next().unwrap_or_default();
+            let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
             // Long texts are laid out anew: their first words show that they are there.
             let start: String = words.chars().take(40).collect();
             assert!(page.contains(&start), "{name} lacks `{start}`: {page}");
