@@ -232,7 +232,8 @@ impl Connection {
         // need not be set up again for every line.
         let mut newcomer = !self.session.has_worked();
         let mut new_board = pin!(next_board(self.news(pass, &board)));
-        self.catch_up(&Arc::clone(&board.borrow()));
+        // Whoever comes from the daemon's last life may have missed something.
+        self.session.on_board(self.now(), &seen(&board));
         let goes_over = self.goes_over(stream);
         let mut stop = pin!(told_to_stop(goes_over, self.context.stop.clone(), Arc::clone(&self.context.departures)));
         let mut synced = self.context.desk.synced();
@@ -306,11 +307,6 @@ impl Connection {
         board.clone()
     }
 
-    /// Whoever comes from the daemon's last life may have missed something.
-    fn catch_up(&mut self, board: &JobBoard) {
-        self.session.on_board(self.now(), board);
-    }
-
     /// Whether more of what the miner sends may be handled. What he sends meanwhile stays with the kernel,
     /// and then with him.
     fn may_read(&mut self, now: Duration) -> bool {
@@ -334,7 +330,7 @@ impl Connection {
                 // The tip when the line is read decides whether its share is stale.
                 Ok(Some(line)) => {
                     self.turns.took(line.len(), rate, worked, now.monotonic);
-                    let snapshot = Arc::clone(&board.borrow());
+                    let snapshot = seen(board);
                     self.session.on_line(now, line, &snapshot);
                 }
                 Ok(None) => {
@@ -375,7 +371,7 @@ impl Connection {
                 warn!(coin = %self.context.coin, "a submit of a closed connection got no answer in time and is given up");
                 return;
             }
-            let snapshot = Arc::clone(&self.context.board.borrow());
+            let snapshot = seen(&self.context.board);
             tokio::select! {
                 Some(Ok(authorised)) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
                     self.on_authorised(authorised, &snapshot);

@@ -16,11 +16,10 @@ use mpos_stratum::ledger::record::{Event, ShareRecord};
 use mpos_stratum::mpos::share_sink::ShareSink;
 use mpos_stratum::service::{place, spool_dir};
 use serde_json::Value;
-use tokio::sync::watch;
 
 use crate::coin_node::{CoinNode, Says};
 use crate::support::mariadb::MariaDb;
-use crate::support::miner::PATIENCE;
+use crate::support::spool;
 
 /// The address that blocks pay, and somebody else's.
 pub const POOL_ADDRESS: &str = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa";
@@ -132,17 +131,9 @@ impl Pool {
     /// Drains the spool, as the daemon of this place.
     pub async fn drain(&self) {
         let ledger = self.ledger(0);
-        let written = ledger.status().written;
         let clock: Arc<dyn Clock> = Arc::new(mpos_stratum::clock::SystemClock::new());
         let sink = ShareSink::new(&self.config().coins[0].mpos, clock, place::of_spool(&self.spool()));
-        let (stop, stopped) = watch::channel(false);
-        let drainer = tokio::spawn(ledger.drainer(sink).run(stopped));
-        let drained = async { ledger.drained().wait_for(|&drained| drained >= written).await.is_ok() };
-        let drained = tokio::time::timeout(PATIENCE, drained).await;
-        assert!(drained.is_ok_and(|drained| drained), "{}", ledger.status().drain);
-        stop.send_replace(true);
-        drainer.await.unwrap().close().await;
-        ledger.close();
+        spool::drain(ledger, sink).await;
     }
 
     /// As the database's administrator.

@@ -13,3 +13,4 @@ pub mod mariadb;
 pub mod miner;
 pub mod ports;
 pub mod scripted_node;
+pub mod spool;

@@ -12,13 +12,13 @@ use mpos_stratum::ledger::record::{CandidateFacts, Event, ShareRecord};
 use mpos_stratum::mpos::share_sink::ShareSink;
 use mpos_stratum::service::spool_dir;
 use serde_json::Value;
-use tokio::sync::watch;
 
 use crate::stage::{self, Coin};
 use crate::support::daemon::Daemon;
 use crate::support::fake_node::FakeNode;
 use crate::support::mariadb::MariaDb;
-use crate::support::miner::{Algorithm, PATIENCE};
+use crate::support::miner::Algorithm;
+use crate::support::spool;
 
 /// Everything for one coin.
 pub struct Rig {
@@ -110,17 +110,9 @@ impl Rig {
     /// Drains what is in the spool.
     pub async fn drain(&self) {
         let ledger = self.ledger();
-        let written = ledger.status().written;
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let sink = ShareSink::new(&self.config().coins[0].mpos, clock, "test-host");
-        let (stop, stopped) = watch::channel(false);
-        let drainer = tokio::spawn(ledger.drainer(sink).run(stopped));
-        let drained = async { ledger.drained().wait_for(|&drained| drained >= written).await.is_ok() };
-        let drained = tokio::time::timeout(PATIENCE, drained).await;
-        assert!(drained.is_ok_and(|drained| drained), "{}", ledger.status().drain);
-        stop.send_replace(true);
-        drainer.await.unwrap().close().await;
-        ledger.close();
+        spool::drain(ledger, sink).await;
     }
 
     pub async fn sql(&self, sql: &str) {

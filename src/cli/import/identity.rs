@@ -5,6 +5,7 @@ use super::history::{Context, Old};
 use crate::chain::destination::Destination;
 use crate::chain::form::AddressForms;
 use crate::coin::preset::{self, PRESETS, Preset};
+use crate::config::preset_profile;
 use crate::pow::Algorithm;
 use crate::pow::names::{self, Named};
 
@@ -169,17 +170,12 @@ pub(super) fn is_payable(text: &str, preset: Option<&Preset>) -> Result<(), Stri
             return Err("it is no address".to_owned());
         }
     }
-    let Some(forms) = preset.and_then(|preset| of_preset(preset, "addresses")) else { return Ok(()) };
-    let items = |key: &str| forms.get(key).and_then(toml::Value::as_array).into_iter().flatten();
-    let numbers = |key| items(key).filter_map(|number| u8::try_from(number.as_integer()?).ok()).collect();
-    let texts = |key| items(key).filter_map(|prefix| prefix.as_str().map(str::to_owned)).collect();
-    let forms = AddressForms {
-        pubkey_hash: numbers("pubkey_hash"),
-        script_hash: numbers("script_hash"),
-        segwit: texts("segwit"),
-        cash: texts("cash"),
+    // One that leaves the forms to the operator says nothing about an address.
+    let profile = preset.and_then(|preset| preset_profile(preset.name));
+    let Some(profile) = profile.filter(|profile| profile.form.addresses != AddressForms::default()) else {
+        return Ok(());
     };
-    to.script(&forms).map(|_| ()).map_err(|error| error.to_string())
+    to.script(&profile.form.addresses).map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Writes the payout address, or asks for it. `true` if the old one was taken.
