@@ -228,8 +228,7 @@ impl Connection {
 
     async fn run(&mut self, stream: &mut Stream, pass: &Pass) -> End {
         let board = self.context.board.clone();
-        // What rarely happens is waited for by futures that live as long as the connection: they
-        // need not be set up again for every line.
+        // What rarely happens is waited for by futures that need not be set up again for every line.
         let mut newcomer = !self.session.has_worked();
         let mut new_board = pin!(next_board(self.news(pass, &board)));
         // Whoever comes from the daemon's last life may have missed something.
