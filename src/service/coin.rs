@@ -33,14 +33,13 @@ use crate::pulse::Pulse;
 use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
 use crate::stratum::gate::Gate;
+use crate::stratum::lanes::Lanes;
 use crate::stratum::leaving::{Leaving, Returning};
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
 use crate::stratum::session::parked::Parked;
 use crate::stratum::stop::{Departures, Stop};
-use crate::stratum::turnstile::Turnstile;
 use crate::stratum::update_block::UpdateBlock;
-use crate::stratum::waves::Waves;
 use crate::work::board::JobBoard;
 use crate::work::extranonce::Extranonces;
 use crate::worker::difficulties::Difficulties;
@@ -83,8 +82,8 @@ pub struct Shared {
     pub stop: watch::Receiver<Stop>,
     /// Who goes when.
     pub departures: Arc<Departures>,
-    /// The line of those who have not worked yet.
-    pub turnstile: Arc<Turnstile>,
+    /// Where connections live.
+    pub lanes: Lanes,
     /// Connections go over to the next life of the daemon.
     pub hand_over: bool,
 }
@@ -122,8 +121,7 @@ impl CoinService {
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
         jobs.spawn(summary::run(Arc::clone(&coin), nodes.clone(), board.clone()));
-        let waves = Waves::new();
-        jobs.spawn(Arc::clone(&waves).run(board.clone()));
+        let news = shared.lanes.tell_strangers(board.clone());
         let Accounts { ledger, in_use, directory } = accounts;
         let pursuer = pursuer(&coin, &nodes, &ledger, &clock, blocks, &poller);
         let memory = memory(&coin, in_use, &poller, secret);
@@ -140,7 +138,7 @@ impl CoinService {
                 coin: Arc::clone(&name),
                 terms,
                 board: board.clone(),
-                waves: Arc::clone(&waves),
+                news: news.clone(),
                 extranonces: Arc::clone(&extranonces),
                 directory: directory.clone(),
                 hashers: shared.hashers.clone(),
@@ -149,11 +147,11 @@ impl CoinService {
                 counters: Arc::clone(&counters),
                 gate,
                 stop: shared.stop.clone(),
-                turnstile: Arc::clone(&shared.turnstile),
+                lanes: shared.lanes.clone(),
                 departures: Arc::clone(&shared.departures),
                 leaving: leaving.clone(),
             };
-            running.spawn(serve(bound, context, returning));
+            running.spawn_on(serve(bound, context, returning), &shared.lanes.strangers);
         }
         Self {
             coin,

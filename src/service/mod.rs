@@ -23,6 +23,7 @@ pub mod proof;
 mod proposals;
 mod remembered;
 pub mod run;
+mod runtimes;
 mod scene;
 pub mod server_note;
 pub mod spools;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,6 +18,7 @@ use super::local::socket::{self, Listener};
 use super::local::{Notify, SOCKET_NAME};
 use super::logging::Log;
 use super::ports::{self, Listening};
+use super::runtimes::Runtimes;
 use super::scene::Scene;
 use super::{descriptors, fd_store, handover, stop, supervisor, watchdog};
 use crate::clock::{Clock, SystemClock};
@@ -26,6 +26,7 @@ use crate::config::{Config, Daemon};
 use crate::exit::Exit;
 use crate::pow::hashers::Hashers;
 use crate::stratum::gate::House;
+use crate::stratum::lanes::Lanes;
 use crate::stratum::stop::{Departures, Stop};
 
 /// How often the status line is brought up to date.
@@ -39,32 +40,22 @@ const BANS_FILE: &str = "bans";
 pub fn run(config: Config, path: &Path, log: Log) -> Exit {
     let passed = inherited::take();
     info!(config = %path.display(), version = env!("CARGO_PKG_VERSION"), coins = config.coins.len(), "starting");
-    let runtime = match runtime(&config) {
-        Ok(runtime) => runtime,
+    let runtimes = match Runtimes::build(&config.daemon) {
+        Ok(runtimes) => runtimes,
         Err(problem) => {
             error!(%problem, "the runtime cannot start");
             return Exit::Unavailable;
         }
     };
-    let exit = runtime.block_on(serve(config, passed, log)).unwrap_or_else(|failure| {
+    let exit = runtimes.block_on(|lanes| serve(config, passed, log, lanes)).unwrap_or_else(|failure| {
         error!("{failure}");
         Exit::Unavailable
     });
-    // Blocking tasks that hang on a dead disk or name server must not keep the process alive.
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    runtimes.shut_down();
     exit
 }
 
-fn runtime(config: &Config) -> std::io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    builder.enable_all().thread_name("mpos-stratum");
-    if let Some(threads) = config.daemon.worker_threads {
-        builder.worker_threads(threads);
-    }
-    builder.build()
-}
-
-async fn serve(config: Config, passed: Vec<Inherited>, log: Log) -> Result<Exit, String> {
+async fn serve(config: Config, passed: Vec<Inherited>, log: Log, lanes: Lanes) -> Result<Exit, String> {
     // Signals first: a stop that comes while we start is not lost.
     let mut signals = Signals::new().map_err(|problem| format!("signals cannot be caught: {problem}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -81,7 +72,7 @@ async fn serve(config: Config, passed: Vec<Inherited>, log: Log) -> Result<Exit,
     let hand_over = fd_store::may_be_there();
     let departures = Arc::<Departures>::default();
     let shared =
-        Shared { clock: Arc::clone(&clock), hashers, stop: stopping, departures, turnstile: Arc::default(), hand_over };
+        Shared { clock: Arc::clone(&clock), hashers, stop: stopping, departures, lanes, hand_over };
     let mut coins = Vec::new();
     let mut resumed: Vec<PathBuf> = Vec::new();
     for (coin, ports) in bound {

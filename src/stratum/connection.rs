@@ -7,6 +7,7 @@
 mod errands;
 mod hashing;
 mod leaving;
+mod moving;
 mod orders;
 mod turns;
 
@@ -34,14 +35,13 @@ use super::counters::Counters;
 use super::desk::ShareDesk;
 use super::gate::Gate;
 use super::guard::Admission;
+use super::lanes::{Lanes, Presence};
 use super::leaving::Leaving;
 use super::roster::{Place, called};
 use super::session::Session;
 use super::session::answers::Ticket;
 use super::session::effects::{CloseReason, Moment, Peer, Terms};
 use super::stop::{Departures, Stop, reached};
-use super::turnstile::{Pass, Turnstile};
-use super::waves::Waves;
 use super::wire::stream::{Ready, Stream};
 use crate::clock::Clock;
 use crate::pow::hashers::Hashers;
@@ -73,8 +73,8 @@ pub struct PortContext {
     pub terms: Arc<Terms>,
     /// The coin's work.
     pub board: watch::Receiver<Arc<JobBoard>>,
-    /// How those hear of it who have not worked yet.
-    pub waves: Arc<Waves>,
+    /// The same, as those hear of it who have not worked yet.
+    pub news: watch::Receiver<Arc<JobBoard>>,
     /// The coin's extranonces.
     pub extranonces: Arc<Extranonces>,
     /// Who may mine.
@@ -91,24 +91,21 @@ pub struct PortContext {
     pub gate: Arc<Gate>,
     /// How far the stop of the daemon has come.
     pub stop: watch::Receiver<Stop>,
-    /// The line of those who have not worked yet.
-    pub turnstile: Arc<Turnstile>,
+    /// Where connections live.
+    pub lanes: Lanes,
     /// Who goes when.
     pub departures: Arc<Departures>,
     /// Where connections go that live on; `None`: nowhere, they end with the daemon.
     pub leaving: Option<mpsc::Sender<Leaving>>,
 }
 
-/// Serves one connection to its end.
-pub async fn serve(tcp: TcpStream, remote: SocketAddr, entry: Entry, context: PortContext, pass: Pass) {
-    let counters = Arc::clone(&context.counters);
-    Counters::count(&counters.connections);
-    welcome(Box::new(Arrival::new(tcp, entry)), remote, context, &pass).await;
-    Counters::uncount(&counters.connections);
+/// Serves one connection to its end, or until it is among the miners.
+pub async fn serve(tcp: TcpStream, remote: SocketAddr, entry: Entry, context: PortContext, presence: Presence) {
+    welcome(Box::new(Arrival::new(tcp, entry)), remote, context, presence).await;
 }
 
 /// From the first byte to the end.
-async fn welcome(mut arrival: Box<Arrival>, remote: SocketAddr, context: PortContext, pass: &Pass) {
+async fn welcome(mut arrival: Box<Arrival>, remote: SocketAddr, context: PortContext, mut presence: Presence) {
     let opened_at = context.clock.monotonic();
     let mut stop = context.stop.clone();
     // Most connections are long past their arrival: its state must not be part of theirs.
@@ -122,19 +119,22 @@ async fn welcome(mut arrival: Box<Arrival>, remote: SocketAddr, context: PortCon
             let Some(stream) = stream else { return };
             let session =
                 Session::new(Arc::clone(&context.terms), Peer { address }, context.extranonces.lease(), opened_at);
-            converse(stream, Connection::new(context, session, admission, &first), remote, pass).await;
+            if matches!(stream, Stream::Tls(_)) {
+                presence.encrypt();
+            }
+            converse(stream, Connection::new(context, session, (admission, presence), &first), remote).await;
         }
         Some(Err(turned)) => arrival::note(&context, remote.ip(), &turned),
         None => leave_early(*arrival, remote, &context).await,
     }
 }
 
-/// Serves a session on a stream to its end, or to the next life of the daemon.
-async fn converse(mut stream: Stream, mut connection: Connection, remote: SocketAddr, pass: &Pass) {
-    let encrypted = matches!(stream, Stream::Tls(_)).then(|| Arc::clone(&connection.context.counters));
-    encrypted.iter().for_each(|counters| Counters::count(&counters.wire.encrypted));
-    let end = connection.run(&mut stream, pass).await;
-    encrypted.iter().for_each(|counters| Counters::uncount(&counters.wire.encrypted));
+/// Serves a session on a stream to its end, until it is among the miners, or to the next life of the daemon.
+async fn converse(mut stream: Stream, mut connection: Connection, remote: SocketAddr) {
+    let end = connection.run(&mut stream).await;
+    if matches!(end, End::Moves) {
+        return connection.move_over(stream, remote);
+    }
     let hurried = matches!(end, End::Stop) && connection.context.leaving.is_some();
     connection.carry_through(if hurried { LEAVE_TIMEOUT } else { CARRY_THROUGH_TIMEOUT }).await;
     if matches!(end, End::Stop) && connection.goes_over(&stream) && connection.session.can_be_carried() {
@@ -166,6 +166,8 @@ enum End {
     Deaf,
     /// The daemon stops.
     Stop,
+    /// None yet: it goes on among the miners.
+    Moves,
 }
 
 /// What the directory answered.
@@ -185,7 +187,7 @@ struct Connection {
     authorisations: JoinSet<Authorised>,
     /// Made at the first memory-hard share.
     hashes: Option<HashAnswers>,
-    /// Its number, which says which hasher thread it has and with which wave of newcomers it is woken.
+    /// Its number, which says which hasher thread it has.
     pin: u64,
     /// Set once nothing more is read.
     closing: Option<(End, Duration)>,
@@ -197,11 +199,18 @@ struct Connection {
     admission: Admission,
     /// What operators see of it.
     place: Place,
+    /// What counts it as there.
+    _presence: Presence,
 }
 
 impl Connection {
     /// The connection of a session; `unread` are bytes that were read and not handled yet.
-    fn new(context: PortContext, session: Session, admission: Admission, unread: &[u8]) -> Self {
+    fn new(
+        context: PortContext,
+        session: Session,
+        (admission, presence): (Admission, Presence),
+        unread: &[u8],
+    ) -> Self {
         let mut lines = LineBuffer::new(context.terms.port.line_bytes_max);
         lines.push(unread);
         let listen = context.terms.port.listen;
@@ -218,6 +227,7 @@ impl Connection {
             turns: Turns::default(),
             admission,
             place,
+            _presence: presence,
             context,
         }
     }
@@ -226,22 +236,27 @@ impl Connection {
         Moment { monotonic: self.context.clock.monotonic(), unix_secs: self.context.clock.unix_secs() }
     }
 
-    async fn run(&mut self, stream: &mut Stream, pass: &Pass) -> End {
+    async fn run(&mut self, stream: &mut Stream) -> End {
         let board = self.context.board.clone();
         // What rarely happens is waited for by futures that need not be set up again for every line.
-        let mut newcomer = !self.session.has_worked();
-        let mut new_board = pin!(next_board(self.news(pass, &board)));
-        // Whoever comes from the daemon's last life may have missed something.
+        let stranger = !self.session.has_worked();
+        let news = if stranger { &self.context.news } else { &board };
+        let mut new_board = pin!(next_board(news.clone()));
+        // Whoever comes from the daemon's last life, or from among the strangers, may have missed something.
         self.session.on_board(self.now(), &seen(&board));
         let goes_over = self.goes_over(stream);
         let mut stop = pin!(told_to_stop(goes_over, self.context.stop.clone(), Arc::clone(&self.context.departures)));
         let mut synced = self.context.desk.synced();
+        self.hear_of_sync(&mut synced);
         let mut alarm = Alarm::new(self.context.clock.monotonic());
         let mut ordered = pin!(called(self.place.entry()));
         self.show_names();
         loop {
             if self.write(stream).is_err() {
                 return End::Peer;
+            }
+            if stranger && self.session.has_worked() && self.closing.is_none() {
+                return End::Moves;
             }
             let now = self.context.clock.monotonic();
             let unsent = !self.session.out().is_empty() || stream.has_unsent();
@@ -286,24 +301,16 @@ impl Connection {
             }
             self.carry_out().await;
             self.read_the_rest(&board).await;
-            if newcomer && self.session.has_worked() {
-                newcomer = false;
-                new_board.set(next_board(self.news(pass, &board)));
-            }
-            if self.session.waits_for_sync() {
-                let seq = *synced.borrow_and_update();
-                self.session.on_synced(seq, self.now().monotonic);
-            }
+            self.hear_of_sync(&mut synced);
         }
     }
 
-    /// How the connection hears of work: with the other strangers, or at once.
-    fn news(&self, pass: &Pass, board: &watch::Receiver<Arc<JobBoard>>) -> watch::Receiver<Arc<JobBoard>> {
-        if !self.session.has_worked() {
-            return self.context.waves.join(self.pin);
+    /// Answers what waited for the disk, as far as the disk has come.
+    fn hear_of_sync(&mut self, synced: &mut watch::Receiver<u64>) {
+        if self.session.waits_for_sync() {
+            let seq = *synced.borrow_and_update();
+            self.session.on_synced(seq, self.now().monotonic);
         }
-        pass.let_through();
-        board.clone()
     }
 
     /// Whether more of what the miner sends may be handled. What he sends meanwhile stays with the kernel,

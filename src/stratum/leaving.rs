@@ -52,6 +52,13 @@ pub struct Returning {
     pub state: Returned,
 }
 
+impl Returning {
+    /// Whether a share has counted on it.
+    pub fn has_worked(&self) -> bool {
+        matches!(&self.state, Returned::Session(running) if running.session.has_worked())
+    }
+}
+
 /// What stands behind a socket that came from the daemon's last life.
 #[derive(Debug)]
 pub enum Returned {

@@ -5,18 +5,18 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, listen, sockopt};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::yield_now;
 use tracing::{info, warn};
 
 use super::arrival::{self, Turned};
 use super::connection::{PortContext, resume, serve};
 use super::counters::Counters;
 use super::guard::Refused;
+use super::lanes::{Presence, attendance};
 use super::leaving::Returning;
 use super::stop::{Stop, reached};
 
@@ -124,9 +124,10 @@ impl BoundPort {
     ) -> io::Result<()> {
         let mut seen = context.stop.clone();
         let mut stop = pin!(reached(&mut seen, Stop::Parting));
-        let mut connections = JoinSet::new();
+        let (attendance, absence) = attendance();
         for one in returning {
-            connections.spawn(context.turnstile.behind(|pass| resume(one, context.clone(), pass)));
+            let lane = if one.has_worked() { &context.lanes.miners } else { &context.lanes.strangers };
+            lane.spawn(resume(one, context.clone(), Presence::new(&context.counters, &attendance)));
         }
         if matches!(self.socket, Socket::Bound(_)) {
             let has_work = tokio::select! {
@@ -134,7 +135,8 @@ impl BoundPort {
                 () = &mut stop => false,
             };
             if !has_work {
-                while connections.join_next().await.is_some() {}
+                drop(attendance);
+                absence.complete().await;
                 return Ok(());
             }
         }
@@ -150,8 +152,8 @@ impl BoundPort {
                     Ok((stream, remote)) => match arrival::let_in(&context, remote.ip()) {
                         Ok(entry) => {
                             let context = context.clone();
-                            let turnstile = Arc::clone(&context.turnstile);
-                            connections.spawn(turnstile.behind(|pass| serve(stream, remote, entry, context, pass)));
+                            let presence = Presence::new(&context.counters, &attendance);
+                            tokio::spawn(serve(stream, remote, entry, context, presence));
                         }
                         Err(turned) => refuse(&context, remote.ip(), &turned, &mut refusals),
                     },
@@ -162,12 +164,11 @@ impl BoundPort {
                         yield_now().await;
                     }
                 }
-                Some(_) = connections.join_next() => {}
                 () = &mut stop => break,
             }
         }
-        drop(listener);
-        while connections.join_next().await.is_some() {}
+        drop((listener, attendance));
+        absence.complete().await;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::hashing::HashAnswers;
 use super::{Authorised, Connection, End};
 use crate::pow::hashers;
 use crate::stratum::counters::Counters;
-use crate::stratum::desk::JudgedShare;
+use crate::stratum::desk::{JudgedShare, NotRecorded};
 use crate::stratum::session::answers::Ticket;
 use crate::stratum::session::effects::Effect;
 use crate::work::board::JobBoard;
@@ -57,7 +57,7 @@ impl Connection {
             }
         }
         if !shares.is_empty() {
-            self.record(shares, tickets);
+            self.record(shares, tickets).await;
         }
         self.place.entry_ref().show(self.session.difficulty(), self.session.refused());
         for (ticket, header) in headers {
@@ -76,11 +76,11 @@ impl Connection {
     }
 
     /// Has shares written down; beside each ticket stands the difficulty that is credited.
-    fn record(&mut self, shares: Vec<JudgedShare>, tickets: Vec<(Option<Ticket>, f64)>) {
+    async fn record(&mut self, shares: Vec<JudgedShare>, tickets: Vec<(Option<Ticket>, f64)>) {
         let counters = Arc::clone(&self.context.counters);
         let candidates = shares.iter().filter(|share| share.is_candidate()).count();
         (0..candidates).for_each(|_| Counters::count(&counters.candidates));
-        let recorded = self.context.desk.record(shares);
+        let recorded = self.write_down(shares).await;
         let now = self.now();
         let (mut count, mut work) = (0, 0.0);
         for ((ticket, credited), recorded) in tickets.into_iter().zip(recorded) {
@@ -97,6 +97,18 @@ impl Connection {
             counters.work.add(work);
             self.place.entry_ref().counted(count, work, now.monotonic);
         }
+    }
+
+    /// The ledger has one lock for all, and the threads of strangers may be interrupted while they hold it: those of
+    /// miners write down for them.
+    async fn write_down(&self, shares: Vec<JudgedShare>) -> Vec<Result<u64, NotRecorded>> {
+        let desk = Arc::clone(&self.context.desk);
+        if self.session.has_worked() {
+            return desk.record(shares);
+        }
+        let count = shares.len();
+        let written = self.context.lanes.miners.spawn(async move { desk.record(shares) });
+        written.await.unwrap_or_else(|_| vec![Err(NotRecorded); count])
     }
 
     async fn have_hashed(&mut self, ticket: Ticket, header: [u8; 80]) {

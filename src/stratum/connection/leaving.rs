@@ -10,9 +10,8 @@ use tracing::{debug, warn};
 use super::turns::Turns;
 use super::{Connection, PortContext, converse, welcome};
 use crate::stratum::arrival::Arrival;
-use crate::stratum::counters::Counters;
+use crate::stratum::lanes::Presence;
 use crate::stratum::leaving::{Arriving, Leaving, Returned, Returning, Running, carry_session};
-use crate::stratum::turnstile::Pass;
 use crate::stratum::wire::stream::Stream;
 
 impl Connection {
@@ -56,23 +55,21 @@ async fn send(
     }
 }
 
-/// Serves a connection of the daemon's last life to its end.
-pub async fn resume(returning: Returning, context: PortContext, pass: Pass) {
+/// Serves a connection of the daemon's last life to its end, or until it is among the miners.
+pub async fn resume(returning: Returning, context: PortContext, presence: Presence) {
     let Returning { socket, remote, state } = returning;
-    let counters = std::sync::Arc::clone(&context.counters);
-    Counters::count(&counters.connections);
     match stream(socket).map(|tcp| (tcp, context.gate.guard.enter())) {
         Ok((tcp, Ok(admission))) => match state {
             Returned::Arriving(arriving) => {
-                welcome(Box::new(Arrival::again(tcp, admission, arriving)), remote, context, &pass).await;
+                welcome(Box::new(Arrival::again(tcp, admission, arriving)), remote, context, presence).await;
             }
             Returned::Session(running) => {
                 let Running { session, limited, unread, pace, slowed_until } = *running;
                 let mut admission = admission;
                 admission.count_again(limited);
-                let mut connection = Connection::new(context, session, admission, &unread);
+                let mut connection = Connection::new(context, session, (admission, presence), &unread);
                 connection.turns = Turns::again((pace, slowed_until));
-                converse(Stream::Plain(tcp), connection, remote, &pass).await;
+                converse(Stream::Plain(tcp), connection, remote).await;
             }
         },
         Ok((_, Err(refused))) => {
@@ -80,7 +77,6 @@ pub async fn resume(returning: Returning, context: PortContext, pass: Pass) {
         }
         Err(error) => debug!(coin = %context.coin, %remote, %error, "a connection of the last run is gone"),
     }
-    Counters::uncount(&counters.connections);
 }
 
 fn stream(socket: OwnedFd) -> io::Result<TcpStream> {

@@ -19,6 +19,7 @@ use crate::pow::Algorithm;
 use crate::stratum::desk::NotRecorded;
 use crate::stratum::gate::House;
 use crate::stratum::guard::Guard;
+use crate::stratum::lanes::attendance;
 use crate::stratum::wire::handshakes::Handshakes;
 use crate::work::job::tests::job;
 use crate::worker::memory::Memory;
@@ -116,13 +117,11 @@ async fn pool(algorithm: Algorithm) -> Pool {
         pool_worker_difficulty: ColumnUse::Off,
     };
     let hashers = Hashers::start(1, 16).unwrap();
-    let waves = Waves::new();
-    tokio::spawn(Arc::clone(&waves).run(board_seen.clone()));
     let context = PortContext {
         coin: "test".into(),
         terms: Arc::new(terms),
+        news: board_seen.clone(),
         board: board_seen,
-        waves,
         extranonces: Arc::new(Extranonces::starting_at(0)),
         directory: Directory::start(Everybody(asks), workers, Memory::of_this_run()),
         hashers: hashers.clone(),
@@ -132,14 +131,16 @@ async fn pool(algorithm: Algorithm) -> Pool {
         gate,
         stop: stop_seen,
         departures: Arc::default(),
-        turnstile: Arc::default(),
+        lanes: Lanes::one(),
         leaving: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, remote) = listener.accept().await.unwrap();
     let entry = arrival::let_in(&context, remote.ip()).unwrap();
-    let connection = tokio::spawn(serve(stream, remote, entry, context, Pass::default()));
+    let (attendance, absence) = attendance();
+    tokio::spawn(serve(stream, remote, entry, context.clone(), Presence::new(&context.counters, &attendance)));
+    let connection = tokio::spawn(absence.complete());
     Pool { client: BufReader::new(client), connection, board, _stop: stop, asked, desk, hashers }
 }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rustix::net::{Shutdown, shutdown};
+use rustls::ServerConnection;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -115,10 +116,45 @@ impl Stream {
         let _ = shutdown(self.tcp(), Shutdown::Write);
     }
 
+    /// Takes the connection off its runtime.
+    ///
+    /// # Errors
+    /// The system does not let it go, and it is closed.
+    pub fn detach(self) -> io::Result<Detached> {
+        Ok(match self {
+            Self::Plain(tcp) => Detached { tcp: tcp.into_std()?, tls: None },
+            Self::Tls(tls) => {
+                let (tcp, session) = tls.into_parts();
+                Detached { tcp: tcp.into_std()?, tls: Some(session) }
+            }
+        })
+    }
+
     fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,
             Self::Tls(tls) => tls.tcp(),
         }
+    }
+}
+
+/// A connection that is on no runtime: neither reads nor writes, and forgets nothing.
+#[derive(Debug)]
+pub struct Detached {
+    tcp: std::net::TcpStream,
+    tls: Option<Box<ServerConnection>>,
+}
+
+impl Detached {
+    /// Puts it on the runtime of the caller.
+    ///
+    /// # Errors
+    /// The system refuses, and it is closed.
+    pub fn attach(self) -> io::Result<Stream> {
+        let tcp = TcpStream::from_std(self.tcp)?;
+        Ok(match self.tls {
+            None => Stream::Plain(tcp),
+            Some(session) => Stream::Tls(Box::new(TlsStream::from_parts(tcp, session))),
+        })
     }
 }

@@ -47,6 +47,16 @@ impl TlsStream {
         }
     }
 
+    /// The socket, and the state of its encryption.
+    pub(super) fn into_parts(self) -> (TcpStream, Box<ServerConnection>) {
+        (self.tcp, Box::new(self.session))
+    }
+
+    /// Puts them together again.
+    pub(super) fn from_parts(tcp: TcpStream, session: Box<ServerConnection>) -> Self {
+        Self { tcp, session: *session }
+    }
+
     /// Reads decrypted bytes; none means the end.
     pub(super) fn poll_read(&mut self, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {

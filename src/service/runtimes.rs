@@ -1,0 +1,68 @@
+//! The daemon's two runtimes: one for miners and everything else, one for strangers, whose threads come last.
+
+use std::io;
+use std::sync::Once;
+use std::time::Duration;
+
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
+use tokio::runtime::{Builder, Runtime};
+use tracing::warn;
+
+use crate::config::Daemon;
+use crate::stratum::lanes::Lanes;
+
+/// How much nicer the threads of strangers are than all others: while miners need the processor, strangers have about
+/// a tenth of it, so they come in slowly, but they do.
+const NICENESS: i32 = 10;
+/// Blocking calls that hang on a dead disk or name server must not keep the process alive longer than this.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Both of them.
+#[derive(Debug)]
+pub struct Runtimes {
+    miners: Runtime,
+    strangers: Runtime,
+}
+
+impl Runtimes {
+    /// Starts their threads.
+    ///
+    /// # Errors
+    /// The system gives no threads.
+    pub fn build(daemon: &Daemon) -> io::Result<Self> {
+        let miners = builder(daemon, "mpos-stratum").build()?;
+        let strangers = builder(daemon, "strangers").on_thread_start(come_last).build()?;
+        Ok(Self { miners, strangers })
+    }
+
+    /// Runs the daemon to its end.
+    pub fn block_on<F: Future>(&self, daemon: impl FnOnce(Lanes) -> F) -> F::Output {
+        let lanes = Lanes { miners: self.miners.handle().clone(), strangers: self.strangers.handle().clone() };
+        self.miners.block_on(daemon(lanes))
+    }
+
+    /// Ends their threads.
+    pub fn shut_down(self) {
+        self.strangers.shutdown_timeout(PATIENCE);
+        self.miners.shutdown_timeout(PATIENCE);
+    }
+}
+
+fn builder(daemon: &Daemon, name: &str) -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all().thread_name(name);
+    if let Some(threads) = daemon.worker_threads {
+        builder.worker_threads(threads);
+    }
+    builder
+}
+
+/// Puts the calling thread behind all others that want the processor.
+fn come_last() {
+    static TOLD: Once = Once::new();
+    // Linux takes the number of a thread for that thread alone.
+    if let Err(problem) = setpriority_process(Some(gettid()), NICENESS) {
+        TOLD.call_once(|| warn!(%problem, "strangers have the same priority as miners: allow setpriority"));
+    }
+}

@@ -1,0 +1,103 @@
+//! Strangers and miners live on runtimes of their own, so that no miner stands behind a crowd of strangers.
+//!
+//! A runtime handles whoever has something to do in the order in which it hears of it. Ten thousand connections that
+//! all get new work, or a thousand that all send something, would be as many turns in front of a miner's share.
+//! Strangers, of whom no share has counted yet, are therefore accepted, let in and served by a runtime whose threads
+//! come last at the processor. A connection's first share that counts moves it to the miners' runtime for good.
+//!
+//! A thread that comes last may be interrupted anywhere, also while it holds a lock. So what is locked for more than
+//! some instructions is never locked there: shares of strangers are written down by the miners' threads.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use super::counters::Counters;
+use crate::work::board::JobBoard;
+
+/// The two runtimes.
+#[derive(Debug, Clone)]
+pub struct Lanes {
+    /// Of connections on which a share has counted, and of everything that is not a connection.
+    pub miners: Handle,
+    /// Of all other connections, and of the ports themselves.
+    pub strangers: Handle,
+}
+
+impl Lanes {
+    /// Both are the runtime that the caller is on.
+    pub fn one() -> Self {
+        Self { miners: Handle::current(), strangers: Handle::current() }
+    }
+
+    /// The coin's work as strangers hear of it, until the coin is gone. Whoever makes work wakes one task here, which
+    /// wakes the crowd.
+    pub fn tell_strangers(&self, mut board: watch::Receiver<Arc<JobBoard>>) -> watch::Receiver<Arc<JobBoard>> {
+        let (strangers, news) = watch::channel(Arc::clone(&board.borrow()));
+        self.strangers.spawn(async move {
+            while board.changed().await.is_ok() {
+                let snapshot = Arc::clone(&board.borrow_and_update());
+                strangers.send_replace(snapshot);
+            }
+        });
+        news
+    }
+}
+
+/// A connection as it is counted, wherever it lives, until this is dropped.
+#[derive(Debug)]
+pub struct Presence {
+    counters: Arc<Counters>,
+    encrypted: bool,
+    _attendance: Attendance,
+}
+
+impl Presence {
+    /// Counts a connection.
+    pub fn new(counters: &Arc<Counters>, attendance: &Attendance) -> Self {
+        Counters::count(&counters.connections);
+        Self { counters: Arc::clone(counters), encrypted: false, _attendance: attendance.clone() }
+    }
+
+    /// It is one in TLS.
+    pub fn encrypt(&mut self) {
+        if !std::mem::replace(&mut self.encrypted, true) {
+            Counters::count(&self.counters.wire.encrypted);
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        Counters::uncount(&self.counters.connections);
+        if self.encrypted {
+            Counters::uncount(&self.counters.wire.encrypted);
+        }
+    }
+}
+
+/// Each connection of a port has one.
+#[derive(Debug, Clone)]
+pub struct Attendance {
+    _open: mpsc::Sender<Infallible>,
+}
+
+/// Who waits for the last connection of a port.
+#[derive(Debug)]
+pub struct Absence(mpsc::Receiver<Infallible>);
+
+/// What says that connections are there, and what waits until none is.
+pub fn attendance() -> (Attendance, Absence) {
+    let (open, closed) = mpsc::channel(1);
+    (Attendance { _open: open }, Absence(closed))
+}
+
+impl Absence {
+    /// Ready when everything that says otherwise is dropped.
+    pub async fn complete(mut self) {
+        // Nothing is ever sent.
+        let _ = self.0.recv().await;
+    }
+}
