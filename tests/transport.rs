@@ -17,6 +17,8 @@ mod stage;
 
 #[path = "transport/limits.rs"]
 mod limits;
+#[path = "transport/moving.rs"]
+mod moving;
 #[path = "transport/proxy.rs"]
 mod proxy;
 #[path = "transport/readers.rs"]

@@ -2,7 +2,7 @@
 //! standard input is closed, then says what it did.
 //!
 //! The attackers must not take from the daemon the processor that they would not have on the network, so their
-//! process is nicer than everything that is measured. What they cost the daemon itself counts in full.
+//! process runs only while nothing else wants to. What they cost the daemon itself counts in full.
 
 mod crowds;
 mod floods;
@@ -25,8 +25,6 @@ pub const WORKERS: usize = 100;
 pub const PROXY: Ipv4Addr = Ipv4Addr::new(127, 9, 9, 9);
 /// Addresses of the botnet.
 const ADDRESSES: usize = 64;
-/// How much nicer than its parent the process is.
-const NICER: i32 = 15;
 /// What the system keeps of what an attacker sends. His own machine would: here it is taken from the daemon's.
 const SEND_BUFFER_BYTES: u32 = 32 * 1024;
 /// Pause after a connection that was refused or broke, before the next.
@@ -140,7 +138,6 @@ pub fn asked_for(words: &[String]) -> Option<(Vec<Kind>, SocketAddr)> {
 
 /// Attacks until standard input is closed.
 pub async fn run(kinds: Vec<Kind>, port: SocketAddr) -> io::Result<()> {
-    rustix::process::nice(NICER)?;
     let attack = Attack {
         port,
         connections: AtomicU64::new(0),

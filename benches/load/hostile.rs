@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::attack::{ACCOUNT, Deeds, KINDS, PROXY, WORKERS};
 use crate::crowd::Crowd;
+use crate::floor;
 use crate::runs::wire_order;
 use crate::stage::Stage;
 use crate::support::miner::Algorithm;
@@ -58,6 +59,8 @@ pub struct While {
     pub replies: Times,
     /// From a new tip at the node to its job at a miner.
     pub jobs: Times,
+    /// From a line to its bare echo by a server that does nothing else.
+    pub echo: Times,
     /// Cores that the daemon used.
     pub cores: f64,
     /// How late the generator was at worst.
@@ -145,6 +148,7 @@ impl Hostile {
             quiet.generator_late_ms,
             attacked.generator_late_ms
         );
+        println!("           a bare echo: {} without, {} with", three(quiet.echo), three(attacked.echo));
         println!("           counted: {}", self.counted);
         if !self.holds() {
             let trouble = self.trouble.as_deref().unwrap_or("-");
@@ -224,8 +228,10 @@ async fn honest(stage: &Stage, crowd: &Crowd, length: Duration) -> io::Result<Wh
         }
         tips
     };
+    let echo = tokio::task::spawn_blocking(move || floor::measure(length));
     let (late, tips) = tokio::join!(crowd.open_loop(SHARES_PER_SEC, length), tips);
     tally.measure(false);
+    let echo = Times::of(echo.await.map_err(io::Error::other)??);
     let cores = stage.daemon.cpu_time()?.saturating_sub(cpu).as_secs_f64() / start.elapsed().as_secs_f64();
     let mut arrivals = Vec::new();
     for (at, previous) in &tips {
@@ -241,7 +247,7 @@ async fn honest(stage: &Stage, crowd: &Crowd, length: Duration) -> io::Result<Wh
         arrivals.extend(seen.iter().map(micros));
     }
     let (replies, jobs) = (Times::of(tally.latencies()), Times::of(arrivals));
-    Ok(While { replies, jobs, cores, generator_late_ms: late? })
+    Ok(While { replies, jobs, echo, cores, generator_late_ms: late? })
 }
 
 /// The process of the attackers. Dropping it kills it.
@@ -251,9 +257,9 @@ impl Attackers {
     fn start(attack: &str, stage: &Stage) -> io::Result<Self> {
         let all: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
         let kinds = if attack == "all" { all.join(",") } else { attack.to_owned() };
-        // Other machines would not take the daemon's processor time: here it comes before theirs.
-        let mut command = Command::new("nice");
-        command.args(["-n", "19"]).arg(std::env::current_exe()?);
+        // Other machines would not take the daemon's processor time: here they run only while nobody else wants to.
+        let mut command = Command::new("chrt");
+        command.args(["--idle", "0"]).arg(std::env::current_exe()?);
         command.args(["--attack", &kinds, &stage.port.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
         Ok(Self(command.spawn()?))
     }

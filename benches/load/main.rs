@@ -22,6 +22,7 @@ mod attack;
 mod connection;
 mod crowd;
 mod drain;
+mod floor;
 mod hostile;
 mod report;
 mod runs;

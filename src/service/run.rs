@@ -71,8 +71,7 @@ async fn serve(config: Config, passed: Vec<Inherited>, log: Log, lanes: Lanes) -
         .map_err(|problem| format!("hasher threads cannot be started: {problem}"))?;
     let hand_over = fd_store::may_be_there();
     let departures = Arc::<Departures>::default();
-    let shared =
-        Shared { clock: Arc::clone(&clock), hashers, stop: stopping, departures, lanes, hand_over };
+    let shared = Shared { clock: Arc::clone(&clock), hashers, stop: stopping, departures, lanes, hand_over };
     let mut coins = Vec::new();
     let mut resumed: Vec<PathBuf> = Vec::new();
     for (coin, ports) in bound {

@@ -1,11 +1,12 @@
 //! The daemon's two runtimes: one for miners and everything else, one for strangers, whose threads come last.
 
 use std::io;
+use std::num::NonZero;
 use std::sync::Once;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
+use rustix::process::nice;
 use tokio::runtime::{Builder, Runtime};
 use tracing::warn;
 
@@ -31,8 +32,11 @@ impl Runtimes {
     /// # Errors
     /// The system gives no threads.
     pub fn build(daemon: &Daemon) -> io::Result<Self> {
-        let miners = builder(daemon, "mpos-stratum").build()?;
-        let strangers = builder(daemon, "strangers").on_thread_start(come_last).build()?;
+        let threads = daemon.worker_threads.unwrap_or_else(|| available_parallelism().map_or(1, NonZero::get));
+        let miners = builder("mpos-stratum", threads).build()?;
+        // One processor is left to miners also while the crowd has all it can get: the system may let a thread finish
+        // what it is at before it gives way.
+        let strangers = builder("strangers", threads.saturating_sub(1).max(1)).on_thread_start(come_last).build()?;
         Ok(Self { miners, strangers })
     }
 
@@ -49,20 +53,17 @@ impl Runtimes {
     }
 }
 
-fn builder(daemon: &Daemon, name: &str) -> Builder {
+fn builder(name: &str, threads: usize) -> Builder {
     let mut builder = Builder::new_multi_thread();
-    builder.enable_all().thread_name(name);
-    if let Some(threads) = daemon.worker_threads {
-        builder.worker_threads(threads);
-    }
+    builder.enable_all().thread_name(name).worker_threads(threads);
     builder
 }
 
 /// Puts the calling thread behind all others that want the processor.
 fn come_last() {
     static TOLD: Once = Once::new();
-    // Linux takes the number of a thread for that thread alone.
-    if let Err(problem) = setpriority_process(Some(gettid()), NICENESS) {
+    // On Linux this is for the calling thread alone.
+    if let Err(problem) = nice(NICENESS) {
         TOLD.call_once(|| warn!(%problem, "strangers have the same priority as miners: allow setpriority"));
     }
 }

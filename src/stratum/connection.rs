@@ -199,6 +199,8 @@ struct Connection {
     admission: Admission,
     /// What operators see of it.
     place: Place,
+    /// It lives among the strangers.
+    stranger: bool,
     /// What counts it as there.
     _presence: Presence,
 }
@@ -227,6 +229,7 @@ impl Connection {
             turns: Turns::default(),
             admission,
             place,
+            stranger: true,
             _presence: presence,
             context,
         }
@@ -239,8 +242,8 @@ impl Connection {
     async fn run(&mut self, stream: &mut Stream) -> End {
         let board = self.context.board.clone();
         // What rarely happens is waited for by futures that need not be set up again for every line.
-        let stranger = !self.session.has_worked();
-        let news = if stranger { &self.context.news } else { &board };
+        self.stranger = !self.session.has_worked();
+        let news = if self.stranger { &self.context.news } else { &board };
         let mut new_board = pin!(next_board(news.clone()));
         // Whoever comes from the daemon's last life, or from among the strangers, may have missed something.
         self.session.on_board(self.now(), &seen(&board));
@@ -255,7 +258,7 @@ impl Connection {
             if self.write(stream).is_err() {
                 return End::Peer;
             }
-            if stranger && self.session.has_worked() && self.closing.is_none() {
+            if self.stranger && self.session.has_worked() && self.closing.is_none() {
                 return End::Moves;
             }
             let now = self.context.clock.monotonic();

@@ -27,11 +27,6 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Both are the runtime that the caller is on.
-    pub fn one() -> Self {
-        Self { miners: Handle::current(), strangers: Handle::current() }
-    }
-
     /// The coin's work as strangers hear of it, until the coin is gone. Whoever makes work wakes one task here, which
     /// wakes the crowd.
     pub fn tell_strangers(&self, mut board: watch::Receiver<Arc<JobBoard>>) -> watch::Receiver<Arc<JobBoard>> {
@@ -99,5 +94,42 @@ impl Absence {
     pub async fn complete(mut self) {
         // Nothing is ever sent.
         let _ = self.0.recv().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_for_the_last_connection_waits_for_that() {
+        let (counters, (attendance, absence)) = (Arc::<Counters>::default(), attendance());
+        let (first, mut last) = (Presence::new(&counters, &attendance), Presence::new(&counters, &attendance));
+        let counted = || [&counters.connections, &counters.wire.encrypted].map(|count| count.load(Ordering::Relaxed));
+        last.encrypt();
+        last.encrypt();
+        assert_eq!(counted(), [2, 1]);
+        let waiting = tokio::spawn(absence.complete());
+        drop((attendance, first));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished() && counted() == [1, 1]);
+        drop(last);
+        waiting.await.unwrap();
+        assert_eq!(counted(), [0, 0]);
+    }
+
+    #[tokio::test]
+    async fn strangers_hear_of_the_newest_work_and_of_the_end_of_the_coin() {
+        let (board, seen) = watch::channel(Arc::<JobBoard>::default());
+        let lanes = Lanes { miners: Handle::current(), strangers: Handle::current() };
+        let mut news = lanes.tell_strangers(seen);
+        for tip_seq in 1..=3 {
+            board.send_replace(Arc::new(JobBoard { tip_seq, job: None }));
+        }
+        assert!(news.wait_for(|board| board.tip_seq == 3).await.is_ok());
+        drop(board);
+        assert!(news.changed().await.is_err());
     }
 }

@@ -8,7 +8,7 @@ use mpos_stratum::stratum::guard::saved;
 use mpos_stratum::stratum::guard::source::Source;
 
 /// Only the tests' own address is a trusted proxy.
-const REQUIRED: &str = "proxy_protocol = \"required\"\ntrusted_proxies = [\"127.0.0.1\"]\nproxy_timeout_secs = 3";
+pub const REQUIRED: &str = "proxy_protocol = \"required\"\ntrusted_proxies = [\"127.0.0.1\"]\nproxy_timeout_secs = 3";
 /// Trusted is somebody else.
 const REQUIRED_ELSEWHERE: &str = "proxy_protocol = \"required\"\ntrusted_proxies = [\"192.0.2.0/24\"]";
 const OPTIONAL: &str = "proxy_protocol = \"optional_from_trusted\"\ntrusted_proxies = [\"127.0.0.1\"]";

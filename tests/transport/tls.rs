@@ -20,7 +20,7 @@ use crate::stage::PASSWORD;
 use crate::support::miner::{Algorithm, Miner, PATIENCE};
 
 /// A certificate for this machine in files of `folder`; the answer is what clients have to trust.
-fn renew(folder: &Path) -> CertificateDer<'static> {
+pub fn renew(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("pool.pem"), made.cert.pem()).unwrap();
     std::fs::write(folder.join("pool.key"), made.signing_key.serialize_pem()).unwrap();
@@ -28,7 +28,7 @@ fn renew(folder: &Path) -> CertificateDer<'static> {
 }
 
 /// Keys of a port with TLS.
-fn keys(mode: &str) -> String {
+pub fn keys(mode: &str) -> String {
     format!("tls = \"{mode}\"\ntls_certificate_file = \"pool.pem\"\ntls_key_file = \"pool.key\"")
 }
 
@@ -52,7 +52,7 @@ async fn connect(
 }
 
 /// A local port whose connections go to the pool in TLS.
-async fn tunnel(
+pub async fn tunnel(
     pool: SocketAddr,
     trusted: CertificateDer<'static>,
     version: &'static SupportedProtocolVersion,

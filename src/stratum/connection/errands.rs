@@ -103,7 +103,7 @@ impl Connection {
     /// miners write down for them.
     async fn write_down(&self, shares: Vec<JudgedShare>) -> Vec<Result<u64, NotRecorded>> {
         let desk = Arc::clone(&self.context.desk);
-        if self.session.has_worked() {
+        if !self.stranger {
             return desk.record(shares);
         }
         let count = shares.len();

@@ -11,6 +11,7 @@ impl Connection {
     /// Goes on with the connection on the miners' runtime. What was read and not handled, what is to be answered and
     /// sent goes with it; the system keeps what comes meanwhile.
     pub(super) fn move_over(mut self, stream: Stream, remote: SocketAddr) {
+        debug!(coin = %self.context.coin, %remote, worker = ?self.session.last_worker(), "among the miners from now on");
         let detached = stream.detach();
         self.context.lanes.miners.clone().spawn(async move {
             match detached.and_then(|detached| detached.attach()) {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -60,6 +61,15 @@ impl WorkerSource for Everybody {
     }
 }
 
+/// A runtime of its own for strangers: whoever's share counts moves to that of the test.
+struct Strangers(Option<Runtime>);
+
+impl Drop for Strangers {
+    fn drop(&mut self) {
+        self.0.take().unwrap().shutdown_background();
+    }
+}
+
 struct Pool {
     client: BufReader<TcpStream>,
     connection: JoinHandle<()>,
@@ -68,6 +78,7 @@ struct Pool {
     asked: mpsc::Receiver<String>,
     desk: Arc<SlowDisk>,
     hashers: Hashers,
+    _strangers: Strangers,
 }
 
 async fn pool(algorithm: Algorithm) -> Pool {
@@ -117,6 +128,8 @@ async fn pool(algorithm: Algorithm) -> Pool {
         pool_worker_difficulty: ColumnUse::Off,
     };
     let hashers = Hashers::start(1, 16).unwrap();
+    let strangers = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let strangers = Strangers(Some(strangers));
     let context = PortContext {
         coin: "test".into(),
         terms: Arc::new(terms),
@@ -131,7 +144,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         gate,
         stop: stop_seen,
         departures: Arc::default(),
-        lanes: Lanes::one(),
+        lanes: Lanes { miners: Handle::current(), strangers: strangers.0.as_ref().unwrap().handle().clone() },
         leaving: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -139,9 +152,14 @@ async fn pool(algorithm: Algorithm) -> Pool {
     let (stream, remote) = listener.accept().await.unwrap();
     let entry = arrival::let_in(&context, remote.ip()).unwrap();
     let (attendance, absence) = attendance();
-    tokio::spawn(serve(stream, remote, entry, context.clone(), Presence::new(&context.counters, &attendance)));
+    let presence = Presence::new(&context.counters, &attendance);
+    let stream = stream.into_std().unwrap();
+    context.lanes.strangers.clone().spawn(async move {
+        serve(TcpStream::from_std(stream).unwrap(), remote, entry, context, presence).await;
+    });
+    drop(attendance);
     let connection = tokio::spawn(absence.complete());
-    Pool { client: BufReader::new(client), connection, board, _stop: stop, asked, desk, hashers }
+    Pool { client: BufReader::new(client), connection, board, _stop: stop, asked, desk, hashers, _strangers: strangers }
 }
 
 impl Pool {
@@ -198,4 +216,24 @@ async fn a_submit_at_a_hasher_is_carried_through_whatever_ends_the_connection() 
     drop(pool.board);
     timeout(FOREVER, pool.connection).await.unwrap().unwrap();
     assert_eq!(pool.desk.verdicts.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_waits_for_the_disk_is_given_after_the_move() {
+    let mut pool = pool(Algorithm::Sha256d).await;
+    pool.start_mining().await;
+    pool.hear(r#""id":2"#).await;
+    // The second line is read behind the first, half of the third is still to come.
+    let lines = format!("{SUBMIT}\n{}\n{}", r#"{"id":4,"method":"mining.ping","params":[]}"#, r#"{"id":5,"#);
+    pool.client.get_mut().write_all(lines.as_bytes()).await.unwrap();
+    while pool.desk.verdicts.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    pool.desk.synced.send_replace(7);
+    pool.hear(r#""id":3"#).await;
+    pool.hear(r#""id":4"#).await;
+    pool.say(r#""method":"mining.ping","params":[]}"#).await;
+    pool.hear(r#""id":5"#).await;
+    drop(pool.board);
+    timeout(FOREVER, pool.connection).await.unwrap().unwrap();
 }
