@@ -126,7 +126,7 @@
 //! | what | how many | bound | when it is reached |
 //! | --- | --- | --- | --- |
 //! | connection task | per socket, [`config::Port::connections_max`], [`config::Daemon::connections_max`] | 64 unanswered requests, 64 KiB unsent, lines per second (until a share has counted a tenth, and with all such of its address what one miner has), 16 lines in a row; 64 KiB in and 32 KiB out at the kernel | it stops reading, or others have their turn; at 256 KiB or `write_timeout` unsent it is closed; work not begun to be sent gives way to newer work |
-//! | threads of newcomers | a connection is served by them until a share has counted ([`stratum::lanes`]); so are accepts, handshakes, proxy headers | `worker_threads`, ten nicer than all others | whoever else wants the processor has it first; on a machine without any to spare newcomers still have a tenth of one, and log in more slowly |
+//! | threads of newcomers | a connection is served by them until a share has counted ([`stratum::lanes`]); so are accepts, handshakes, proxy headers | one less than `worker_threads`, at least one; niceness 10 above all others | whoever else wants a processor has it first; where none is to spare, newcomers still have a tenth of what another thread has: they log in more slowly, but they do |
 //! | accept loop | per port | the kernel's backlog, 16 in a row | beyond a limit of port, daemon or address, or when banned: closed at once and counted |
 //! | TLS handshake | in the connection task, [`config::Handshakes`] | 256 | the oldest gives way |
 //! | tables by address | [`stratum::guard`] | 50,000 to 100,000 sources each | the longest unseen is forgotten |
