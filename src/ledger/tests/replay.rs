@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::memory_sink::MemorySink;
 use super::super::mended::{self, Line};
 use super::super::quarantine::QUARANTINE_FILE;
+use super::super::record::VerdictRecord;
 use super::super::replay::{self, Fate, Memory, REPLAYED_FILE, Request};
 use super::super::status::DrainState;
 use super::*;
@@ -214,4 +215,32 @@ async fn the_daemon_carries_a_request_out_and_answers_it() {
     replay::attend_once(&ledger).await.unwrap();
     assert!(replay::answer(dir.path()).unwrap().unwrap().problem.is_some());
     assert_eq!(ledger.status().written, 8);
+}
+
+/// A verdict went to quarantine and a newer one on the same block was stored: what is put in at the end would
+/// be carried out last.
+#[tokio::test]
+async fn a_verdict_does_not_come_after_a_newer_one() {
+    let verdict = |candidate: u64, accepted: bool| {
+        let hash = [u8::try_from(candidate).unwrap(); 32];
+        let (written_hash, node_hash, reason) = (hash, hash, String::new());
+        Event::Verdict(VerdictRecord { candidate, written_hash, accepted, node_hash, reason })
+    };
+    let (dir, sink) = (tempfile::tempdir().unwrap(), MemorySink::new());
+    let ledger = open(dir.path(), &config());
+    append_shares(&ledger, 2);
+    for (candidate, accepted) in [(1, true), (2, true), (1, false)] {
+        append(&ledger, &[verdict(candidate, accepted)]);
+    }
+    sink.refuse(|entry| [3, 4].contains(&entry.seq));
+    let draining = Draining::start(&ledger, &sink);
+    sink.wait_position(5).await;
+    draining.stop().await;
+    let rows = lines(dir.path());
+    assert_eq!(rows.iter().map(|line| line.seq).collect::<Vec<_>>(), [3, 4]);
+    let fates = replay::replay(&ledger, rows.clone()).await.unwrap().unwrap();
+    assert_eq!(fates, [(3, Fate::Superseded(5)), (4, Fate::Replayed(6))]);
+    let fates = replay::replay(&ledger, rows).await.unwrap().unwrap();
+    assert_eq!(fates, [(3, Fate::Superseded(5)), (4, Fate::Already(6))]);
+    assert_eq!(ledger.status().written, 6);
 }
