@@ -1,8 +1,10 @@
 //! Who may write, and from where on.
 
+use mpos_stratum::config::{Endpoint, Mpos};
 use mpos_stratum::ledger::sink::SinkError;
 
 use super::*;
+use crate::support::fault_proxy::FaultProxy;
 
 const OTHER: SpoolId = SpoolId([0xcd; 16]);
 
@@ -132,6 +134,22 @@ async fn a_stranger_does_not_come_before_the_writer_after_an_outage_or_a_stop() 
     mine.commit(&numbered(3, 3), 2, 3).await.unwrap();
     stop_of(other.attach(OTHER, 0, &ANY).await);
     assert_eq!(stored(&db, "outage").await, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_server_that_was_away_is_watched_anew() {
+    let (db, clock) = (database("away").await.0, clock());
+    sink_by(&db, "away", &clock).attach(SPOOL, 0, &ANY).await.unwrap();
+    let line = FaultProxy::start(db.port()).await;
+    let mpos = Mpos { endpoint: Endpoint::Tcp("127.0.0.1".into(), line.port()), ..db.mpos("away") };
+    let mut other = ShareSink::new(&mpos, Arc::clone(&clock) as Arc<dyn Clock>, "other-host");
+    watch(&mut other, &clock, OTHER, 0, 60).await;
+    line.refuse(true);
+    let away = other.attach(OTHER, 0, &ANY).await;
+    assert!(matches!(away, Err(SinkError::Unavailable(_))), "{away:?}");
+    line.heal();
+    watch(&mut other, &clock, OTHER, 0, 60).await;
+    assert_eq!(other.attach(OTHER, 0, &ANY).await, Ok(0));
 }
 
 /// A stopped spool is copied, the copy drains shares of its own and is stopped in order: its position would

@@ -244,3 +244,30 @@ async fn a_verdict_does_not_come_after_a_newer_one() {
     assert_eq!(fates, [(3, Fate::Superseded(5)), (4, Fate::Already(6))]);
     assert_eq!(ledger.status().written, 6);
 }
+
+/// What lies behind it cannot be seen: it may have been a newer verdict.
+#[tokio::test]
+async fn a_verdict_is_not_put_in_behind_what_cannot_be_read() {
+    let verdict = |candidate: u64| {
+        let (written_hash, node_hash, reason) = ([5; 32], [5; 32], "reason-text".to_owned());
+        Event::Verdict(VerdictRecord { candidate, written_hash, accepted: false, node_hash, reason })
+    };
+    let (dir, sink) = (tempfile::tempdir().unwrap(), MemorySink::new());
+    let ledger = open(dir.path(), &config());
+    append_shares(&ledger, 1);
+    append(&ledger, &[verdict(1)]);
+    append(&ledger, &[refused(3)]);
+    append_shares(&ledger, 1);
+    sink.refuse(|entry| entry.seq == 2);
+    let draining = Draining::start(&ledger, &sink);
+    sink.wait_position(4).await;
+    draining.stop().await;
+    let path = segment_files(dir.path()).remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(5).position(|window| window == b"stale").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let fates = replay::replay(&ledger, lines(dir.path())).await.unwrap().unwrap();
+    assert!(matches!(&fates[..], [(2, Fate::Refused(why))] if why.contains("cannot be told")), "{fates:?}");
+    assert_eq!(ledger.status().written, 4);
+}
