@@ -187,7 +187,7 @@ async fn a_block_in_damage_gets_its_row_from_its_dossier() {
     assert!(asked.code == 64 && asked.err.contains(&named) && asked.err.contains("put in again"), "{asked:?}");
     let done = rig.run(&["spool", "adopt", "--from", "14", "--yes"]).await;
     assert!(done.code == 0 && done.out.contains("candidate 13 is recorded again as event"), "{done:?}");
-    let wanted = workers((1..=10).chain([14])).into_iter().chain(["alice.lost".to_owned()]).collect::<Vec<_>>();
+    let wanted = workers((1..=11).chain([14])).into_iter().chain(["alice.lost".to_owned()]).collect::<Vec<_>>();
     rows_are(&rig, &wanted).await;
     let verdict = async {
         loop {
@@ -212,9 +212,11 @@ async fn commands_ask_the_server_that_the_daemon_writes_to() {
     crate::stage::create_database(&second, rig.database).await;
     rig.add_server(&second);
     let ledger = rig.ledger();
+    let token: Vec<String> = rig.db.query(rig.database, "SELECT token FROM mpos_stratum_cursor").await;
     let cursor = format!(
-        "INSERT INTO mpos_stratum_cursor VALUES ('shares', '{}', 10, '', UTC_TIMESTAMP(3) - INTERVAL 61 SECOND, 0, 'h', '1')",
-        ledger.spool()
+        "INSERT INTO mpos_stratum_cursor VALUES ('shares', '{}', 10, '{}', UTC_TIMESTAMP(3) - INTERVAL 61 SECOND, 0, 'h', '1')",
+        ledger.spool(),
+        token[0]
     );
     second.run_sql(rig.database, &cursor).await;
     rig.sql("UPDATE mpos_stratum_cursor SET seq = 7").await;
