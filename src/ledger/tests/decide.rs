@@ -239,6 +239,9 @@ async fn a_candidate_in_damage_is_recorded_again_once() {
     let (dir, sink) = (tempfile::tempdir().unwrap(), MemorySink::new());
     let ledger = open(dir.path(), &config());
     append_shares(&ledger, 3);
+    // What is not on the disk is not there to decide about.
+    ledger.sync_now();
+    ledger.wait_synced(3).await;
     let Event::Share(block) = candidate(9, T0) else { unreachable!("a share") };
     let verdict = VerdictRecord {
         candidate: 2,
