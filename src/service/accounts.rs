@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,6 +18,8 @@ use crate::clock::Clock;
 use crate::config::{Coin, Config, Endpoint, Mpos, Workers};
 use crate::ledger::error::OpenError;
 use crate::ledger::handle::Ledger;
+use crate::ledger::open::Opened;
+use crate::ledger::tokens::Tokens;
 use crate::ledger::{overdue, replay};
 use crate::mpos::hosts::InUse;
 use crate::mpos::share_sink::ShareSink;
@@ -28,6 +31,16 @@ use crate::worker::memory::Memory;
 
 /// Beside the segments of a spool: dossiers of found blocks, and blocks in flight.
 const BLOCKS_DIR: &str = "blocks";
+
+/// Where they are for the spool in `dir`.
+pub fn blocks_dir(dir: &Path) -> PathBuf {
+    dir.join(BLOCKS_DIR)
+}
+
+/// Longest wait at the start for a process that works with a spool, such as `spool replay` without a daemon.
+/// Then the coin stays down.
+const IN_USE_WAIT: Duration = Duration::from_secs(10);
+const IN_USE_POLL: Duration = Duration::from_millis(100);
 
 /// A `shares` table: its first server and its database.
 type Table = (Endpoint, String);
@@ -60,7 +73,11 @@ impl Books {
     ///
     /// # Errors
     /// No spool can be opened.
-    pub fn open(config: &Config, clock: &Arc<dyn Clock>, stop: &watch::Receiver<bool>) -> Result<Self, OpenError> {
+    pub async fn open(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Self, OpenError> {
         let mut books = Self {
             ledgers: BTreeMap::new(),
             unusable: BTreeMap::new(),
@@ -76,7 +93,7 @@ impl Books {
                 continue;
             }
             if !books.ledgers.contains_key(&table) {
-                match books.open_ledger(state_dir, coin, clock, stop) {
+                match books.open_ledger(state_dir, coin, clock, stop).await {
                     Ok(open) => {
                         books.ledgers.insert(table.clone(), open);
                     }
@@ -109,7 +126,7 @@ impl Books {
         Ok(books)
     }
 
-    fn open_ledger(
+    async fn open_ledger(
         &mut self,
         state_dir: &Path,
         coin: &Coin,
@@ -126,8 +143,8 @@ impl Books {
             );
             return Err(OpenError::Unusable { path: dir, reason });
         }
-        let opened = Ledger::open(&dir, &coin.ledger, Arc::clone(clock))?;
-        let blocks = dir.join(BLOCKS_DIR);
+        let opened = open_when_free(&dir, coin, clock).await?;
+        let blocks = blocks_dir(&dir);
         if let Err(source) = std::fs::create_dir_all(&blocks) {
             return Err(OpenError::Io { action: "make", path: blocks, source });
         }
@@ -142,7 +159,13 @@ impl Books {
         for problem in &recovered.damage {
             warn!(dir = %dir.display(), problem, "the spool is damaged");
         }
-        let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), place::of_spool(&dir));
+        let mut sink = ShareSink::new(&coin.mpos, Arc::clone(clock), place::of_spool(&dir));
+        match Tokens::open(&dir, opened.ledger.spool()) {
+            Ok(tokens) => sink = sink.with_tokens(tokens),
+            Err(problem) => {
+                warn!(dir = %dir.display(), %problem, "it cannot be noted with which tokens the spool becomes the writer: a copy of it would not be noticed");
+            }
+        }
         let (in_use, skew) = (sink.in_use(), sink.skew());
         // Ends with the sink.
         self.drainers.spawn(server_note::keep(dir, in_use.clone()));
@@ -253,6 +276,23 @@ impl Books {
             warn!(%problem, "closing the spools failed");
         }
         while self.drainers.join_next().await.is_some() {}
+    }
+}
+
+/// Opens a spool, and waits for a while for a command that works with it.
+async fn open_when_free(dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
+    let begun = clock.monotonic();
+    let mut is_told = false;
+    loop {
+        match Ledger::open(dir, &coin.ledger, Arc::clone(clock)) {
+            Err(problem @ OpenError::InUse { .. }) if clock.monotonic().saturating_sub(begun) < IN_USE_WAIT => {
+                if !std::mem::replace(&mut is_told, true) {
+                    warn!(coin = %coin.name, %problem, "waiting for up to {} s", IN_USE_WAIT.as_secs());
+                }
+                tokio::time::sleep(IN_USE_POLL).await;
+            }
+            done => return done,
+        }
     }
 }
 
