@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tracing::{error, info};
+use tracing::info;
 
 use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
 use super::handover::{CoinPast, Left, Restored};
 use super::jobs::JobMaker;
 use super::meter::Meter;
-use super::ports::Ports;
+use super::ports::{self, Ports};
 use super::scene::CoinView;
-use super::{fd_store, summary};
+use super::serving::{Common, Next, Serving};
+use super::summary;
 use crate::clock::Clock;
+use crate::config::change::partners;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
 use crate::mpos::hosts::InUse;
@@ -30,9 +32,8 @@ use crate::node::tally::Count;
 use crate::node::tip::{Past, Source};
 use crate::pow::hashers::Hashers;
 use crate::pulse::Pulse;
-use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
-use crate::stratum::gate::Gate;
+use crate::stratum::gate::{Gate, House};
 use crate::stratum::leaving::{Leaving, Returning};
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
@@ -62,14 +63,20 @@ pub struct CoinService {
     board: watch::Receiver<Arc<JobBoard>>,
     /// What the node says against our own blocks.
     alarm: watch::Receiver<Option<String>>,
-    ports: JoinSet<()>,
+    serving: Serving,
     _jobs: JoinSet<()>,
     pulse: Arc<Pulse>,
     extranonces: Arc<Extranonces>,
-    parked: Parked,
+    memory: CoinMemory,
     /// Gathers the connections that go over to the next life of the daemon.
     leaving: Option<JoinHandle<Vec<Leaving>>>,
     meter: Arc<Meter>,
+}
+
+/// What is ready for a coin to go on with.
+pub struct NextCoin {
+    coin: Arc<Coin>,
+    ports: Vec<Next>,
 }
 
 /// What coins share.
@@ -134,26 +141,24 @@ impl CoinService {
         let extranonces = Arc::new(Extranonces::starting_at(first));
         let ports = settle(&coin, ports, restored, &memory, &extranonces);
         let (leaving, gathered) = gather(shared.hand_over);
-        let mut running = JoinSet::new();
+        let common = Common {
+            coin: name,
+            board: board.clone(),
+            waves,
+            extranonces: Arc::clone(&extranonces),
+            directory,
+            hashers: shared.hashers.clone(),
+            desk,
+            clock,
+            counters: Arc::clone(&counters),
+            stop: shared.stop.clone(),
+            turnstile: Arc::clone(&shared.turnstile),
+            departures: Arc::clone(&shared.departures),
+            leaving,
+        };
+        let mut serving = Serving::new(common);
         for (terms, bound, gate, returning) in ports {
-            let context = PortContext {
-                coin: Arc::clone(&name),
-                terms,
-                board: board.clone(),
-                waves: Arc::clone(&waves),
-                extranonces: Arc::clone(&extranonces),
-                directory: directory.clone(),
-                hashers: shared.hashers.clone(),
-                desk: desk.clone(),
-                clock: Arc::clone(&clock),
-                counters: Arc::clone(&counters),
-                gate,
-                stop: shared.stop.clone(),
-                turnstile: Arc::clone(&shared.turnstile),
-                departures: Arc::clone(&shared.departures),
-                leaving: leaving.clone(),
-            };
-            running.spawn(serve(bound, context, returning));
+            serving.open(terms, bound, gate, returning);
         }
         Self {
             coin,
@@ -163,11 +168,11 @@ impl CoinService {
             counters,
             board,
             alarm,
-            ports: running,
+            serving,
             _jobs: jobs,
             pulse,
             extranonces,
-            parked: memory.parked,
+            memory,
             leaving: gathered,
             meter,
         }
@@ -219,6 +224,44 @@ impl CoinService {
         )
     }
 
+    /// Makes everything ready that goes on as `coin` says, the coin's own new configuration: ports are bound,
+    /// certificates loaded. Nothing is changed yet.
+    ///
+    /// # Errors
+    /// A port cannot be bound, or its certificate not used.
+    pub fn prepare(&self, coin: &Arc<Coin>, house: &House) -> Result<NextCoin, String> {
+        let listens: Vec<_> = coin.ports.iter().map(|port| port.listen).collect();
+        let places = partners(&self.serving.listens(), &listens);
+        let next = |(port, place): (&Arc<Port>, Option<usize>)| {
+            let before = place.and_then(|place| Some((place, self.serving.gate(place)?)));
+            Ok(match before {
+                Some((place, gate)) => Next::Stays(place, ports::gate_again(&coin.name, &gate, port, house)?),
+                None => {
+                    let (bound, gate) = ports::open(&coin.name, port, house)?;
+                    Next::New(bound, gate)
+                }
+            })
+        };
+        let ports = coin.ports.iter().zip(places).map(next).collect::<Result<_, String>>()?;
+        Ok(NextCoin { coin: Arc::clone(coin), ports })
+    }
+
+    /// Goes on with what was prepared. Returns the ports that take nobody in any more.
+    pub fn change(&mut self, next: NextCoin) -> Vec<Arc<Port>> {
+        let NextCoin { coin, ports } = next;
+        self.memory.update_block = update_block(&coin, &self.poller);
+        let of_port = |(port, next)| (Arc::new(terms(&coin, port, &self.memory)), next);
+        let ports = coin.ports.iter().map(Arc::clone).zip(ports).map(of_port).collect();
+        let closed = self.serving.change(ports);
+        self.coin = coin;
+        closed
+    }
+
+    /// The coin as it is in force.
+    pub fn coin(&self) -> &Arc<Coin> {
+        &self.coin
+    }
+
     /// Signs of life of the coin's work.
     pub fn pulse(&self) -> Arc<Pulse> {
         Arc::clone(&self.pulse)
@@ -232,12 +275,12 @@ impl CoinService {
     /// Waits for the connections, which end by themselves once the stop is said, then for the
     /// candidates, as long as is reasonable. Returns what goes over to the next life of the daemon.
     pub async fn finish(mut self) -> Option<Left> {
-        while self.ports.join_next().await.is_some() {}
+        self.serving.finish().await;
         info!(coin = %self.coin.name, counted = %self.counters, "ports closed");
         self.pursuer.finish(CANDIDATE_GRACE).await;
         let connections = self.leaving.take()?.await.ok()?;
         let (board, work) = (Arc::clone(&self.board.borrow()), self.poller.work().borrow().clone());
-        Some(Left::new(&self.coin, &board, &work, &self.extranonces, &self.parked, connections))
+        Some(Left::new(&self.coin, &board, &work, &self.extranonces, &self.memory.parked, connections))
     }
 }
 
@@ -352,13 +395,6 @@ fn gather(hand_over: bool) -> (Option<mpsc::Sender<Leaving>>, Option<JoinHandle<
         all
     });
     (Some(sender), Some(gathered))
-}
-
-async fn serve(bound: BoundPort, context: PortContext, returning: Vec<Returning>) {
-    let (coin, listen) = (Arc::clone(&context.coin), context.terms.port.listen);
-    if let Err(problem) = bound.serve(context, fd_store::keep_port, returning).await {
-        error!(%coin, %listen, %problem, "a stratum port is lost: restart the daemon");
-    }
 }
 
 /// The first bytes of a slice that is known to be long enough.

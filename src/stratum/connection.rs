@@ -39,6 +39,7 @@ use super::roster::{Place, called};
 use super::session::Session;
 use super::session::answers::Ticket;
 use super::session::effects::{CloseReason, Moment, Peer, Terms};
+use super::standing::Standing;
 use super::stop::{Departures, Stop, reached};
 use super::turnstile::{Pass, Turnstile};
 use super::waves::Waves;
@@ -69,6 +70,8 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct PortContext {
     /// The coin's name, for logs.
     pub coin: Arc<str>,
+    /// What holds on the port now; `terms` and `gate` are what held when it was looked at last.
+    pub standing: Arc<Standing>,
     /// The coin and port as sessions see them.
     pub terms: Arc<Terms>,
     /// The coin's work.
@@ -97,6 +100,13 @@ pub struct PortContext {
     pub departures: Arc<Departures>,
     /// Where connections go that live on; `None`: nowhere, they end with the daemon.
     pub leaving: Option<mpsc::Sender<Leaving>>,
+}
+
+impl PortContext {
+    /// Looks at what holds on the port now.
+    pub fn refresh(&mut self) {
+        (self.terms, self.gate) = self.standing.now();
+    }
 }
 
 /// Serves one connection to its end.
@@ -239,6 +249,7 @@ impl Connection {
         let mut alarm = Alarm::new(self.context.clock.monotonic());
         let mut ordered = pin!(called(self.place.entry()));
         self.show_names();
+        self.take_terms(&seen(&board));
         loop {
             if self.write(stream).is_err() {
                 return End::Peer;
@@ -271,6 +282,7 @@ impl Connection {
                 _ = synced.changed(), if self.session.waits_for_sync() => {}
                 entry = &mut ordered => {
                     ordered.set(called(entry));
+                    self.take_terms(&seen(&board));
                     self.take_orders(&seen(&board));
                 }
                 () = alarm.rings() => self.session.on_tick(self.now(), &seen(&board)),

@@ -132,6 +132,7 @@ impl BoundPort {
             let has_work = tokio::select! {
                 board = context.board.wait_for(|board| board.job.is_some()) => board.is_ok(),
                 () = &mut stop => false,
+                () = Arc::clone(&context.standing).closed() => false,
             };
             if !has_work {
                 while connections.join_next().await.is_some() {}
@@ -143,9 +144,11 @@ impl BoundPort {
         info!(coin = %context.coin, listen = %listener.local_addr()?, difficulty = %context.terms.port.difficulty, "stratum port open");
         let (mut failures, mut refusals) = (LogPace::default(), LogPace::default());
         let mut accepted_in_all = 0u32;
+        let mut closed = pin!(Arc::clone(&context.standing).closed());
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
+                    context.refresh();
                     match accepted {
                     Ok((stream, remote)) => match arrival::let_in(&context, remote.ip()) {
                         Ok(entry) => {
@@ -164,6 +167,7 @@ impl BoundPort {
                 }
                 Some(_) = connections.join_next() => {}
                 () = &mut stop => break,
+                () = &mut closed => break,
             }
         }
         drop(listener);

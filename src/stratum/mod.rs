@@ -22,6 +22,7 @@ pub mod reply;
 pub mod request;
 pub mod roster;
 pub mod session;
+pub mod standing;
 pub mod stop;
 pub mod turnstile;
 pub mod update_block;

@@ -151,6 +151,11 @@ impl Entry {
         Some(told)
     }
 
+    /// Tells the connection that what holds on its port has changed.
+    pub fn call(&self) {
+        self.called.notify_one();
+    }
+
     /// What was ordered.
     pub fn take_orders(&self) -> Vec<(Order, oneshot::Sender<Told>)> {
         std::mem::take(&mut *lock(&self.orders))

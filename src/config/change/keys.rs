@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use super::shown::Shown;
-use super::{Change, Effect, Owner, named};
+use super::{Change, Effect, Owner, named, partners};
 use crate::coin::profile::Profile;
 use crate::config::{
     Coin, Config, Daemon, Handshakes, Ledger, Limits, Mpos, Node, Port, Rules, Templates, Transport, Vardiff, Workers,
 };
 
 use Effect::{AtOnce, NewConnections, Restart};
+
+/// Longest value that is shown; the rest is cut off.
+const SHOWN_CHARS_MAX: usize = 120;
 
 const PATHS: Effect = Restart("everything the daemon keeps is open there");
 const DOORS: Effect = Restart("the socket is opened at the start");
@@ -37,7 +40,8 @@ impl Found<'_> {
         if old == new {
             return;
         }
-        let (of, shown_old, shown_new) = (self.of.clone(), old.shown(), new.shown());
+        let short = |text: String| text.chars().take(SHOWN_CHARS_MAX).collect();
+        let (of, shown_old, shown_new) = (self.of.clone(), short(old.shown()), short(new.shown()));
         self.changes.push(Change::Setting { of, key, old: shown_old, new: shown_new, effect });
         if matches!(effect, Restart(_)) {
             *new = old.clone();
@@ -187,7 +191,7 @@ fn ledger(found: &mut Found<'_>, old: &Ledger, new: &mut Ledger) {
 }
 
 /// The nodes; one that changes its name has gone, and another has come.
-fn nodes(changes: &mut Vec<Change>, coin: &str, old: &[Node], new: &mut Vec<Node>) {
+fn nodes(changes: &mut Vec<Change>, coin: &str, old: &[Node], new: &mut [Node]) {
     let names = |nodes: &[Node]| nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
     let (before, after) = (names(old), names(new));
     for (new, old) in pairs(new, &after, old, &before) {
@@ -217,7 +221,7 @@ fn node(found: &mut Found<'_>, old: &Node, new: &mut Node) {
 }
 
 /// The ports, told apart by where they listen.
-fn ports(changes: &mut Vec<Change>, coin: &str, old: &[Arc<Port>], new: &mut Vec<Arc<Port>>) {
+fn ports(changes: &mut Vec<Change>, coin: &str, old: &[Arc<Port>], new: &mut [Arc<Port>]) {
     let listens = |ports: &[Arc<Port>]| ports.iter().map(|port| port.listen).collect::<Vec<_>>();
     let (before, after) = (listens(old), listens(new));
     for (new, old) in pairs(new, &after, old, &before) {
@@ -314,20 +318,14 @@ fn rules(found: &mut Found<'_>, old: &Rules, new: &mut Rules) {
     } apart {} same {});
 }
 
-/// Each of the new ones with the old one of the same mark. Of those with one mark the first belongs to the first, the
-/// second to the second: ports on any free number have one address.
+/// Each of the new ones with the old one of the same mark.
 fn pairs<'n, 'o, T, M: PartialEq>(
     new: &'n mut [T],
     after: &[M],
     old: &'o [T],
     before: &[M],
 ) -> Vec<(&'n mut T, Option<&'o T>)> {
-    let place = |index: usize, mark: &M| {
-        let nth = after.iter().take(index).filter(|other| *other == mark).count();
-        before.iter().enumerate().filter(|(_, other)| *other == mark).nth(nth).map(|(place, _)| place)
-    };
-    let places: Vec<Option<usize>> = after.iter().enumerate().map(|(index, mark)| place(index, mark)).collect();
-    new.iter_mut().zip(places).map(|(new, place)| (new, place.and_then(|place| old.get(place)))).collect()
+    new.iter_mut().zip(partners(before, after)).map(|(new, place)| (new, place.and_then(|place| old.get(place)))).collect()
 }
 
 /// The marks of those that have no partner any more.

@@ -163,6 +163,16 @@ pub fn plan(in_force: &Config, file: Config) -> Plan {
     Plan { changes, config }
 }
 
+/// For each of the new marks the place of the same among the old ones. Of those with one mark the first belongs to the
+/// first, the second to the second: ports on any free number have one address.
+pub fn partners<M: PartialEq>(before: &[M], after: &[M]) -> Vec<Option<usize>> {
+    let place = |(index, mark): (usize, &M)| {
+        let nth = after.iter().take(index).filter(|other| *other == mark).count();
+        before.iter().enumerate().filter(|(_, other)| *other == mark).nth(nth).map(|(place, _)| place)
+    };
+    after.iter().enumerate().map(place).collect()
+}
+
 /// The coin of this name.
 fn named<'a>(coins: &'a [Arc<Coin>], name: &str) -> Option<&'a Arc<Coin>> {
     coins.iter().find(|coin| coin.name == name)

@@ -1,5 +1,7 @@
 //! What an operator wants of a connection.
 
+use std::sync::Arc;
+
 use tracing::info;
 
 use super::Connection;
@@ -7,6 +9,15 @@ use crate::stratum::roster::{Order, Told};
 use crate::work::board::JobBoard;
 
 impl Connection {
+    /// Takes over what holds on the port now, if that has changed.
+    pub(super) fn take_terms(&mut self, board: &JobBoard) {
+        let before = Arc::clone(&self.context.terms);
+        self.context.refresh();
+        if !Arc::ptr_eq(&before, &self.context.terms) {
+            self.session.on_terms(self.now(), Arc::clone(&self.context.terms), board);
+        }
+    }
+
     /// Carries out what was ordered since the last time.
     pub(super) fn take_orders(&mut self, board: &JobBoard) {
         for (order, answer) in self.place.entry_ref().take_orders() {

@@ -118,9 +118,11 @@ async fn pool(algorithm: Algorithm) -> Pool {
     let hashers = Hashers::start(1, 16).unwrap();
     let waves = Waves::new();
     tokio::spawn(Arc::clone(&waves).run(board_seen.clone()));
+    let terms = Arc::new(terms);
     let context = PortContext {
         coin: "test".into(),
-        terms: Arc::new(terms),
+        standing: Standing::new(Arc::clone(&terms), Arc::clone(&gate)),
+        terms,
         board: board_seen,
         waves,
         extranonces: Arc::new(Extranonces::starting_at(0)),
