@@ -14,12 +14,11 @@ use super::desk::Desk;
 use super::handover::{CoinPast, Left, Restored};
 use super::jobs::JobMaker;
 use super::meter::Meter;
-use super::ports::{self, Ports};
+use super::ports::Ports;
 use super::scene::CoinView;
-use super::serving::{Common, Next, Serving};
+use super::serving::{Common, Serving};
 use super::summary;
 use crate::clock::Clock;
-use crate::config::change::partners;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
 use crate::mpos::hosts::InUse;
@@ -33,7 +32,7 @@ use crate::node::tip::{Past, Source};
 use crate::pow::hashers::Hashers;
 use crate::pulse::Pulse;
 use crate::stratum::counters::Counters;
-use crate::stratum::gate::{Gate, House};
+use crate::stratum::gate::Gate;
 use crate::stratum::leaving::{Leaving, Returning};
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::{CoinMemory, Terms};
@@ -55,28 +54,24 @@ const LEAVING_MAX: usize = 256;
 
 /// A running coin.
 pub struct CoinService {
-    coin: Arc<Coin>,
+    pub(super) coin: Arc<Coin>,
+    /// The coin for those who follow it.
+    pub(super) news: watch::Sender<Arc<Coin>>,
     nodes: Nodes,
-    poller: Arc<Poller>,
-    pursuer: Arc<Pursuer>,
+    pub(super) poller: Arc<Poller>,
+    pub(super) pursuer: Arc<Pursuer>,
     counters: Arc<Counters>,
     board: watch::Receiver<Arc<JobBoard>>,
     /// What the node says against our own blocks.
     alarm: watch::Receiver<Option<String>>,
-    serving: Serving,
+    pub(super) serving: Serving,
     _jobs: JoinSet<()>,
     pulse: Arc<Pulse>,
     extranonces: Arc<Extranonces>,
-    memory: CoinMemory,
+    pub(super) memory: CoinMemory,
     /// Gathers the connections that go over to the next life of the daemon.
     leaving: Option<JoinHandle<Vec<Leaving>>>,
     meter: Arc<Meter>,
-}
-
-/// What is ready for a coin to go on with.
-pub struct NextCoin {
-    coin: Arc<Coin>,
-    ports: Vec<Next>,
 }
 
 /// What coins share.
@@ -124,11 +119,12 @@ impl CoinService {
         let poller = follow(&coin, &nodes, &clock, std::mem::take(&mut restored.past));
         let (first, rest) = random.split_at(8);
         let (rest, secret) = rest.split_at(4);
-        let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first), &restored.work);
+        let news = watch::Sender::new(Arc::clone(&coin));
+        let (maker, board) = JobMaker::new(news.subscribe(), Arc::clone(&clock), copied(first), &restored.work);
         let (alarm, pulse) = (maker.alarm(), maker.pulse());
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
-        jobs.spawn(summary::run(Arc::clone(&coin), nodes.clone(), board.clone()));
+        jobs.spawn(summary::run(news.subscribe(), nodes.clone(), board.clone()));
         let waves = Waves::new();
         jobs.spawn(Arc::clone(&waves).run(board.clone()));
         let Accounts { ledger, in_use, directory } = accounts;
@@ -162,6 +158,7 @@ impl CoinService {
         }
         Self {
             coin,
+            news,
             nodes,
             poller,
             pursuer,
@@ -222,39 +219,6 @@ impl CoinService {
             self.counters.candidates.load(Ordering::Relaxed),
             tips(&self.poller.bell().counts()),
         )
-    }
-
-    /// Makes everything ready that goes on as `coin` says, the coin's own new configuration: ports are bound,
-    /// certificates loaded. Nothing is changed yet.
-    ///
-    /// # Errors
-    /// A port cannot be bound, or its certificate not used.
-    pub fn prepare(&self, coin: &Arc<Coin>, house: &House) -> Result<NextCoin, String> {
-        let listens: Vec<_> = coin.ports.iter().map(|port| port.listen).collect();
-        let places = partners(&self.serving.listens(), &listens);
-        let next = |(port, place): (&Arc<Port>, Option<usize>)| {
-            let before = place.and_then(|place| Some((place, self.serving.gate(place)?)));
-            Ok(match before {
-                Some((place, gate)) => Next::Stays(place, ports::gate_again(&coin.name, &gate, port, house)?),
-                None => {
-                    let (bound, gate) = ports::open(&coin.name, port, house)?;
-                    Next::New(bound, gate)
-                }
-            })
-        };
-        let ports = coin.ports.iter().zip(places).map(next).collect::<Result<_, String>>()?;
-        Ok(NextCoin { coin: Arc::clone(coin), ports })
-    }
-
-    /// Goes on with what was prepared. Returns the ports that take nobody in any more.
-    pub fn change(&mut self, next: NextCoin) -> Vec<Arc<Port>> {
-        let NextCoin { coin, ports } = next;
-        self.memory.update_block = update_block(&coin, &self.poller);
-        let of_port = |(port, next)| (Arc::new(terms(&coin, port, &self.memory)), next);
-        let ports = coin.ports.iter().map(Arc::clone).zip(ports).map(of_port).collect();
-        let closed = self.serving.change(ports);
-        self.coin = coin;
-        closed
     }
 
     /// The coin as it is in force.
@@ -350,7 +314,7 @@ fn memory(coin: &Coin, in_use: InUse, poller: &Poller, secret: &[u8]) -> CoinMem
     CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() }
 }
 
-fn update_block(coin: &Coin, poller: &Poller) -> UpdateBlock {
+pub(super) fn update_block(coin: &Coin, poller: &Poller) -> UpdateBlock {
     let with_bell = |rules| {
         let bell = Arc::clone(poller.bell());
         UpdateBlock::new(rules, move || bell.ring(Source::UpdateBlock, None))

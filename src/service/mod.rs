@@ -2,6 +2,7 @@
 
 mod accounts;
 pub mod blocks;
+mod changing;
 mod coin;
 pub mod control;
 mod descriptors;

@@ -64,12 +64,11 @@ async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log) 
     let mut signals = Signals::new().map_err(|problem| format!("signals cannot be caught: {problem}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let (stop, stopping) = watch::channel(Stop::No);
-    let (drain_stop, drain_stopping) = watch::channel(false);
     let house = House::new(&config.daemon, descriptors::connections_max(config.daemon.connections_max));
     house.guard.restore(&bans_file(&config), &*clock);
     let (past, passed) = handover::arrive(passed);
     let bound = ports::bind_all(&config.coins, &house, Listening::new(passed))?;
-    let books = Books::open(&config, &clock, &drain_stopping).map_err(|problem| problem.to_string())?;
+    let books = Books::open(&config, &clock).map_err(|problem| problem.to_string())?;
     let hashers = Hashers::start(hasher_threads(&config), HASHER_QUEUE_MAX)
         .map_err(|problem| format!("hasher threads cannot be started: {problem}"))?;
     let hand_over = fd_store::may_be_there();
@@ -84,7 +83,7 @@ async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log) 
     info!("ready");
     until_stopped(&mut signals, &mut rings, &mut running).await;
     supervisor::stopping();
-    running.finish(&stop, &drain_stop).await;
+    running.finish(&stop).await;
     info!("stopped");
     Ok(Exit::Ok)
 }
@@ -108,6 +107,7 @@ async fn until_stopped(signals: &mut Signals, rings: &mut ReloadRings, running: 
             _ = tick.tick() => {
                 supervisor::status(&running.status());
                 running.save_bans();
+                running.tidy().await;
             }
         }
     }

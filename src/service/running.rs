@@ -45,6 +45,8 @@ pub struct Setup {
 pub struct Running {
     pub(super) setup: Setup,
     pub(super) coins: Vec<CoinService>,
+    /// Coins that were taken out of the configuration and are not over yet.
+    pub(super) retiring: Vec<CoinService>,
     /// What is remembered of reloads.
     pub(super) reloads: Reloads,
     notify: Notify,
@@ -87,7 +89,7 @@ impl Running {
         let mut doors = doors::local_doors(daemon, &notify, clock).await;
         doors::operators_doors(&mut doors, daemon, clock, &scene.subscribe()).await;
         doors.spawn(watchdog::run(scene.subscribe(), Arc::clone(clock)));
-        let running = Self { setup, coins, reloads, notify, started, scene, _doors: doors };
+        let running = Self { setup, coins, retiring: Vec::new(), reloads, notify, started, scene, _doors: doors };
         running.show();
         Ok(running)
     }
@@ -113,10 +115,11 @@ impl Running {
     }
 
     /// Ends it in order.
-    pub async fn finish(self, stop: &watch::Sender<Stop>, drain_stop: &watch::Sender<bool>) {
+    pub async fn finish(self, stop: &watch::Sender<Stop>) {
         let (guard, clock) = (Arc::clone(&self.setup.house.guard), Arc::clone(&self.setup.shared.clock));
         let (bans, hand_over) = (bans_file(&self.setup.config), self.setup.shared.hand_over);
-        stop::finish(self.coins, self.setup.books, stop, drain_stop, hand_over).await;
+        let coins = self.coins.into_iter().chain(self.retiring).collect();
+        stop::finish(coins, self.setup.books, stop, hand_over).await;
         guard.save(&bans, &*clock);
     }
 }

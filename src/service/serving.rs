@@ -125,6 +125,12 @@ impl Serving {
         closed.collect()
     }
 
+    /// Whether nobody is connected any more. Only once all ports are closed.
+    pub fn is_empty(&mut self) -> bool {
+        while self.tasks.try_join_next().is_some() {}
+        self.open.is_empty() && self.tasks.is_empty()
+    }
+
     /// Waits for the end of all connections.
     pub async fn finish(mut self) {
         while self.tasks.join_next().await.is_some() {}

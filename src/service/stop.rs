@@ -25,7 +25,6 @@ pub async fn finish(
     coins: Vec<CoinService>,
     books: Books,
     stop: &watch::Sender<Stop>,
-    drain_stop: &watch::Sender<bool>,
     hand_over: bool,
 ) {
     if hand_over {
@@ -35,7 +34,6 @@ pub async fn finish(
     stop.send_replace(Stop::Now);
     let finished = timeout(STOP_TIMEOUT, async {
         let left = coins.into_iter().map(CoinService::finish).collect::<JoinSet<Option<Left>>>().join_all().await;
-        drain_stop.send_replace(true);
         books.close().await;
         left.into_iter().flatten().collect()
     });

@@ -27,6 +27,11 @@ pub enum Order {
         /// Why.
         words: Arc<str>,
     },
+    /// End it, because what it mines on is closed; it may connect again where the port says.
+    Leave {
+        /// Why.
+        words: Arc<str>,
+    },
     /// Change its difficulty.
     Difficulty(Difficulty),
 }

@@ -21,7 +21,6 @@ const CHAIN: Effect = Restart("work that miners have and rows that are on their 
 const PAYOUT: Effect = Restart("the nodes confirm who is paid before any work is handed out");
 const WATCHED: Effect = Restart("found blocks are watched by it from their first moment");
 const NOBODY: Effect = Restart("blocks that are on their way are credited by it");
-const TEMPLATES: Effect = Restart("the watch over the nodes is set up with it");
 const SIZE: Effect = Restart("miners were told the size of their extranonce, and work is made for it");
 const TABLE: Effect = Restart("the spool belongs to that table and is being drained into it");
 const LOGIN: Effect = Restart("spool and workers are connected with it");
@@ -144,11 +143,11 @@ fn profile(found: &mut Found<'_>, old: &Profile, new: &mut Profile) {
 
 fn templates(found: &mut Found<'_>, old: &Templates, new: &mut Templates) {
     compare!(found, Templates, old, new, {
-        poll: "templates.poll_ms", TEMPLATES;
-        refresh: "templates.refresh_secs", TEMPLATES;
-        longpoll: "templates.longpoll", TEMPLATES;
-        empty_after: "templates.empty_block_after_ms", TEMPLATES;
-        stale_after: "templates.stale_after_secs", TEMPLATES;
+        poll: "templates.poll_ms", AtOnce;
+        refresh: "templates.refresh_secs", AtOnce;
+        longpoll: "templates.longpoll", AtOnce;
+        empty_after: "templates.empty_block_after_ms", AtOnce;
+        stale_after: "templates.stale_after_secs", AtOnce;
     } apart {} same {});
 }
 

@@ -27,6 +27,10 @@ impl Connection {
                     difficulty: self.session.on_set_difficulty(now, wanted, board).get(),
                     adjusted: self.session.is_adjusted(),
                 },
+                Order::Leave { words } => {
+                    self.session.on_moved(&words);
+                    Told { difficulty: self.session.difficulty().get(), adjusted: false }
+                }
                 Order::Kick { words } => {
                     info!(coin = %self.context.coin, worker = ?self.session.last_worker(), reason = ?words, "a connection is closed by an operator");
                     self.session.on_kick(&words);
