@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use super::coin::Accounts;
@@ -138,25 +138,29 @@ impl Books {
         self.strays = strays;
     }
 
-    /// Closes what none of `coins` uses, a ledger once the database has all of it. True if anything was closed.
-    pub fn release(&mut self, coins: &[Arc<Coin>]) -> bool {
+    /// Closes what none of `coins` uses, a ledger once the database has all of it. Ready when that is done.
+    pub fn release(&mut self, coins: &[Arc<Coin>]) -> Vec<JoinHandle<()>> {
         let used: Vec<Table> = coins.iter().map(|coin| table(coin)).collect();
         self.unusable.retain(|table, _| used.contains(table));
         let done = |(table, open): (&Table, &Open)| (!used.contains(table) && open.is_drained()).then(|| table.clone());
         let done: Vec<Table> = self.ledgers.iter().filter_map(done).collect();
+        let mut closing = Vec::new();
         for table in &done {
             if let Some(open) = self.ledgers.remove(table) {
-                info!(database = table.1, "the spool of a coin that was taken down is empty: closed");
-                tokio::spawn(open.close());
+                info!(
+                    database = table.1,
+                    "the database has all shares of a coin that was taken down: its spool is closed"
+                );
+                closing.push(tokio::spawn(open.close()));
             }
         }
         let is_used = |(mpos, workers, _): &(Mpos, Workers, Directory)| {
             coins.iter().any(|coin| same_directory((mpos, workers), coin))
         };
         for (.., directory) in self.directories.extract_if(.., |entry| !is_used(entry)) {
-            tokio::spawn(async move { directory.save().await });
+            closing.push(tokio::spawn(async move { directory.save().await }));
         }
-        !done.is_empty()
+        closing
     }
 
     fn open_ledger(state_dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Result<Open, OpenError> {

@@ -65,7 +65,7 @@ pub struct CoinService {
     /// What the node says against our own blocks.
     alarm: watch::Receiver<Option<String>>,
     pub(super) serving: Serving,
-    _jobs: JoinSet<()>,
+    jobs: JoinSet<()>,
     pulse: Arc<Pulse>,
     extranonces: Arc<Extranonces>,
     pub(super) memory: CoinMemory,
@@ -166,7 +166,7 @@ impl CoinService {
             board,
             alarm,
             serving,
-            _jobs: jobs,
+            jobs,
             pulse,
             extranonces,
             memory,
@@ -242,6 +242,7 @@ impl CoinService {
         self.serving.finish().await;
         info!(coin = %self.coin.name, counted = %self.counters, "ports closed");
         self.pursuer.finish(CANDIDATE_GRACE).await;
+        self.jobs.shutdown().await;
         let connections = self.leaving.take()?.await.ok()?;
         let (board, work) = (Arc::clone(&self.board.borrow()), self.poller.work().borrow().clone());
         Some(Left::new(&self.coin, &board, &work, &self.extranonces, &self.memory.parked, connections))

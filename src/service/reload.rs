@@ -2,7 +2,9 @@
 //! the miners go on. If anything is wrong with it nothing is changed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::changing::{NextCoin, prove_new_nodes};
@@ -14,6 +16,8 @@ use super::{descriptors, supervisor};
 use crate::config::change::{self, Change, Plan};
 use crate::config::{self, Coin, Config, ConfigError, Port};
 
+/// How long the daemon waits for a spool that is closed.
+const CLOSING_MAX: Duration = Duration::from_secs(2);
 /// Problems that a refusal names.
 const PROBLEMS_MAX: usize = 50;
 
@@ -164,8 +168,14 @@ impl Running {
         }
         let retiring = self.retiring.iter().map(|running| Arc::clone(running.coin()));
         let used: Vec<Arc<Coin>> = self.setup.config.coins.iter().cloned().chain(retiring).collect();
-        if self.setup.books.release(&used) {
-            self.show();
+        let closing = self.setup.books.release(&used);
+        if closing.is_empty() {
+            return;
+        }
+        self.show();
+        for closed in closing {
+            // What takes longer goes on by itself.
+            let _ = timeout(CLOSING_MAX, closed).await;
         }
     }
 }
@@ -185,7 +195,9 @@ fn named(coins: &[Arc<Coin>], name: &str) -> bool {
 /// A port that goes may be in the way of one that comes.
 fn with_hint(reason: String, changes: &[Change]) -> String {
     match changes.iter().any(|change| matches!(change, Change::PortRemoved { .. } | Change::CoinRemoved { .. })) {
-        true => format!("{reason}; if a port that goes is in its way, take that out first and reload, then add the new one"),
+        true => {
+            format!("{reason}; if a port that goes is in its way, take that out first and reload, then add the new one")
+        }
         false => reason,
     }
 }

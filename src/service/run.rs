@@ -74,8 +74,7 @@ async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log) 
     let hand_over = fd_store::may_be_there();
     let departures = Arc::<Departures>::default();
     let turnstile = Arc::default();
-    let shared =
-        Shared { clock: Arc::clone(&clock), hashers, stop: stopping, departures, turnstile, hand_over };
+    let shared = Shared { clock: Arc::clone(&clock), hashers, stop: stopping, departures, turnstile, hand_over };
     let (bell, mut rings) = ReloadBell::new();
     let setup = Setup { config, path, log, house, shared, books, bell };
     let mut running = Running::start(setup, bound, past).await?;

@@ -21,12 +21,7 @@ const PARTING_LOOK: Duration = Duration::from_millis(20);
 
 /// Finishes everything that was read, brings it to the disk, and leaves the connections to the next life of the
 /// daemon if there will be one.
-pub async fn finish(
-    coins: Vec<CoinService>,
-    books: Books,
-    stop: &watch::Sender<Stop>,
-    hand_over: bool,
-) {
+pub async fn finish(coins: Vec<CoinService>, books: Books, stop: &watch::Sender<Stop>, hand_over: bool) {
     if hand_over {
         stop.send_replace(Stop::Parting);
         part(&coins).await;

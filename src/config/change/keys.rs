@@ -324,7 +324,10 @@ fn pairs<'n, 'o, T, M: PartialEq>(
     old: &'o [T],
     before: &[M],
 ) -> Vec<(&'n mut T, Option<&'o T>)> {
-    new.iter_mut().zip(partners(before, after)).map(|(new, place)| (new, place.and_then(|place| old.get(place)))).collect()
+    new.iter_mut()
+        .zip(partners(before, after))
+        .map(|(new, place)| (new, place.and_then(|place| old.get(place))))
+        .collect()
 }
 
 /// The marks of those that have no partner any more.

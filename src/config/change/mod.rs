@@ -177,6 +177,3 @@ pub fn partners<M: PartialEq>(before: &[M], after: &[M]) -> Vec<Option<usize>> {
 fn named<'a>(coins: &'a [Arc<Coin>], name: &str) -> Option<&'a Arc<Coin>> {
     coins.iter().find(|coin| coin.name == name)
 }
-
-#[cfg(test)]
-mod tests;

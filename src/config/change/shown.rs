@@ -39,9 +39,15 @@ macro_rules! by_being_another {
     ($($type:ty),*) => { $(impl Shown for $type { fn shown(&self) -> String { "<...>".to_owned() } })* };
 }
 
-by_display!(bool, u8, u16, u32, u64, usize, f64, SocketAddr, Difficulty, Endpoint, Network, Secret, tracing::Level);
+by_display!(bool, u8, u16, u32, u64, usize, f64, SocketAddr, Difficulty, Endpoint, Network, Secret);
 by_debug!(Duration, ColumnUse, Durability, Grid, BlockHash, TransactionHash);
 by_being_another!(Destination, NodeLogin, NodeWays, UpdateBlock, Arc<ChainForm>);
+
+impl Shown for tracing::Level {
+    fn shown(&self) -> String {
+        self.to_string().to_lowercase()
+    }
+}
 
 impl Shown for String {
     fn shown(&self) -> String {
