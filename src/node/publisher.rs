@@ -101,15 +101,23 @@ impl Publisher {
         self
     }
 
-    /// From now on these are the nodes, of which none has given anything yet. Nobody may speak of the old ones by
-    /// their places any more.
+    /// From now on these are the nodes. What one gave that stays as it is, still counts; who was set aside is looked at
+    /// anew, as after a start. Nobody may speak of the old ones by their places any more.
     pub(super) fn change(&self, nodes: &[config::Node], refresh: Duration) {
         let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.nodes.all();
         self.nodes.change(nodes);
-        self.nodes.all().iter().for_each(|node| node.set_aside(None));
-        board.latest = vec![None; nodes.len()];
-        board.aside = vec![false; nodes.len()];
-        (board.current, board.lost_at, board.refresh) = (None, None, refresh);
+        let after = self.nodes.all();
+        after.iter().for_each(|node| node.set_aside(None));
+        let latest = after.iter().map(|node| {
+            let place = before.iter().position(|old| Arc::ptr_eq(old, node))?;
+            board.latest.get(place)?.clone()
+        });
+        let latest = latest.collect();
+        let current = board.current.and_then(|place| before.get(place));
+        let current = current.and_then(|node| after.iter().position(|new| Arc::ptr_eq(new, node)));
+        (board.latest, board.aside) = (latest, vec![false; after.len()]);
+        (board.current, board.lost_at, board.refresh) = (current, None, refresh);
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Work> {

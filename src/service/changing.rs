@@ -93,14 +93,18 @@ impl CoinService {
     }
 }
 
-/// Looks whose chain the nodes are on that a coin has not had before. One that cannot be asked now is a warning: it is
+/// Looks whose chain the nodes are on that the coins have not had before. One that cannot be asked now is a warning: it is
 /// watched like all others and not mined on before it answers.
 ///
 /// # Errors
 /// One is on the chain of another coin.
-pub async fn prove_new_nodes(before: &[Node], coin: &Arc<Coin>) -> Result<Vec<String>, String> {
+pub async fn prove_new_nodes(before: &[Arc<Coin>], after: &[Arc<Coin>]) -> Result<Vec<String>, String> {
+    // A coin that is new proves its nodes itself, before its ports open.
+    let known = |coin: &&Arc<Coin>| before.iter().any(|before| before.name == coin.name);
+    let nodes = after.iter().filter(known).flat_map(|coin| coin.nodes.iter().map(move |node| (coin, node)));
+    let had = |coin: &Coin, node: &Node| before.iter().any(|old| old.name == coin.name && old.nodes.contains(node));
     let mut asked = JoinSet::new();
-    for node in coin.nodes.iter().filter(|node| !before.contains(node)) {
+    for (coin, node) in nodes.filter(|(coin, node)| !had(coin, node)) {
         let (coin, node) = (Arc::clone(coin), node.clone());
         asked.spawn(async move {
             let proven = timeout(PROOF_MAX, proof::prove(&coin, &Nodes::new(std::slice::from_ref(&node)))).await;

@@ -51,11 +51,7 @@ impl Running {
         let file = read.await.map_err(|problem| problem.to_string())?.map_err(|error| listed(&error))?;
         let mut warnings: Vec<String> = file.warnings.iter().map(ToString::to_string).collect();
         let Plan { changes, config } = change::plan(&self.setup.config, file);
-        for coin in &config.coins {
-            if let Some(before) = self.setup.config.coins.iter().find(|before| before.name == coin.name) {
-                warnings.extend(prove_new_nodes(&before.nodes, coin).await?);
-            }
-        }
+        warnings.extend(prove_new_nodes(&self.setup.config.coins, &config.coins).await?);
         let ready = self.prepare(&config).map_err(|reason| with_hint(reason, &changes))?;
         self.apply(config, ready).await?;
         warnings.iter().for_each(|warning| warn!("{warning}"));

@@ -216,7 +216,8 @@ impl Connection {
         lines.push(unread);
         let listen = context.terms.port.listen;
         let place = context.gate.roster.enter(&context.coin, listen, session.address(), session.opened_at());
-        Self {
+        let board = seen(&context.board);
+        let mut connection = Self {
             pin: session.number(),
             session,
             lines,
@@ -229,7 +230,10 @@ impl Connection {
             admission,
             place,
             context,
-        }
+        };
+        // It may have changed between its arrival and its place in the roster.
+        connection.take_terms(&board);
+        connection
     }
 
     fn now(&self) -> Moment {
@@ -249,7 +253,6 @@ impl Connection {
         let mut alarm = Alarm::new(self.context.clock.monotonic());
         let mut ordered = pin!(called(self.place.entry()));
         self.show_names();
-        self.take_terms(&seen(&board));
         loop {
             if self.write(stream).is_err() {
                 return End::Peer;
@@ -282,7 +285,6 @@ impl Connection {
                 _ = synced.changed(), if self.session.waits_for_sync() => {}
                 entry = &mut ordered => {
                     ordered.set(called(entry));
-                    self.take_terms(&seen(&board));
                     self.take_orders(&seen(&board));
                 }
                 () = alarm.rings() => self.session.on_tick(self.now(), &seen(&board)),

@@ -79,7 +79,7 @@ async fn a_port_that_cannot_be_bound_refuses_everything() {
     assert_eq!((&status["log_level"], status["coins"][0]["ports"].as_array().unwrap().len()), (&"info".into(), 1));
     assert!(TcpStream::connect(good).await.is_err(), "what was bound before is free again");
     share(&mut miner).await;
-    assert_eq!(miner.in_force.difficulty, SHA256D_EASY);
+    assert_eq!(miner.in_force.difficulty, Some(SHA256D_EASY));
     drop(taken);
     site.reload().await;
     site.daemon.nth_port("bitcoin", 2).await.unwrap();

@@ -27,7 +27,7 @@ async fn difficulty_and_its_bounds_reach_the_miners_that_are_connected() {
     site.coins[0].ports[0] = format!("{}\n{}", port_at(site.port, SHA256D_SOME), vardiff(SHA256D_EASY, SHA256D_SOME));
     site.reload().await;
     share(&mut miner).await;
-    assert_eq!(miner.in_force.difficulty, SHA256D_SOME);
+    assert_eq!(miner.in_force.difficulty, Some(SHA256D_SOME));
     // and then within others, below which it is.
     let higher = SHA256D_SOME * 4.0;
     site.coins[0].ports[0] = format!("{}\n{}", port_at(site.port, higher), vardiff(higher, higher));
@@ -39,7 +39,7 @@ async fn difficulty_and_its_bounds_reach_the_miners_that_are_connected() {
     site.coins[0].ports[0] = format!("{}\n{}", port_at(site.port, 2.0), vardiff(higher, higher));
     assert!(site.refused().await.contains("outside vardiff's bounds"));
     share(&mut miner).await;
-    assert_eq!((miner.in_force.difficulty, log_in(site.port).await.1.difficulty), (higher, higher));
+    assert_eq!((miner.in_force.difficulty, log_in(site.port).await.1.difficulty), (Some(higher), higher));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,7 @@
 //! `mpos-stratum reload`
 
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -23,6 +25,9 @@ and passwords of nodes. `config.example.toml` and the manual page say for every 
 
 Exit codes: 0 taken over, 69 the daemon does not answer, 78 refused: nothing was changed.";
 
+/// How long the daemon may take: new nodes are asked whose chain they are on, and the spools of new coins are read.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
 /// Arguments of `reload`.
 #[derive(Args)]
 #[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
@@ -36,7 +41,7 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let path = &arguments.socket.socket;
-    let asked = Client::connect(path).and_then(|mut client| client.ask(&Request::Reload));
+    let asked = Client::connect_for(path, ANSWER_MAX).and_then(|mut client| client.ask(&Request::Reload));
     let mut answer = match asked.map_err(|silence| explain(path, silence))? {
         Ok(answer) => answer,
         Err(words) => {

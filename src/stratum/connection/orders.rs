@@ -20,6 +20,7 @@ impl Connection {
 
     /// Carries out what was ordered since the last time.
     pub(super) fn take_orders(&mut self, board: &JobBoard) {
+        self.take_terms(board);
         for (order, answer) in self.place.entry_ref().take_orders() {
             let now = self.now();
             let told = match order {
