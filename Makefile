@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 # Ten thousand connections need ten thousand descriptors in the daemon and as many in the generator.
 RAISE_FILE_LIMIT := ulimit -n "$$(ulimit -Hn)" 2>/dev/null || true
+# Tests wait for databases and nodes more than they compute.
+export RUST_TEST_THREADS ?= $(shell expr $$(nproc) + 1)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

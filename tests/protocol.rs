@@ -11,6 +11,8 @@
 //! | w23, b08, b09, b25, b26 | `vardiff`, `src/work/vardiff.rs` |
 //! | b12, b13, b18 | also `mpos`, `faults` |
 //! | b30 | `pool/logs.rs` |
+//! | b24 | `tidy`: no file of the daemon starts another program |
+//! | w22 | `life/restarts.rs`; `package` with the real upgrade |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

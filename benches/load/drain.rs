@@ -188,7 +188,7 @@ fn settings() -> Settings {
         spool_bytes_max: 1 << 40,
         keep_drained: Duration::from_secs(3600),
         drained_bytes_max: 1 << 40,
-        batch_rows_max: 500,
+        batch_rows_max: 2000,
     }
 }
 

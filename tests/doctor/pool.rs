@@ -12,14 +12,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mpos_stratum::clock::{Clock, ManualClock};
 use mpos_stratum::config::{self, Config};
 use mpos_stratum::ledger::Ledger;
-use mpos_stratum::ledger::record::{Event, ShareRecord};
+use mpos_stratum::ledger::record::Event;
 use mpos_stratum::mpos::share_sink::ShareSink;
 use mpos_stratum::service::{place, spool_dir};
 use serde_json::Value;
 
 use crate::coin_node::{CoinNode, Says};
 use crate::support::mariadb::MariaDb;
-use crate::support::spool;
+use crate::support::spool::{self, share};
 
 /// The address that blocks pay, and somebody else's.
 pub const POOL_ADDRESS: &str = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa";
@@ -162,24 +162,5 @@ impl Pool {
             .map(|finding| (text(finding, "id"), text(finding, "severity")));
         let found = all.filter(|(_, severity)| severity != "fine").collect();
         (code, found, value)
-    }
-}
-
-fn share(worker: &str) -> ShareRecord {
-    ShareRecord {
-        worker: worker.into(),
-        remote: "192.0.2.7".parse().unwrap(),
-        accepted: true,
-        reason: String::new(),
-        row_difficulty: 1024.0,
-        assigned_difficulty: 1024.0,
-        share_difficulty: 2000.0,
-        network_difficulty: 1e9,
-        height: 2,
-        reward: 5_000_000_000,
-        job: "1f".into(),
-        header: vec![7; 80],
-        solution: None,
-        candidate: None,
     }
 }

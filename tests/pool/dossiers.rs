@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mpos_stratum::config::{self, Config};
 use mpos_stratum::service::blocks::dossier::{Dossier, What};
-
+use mpos_stratum::service::spool_dir;
 use rustix::process::Signal;
 
 use crate::stage::{self, Coin, PASSWORD, SHA256D_EASY};
@@ -82,6 +83,17 @@ impl Mine {
         };
         mine.restart();
         mine
+    }
+
+    /// Its configuration, as the daemon reads it.
+    pub fn config(&self) -> Config {
+        config::load(&self.home.path().join("mpos-stratum.toml")).unwrap()
+    }
+
+    /// The directory of its spool.
+    pub fn spool(&self) -> PathBuf {
+        let config = self.config();
+        spool_dir(&config.daemon.state_dir, &config.coins[0].mpos)
     }
 
     /// Starts the daemon.

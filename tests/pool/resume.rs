@@ -1,14 +1,19 @@
 //! Killed with a block in its hands: the next life of the daemon goes on where it was.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use mpos_stratum::clock::SystemClock;
+use mpos_stratum::ledger::Ledger;
 use mpos_stratum::service::blocks::dossier::{Dossier, State, What};
 
 use crate::dossiers::{Mine, block_files, dossier_with, dossiers_when, only_row, verdict_of};
 use crate::stage::PASSWORD;
 use crate::support::fake_node::{Fault, SubmitAnswer};
 use crate::support::mariadb::MariaDb;
-use crate::support::miner::{Algorithm, Miner, Wanted};
+use crate::support::miner::{Algorithm, Miner};
+use crate::support::spool;
 
 fn kept(what: &What) -> bool {
     *what == What::BytesKept
@@ -110,31 +115,24 @@ async fn a_block_without_its_dossier_is_known_from_the_ledger() {
 #[tokio::test]
 async fn a_block_from_before_the_newest_segment_is_known_from_its_dossier() {
     let db = MariaDb::shared();
-    let small = |coin: &mut crate::stage::Coin| "segment_mib = 1\nspool_mib_max = 8".clone_into(&mut coin.ledger);
+    let small = |coin: &mut crate::stage::Coin| "segment_mib = 1\nspool_mib_max = 16".clone_into(&mut coin.ledger);
     let mut mine = Mine::start_at(&db, "r_segment", small).await;
     let (mut miner, share) = mine.miner().await;
     mine.node.set_fault(Fault::Refuse);
     assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
     dossier_with(mine.home.path(), "the block's bytes", kept).await;
-    // Later blocks of the same job: their records fill more than a segment.
-    let segments = |mine: &Mine| -> usize {
-        let spool = std::fs::read_dir(mine.home.path().join("state/spool")).unwrap().next().unwrap().unwrap().path();
-        let seg = |path: &std::path::Path| path.extension().is_some_and(|it| it == "seg");
-        std::fs::read_dir(spool).unwrap().filter(|entry| seg(&entry.as_ref().unwrap().path())).count()
-    };
-    let job = miner.job().unwrap().clone();
-    let before = segments(&mine);
-    while segments(&mine) < before + 2 {
-        for _ in 0..200 {
-            let share = miner.mine(&job, Wanted::Share).unwrap();
-            let params = share.submit_params("alice.rig1");
-            miner.send("mining.submit", &params).await.unwrap();
-        }
-        for _ in 0..200 {
-            miner.next_reply().await.unwrap();
-        }
-    }
     mine.kill();
+    // What a busy pool writes meanwhile fills more than a segment.
+    let spool = mine.spool();
+    let config = mine.config().coins[0].ledger.clone();
+    let ledger = Ledger::open(&spool, &config, Arc::new(SystemClock::new())).unwrap().ledger;
+    spool::fill(&ledger, "alice.rig1", 1 << 20).await;
+    ledger.close();
+    drop(ledger);
+    let is_segment = |path: &Path| path.extension().is_some_and(|it| it == "seg");
+    let segments =
+        std::fs::read_dir(spool).unwrap().filter(|entry| is_segment(&entry.as_ref().unwrap().path())).count();
+    assert!(segments >= 3, "{segments} segments");
     mine.wake_node();
     mine.restart();
     mine.daemon().wait_for_log("spool open").await.unwrap();

@@ -123,6 +123,7 @@ fn forbidden_words_are_found() {
         "channel::unbounded()",
         "a: UnboundedSender<u8>",
         "std::thread::sleep(a)",
+        "std::process::Command::new(a)",
     ] {
         assert_eq!(lines(rules::forbidden, FILE, &format!("\n{bad}")), [2], "{bad}");
         assert_eq!(lines(rules::forbidden, FILE, &format!("#[cfg(test)]\nmod tests {{ {bad} }}")), [0; 0], "{bad}");

@@ -32,7 +32,7 @@ const CLOCK_FILE: &str = "src/clock.rs";
 const EMPTY_NAMES: [&str; 7] = ["utils", "util", "helper", "helpers", "manager", "common", "misc"];
 
 /// What production code may not contain, and what to do instead.
-const FORBIDDEN: [(&str, &str); 14] = [
+const FORBIDDEN: [(&str, &str); 15] = [
     (".unwrap()", "return the error, or name the value for the missing case"),
     (".expect(", "return the error, or name the value for the missing case"),
     ("panic!", "return an error: outside data must not end the process"),
@@ -46,6 +46,7 @@ const FORBIDDEN: [(&str, &str); 14] = [
     ("unbounded_channel", "use a bounded channel or `watch`"),
     ("unbounded(", "use a bounded channel or `watch`"),
     ("UnboundedSender", "use a bounded channel or `watch`"),
+    ("process::Command", "start no other program: what a miner sends must never come near a command line"),
     ("thread::sleep", "wait for an event, or use tokio's timers"),
 ];
 

@@ -3,7 +3,8 @@
 use mpos_stratum::ledger::record::{Event, ShareRecord};
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, good, share};
+use crate::rig::{Rig, good};
+use crate::support::spool::share;
 
 /// Six rows of two workers.
 async fn rig(database: &'static str) -> Rig {

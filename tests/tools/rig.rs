@@ -18,7 +18,7 @@ use crate::support::daemon::Daemon;
 use crate::support::fake_node::FakeNode;
 use crate::support::mariadb::MariaDb;
 use crate::support::miner::Algorithm;
-use crate::support::spool;
+use crate::support::spool::{self, share};
 
 /// Everything for one coin.
 pub struct Rig {
@@ -136,26 +136,6 @@ pub fn command(config: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
     command.args(arguments).arg("--config").arg(config).stdin(Stdio::null());
     command
-}
-
-/// An accepted share of a worker.
-pub fn share(worker: &str) -> ShareRecord {
-    ShareRecord {
-        worker: worker.into(),
-        remote: "192.0.2.7".parse().unwrap(),
-        accepted: true,
-        reason: String::new(),
-        row_difficulty: 512.0,
-        assigned_difficulty: 512.0,
-        share_difficulty: 700.0,
-        network_difficulty: 1e6,
-        height: 100,
-        reward: 5_000_000_000,
-        job: "1f".into(),
-        header: vec![7; 80],
-        solution: None,
-        candidate: None,
-    }
 }
 
 pub fn good(worker: &str) -> Event {

@@ -7,9 +7,10 @@ use std::process::Stdio;
 use mpos_stratum::ledger::record::{Event, ShareRecord, VerdictRecord};
 use serde_json::json;
 
-use crate::rig::{Rig, block, command, good, share};
+use crate::rig::{Rig, block, command, good};
 use crate::stage::{self, PASSWORD};
 use crate::support::miner::{Algorithm, Miner, Wanted};
+use crate::support::spool::share;
 
 #[tokio::test]
 async fn a_spool_is_shown_while_its_daemon_works() {

@@ -117,7 +117,7 @@ pub(super) fn ledger(report: &Report, section: Section<'_>) -> Option<Ledger> {
     let spool_bytes_max = section.or("spool_mib_max", "2048", mebibytes(1..=1 << 24));
     let keep_drained = section.or("keep_drained_hours", "168", hours(1..=87_600));
     let drained_bytes_max = section.or("drained_mib_max", "1024", mebibytes(1..=1 << 24));
-    let batch_rows_max = section.or("batch_rows_max", "500", sized(1..=10_000));
+    let batch_rows_max = section.or("batch_rows_max", "2000", sized(1..=10_000));
     if let (Some(segment), Some(spool)) = (segment_bytes, spool_bytes_max)
         && spool / 4 < segment
     {
