@@ -3,7 +3,8 @@
 use crate::site::{Site, share};
 use crate::stage::SHA256D_EASY;
 use crate::support::fake_node::FakeNode;
-use crate::support::miner::Algorithm;
+use crate::support::miner::hash::display;
+use crate::support::miner::{Algorithm, Job};
 
 fn names(status: &serde_json::Value) -> Vec<String> {
     let nodes = status["coins"][0]["nodes"].as_array().unwrap();
@@ -33,7 +34,9 @@ async fn work_goes_on_from_one_node_to_the_next() {
     second.new_tip();
     second.new_tip();
     second.new_tip();
-    miner.wait_for_new_tip(&next).await.unwrap();
+    let is_its = |job: &Job| display(&job.previous) == second.tip();
+    assert!(!is_its(&next));
+    miner.wait_for_job_where("the other's tip", is_its).await.unwrap();
     share(&mut miner).await;
     assert_eq!(site.node.calls("getblocktemplate"), gone, "nobody asks it any more");
 }
