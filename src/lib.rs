@@ -74,7 +74,9 @@
 //! | drain | the server away for longer | the next one of `failover` goes on, for good, if it lacks nothing |
 //! | drain | a value the table cannot hold | that row goes to the quarantine file, the rest flows; several in a row: it pauses |
 //! | drain | the database lost rows, or is ahead of the spool | nothing is sent until an operator decides, restarts included |
-//! | drain | ids gone back, a column gone, no transactions, another writer | nothing is written until it is mended |
+//! | drain | ids gone back, a column gone, no transactions (engines are looked at once a minute), another writer | nothing is written until it is mended |
+//! | drain | another spool's writer, without a sign of life | replaced only when it was watched for 60 s on a server that was there; a restart and an outage of the server are none |
+//! | drain | a copy of this spool has written, running or not (each attachment's token is noted beside the spool first) | nothing is sent until an operator decides |
 //! | submit | nodes silent | asked again for an hour, then looked for; bytes and dossier are in files for the next start |
 //! | chain | a block is orphaned, or comes back | `upstream_result` follows, by the row's id; MPOS's rounds are not touched |
 //! | profile | not that of the node's chain, or the payout is not sure | no port listens; the profile that would fit is named |
@@ -166,8 +168,8 @@
 //! miners, spools open, READY; a new port listens from its coin's first job on, one taken over at once. A
 //! database or node that is away is a state, never a failed start. Stop: nobody is accepted, connections that
 //! cannot go over (TLS) are closed in turns, then nothing more is read; what was read is finished (hashed,
-//! written down, answered), spools synced, the `shares` table given free for other writers; the drain goes on
-//! at the next start.
+//! written down, answered), spools synced, the writer's lease ended, so that its spool can go on from another
+//! place at once; the drain goes on at the next start.
 //!
 //! Between two lives the service manager's store has the listening sockets, which survive a kill as well, and
 //! after an orderly stop the miners: their sockets wait in a socket pair, everything behind them in a sealed

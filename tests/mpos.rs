@@ -29,7 +29,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mpos_stratum::clock::{Clock, SystemClock};
+use mpos_stratum::clock::{Clock, ManualClock, SystemClock};
 use mpos_stratum::ledger::record::{CandidateFacts, Entry, Event, ShareRecord, VerdictRecord};
 use mpos_stratum::ledger::sink::{Sink, SpoolId};
 use mpos_stratum::mpos::share_sink::ShareSink;
@@ -55,6 +55,11 @@ async fn database(name: &str) -> (Arc<MariaDb>, ShareSink) {
 fn sink(db: &MariaDb, database: &str) -> ShareSink {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     ShareSink::new(&db.mpos(database), clock, "test-host")
+}
+
+/// A sink whose time the test moves.
+fn sink_by(db: &MariaDb, database: &str, clock: &Arc<ManualClock>) -> ShareSink {
+    ShareSink::new(&db.mpos(database), Arc::clone(clock) as Arc<dyn Clock>, "test-host")
 }
 
 /// A sink of the same table in another place.

@@ -13,6 +13,9 @@ use super::status::DrainState;
 /// A stopped drain looks for a decision so often.
 pub const DECISION_POLL: Duration = Duration::from_secs(1);
 
+/// Longest wait for the disk with a candidate that is recorded again; then it is tried anew.
+const SYNC_WAIT: Duration = Duration::from_secs(10);
+
 impl<S: Sink> Drainer<S> {
     /// Waits for a while; a stopped or paused drain only until somebody has decided.
     pub(super) async fn rest(&self, wait: Duration, kind: Discriminant<DrainState>) {
@@ -96,9 +99,37 @@ impl<S: Sink> Drainer<S> {
                 }
                 self.start_over(seq);
                 shared.rewound(seq);
-                Ok((true, format!("the next event to be sent is {}", decision.next_seq)))
+                let blocks = self.record_again(decision).await?;
+                Ok((true, format!("the next event to be sent is {}{blocks}", decision.next_seq)))
             }
         }
+    }
+
+    /// Records the block candidates that are given up with damage at the end, each once, however often the
+    /// decision is carried out. Returns words about them.
+    async fn record_again(&self, decision: &Decision) -> Result<String, DrainState> {
+        let held = |why: String| DrainState::Held(format!("a block candidate cannot be recorded again: {why}"));
+        let mut words = String::new();
+        for given_up in &decision.candidates {
+            let Some((hash, events)) = given_up.events() else { continue };
+            let (ledger, after) = (Arc::clone(&self.ledger), given_up.seq);
+            let work = move || match ledger.find_candidate(&hash, after) {
+                Ok(Some(seq)) => Ok((seq, seq)),
+                Ok(None) => match ledger.append(&events) {
+                    Ok(receipt) => Ok((receipt.first_seq, receipt.last_seq)),
+                    Err(error) => Err(error.to_string()),
+                },
+                Err(error) => Err(error.to_string()),
+            };
+            let done = tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()));
+            let (first, last) = done.map_err(held)?;
+            self.ledger.sync_now();
+            if tokio::time::timeout(SYNC_WAIT, self.ledger.wait_synced(last)).await.is_err() {
+                return Err(held("it does not reach the disk".to_owned()));
+            }
+            words.push_str(&format!("; block candidate {after} is recorded again as event {first}"));
+        }
+        Ok(words)
     }
 
     /// Tells commands that look at the files what the drain is doing.

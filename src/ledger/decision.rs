@@ -12,7 +12,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::codec;
+use super::envelope::Kind;
 use super::files;
+use super::record::{Event, ShareRecord, VerdictRecord};
+use crate::bytes::{Hash, hex};
 
 const DECISION_FILE: &str = "decision.json";
 const OUTCOME_FILE: &str = "outcome.json";
@@ -55,6 +59,42 @@ pub struct Decision {
     pub confirmed: u64,
     /// When it was decided, Unix seconds.
     pub decided_at: u64,
+    /// Block candidates in damage that is given up: they are recorded again, at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<GivenUp>,
+}
+
+/// A block candidate whose record is damaged, as its dossier describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// The number that it had.
+    pub seq: u64,
+    /// Payload of its share, in hexadecimal.
+    pub share: String,
+    /// Payload of the last verdict on it, if there is one.
+    pub verdict: Option<String>,
+}
+
+impl GivenUp {
+    /// A candidate that had number `seq`; `None`: the share is too long to be one.
+    pub fn of(seq: u64, share: ShareRecord, verdict: Option<VerdictRecord>) -> Option<Self> {
+        let text = |event: &Event| {
+            let mut payload = Vec::new();
+            codec::encode(event, &mut payload).then(|| hex::encode(&payload))
+        };
+        let verdict = verdict.map(Event::Verdict).as_ref().map(text);
+        Some(Self { seq, share: text(&Event::Share(share))?, verdict: verdict.flatten() })
+    }
+
+    /// Its block's hash and the events to be recorded; `None`: this is no candidate.
+    pub(super) fn events(&self) -> Option<(Hash, Vec<Event>)> {
+        let event = |kind, text: &str| codec::decode(kind, &hex::decode(text.as_bytes())?);
+        let share = event(Kind::Share, &self.share)?;
+        let Event::Share(ShareRecord { candidate: Some(facts), .. }) = &share else { return None };
+        let hash = facts.hash;
+        let verdict = self.verdict.as_deref().and_then(|text| event(Kind::Verdict, text));
+        Some((hash, std::iter::once(share).chain(verdict).collect()))
+    }
 }
 
 /// An operator's word that rows may go to quarantine though many did so in a row.

@@ -29,6 +29,8 @@ pub(super) struct Waiting {
 #[derive(Debug, Default)]
 pub(super) struct HeldEvents {
     waiting: VecDeque<Waiting>,
+    /// When the block candidates came that found no room.
+    outside: Vec<Duration>,
 }
 
 impl HeldEvents {
@@ -43,10 +45,26 @@ impl HeldEvents {
         Some(told)
     }
 
-    /// When the block candidates among them came.
+    /// When the block candidates among them came, and those that found no room.
     pub(super) fn candidates_since(&self) -> Vec<Duration> {
-        let is_candidate = |event: &Event| matches!(event, Event::Share(share) if share.candidate.is_some());
-        self.waiting.iter().filter(|waiting| is_candidate(&waiting.event)).map(|waiting| waiting.since).collect()
+        let inside = self.waiting.iter().filter(|waiting| is_candidate(&waiting.event)).map(|waiting| waiting.since);
+        inside.chain(self.outside.iter().copied()).collect()
+    }
+
+    /// `event`, come at `since`, found no room.
+    pub(super) fn stays_outside(&mut self, event: &Event, since: Duration) {
+        if is_candidate(event) {
+            self.outside.push(since);
+        }
+    }
+
+    /// One that had found no room does not wait outside any more.
+    pub(super) fn leaves_outside(&mut self, event: &Event, since: Duration) {
+        if is_candidate(event)
+            && let Some(place) = self.outside.iter().position(|&other| other == since)
+        {
+            self.outside.remove(place);
+        }
     }
 
     /// How many wait.
@@ -73,6 +91,10 @@ impl HeldEvents {
     pub(super) fn give_up(&mut self) {
         self.waiting.drain(..).for_each(|waiting| lost(&waiting.event, waiting.second));
     }
+}
+
+fn is_candidate(event: &Event) -> bool {
+    matches!(event, Event::Share(share) if share.candidate.is_some())
 }
 
 /// The event as it is written once its miner has been refused: no share that counts.

@@ -30,10 +30,25 @@ pub struct Late {
 enum Wait {
     /// In its place.
     InPlace(oneshot::Receiver<u64>),
-    /// Too many others wait: it has no place yet. It came at that time, monotonic.
-    Outside(Arc<Shared>, Box<Event>, Duration),
+    /// Too many others wait: it has no place yet.
+    Outside(Box<Outside>),
     /// It can never be written.
     Hopeless,
+}
+
+/// An event that has no place yet.
+struct Outside {
+    shared: Arc<Shared>,
+    event: Event,
+    /// When it came, monotonic.
+    since: Duration,
+}
+
+impl Drop for Outside {
+    /// It has a place now, or nobody brings it again.
+    fn drop(&mut self) {
+        lock(&self.shared.appender).held.leaves_outside(&self.event, self.since);
+    }
 }
 
 impl fmt::Debug for Late {
@@ -52,15 +67,17 @@ impl Late {
     pub async fn written(self) -> Option<u64> {
         let told = match self.wait {
             Wait::InPlace(told) => told,
-            Wait::Outside(shared, event, since) => loop {
+            Wait::Outside(outside) => loop {
                 sleep(AGAIN).await;
+                let Outside { shared, event, since } = &*outside;
                 let mut appender = lock(&shared.appender);
                 let second = shared.clock.unix_secs();
                 if appender.closed_for_good {
-                    lost(&event, second);
+                    drop(appender);
+                    lost(event, second);
                     return None;
                 }
-                let place = appender.held.push(&event, second, since);
+                let place = appender.held.push(event, second, *since);
                 drop(appender);
                 if let Some(told) = place {
                     shared.request(|requests| requests.urgent = true);
@@ -88,7 +105,10 @@ pub(super) fn hold(shared: &Arc<Shared>, appender: &mut Appender, event: &Event,
         | AppendError::Clock { .. }
         | AppendError::Failed(_) => match appender.held.push(&event, second, since) {
             Some(told) => Wait::InPlace(told),
-            None => Wait::Outside(Arc::clone(shared), Box::new(event), since),
+            None => {
+                appender.held.stays_outside(&event, since);
+                Wait::Outside(Box::new(Outside { shared: Arc::clone(shared), event, since }))
+            }
         },
     };
     tracing::error!(spool = %shared.spool, %error, held = appender.held.len(), "a candidate or verdict waits in memory for the disk");

@@ -54,6 +54,7 @@ mod shared;
 pub mod sink;
 pub mod status;
 mod sync;
+pub mod tokens;
 pub mod verify;
 
 pub use drainer::Drainer;

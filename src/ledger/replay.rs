@@ -24,7 +24,7 @@ use super::handle::Ledger;
 use super::identity::sync_dir;
 use super::inspect::{SpoolFiles, Step};
 use super::mended::{self, Line};
-use super::record::Event;
+use super::record::{Entry, Event, VerdictRecord};
 
 /// The file that remembers, in the spool's directory.
 pub const REPLAYED_FILE: &str = "replayed.jsonl";
@@ -68,6 +68,8 @@ pub enum Fate {
     Replayed(u64),
     /// It had been replayed before, under this number: nothing was done.
     Already(u64),
+    /// A newer verdict on the same block, with this number, was recorded behind it: nothing was done.
+    Superseded(u64),
     /// It was not taken, and may be handed in again.
     Refused(String),
     /// It cannot be told whether an earlier attempt put it in: nothing was done.
@@ -267,7 +269,7 @@ pub async fn replay(ledger: &Ledger, lines: Vec<Line>) -> io::Result<Result<Vec<
     };
     let mut memory = Memory::read(dir)?;
     let unclear = resolve(dir, &mut memory, ledger.synced_seq(), clock.unix_secs())?;
-    let mut fates = BTreeMap::new();
+    let mut fates = outdated(dir, &rows)?;
     let mut fresh = Vec::new();
     for (original, line) in rows {
         let seq = original.seq;
@@ -276,6 +278,7 @@ pub async fn replay(ledger: &Ledger, lines: Vec<Line>) -> io::Result<Result<Vec<
             None if memory.open.contains_key(&seq) => {
                 drop(fates.insert(seq, Fate::Unknown(unclear.clone().unwrap_or_default())));
             }
+            None if fates.contains_key(&seq) => {}
             None => fresh.push((original, line)),
         }
     }
@@ -302,6 +305,51 @@ pub async fn replay(ledger: &Ledger, lines: Vec<Line>) -> io::Result<Result<Vec<
         }
     }
     Ok(Ok(fates.into_iter().collect()))
+}
+
+/// The verdicts among `rows` that may not be put in at the end, because a newer one on the same block was
+/// recorded since, or may have been.
+fn outdated(dir: &Path, rows: &[(Line, Line)]) -> io::Result<BTreeMap<u64, Fate>> {
+    let verdict = |(original, mended): &(Line, Line)| match mended.event(original) {
+        Ok(Event::Verdict(verdict)) => Some((original.seq, verdict)),
+        _ => None,
+    };
+    let verdicts: BTreeMap<u64, VerdictRecord> = rows.iter().filter_map(verdict).collect();
+    let mut fates = BTreeMap::new();
+    let Some((&first, _)) = verdicts.first_key_value() else { return Ok(fates) };
+    let files = SpoolFiles::open(dir).map_err(io::Error::other)?;
+    let mut walk = files.walk(first + 1)?;
+    while let Some(step) = walk.step()? {
+        match step {
+            Step::Event(Entry { seq, event: Event::Verdict(newer), .. }, _) => {
+                let is_same = |older: &VerdictRecord| {
+                    (older.candidate, older.written_hash) == (newer.candidate, newer.written_hash)
+                };
+                for (&older, _) in verdicts.range(..seq).filter(|(_, older)| is_same(older)) {
+                    fates.insert(older, Fate::Superseded(seq));
+                }
+            }
+            Step::Hole(place) => {
+                for (&older, _) in verdicts.range(..place.last_seq) {
+                    fates.entry(older).or_insert_with(|| unclear(older));
+                }
+            }
+            _ => {}
+        }
+    }
+    // After the walk: what is kept now was there all the while, because the oldest goes first.
+    let oldest = files.segments()?.first().map_or(u64::MAX, |oldest| oldest.first_seq);
+    for (&older, _) in verdicts.range(..oldest.saturating_sub(1)) {
+        fates.entry(older).or_insert_with(|| unclear(older));
+    }
+    Ok(fates)
+}
+
+fn unclear(seq: u64) -> Fate {
+    Fate::Refused(format!(
+        "events behind {seq} are not kept any more or cannot be read, so it cannot be told whether there was a newer \
+         verdict on the same block: look at the block's dossier and correct upstream_result by hand if it is wrong"
+    ))
 }
 
 /// Hands a request to the daemon that works with the spool. One that was not taken up yet is an error.

@@ -50,20 +50,19 @@ pub async fn record(
 /// swaps the contents of two when it found blocks out of order.
 pub async fn judge(conn: &mut Conn, spool: SpoolId, verdict: &VerdictRecord) -> Result<(), Trouble> {
     let spool = spool.to_string();
-    let block: Option<(u64, String, String, String)> = ask_first(
+    let hash = display_hash(&verdict.written_hash);
+    // By its hash: a candidate that had to be recorded again has another number than its verdicts know.
+    let block: Option<(u64, u64, String, String)> = ask_first(
         conn,
-        "SELECT share_id, hash, node_hash, verdict FROM mpos_stratum_block WHERE spool_id = ? AND seq = ?",
-        (&spool, verdict.candidate),
+        "SELECT seq, share_id, node_hash, verdict FROM mpos_stratum_block WHERE spool_id = ? AND hash = ? \
+         ORDER BY seq = ? DESC, seq DESC LIMIT 1",
+        (&spool, &hash, verdict.candidate),
     )
     .await?;
-    let Some((share_id, hash, node_hash, last)) = block else {
-        warn!(seq = verdict.candidate, "verdict on a candidate that the database does not know");
+    let Some((seq, share_id, node_hash, last)) = block else {
+        warn!(seq = verdict.candidate, hash, "verdict on a candidate that the database does not know");
         return Ok(());
     };
-    if hash != display_hash(&verdict.written_hash) {
-        warn!(seq = verdict.candidate, hash, "verdict on another candidate than the database has under this number");
-        return Ok(());
-    }
     // After an earlier verdict the row may already have the node's name for the block.
     let names = if node_hash.is_empty() { [hash.clone(), hash.clone()] } else { [hash.clone(), node_hash] };
     let node_hash = if verdict.node_hash == [0; 32] { hash } else { display_hash(&verdict.node_hash) };
@@ -77,7 +76,7 @@ pub async fn judge(conn: &mut Conn, spool: SpoolId, verdict: &VerdictRecord) -> 
         (false, _) => "rejected",
     };
     let reason = rows::reason(&verdict.reason);
-    let values = (word, reason, found, verdict.accepted, &node_hash, &spool, verdict.candidate);
+    let values = (word, reason, found, verdict.accepted, &node_hash, &spool, seq);
     conn.exec_drop(sql, values).await.map_err(Trouble::of_row)
 }
 

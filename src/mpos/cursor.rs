@@ -2,11 +2,14 @@
 //! the same transaction that stores the shares.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, params};
 
 use super::connect::ask_first;
+use super::others::Others;
+use super::own_tokens::OwnTokens;
 use super::trouble::Trouble;
 use crate::ledger::decision::Position;
 use crate::ledger::sink::{Settled, SpoolId};
@@ -14,7 +17,8 @@ use crate::ledger::sink::{Settled, SpoolId};
 /// Name of the cursor's row: the shares table it belongs to.
 pub const CURSOR_NAME: &str = "shares";
 
-/// How long after its last sign of life a writer keeps the table from other spools.
+/// How long after its last sign of life a writer keeps the table from copies of its spool, and others
+/// who must have watched it for so long.
 pub const LEASE_SECS: i64 = 60;
 
 /// Random, new with every attachment: whoever holds another one can no longer write.
@@ -22,12 +26,9 @@ pub const LEASE_SECS: i64 = 60;
 pub struct Token(String);
 
 impl Token {
-    /// A new one. Fails only if the operating system has no random numbers.
-    pub fn random() -> Result<Self, Trouble> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| Trouble::NotNow(format!("the operating system gives no random numbers: {error}")))?;
-        Ok(Self(crate::bytes::hex::encode(&bytes)))
+    /// One of these random bytes.
+    pub(super) fn of(bytes: [u8; 16]) -> Self {
+        Self(crate::bytes::hex::encode(&bytes))
     }
 }
 
@@ -47,22 +48,23 @@ impl Writer {
     }
 }
 
-/// The cursor's row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Row {
-    spool: String,
-    seq: u64,
-    host: String,
-    version: String,
-    /// Seconds since the writer's last sign of life, by the database's clock.
-    age_secs: i64,
-}
-
-impl From<Standing> for Row {
-    fn from(standing: Standing) -> Self {
-        let Standing { position, host, version, age_secs } = standing;
-        Self { spool: position.spool, seq: position.seq, host, version, age_secs }
-    }
+/// Who wants to write: what it knows of itself, and of the row that it finds.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// The spool.
+    pub spool: SpoolId,
+    /// The last position that the spool itself knows to be stored.
+    pub confirmed: u64,
+    /// The positions that can be gone on from.
+    pub explained: &'a [RangeInclusive<u64>],
+    /// Where it is at work.
+    pub writer: &'a Writer,
+    /// Rows of others, as they were seen on this server.
+    pub others: &'a Others,
+    /// This server.
+    pub server: &'a str,
+    /// The tokens of this spool.
+    pub tokens: &'a OwnTokens,
 }
 
 /// What attaching does to the row.
@@ -98,13 +100,32 @@ pub enum Attached {
     Unexplained(u64),
 }
 
-/// Decides from the row, from the position kept for us when another spool took over, and from the
-/// last position that the spool itself knows to be stored.
+/// What a decision about a row rests on, beside the row.
+#[derive(Debug, Clone, Copy)]
+struct Facts<'a> {
+    spool: &'a str,
+    /// Where this spool is at work.
+    host: &'a str,
+    /// The position kept for it when another spool took over.
+    kept: Option<u64>,
+    /// The last position that the spool itself knows to be stored.
+    confirmed: u64,
+    /// For how long the row of another spool has been watched without a sign of life.
+    watched: Duration,
+    /// For how long it must be.
+    takeover_after: Duration,
+}
+
+/// Decides what is to be done with the row.
 ///
 /// A spool has one place: the same spool at work elsewhere is a copy of it (of its directory, or of the
-/// whole machine), whose shares are others under the same numbers.
-fn decide(row: Option<&Row>, spool: &str, host: &str, kept: Option<u64>, confirmed: u64) -> Result<Decision, String> {
+/// whole machine), whose shares are others under the same numbers. Another spool is replaced only when
+/// this process itself has seen no sign of life for so long on a server that was there all the while:
+/// the age of the last sign says nothing after the server was away, when its own writer is about to
+/// come back, or while that is being started again.
+fn decide(row: Option<&Standing>, facts: &Facts<'_>) -> Result<Decision, String> {
     let remedy = "the shares stay in the spool; see `spool adopt` and `spool rewind`";
+    let Facts { spool, host, kept, confirmed, watched, takeover_after } = *facts;
     let at = kept.unwrap_or(0);
     let Some(row) = row else {
         return match confirmed.max(at) {
@@ -115,20 +136,26 @@ fn decide(row: Option<&Row>, spool: &str, host: &str, kept: Option<u64>, confirm
             )),
         };
     };
-    let (position, decision) = if row.spool == spool && row.host != host && row.age_secs < LEASE_SECS {
+    let Position { spool: writer, seq } = &row.position;
+    let (position, decision) = if writer == spool && row.host != host && row.age_secs < LEASE_SECS {
         return Err(format!(
             "this spool gave a sign of life from another place {} s ago: from {:?}, this is {host:?}. Does a copy of this \
              machine or of the spool's directory run? Stop it: both have the same numbers for other shares. If the spool \
              was moved, or the machine was started again, it goes on by itself {LEASE_SECS} s after that sign",
             row.age_secs, row.host
         ));
-    } else if row.spool == spool {
-        (row.seq, Decision::Resume(row.seq))
-    } else if row.age_secs < LEASE_SECS {
+    } else if writer == spool {
+        (*seq, Decision::Resume(*seq))
+    } else if watched < takeover_after {
         return Err(format!(
-            "another writer, spool {} on host {:?} (version {:?}), gave its last sign of life {} s ago: two daemons \
-             must not write one shares table. Stop it; it can be replaced {LEASE_SECS} s after its last sign of life",
-            row.spool, row.host, row.version, row.age_secs
+            "another writer, spool {writer} on host {:?} (version {:?}), has this shares table, last sign of life {} s \
+             ago: two daemons must not write one. Stop this one, or that one for good: it is replaced after {} s without \
+             a sign of life while this daemon watches ({} s so far), at once by `spool adopt`",
+            row.host,
+            row.version,
+            row.age_secs,
+            takeover_after.as_secs(),
+            watched.as_secs()
         ));
     } else {
         (at, Decision::TakeOver(at))
@@ -142,56 +169,58 @@ fn decide(row: Option<&Row>, spool: &str, host: &str, kept: Option<u64>, confirm
     Ok(decision)
 }
 
+/// What `claim` comes to, with the row as it is.
+fn judge(row: Option<&Standing>, kept: Option<u64>, claim: &Claim<'_>) -> Result<(Decision, Attached), Trouble> {
+    let (spool, host) = (claim.spool.to_string(), claim.writer.host_text());
+    let other = row.filter(|row| row.position.spool != spool);
+    let watched = claim.others.watched(claim.server, other);
+    let takeover_after = claim.others.takeover_after();
+    let facts = Facts { spool: &spool, host: &host, kept, confirmed: claim.confirmed, watched, takeover_after };
+    let decision = decide(row, &facts).map_err(Trouble::Stop)?;
+    let attached = decision.attached(claim.explained);
+    if let (Decision::Resume(position), Attached::Writer(_), Some(row)) = (&decision, &attached, row)
+        && !claim.tokens.knows(&row.token)
+    {
+        return Err(Trouble::Stop(format!(
+            "the database was last written to, up to {position}, from a copy of this spool (on {:?}), or this spool was \
+             put back from an older backup: both have the same numbers for other shares. Drain one and move it away; \
+             this one goes on with `spool adopt --from`",
+            row.host
+        )));
+    }
+    Ok((decision, attached))
+}
+
 /// What [`attach`] would do, without waiting for anybody and without changing anything. Only what is
 /// committed counts, so that what cannot be gone on with now cannot be after a wait either. `None`: it
 /// cannot be told.
-pub async fn look(
-    conn: &mut Conn,
-    spool: SpoolId,
-    confirmed: u64,
-    explained: &[RangeInclusive<u64>],
-    writer: &Writer,
-) -> Result<Option<Attached>, Trouble> {
-    let read = match standing(conn, &spool.to_string()).await {
+pub async fn look(conn: &mut Conn, claim: &Claim<'_>) -> Result<Option<Attached>, Trouble> {
+    let (row, kept) = match standing(conn, &claim.spool.to_string()).await {
         Ok(read) => read,
         // A missing table or right: the checks that follow say so better.
         Err(mysql_async::Error::Server(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let (row, kept) = (read.0.map(Row::from), read.1);
-    let decision = decide(row.as_ref(), &spool.to_string(), &writer.host_text(), kept, confirmed);
-    Ok(Some(decision.map_err(Trouble::Stop)?.attached(explained)))
+    Ok(Some(judge(row.as_ref(), kept, claim)?.1))
 }
 
-/// Makes `spool` the one writer, in a transaction of its own, if its position is among those that can be
+/// Makes the spool the one writer, in a transaction of its own, if its position is among those that can be
 /// explained. Waits for a predecessor that is still in a transaction, because that holds the row's lock.
-pub async fn attach(
-    conn: &mut Conn,
-    spool: SpoolId,
-    confirmed: u64,
-    explained: &[RangeInclusive<u64>],
-    token: &Token,
-    writer: &Writer,
-) -> Result<Attached, Trouble> {
+pub async fn attach(conn: &mut Conn, claim: &Claim<'_>, token: &Token) -> Result<Attached, Trouble> {
     conn.query_drop("START TRANSACTION").await?;
     let row = read_for_update(conn).await?;
-    let kept = kept_position(conn, spool).await?;
-    let decision = decide(row.as_ref(), &spool.to_string(), &writer.host_text(), kept, confirmed);
-    let position = match decision.as_ref().map(|decision| decision.attached(explained)) {
-        Err(stop) => {
+    let kept = kept_position(conn, claim.spool).await?;
+    let (decision, position) = match judge(row.as_ref(), kept, claim) {
+        Ok((decision, Attached::Writer(position))) => (decision, position),
+        no => {
             conn.query_drop("ROLLBACK").await?;
-            return Err(Trouble::Stop(stop.clone()));
+            return no.map(|(_, attached)| attached);
         }
-        Ok(Attached::Unexplained(position)) => {
-            conn.query_drop("ROLLBACK").await?;
-            return Ok(Attached::Unexplained(position));
-        }
-        Ok(Attached::Writer(position)) => position,
     };
-    if matches!(decision, Ok(Decision::TakeOver(_))) {
+    if matches!(decision, Decision::TakeOver(_)) {
         keep_position_of_other(conn).await?;
     }
-    write(conn, spool, position, token, writer).await?;
+    write(conn, claim.spool, position, token, claim.writer).await?;
     conn.query_drop("COMMIT").await?;
     Ok(Attached::Writer(position))
 }
@@ -208,7 +237,7 @@ pub async fn settle(
     writer: &Writer,
 ) -> Result<Settled, Trouble> {
     conn.query_drop("START TRANSACTION").await?;
-    let row = read_for_update(conn).await?.map(|row| Position { spool: row.spool, seq: row.seq });
+    let row = read_for_update(conn).await?.map(|row| row.position);
     let wanted = Position { spool: spool.to_string(), seq };
     if row.as_ref() != found && row.as_ref() != Some(&wanted) {
         conn.query_drop("ROLLBACK").await?;
@@ -225,7 +254,7 @@ pub async fn settle(
     Ok(Settled::Moved)
 }
 
-/// The cursor's row as anybody may see it.
+/// The cursor's row.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Standing {
     /// The writer and its position.
@@ -237,36 +266,40 @@ pub struct Standing {
     pub version: String,
     /// Seconds since its last sign of life, by the database's clock.
     pub age_secs: i64,
+    /// Its token.
+    #[serde(skip)]
+    pub token: String,
+    /// When that sign came, as the database writes it.
+    #[serde(skip)]
+    pub lease_at: String,
 }
 
-/// Reads the cursor's row, and the position that is kept for `spool` if another one has taken over.
-pub async fn standing(conn: &mut Conn, spool: &str) -> Result<(Option<Standing>, Option<u64>), mysql_async::Error> {
-    let row: Option<(String, u64, String, String, i64)> = ask_first(
-        conn,
-        "SELECT spool_id, seq, host, version, TIMESTAMPDIFF(SECOND, lease_at, UTC_TIMESTAMP(3))              FROM mpos_stratum_cursor WHERE name = ?",
-        (CURSOR_NAME,),
-    )
-    .await?;
-    let sql = "SELECT seq FROM mpos_stratum_spool WHERE name = ? AND spool_id = ?";
-    let kept = ask_first(conn, sql, (CURSOR_NAME, spool)).await?;
-    let standing = row.map(|(spool, seq, host, version, age_secs)| Standing {
+const READ: &str = "SELECT spool_id, seq, host, version, TIMESTAMPDIFF(SECOND, lease_at, UTC_TIMESTAMP(3)), token, \
+                    CAST(lease_at AS CHAR) FROM mpos_stratum_cursor WHERE name = ?";
+
+async fn read(conn: &mut Conn, sql: &str) -> Result<Option<Standing>, mysql_async::Error> {
+    type Row = (String, u64, String, String, i64, String, String);
+    let row: Option<Row> = ask_first(conn, sql, (CURSOR_NAME,)).await?;
+    Ok(row.map(|(spool, seq, host, version, age_secs, token, lease_at)| Standing {
         position: Position { spool, seq },
         host,
         version,
         age_secs,
-    });
-    Ok((standing, kept))
+        token,
+        lease_at,
+    }))
 }
 
-async fn read_for_update(conn: &mut Conn) -> Result<Option<Row>, Trouble> {
-    let row: Option<(String, u64, String, String, i64)> = ask_first(
-        conn,
-        "SELECT spool_id, seq, host, version, TIMESTAMPDIFF(SECOND, lease_at, UTC_TIMESTAMP(3)) \
-             FROM mpos_stratum_cursor WHERE name = ? FOR UPDATE",
-        (CURSOR_NAME,),
-    )
-    .await?;
-    Ok(row.map(|(spool, seq, host, version, age_secs)| Row { spool, seq, host, version, age_secs }))
+/// Reads the cursor's row, and the position that is kept for `spool` if another one has taken over.
+pub async fn standing(conn: &mut Conn, spool: &str) -> Result<(Option<Standing>, Option<u64>), mysql_async::Error> {
+    let row = read(conn, READ).await?;
+    let sql = "SELECT seq FROM mpos_stratum_spool WHERE name = ? AND spool_id = ?";
+    let kept = ask_first(conn, sql, (CURSOR_NAME, spool)).await?;
+    Ok((row, kept))
+}
+
+async fn read_for_update(conn: &mut Conn) -> Result<Option<Standing>, Trouble> {
+    Ok(read(conn, &format!("{READ} FOR UPDATE")).await?)
 }
 
 async fn kept_position(conn: &mut Conn, spool: SpoolId) -> Result<Option<u64>, Trouble> {
@@ -321,7 +354,8 @@ pub async fn renew(conn: &mut Conn, spool: SpoolId, token: &Token) -> Result<(),
     one_row(conn, "renewed")
 }
 
-/// Ages the lease as if it had run out, so that another spool may take over at once.
+/// Ages the lease as if it had run out, so that this spool may go on at once, also from another place: one
+/// that was moved, or whose machine was started again. Another spool watches it first all the same.
 pub async fn release(conn: &mut Conn, spool: SpoolId, token: &Token) -> Result<(), Trouble> {
     let sql = "UPDATE mpos_stratum_cursor SET lease_at = UTC_TIMESTAMP(3) - INTERVAL ? SECOND \
                WHERE name = ? AND spool_id = ? AND token = ?";
@@ -339,68 +373,4 @@ fn one_row(conn: &Conn, what: &str) -> Result<(), Trouble> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(spool: &str, seq: u64, age_secs: i64) -> Row {
-        Row { spool: spool.into(), seq, host: "h".into(), version: "1".into(), age_secs }
-    }
-
-    #[test]
-    fn first_use_and_a_lost_row() {
-        assert_eq!(decide(None, "me", "h", None, 0), Ok(Decision::Create));
-        assert!(decide(None, "me", "h", None, 7).unwrap_err().contains("up to 7"));
-        assert!(decide(None, "me", "h", Some(9), 0).unwrap_err().contains("up to 9"));
-    }
-
-    #[test]
-    fn the_own_row_is_resumed_at_once_unless_it_is_behind() {
-        for age in [-5, 0, 3600] {
-            assert_eq!(decide(Some(&row("me", 7, age)), "me", "h", None, 7), Ok(Decision::Resume(7)));
-        }
-        assert_eq!(decide(Some(&row("me", 9, 0)), "me", "h", None, 7), Ok(Decision::Resume(9)), "an ambiguous commit");
-        assert!(decide(Some(&row("me", 6, 0)), "me", "h", None, 7).unwrap_err().contains("up to 6 only"));
-    }
-
-    #[test]
-    fn a_copy_of_the_spool_is_a_stranger_until_its_lease_has_ended() {
-        for age in [-5, 0, 59] {
-            let stop = decide(Some(&row("me", 7, age)), "me", "copy", None, 7).unwrap_err();
-            assert!(stop.contains("from \"h\", this is \"copy\""), "{stop}");
-        }
-        assert_eq!(decide(Some(&row("me", 7, 60)), "me", "copy", None, 7), Ok(Decision::Resume(7)));
-    }
-
-    #[test]
-    fn only_a_position_that_can_be_explained_is_gone_on_from() {
-        for (position, explained, attached) in [
-            (7, vec![7..=7, 9..=9], Attached::Writer(7)),
-            (9, vec![7..=7, 9..=9], Attached::Writer(9)),
-            (8, vec![7..=7, 9..=9], Attached::Unexplained(8)),
-            (8, vec![5..=8], Attached::Writer(8)),
-            (9, vec![5..=8], Attached::Unexplained(9)),
-        ] {
-            assert_eq!(Decision::Resume(position).attached(&explained), attached);
-            assert_eq!(Decision::TakeOver(position).attached(&explained), attached);
-        }
-    }
-
-    #[test]
-    fn a_stranger_is_replaced_only_after_its_lease() {
-        for age in [-5, 0, 59] {
-            let stop = decide(Some(&row("other", 7, age)), "me", "h", None, 0).unwrap_err();
-            assert!(stop.contains("spool other on host \"h\""), "{stop}");
-        }
-        assert_eq!(decide(Some(&row("other", 7, 60)), "me", "h", None, 0), Ok(Decision::TakeOver(0)));
-        assert_eq!(decide(Some(&row("other", 7, 60)), "me", "h", Some(5), 5), Ok(Decision::TakeOver(5)));
-        assert!(decide(Some(&row("other", 7, 60)), "me", "h", Some(4), 5).is_err());
-        assert!(decide(Some(&row("other", 7, 60)), "me", "h", None, 5).is_err());
-    }
-
-    #[test]
-    fn tokens_differ() {
-        let (a, b) = (Token::random().unwrap(), Token::random().unwrap());
-        assert_eq!(a.0.len(), 32);
-        assert_ne!(a, b);
-    }
-}
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::cursor::LEASE_SECS;
+
 /// The server ends a session that is silent for so long, so that one whose client is gone does not
 /// live on with its locks. Our writer speaks more often than that.
 pub const IDLE_SESSION_SECS: u32 = 60;
@@ -36,6 +38,9 @@ pub struct Limits {
     /// [`IDLE_TRANSACTION_SECS`]: by then a transaction of ours that the old server still held open
     /// has been ended there.
     pub failover_after: Duration,
+    /// For how long the row of another spool must have been watched without a sign of life before it is
+    /// replaced; see [`super::others`].
+    pub takeover_after: Duration,
     /// Longest time an orderly stop spends on giving the table free.
     pub release: Duration,
 }
@@ -49,6 +54,7 @@ impl Default for Limits {
             lock_wait_secs: 8,
             predecessor_wait_secs: 2,
             failover_after: Duration::from_secs(15),
+            takeover_after: Duration::from_secs(LEASE_SECS.unsigned_abs()),
             release: Duration::from_secs(2),
         }
     }

@@ -8,6 +8,8 @@ pub mod cursor;
 pub mod doctor;
 pub mod hosts;
 pub mod limits;
+pub mod others;
+pub mod own_tokens;
 pub mod pool_worker;
 pub mod rows;
 pub mod schema_check;

@@ -53,6 +53,11 @@ pub struct Checked {
 pub async fn check(conn: &mut Conn, allow_myisam: bool) -> Result<Checked, Trouble> {
     check_writable(conn).await?;
     let Tables { next_id, atomic } = check_tables(conn, allow_myisam).await?;
+    if !atomic {
+        warn!(
+            "table shares has no transactions: rows may be stored, and so paid, twice after a crash or a broken connection"
+        );
+    }
     check_shape(conn).await?;
     let last_id = check_ids(conn, next_id).await?;
     warn_of_mode(conn).await?;
@@ -63,6 +68,11 @@ pub async fn check(conn: &mut Conn, allow_myisam: bool) -> Result<Checked, Troub
 /// Checks that `shares` has the columns that are written, wide enough.
 pub async fn check_shape(conn: &mut Conn) -> Result<(), Trouble> {
     check_columns(&columns(conn).await?).map_err(Trouble::Stop)
+}
+
+/// Checks the engines of the tables; true if `shares` takes part in transactions.
+pub async fn check_engines(conn: &mut Conn, allow_myisam: bool) -> Result<bool, Trouble> {
+    Ok(check_tables(conn, allow_myisam).await?.atomic)
 }
 
 /// Checks that the server takes writes.
@@ -117,10 +127,7 @@ async fn check_tables(conn: &mut Conn, allow_myisam: bool) -> Result<Tables, Tro
     };
     match require_transactions("shares", engine.as_deref(), transactions.as_deref()) {
         Ok(()) => Ok(Tables { next_id, atomic: true }),
-        Err(Trouble::Stop(reason)) if allow_myisam => {
-            warn!(reason, "rows may be stored, and so paid, twice after a crash or a broken connection");
-            Ok(Tables { next_id, atomic: false })
-        }
+        Err(Trouble::Stop(_)) if allow_myisam => Ok(Tables { next_id, atomic: false }),
         Err(trouble) => Err(trouble),
     }
 }

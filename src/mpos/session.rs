@@ -10,7 +10,7 @@ use mysql_async::{Conn, Value};
 use super::connect::within;
 use super::cursor::{self, Token};
 use super::limits::Limits;
-use super::schema_check::{Checked, check_shape};
+use super::schema_check::{Checked, check_engines, check_shape};
 use super::trouble::Trouble;
 use super::{blocks, rows};
 use crate::ledger::record::{Entry, Event, ShareRecord};
@@ -137,6 +137,16 @@ impl Session {
     pub(super) async fn undo(&mut self) -> Result<(), Trouble> {
         self.step("ROLLBACK").await?;
         timed(self.limits.statement, check_shape(&mut self.conn)).await
+    }
+
+    /// Looks whether the tables still are in the engines that this connection was told of: one that was
+    /// altered meanwhile takes part in a running connection's transactions no more, without any error.
+    pub(super) async fn check_engines(&mut self, allow_myisam: bool) -> Result<(), Trouble> {
+        let atomic = timed(self.limits.statement, check_engines(&mut self.conn, allow_myisam)).await?;
+        match atomic == self.checked.atomic {
+            true => Ok(()),
+            false => Err(Trouble::NotNow("the engine of table shares was changed: attaching again".into())),
+        }
     }
 
     /// Shows that the writer is alive.

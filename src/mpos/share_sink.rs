@@ -14,9 +14,11 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::connect::{self, Host, ask_first};
-use super::cursor::{self, Attached, Token, Writer};
+use super::cursor::{self, Attached, Claim, Writer};
 use super::hosts::{Hosts, InUse};
 use super::limits::Limits;
+use super::others::Others;
+use super::own_tokens::OwnTokens;
 use super::schema_check;
 use super::session::{Session, Undone, timed};
 use super::skew::{Clocks, Skew};
@@ -27,6 +29,7 @@ use crate::config::Mpos;
 use crate::ledger::decision::Position;
 use crate::ledger::record::Entry;
 use crate::ledger::sink::{Settled, Sink, SinkError, SpoolId};
+use crate::ledger::tokens::Tokens;
 
 /// The writer of one `shares` table.
 pub struct ShareSink {
@@ -37,6 +40,8 @@ pub struct ShareSink {
     clock: Arc<dyn Clock>,
     clocks: Clocks,
     writer: Writer,
+    others: Others,
+    tokens: OwnTokens,
     /// The connection that is the writer; none while detached.
     session: Option<Session>,
     undone: Undone,
@@ -46,9 +51,12 @@ impl ShareSink {
     /// A sink that is not attached yet. `host` is this machine's name, shown to operators who find
     /// that another daemon writes.
     pub fn new(mpos: &Mpos, clock: Arc<dyn Clock>, host: impl Into<String>) -> Self {
+        let limits = Limits::default();
         Self {
             hosts: Hosts::new(connect::hosts(mpos)),
-            limits: Limits::default(),
+            others: Others::new(Arc::clone(&clock), limits.takeover_after),
+            tokens: OwnTokens::default(),
+            limits,
             database: mpos.database.clone(),
             allow_myisam: mpos.allow_myisam,
             clocks: Clocks::new(Arc::clone(&clock)),
@@ -62,7 +70,15 @@ impl ShareSink {
     /// The same sink with other times.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.others = Others::new(Arc::clone(&self.clock), limits.takeover_after);
         self.limits = limits;
+        self
+    }
+
+    /// The same sink with the spool's memory of its tokens, by which it is told from a copy.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: Tokens) -> Self {
+        self.tokens = OwnTokens::of(tokens);
         self
     }
 
@@ -76,8 +92,8 @@ impl ShareSink {
         self.clocks.skew()
     }
 
-    /// Ends the connection in order. If it is the writer, another spool may take the table over at
-    /// once instead of after the lease; nothing is waiting for an answer of this connection any more.
+    /// Ends the connection in order. If it is the writer, this spool may go on at once, also from another
+    /// place; nothing is waiting for an answer of this connection any more.
     pub async fn close(mut self) {
         if let Some(session) = self.session.take()
             && let Err(error) = session.release().await
@@ -88,12 +104,12 @@ impl ShareSink {
 
     /// Attaches to the server in use or, when it has been away for long enough, to the next one that
     /// can be attached to.
-    async fn attach_somewhere(&mut self, claim: &Claim<'_>) -> Result<Reached, Trouble> {
+    async fn attach_somewhere(&mut self, wish: &Demand<'_>) -> Result<Reached, Trouble> {
         let Some(host) = self.hosts.current() else {
             return Err(Trouble::NotNow("no database server is configured".into()));
         };
         let name = host.name.clone();
-        let trouble = match self.attach_to(host, claim).await {
+        let trouble = match self.attach_to(host, wish).await {
             Err(trouble) if trouble.is_of_the_server() => trouble.at(&name),
             answered => {
                 self.hosts.reached();
@@ -102,9 +118,9 @@ impl ShareSink {
         };
         for place in self.hosts.away(self.clock.monotonic(), self.limits.failover_after) {
             let Some(host) = self.hosts.at(place) else { continue };
-            match self.attach_to(host, claim).await {
+            match self.attach_to(host, wish).await {
                 Ok(attached @ Reached::Writer(..)) => {
-                    warn!(spool = %claim.spool, server = host.name, "the database server is away: going on with the next one, for good");
+                    warn!(spool = %wish.spool, server = host.name, "the database server is away: going on with the next one, for good");
                     self.hosts.move_to(place);
                     return Ok(attached);
                 }
@@ -116,32 +132,46 @@ impl ShareSink {
         Err(trouble)
     }
 
-    async fn attach_to(&self, host: &Host, claim: &Claim<'_>) -> Result<Reached, Trouble> {
-        timed(self.limits.attach, self.try_attach(host, claim)).await
+    async fn attach_to(&self, host: &Host, wish: &Demand<'_>) -> Result<Reached, Trouble> {
+        let reached = timed(self.limits.attach, self.try_attach(host, wish)).await;
+        if matches!(&reached, Err(trouble) if !matches!(trouble, Trouble::Stop(_))) {
+            self.others.forget(&host.name);
+        }
+        reached
     }
 
     /// Connects, ends the predecessor, checks the database and takes the cursor. Where the position
     /// cannot be gone on from nobody is disturbed: the one at work may be in the right.
-    async fn try_attach(&self, host: &Host, claim: &Claim<'_>) -> Result<Reached, Trouble> {
-        let Claim { spool, confirmed, explained } = *claim;
+    async fn try_attach(&self, host: &Host, wish: &Demand<'_>) -> Result<Reached, Trouble> {
+        let Demand { spool, confirmed, explained } = *wish;
+        let (writer, others, tokens) = (&self.writer, &self.others, &self.tokens);
+        let claim = Claim { spool, confirmed, explained, writer, others, server: &host.name, tokens };
         let mut conn = connect::open(&host.opts, &self.limits).await?;
-        if let Some(Attached::Unexplained(position)) =
-            cursor::look(&mut conn, spool, confirmed, explained, &self.writer).await?
-        {
+        if let Some(Attached::Unexplained(position)) = cursor::look(&mut conn, &claim).await? {
             return Ok(Reached::Unexplained(position));
         }
         let name = lock_name(&self.database, spool);
         end_predecessor(&mut conn, &name, self.limits.predecessor_wait_secs).await?;
         let checked = schema_check::check(&mut conn, self.allow_myisam).await?;
-        let token = Token::random()?;
-        match cursor::attach(&mut conn, spool, confirmed, explained, &token, &self.writer).await? {
+        let token = tokens.for_next()?;
+        match cursor::attach(&mut conn, &claim, &token).await? {
             Attached::Unexplained(position) => Ok(Reached::Unexplained(position)),
             Attached::Writer(position) => {
+                tokens.used();
                 info!(%spool, position, connection = conn.id(), server = host.name, "writing shares");
                 let session = Session::new(conn, spool, token, self.limits.clone(), checked);
                 Ok(Reached::Writer(Box::new(session), position))
             }
         }
+    }
+
+    /// Once a minute looks at what may change under a connected writer. The connection must be between
+    /// transactions.
+    async fn look_around(&mut self, session: &mut Session) -> Result<(), Trouble> {
+        if self.clocks.look_if_due(&mut session.conn, self.limits.statement).await? {
+            session.check_engines(self.allow_myisam).await?;
+        }
+        Ok(())
     }
 
     /// Moves the cursor on the server in use or, when that has been away for long enough, on the next
@@ -185,13 +215,13 @@ impl ShareSink {
         let mut conn = connect::open(&host.opts, &self.limits).await?;
         schema_check::check_writable(&mut conn).await?;
         end_predecessor(&mut conn, &lock_name(&self.database, wish.spool), self.limits.predecessor_wait_secs).await?;
-        cursor::settle(&mut conn, wish.spool, wish.found, wish.seq, &Token::random()?, &self.writer).await
+        let token = self.tokens.for_next()?;
+        cursor::settle(&mut conn, wish.spool, wish.found, wish.seq, &token, &self.writer).await
     }
 }
 
 /// Who wants to write, and from where on that can be gone on with.
-#[derive(Clone, Copy)]
-struct Claim<'a> {
+struct Demand<'a> {
     spool: SpoolId,
     confirmed: u64,
     explained: &'a [RangeInclusive<u64>],
@@ -257,7 +287,7 @@ impl Sink for ShareSink {
         // Closing it ends its transaction, if the server hears of it; what it does not hear of is
         // ended by force.
         self.session = None;
-        match self.attach_somewhere(&Claim { spool, confirmed, explained }).await {
+        match self.attach_somewhere(&Demand { spool, confirmed, explained }).await {
             Ok(Reached::Writer(mut session, position)) => {
                 self.clocks.look(&mut session.conn, self.limits.statement).await?;
                 self.undone.retain(|seq, _| *seq > position);
@@ -277,7 +307,7 @@ impl Sink for ShareSink {
             return Err(SinkError::Unavailable("not attached to the database".into()));
         };
         // Before anything of the batch is sent, so that trouble with it leaves no doubt about the batch.
-        self.clocks.look_if_due(&mut session.conn, self.limits.statement).await?;
+        self.look_around(&mut session).await?;
         match session.store(entries, old, new, &mut self.undone).await {
             Ok(()) => {
                 self.session = Some(session);
@@ -310,7 +340,7 @@ impl Sink for ShareSink {
         let Some(mut session) = self.session.take() else {
             return Err(SinkError::Unavailable("not attached to the database".into()));
         };
-        self.clocks.look_if_due(&mut session.conn, self.limits.statement).await?;
+        self.look_around(&mut session).await?;
         session.renew().await?;
         self.session = Some(session);
         Ok(())

@@ -53,12 +53,13 @@ impl Clocks {
         self.skew.subscribe()
     }
 
-    /// Looks if the last look is [`SKEW_CHECK_EVERY`] ago. The connection must be between transactions.
-    pub(super) async fn look_if_due(&mut self, conn: &mut Conn, limit: Duration) -> Result<(), Trouble> {
+    /// Looks if the last look is [`SKEW_CHECK_EVERY`] ago; true if it did. The connection must be between
+    /// transactions.
+    pub(super) async fn look_if_due(&mut self, conn: &mut Conn, limit: Duration) -> Result<bool, Trouble> {
         let now = self.clock.monotonic();
         match self.looked_at {
-            Some(at) if now.saturating_sub(at) < SKEW_CHECK_EVERY => Ok(()),
-            _ => self.look(conn, limit).await,
+            Some(at) if now.saturating_sub(at) < SKEW_CHECK_EVERY => Ok(false),
+            _ => self.look(conn, limit).await.map(|()| true),
         }
     }
 

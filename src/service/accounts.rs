@@ -18,6 +18,8 @@ use crate::clock::Clock;
 use crate::config::{Coin, Config, Endpoint, Mpos, Workers};
 use crate::ledger::error::OpenError;
 use crate::ledger::handle::Ledger;
+use crate::ledger::open::Opened;
+use crate::ledger::tokens::Tokens;
 use crate::ledger::{overdue, replay};
 use crate::mpos::hosts::InUse;
 use crate::mpos::share_sink::ShareSink;
@@ -29,6 +31,16 @@ use crate::worker::memory::Memory;
 
 /// Beside the segments of a spool: dossiers of found blocks, and blocks in flight.
 const BLOCKS_DIR: &str = "blocks";
+
+/// Where they are for the spool in `dir`.
+pub fn blocks_dir(dir: &Path) -> PathBuf {
+    dir.join(BLOCKS_DIR)
+}
+
+/// Longest wait at the start for a process that works with a spool, such as `spool replay` without a daemon.
+/// Then the coin stays down.
+const IN_USE_WAIT: Duration = Duration::from_secs(10);
+const IN_USE_POLL: Duration = Duration::from_millis(100);
 
 /// A `shares` table: its first server and its database.
 type Table = (Endpoint, String);
@@ -82,7 +94,7 @@ impl Books {
     ///
     /// # Errors
     /// No spool can be opened.
-    pub fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, OpenError> {
+    pub async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, OpenError> {
         let mut books =
             Self { ledgers: BTreeMap::new(), unusable: BTreeMap::new(), strays: Vec::new(), directories: Vec::new() };
         let mut last = None;
@@ -90,7 +102,7 @@ impl Books {
             if books.unusable.contains_key(&table(coin)) {
                 continue;
             }
-            if let Err(problem) = books.add(&config.daemon.state_dir, coin, clock) {
+            if let Err(problem) = books.add(&config.daemon.state_dir, coin, clock).await {
                 error!(coin = %coin.name, %problem, "the coin stays down: its shares could not be written down");
                 books.unusable.insert(table(coin), problem.to_string());
                 last = Some(problem);
@@ -107,11 +119,11 @@ impl Books {
     ///
     /// # Errors
     /// The spool cannot be opened.
-    pub fn add(&mut self, state_dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Result<bool, OpenError> {
+    pub async fn add(&mut self, state_dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Result<bool, OpenError> {
         let table = table(coin);
         let is_new = !self.ledgers.contains_key(&table);
         if is_new {
-            let open = Self::open_ledger(state_dir, coin, clock)?;
+            let open = Self::open_ledger(state_dir, coin, clock).await?;
             self.ledgers.insert(table.clone(), open);
         }
         if self.directory(coin).is_none() {
@@ -163,7 +175,7 @@ impl Books {
         closing
     }
 
-    fn open_ledger(state_dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Result<Open, OpenError> {
+    async fn open_ledger(state_dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Result<Open, OpenError> {
         let Choice { dir, rivals } = spools::choose(state_dir, &coin.mpos);
         if !rivals.is_empty() {
             let others = rivals.iter().map(|rival| rival.display().to_string()).collect::<Vec<_>>().join(", ");
@@ -174,8 +186,8 @@ impl Books {
             );
             return Err(OpenError::Unusable { path: dir, reason });
         }
-        let opened = Ledger::open(&dir, &coin.ledger, Arc::clone(clock))?;
-        let blocks = dir.join(BLOCKS_DIR);
+        let opened = open_when_free(&dir, coin, clock).await?;
+        let blocks = blocks_dir(&dir);
         if let Err(source) = std::fs::create_dir_all(&blocks) {
             return Err(OpenError::Io { action: "make", path: blocks, source });
         }
@@ -190,7 +202,13 @@ impl Books {
         for problem in &recovered.damage {
             warn!(dir = %dir.display(), problem, "the spool is damaged");
         }
-        let sink = ShareSink::new(&coin.mpos, Arc::clone(clock), place::of_spool(&dir));
+        let mut sink = ShareSink::new(&coin.mpos, Arc::clone(clock), place::of_spool(&dir));
+        match Tokens::open(&dir, opened.ledger.spool()) {
+            Ok(tokens) => sink = sink.with_tokens(tokens),
+            Err(problem) => {
+                warn!(dir = %dir.display(), %problem, "it cannot be noted with which tokens the spool becomes the writer: a copy of it would not be noticed");
+            }
+        }
         let (in_use, skew) = (sink.in_use(), sink.skew());
         let (stop, mut tasks) = (watch::Sender::new(false), JoinSet::new());
         // Ends with the sink.
@@ -298,6 +316,23 @@ fn same_directory((mpos, workers): (&Mpos, &Workers), coin: &Coin) -> bool {
         (endpoint, user, password, accounts_database, workers_database)
     };
     store(mpos) == store(&coin.mpos) && policy(workers) == policy(&coin.workers)
+}
+
+/// Opens a spool, and waits for a while for a command that works with it.
+async fn open_when_free(dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Result<Opened, OpenError> {
+    let begun = clock.monotonic();
+    let mut is_told = false;
+    loop {
+        match Ledger::open(dir, &coin.ledger, Arc::clone(clock)) {
+            Err(problem @ OpenError::InUse { .. }) if clock.monotonic().saturating_sub(begun) < IN_USE_WAIT => {
+                if !std::mem::replace(&mut is_told, true) {
+                    warn!(coin = %coin.name, %problem, "waiting for up to {} s", IN_USE_WAIT.as_secs());
+                }
+                tokio::time::sleep(IN_USE_POLL).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 fn table(coin: &Coin) -> Table {

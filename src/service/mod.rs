@@ -37,4 +37,5 @@ mod summary;
 mod supervisor;
 mod watchdog;
 
+pub use accounts::blocks_dir;
 pub use spools::spool_dir;

@@ -52,7 +52,7 @@ impl Running {
         let mut warnings: Vec<String> = file.warnings.iter().map(ToString::to_string).collect();
         let Plan { changes, config } = change::plan(&self.setup.config, file);
         warnings.extend(prove_new_nodes(&self.setup.config.coins, &config.coins).await?);
-        let ready = self.prepare(&config).map_err(|reason| with_hint(reason, &changes))?;
+        let ready = self.prepare(&config).await.map_err(|reason| with_hint(reason, &changes))?;
         self.apply(config, ready).await?;
         warnings.iter().for_each(|warning| warn!("{warning}"));
         for change in &changes {
@@ -69,7 +69,7 @@ impl Running {
     }
 
     /// Makes everything ready that can fail.
-    fn prepare(&mut self, config: &Config) -> Result<Ready, String> {
+    async fn prepare(&mut self, config: &Config) -> Result<Ready, String> {
         let Setup { config: in_force, house, books, shared, .. } = &mut self.setup;
         let (mut changed, mut bound) = (Vec::new(), Vec::new());
         for coin in &config.coins {
@@ -95,8 +95,7 @@ impl Running {
         }
         let mut added = Vec::new();
         for (coin, ports) in bound {
-            // Reads the spool's files, if there are any.
-            let opened = tokio::task::block_in_place(|| books.add(&config.daemon.state_dir, &coin, &shared.clock));
+            let opened = books.add(&config.daemon.state_dir, &coin, &shared.clock).await;
             let is_new = opened.map_err(|problem| format!("coin {}: {problem}", coin.name))?;
             added.push((coin, ports, is_new, random()?));
         }

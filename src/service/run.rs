@@ -68,7 +68,7 @@ async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log) 
     house.guard.restore(&bans_file(&config), &*clock);
     let (past, passed) = handover::arrive(passed);
     let bound = ports::bind_all(&config.coins, &house, Listening::new(passed))?;
-    let books = Books::open(&config, &clock).map_err(|problem| problem.to_string())?;
+    let books = Books::open(&config, &clock).await.map_err(|problem| problem.to_string())?;
     let hashers = Hashers::start(hasher_threads(&config), HASHER_QUEUE_MAX)
         .map_err(|problem| format!("hasher threads cannot be started: {problem}"))?;
     let hand_over = fd_store::may_be_there();

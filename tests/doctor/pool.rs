@@ -13,6 +13,7 @@ use mpos_stratum::clock::{Clock, ManualClock};
 use mpos_stratum::config::{self, Config};
 use mpos_stratum::ledger::Ledger;
 use mpos_stratum::ledger::record::Event;
+use mpos_stratum::ledger::tokens::Tokens;
 use mpos_stratum::mpos::share_sink::ShareSink;
 use mpos_stratum::service::{place, spool_dir};
 use serde_json::Value;
@@ -132,7 +133,9 @@ impl Pool {
     pub async fn drain(&self) {
         let ledger = self.ledger(0);
         let clock: Arc<dyn Clock> = Arc::new(mpos_stratum::clock::SystemClock::new());
-        let sink = ShareSink::new(&self.config().coins[0].mpos, clock, place::of_spool(&self.spool()));
+        let tokens = Tokens::open(&self.spool(), ledger.spool()).unwrap();
+        let sink =
+            ShareSink::new(&self.config().coins[0].mpos, clock, place::of_spool(&self.spool())).with_tokens(tokens);
         spool::drain(ledger, sink).await;
     }
 

@@ -10,6 +10,7 @@ use mpos_stratum::config::{self, Durability, Endpoint, Mpos};
 use mpos_stratum::ledger::Ledger;
 use mpos_stratum::ledger::pace::Pace;
 use mpos_stratum::ledger::status::{DrainState, Status};
+use mpos_stratum::ledger::tokens::Tokens;
 use mpos_stratum::mpos::limits::Limits;
 use mpos_stratum::mpos::share_sink::ShareSink;
 use tokio::sync::watch;
@@ -72,6 +73,7 @@ impl Default for Setup {
                 lock_wait_secs: 1,
                 predecessor_wait_secs: 1,
                 failover_after: ms(200),
+                takeover_after: ms(2000),
                 release: ms(2000),
             },
             pace: Pace {
@@ -121,7 +123,8 @@ impl Rig {
     /// On a spool that is already there.
     pub fn start_in(dir: tempfile::TempDir, mpos: &Mpos, setup: Setup) -> Self {
         let ledger = Ledger::open(dir.path(), &setup.ledger, Arc::clone(&setup.clock)).unwrap().ledger;
-        let sink = ShareSink::new(mpos, setup.clock, "test-host").with_limits(setup.limits);
+        let tokens = Tokens::open(dir.path(), ledger.spool()).unwrap();
+        let sink = ShareSink::new(mpos, setup.clock, "test-host").with_limits(setup.limits).with_tokens(tokens);
         let (stop, stopped) = watch::channel(false);
         let drain = tokio::spawn(ledger.drainer(sink).with_pace(setup.pace).run(stopped));
         Self { ledger, book: Arc::default(), dir, stop, drain, miners: None }

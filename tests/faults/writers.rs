@@ -144,6 +144,7 @@ async fn rewind(rig: &Rig, db: &MariaDb) -> Decision {
         found: Some(found),
         confirmed: rig.ledger.status().drained,
         decided_at: 1,
+        candidates: Vec::new(),
     }
 }
 
@@ -201,7 +202,7 @@ async fn a_decision_that_fits_no_server_is_in_nobodys_way() {
 }
 
 /// Two daemons on one table by mistake: the second one stores nothing while the first one lives, and goes
-/// on at once when that was stopped in order.
+/// on some time after that was stopped.
 #[tokio::test]
 async fn two_daemons_on_one_table_do_not_interleave() {
     let db = MariaDb::shared();
@@ -223,6 +224,31 @@ async fn two_daemons_on_one_table_do_not_interleave() {
     second.settle().await;
     expected.extend(second.book.expected());
     same_rows(&db.rows("two").await, &expected);
+}
+
+/// The database was away for more than a minute, and comes back for the stranger first.
+#[tokio::test]
+async fn after_an_outage_the_writer_goes_on_and_no_stranger() {
+    let db = MariaDb::shared();
+    prepare(&db, "stranger").await;
+    let line = crate::support::fault_proxy::FaultProxy::start(db.port()).await;
+    let mut first = Rig::start(&mpos_at(line.port(), "stranger"));
+    first.mine();
+    first.drained(50).await;
+    let mut setup = crate::rig::Setup::default();
+    setup.limits.takeover_after = Duration::from_secs(60);
+    let second = Rig::start_with(&mpos_at(db.port(), "stranger"), setup);
+    second.append(&[Kind::Accepted; 3]);
+    second.trouble("another writer").await;
+    line.refuse(true);
+    line.sever();
+    first.trouble("refused").await;
+    db.run_sql("stranger", "UPDATE mpos_stratum_cursor SET lease_at = lease_at - INTERVAL 600 SECOND").await;
+    second.trouble("last sign of life 60").await;
+    line.heal();
+    first.drained(50).await;
+    first.check(&db, "stranger").await;
+    assert_eq!(second.ledger.status().drained, 0);
 }
 
 /// A daemon whose connection is in doubt gives nothing free: its transaction may still be at work.

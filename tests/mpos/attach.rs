@@ -1,8 +1,10 @@
 //! Who may write, and from where on.
 
+use mpos_stratum::config::{Endpoint, Mpos};
 use mpos_stratum::ledger::sink::SinkError;
 
 use super::*;
+use crate::support::fault_proxy::FaultProxy;
 
 const OTHER: SpoolId = SpoolId([0xcd; 16]);
 
@@ -72,31 +74,122 @@ async fn the_token_alone_keeps_a_living_connection_from_writing() {
     assert_eq!(stored(&db, "token").await, [0u64; 0]);
 }
 
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(SystemClock::new().unix_secs()))
+}
+
+/// Tries again and again while `secs` pass, in vain.
+async fn watch(sink: &mut ShareSink, clock: &ManualClock, spool: SpoolId, confirmed: u64, secs: u64) {
+    for _ in 0..secs / 20 {
+        let stop = stop_of(sink.attach(spool, confirmed, &ANY).await);
+        assert!(stop.contains("another writer"), "{stop}");
+        clock.advance(Duration::from_secs(20));
+    }
+}
+
 #[tokio::test]
-async fn a_stranger_waits_for_the_lease_and_positions_are_kept() {
-    let (db, mut mine) = database("foreign").await;
+async fn a_stranger_watches_for_the_lease_and_positions_are_kept() {
+    let (db, clock) = (database("foreign").await.0, clock());
+    let (mut mine, mut other) = (sink_by(&db, "foreign", &clock), sink_by(&db, "foreign", &clock));
     mine.attach(SPOOL, 0, &ANY).await.unwrap();
     mine.commit(&numbered(1, 5), 0, 5).await.unwrap();
-    let mut other = sink(&db, "foreign");
     let stop = stop_of(other.attach(OTHER, 0, &ANY).await);
     assert!(stop.contains(&SPOOL.to_string()) && stop.contains("test-host"), "{stop}");
     mine.commit(&numbered(6, 6), 5, 6).await.unwrap();
 
-    age_lease(&db, "foreign").await;
+    watch(&mut other, &clock, OTHER, 0, 60).await;
     assert_eq!(other.attach(OTHER, 0, &ANY).await, Ok(0));
     assert!(matches!(mine.commit(&numbered(7, 7), 6, 7).await, Err(SinkError::Unavailable(_))));
     other.commit(&numbered(100, 101), 0, 2).await.unwrap();
-    stop_of(mine.attach(SPOOL, 6, &ANY).await);
 
-    age_lease(&db, "foreign").await;
+    watch(&mut mine, &clock, SPOOL, 6, 60).await;
     assert_eq!(mine.attach(SPOOL, 6, &ANY).await, Ok(6), "its position was kept");
     mine.commit(&numbered(7, 7), 6, 7).await.unwrap();
-    age_lease(&db, "foreign").await;
+    watch(&mut other, &clock, OTHER, 2, 60).await;
     assert_eq!(other.attach(OTHER, 2, &ANY).await, Ok(2));
     assert_eq!(stored(&db, "foreign").await, [1, 2, 3, 4, 5, 6, 100, 101, 7]);
     let kept: Vec<(String, u64)> =
         db.query("foreign", "SELECT spool_id, seq FROM mpos_stratum_spool ORDER BY seq").await;
     assert_eq!(kept, [(OTHER.to_string(), 2), (SPOOL.to_string(), 7)]);
+}
+
+/// However old the last sign of life is: the server was away for everybody, or the writer is being started
+/// again after it was stopped in order.
+#[tokio::test]
+async fn a_stranger_does_not_come_before_the_writer_after_an_outage_or_a_stop() {
+    let (db, clock) = (database("outage").await.0, clock());
+    let (mut mine, mut other) = (sink_by(&db, "outage", &clock), sink_by(&db, "outage", &clock));
+    mine.attach(SPOOL, 0, &ANY).await.unwrap();
+    mine.commit(&numbered(1, 2), 0, 2).await.unwrap();
+    age_lease(&db, "outage").await;
+    watch(&mut other, &clock, OTHER, 0, 40).await;
+    // A sign of life: watching begins anew.
+    mine.keep_alive().await.unwrap();
+    watch(&mut other, &clock, OTHER, 0, 60).await;
+    mine.close().await;
+    // So does it with the stop, and a new life of the writer goes on at once, wherever its place is now.
+    watch(&mut other, &clock, OTHER, 0, 60).await;
+    let mut mine = sink_elsewhere(&db, "outage");
+    assert_eq!(mine.attach(SPOOL, 2, &ANY).await, Ok(2));
+    mine.commit(&numbered(3, 3), 2, 3).await.unwrap();
+    stop_of(other.attach(OTHER, 0, &ANY).await);
+    assert_eq!(stored(&db, "outage").await, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_server_that_was_away_is_watched_anew() {
+    let (db, clock) = (database("away").await.0, clock());
+    sink_by(&db, "away", &clock).attach(SPOOL, 0, &ANY).await.unwrap();
+    let line = FaultProxy::start(db.port()).await;
+    let mpos = Mpos { endpoint: Endpoint::Tcp("127.0.0.1".into(), line.port()), ..db.mpos("away") };
+    let mut other = ShareSink::new(&mpos, Arc::clone(&clock) as Arc<dyn Clock>, "other-host");
+    watch(&mut other, &clock, OTHER, 0, 40).await;
+    // The listener closes and opens beside us.
+    line.refuse(true);
+    while !matches!(other.attach(OTHER, 0, &ANY).await, Err(SinkError::Unavailable(_))) {}
+    line.heal();
+    while matches!(other.attach(OTHER, 0, &ANY).await, Err(SinkError::Unavailable(_))) {}
+    watch(&mut other, &clock, OTHER, 0, 60).await;
+    assert_eq!(other.attach(OTHER, 0, &ANY).await, Ok(0));
+}
+
+/// A stopped spool is copied, the copy drains shares of its own and is stopped in order: its position would
+/// pass for one of the spool's.
+#[tokio::test]
+async fn a_spool_whose_copy_has_written_is_for_the_operator() {
+    use mpos_stratum::ledger::decision::Position;
+    use mpos_stratum::ledger::sink::Settled;
+    use mpos_stratum::ledger::tokens::Tokens;
+
+    let (db, _) = database("diverged").await;
+    let (dir, copied) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let of = |dir: &tempfile::TempDir| sink(&db, "diverged").with_tokens(Tokens::open(dir.path(), SPOOL).unwrap());
+    // Of a version that noted nothing.
+    let mut mine = sink(&db, "diverged");
+    mine.attach(SPOOL, 0, &ANY).await.unwrap();
+    mine.commit(&numbered(1, 2), 0, 2).await.unwrap();
+    mine.close().await;
+    let mut mine = of(&dir);
+    assert_eq!(mine.attach(SPOOL, 2, &ANY).await, Ok(2));
+    mine.commit(&numbered(3, 5), 2, 5).await.unwrap();
+    assert_eq!(mine.attach(SPOOL, 5, &ANY).await, Ok(5), "its own");
+    mine.close().await;
+    std::fs::copy(dir.path().join("tokens"), copied.path().join("tokens")).unwrap();
+    let mut copy = of(&copied);
+    assert_eq!(copy.attach(SPOOL, 5, &[5..=10]).await, Ok(5), "it may be the spool, moved");
+    copy.commit(&numbered(106, 107), 5, 7).await.unwrap();
+    copy.close().await;
+    let mut mine = of(&dir);
+    for _ in 0..2 {
+        let stop = stop_of(mine.attach(SPOOL, 5, &[5..=10]).await);
+        assert!(stop.contains("from a copy of this spool") && stop.contains("up to 7"), "{stop}");
+    }
+    let found = Position { spool: SPOOL.to_string(), seq: 7 };
+    assert_eq!(mine.settle(SPOOL, Some(&found), 5).await, Ok(Settled::Moved));
+    assert_eq!(mine.attach(SPOOL, 5, &[5..=5]).await, Ok(5));
+    mine.commit(&numbered(6, 6), 5, 6).await.unwrap();
+    stop_of(of(&copied).attach(SPOOL, 5, &[5..=10]).await);
+    assert_eq!(stored(&db, "diverged").await, [1, 2, 3, 4, 5, 106, 107, 6]);
 }
 
 #[tokio::test]

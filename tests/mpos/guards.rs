@@ -53,6 +53,36 @@ async fn tables_without_transactions_are_refused() {
     assert!(stopped(&mut sink).await.contains("mpos_stratum_cursor"));
 }
 
+/// Rows would be stored without their position, and no statement fails.
+#[tokio::test]
+async fn an_engine_that_is_changed_under_the_writer_is_noticed_within_the_minute() {
+    use mpos_stratum::mpos::skew::SKEW_CHECK_EVERY;
+
+    let (db, clock) = (database("altered_live").await.0, Arc::new(ManualClock::at(SystemClock::new().unix_secs())));
+    let mut strict = sink_by(&db, "altered_live", &clock);
+    strict.attach(SPOOL, 0, &ANY).await.unwrap();
+    strict.commit(&numbered(1, 2), 0, 2).await.unwrap();
+    db.run_sql("altered_live", "ALTER TABLE shares ENGINE=MyISAM").await;
+    clock.advance(SKEW_CHECK_EVERY);
+    match strict.commit(&numbered(3, 3), 2, 3).await {
+        Err(SinkError::Stop(text)) => assert!(text.contains("ALTER TABLE shares ENGINE=InnoDB"), "{text}"),
+        other => panic!("not stopped: {other:?}"),
+    }
+    // With permission it goes on in the other way, there and back.
+    let mpos = mpos_stratum::config::Mpos { allow_myisam: true, ..db.mpos("altered_live") };
+    let mut lax = ShareSink::new(&mpos, Arc::clone(&clock) as Arc<dyn Clock>, "test-host");
+    assert_eq!(lax.attach(SPOOL, 2, &ANY).await, Ok(2));
+    clock.advance(SKEW_CHECK_EVERY);
+    lax.keep_alive().await.unwrap();
+    db.run_sql("altered_live", "ALTER TABLE shares ENGINE=InnoDB").await;
+    clock.advance(SKEW_CHECK_EVERY);
+    let changed = lax.keep_alive().await.unwrap_err();
+    assert!(matches!(&changed, SinkError::Unavailable(text) if text.contains("was changed")), "{changed}");
+    assert_eq!(lax.attach(SPOOL, 2, &ANY).await, Ok(2));
+    lax.commit(&numbered(3, 3), 2, 3).await.unwrap();
+    assert_eq!(stored(&db, "altered_live").await, [1, 2, 3]);
+}
+
 #[tokio::test]
 async fn columns_that_do_not_fit_are_refused() {
     let (db, mut sink) = database("columns").await;

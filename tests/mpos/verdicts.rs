@@ -74,3 +74,18 @@ async fn another_candidate_under_an_old_number_is_recorded_in_full() {
     let blocks: Vec<(String, u32, u64, String)> = db.query("again", sql).await;
     assert_eq!(blocks, [(display(4), header_time, TIME + 7, "pending".to_owned())]);
 }
+
+/// A candidate in damage that was given up is recorded again at the end; its verdicts know its old number.
+#[tokio::test]
+async fn a_verdict_finds_its_candidate_under_another_number() {
+    let (db, mut sink) = database("renumbered").await;
+    sink.attach(SPOOL, 0, &ANY).await.unwrap();
+    sink.commit(&[entry(4, candidate([0x22; 32])), entry(9, candidate([0x11; 32]))], 0, 9).await.unwrap();
+    sink.commit(&[verdict(10, 4, [0x11; 32], true)], 9, 10).await.unwrap();
+    let rows = db.rows("renumbered").await;
+    let upstream: Vec<_> = rows.iter().map(|row| row.upstream_result.as_deref()).collect();
+    assert_eq!(upstream, [Some("N"), Some("Y")]);
+    let verdicts: Vec<(u64, String)> =
+        db.query("renumbered", "SELECT seq, verdict FROM mpos_stratum_block ORDER BY seq").await;
+    assert_eq!(verdicts, [(4, "pending".to_owned()), (9, "accepted".to_owned())]);
+}

@@ -1,10 +1,12 @@
 //! adopt and rewind, carried out by the real daemon.
 
-use mpos_stratum::service::server_note;
+use mpos_stratum::ledger::record::Event;
+use mpos_stratum::service::blocks::dossier::Dossier;
+use mpos_stratum::service::{blocks_dir, server_note};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::rig::{Rig, good};
+use crate::rig::{Rig, block, good};
 use crate::support::daemon::Daemon;
 use crate::support::mariadb::MariaDb;
 
@@ -159,6 +161,49 @@ async fn damaged_events_are_given_up_by_command() {
     rows_are(&rig, &workers((1..=10).chain([12]))).await;
 }
 
+/// The record of a block is lost with a bad sector; its dossier is another file.
+#[tokio::test]
+async fn a_block_in_damage_gets_its_row_from_its_dossier() {
+    let rig = ten_and_two("tools_block_lost").await;
+    let found = block("alice.lost", 840_000, [0x5a; 32]);
+    let Event::Share(share) = &found else { unreachable!("a share") };
+    rig.write(&[found.clone(), good("alice.r14")]);
+    let mut dossier = Dossier::of("bitcoin", rig.ledger().spool().to_string(), share).unwrap();
+    (dossier.seq, dossier.marked, dossier.closed) = (Some(13), Some(true), true);
+    let blocks = blocks_dir(&rig.spool());
+    std::fs::create_dir_all(&blocks).unwrap();
+    std::fs::write(blocks.join("00840000-5a.json"), serde_json::to_vec(&dossier).unwrap()).unwrap();
+    let segment = rig.spool().join("00000000000000000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    for worker in [&b"alice.r12"[..], b"alice.lost"] {
+        let at = bytes.windows(worker.len()).position(|window| window == worker).unwrap();
+        bytes[at] ^= 1;
+    }
+    std::fs::write(&segment, &bytes).unwrap();
+    let daemon = stopped(&rig).await;
+    let asked = rig.run(&["spool", "adopt", "--from", "14"]).await;
+    let hash = "5a".repeat(32);
+    let named = format!("block candidate 13 is among them: height 840000, hash {hash}, worker \"alice.lost\"");
+    assert!(asked.code == 64 && asked.err.contains(&named) && asked.err.contains("put in again"), "{asked:?}");
+    let done = rig.run(&["spool", "adopt", "--from", "14", "--yes"]).await;
+    assert!(done.code == 0 && done.out.contains("candidate 13 is recorded again as event"), "{done:?}");
+    let wanted = workers((1..=11).chain([14])).into_iter().chain(["alice.lost".to_owned()]).collect::<Vec<_>>();
+    rows_are(&rig, &wanted).await;
+    let verdict = async {
+        loop {
+            let verdicts: Vec<String> = rig.db.query(rig.database, "SELECT verdict FROM mpos_stratum_block").await;
+            match &verdicts[..] {
+                [verdict] if verdict == "accepted" => return,
+                _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), verdict).await.expect("no verdict");
+    let last = rig.db.rows(rig.database).await.pop().unwrap();
+    assert_eq!((last.solution, last.upstream_result.as_deref()), (hash, Some("Y")));
+    assert!(daemon.stop().await.unwrap().success());
+}
+
 /// The first server is back from the dead, without what the daemon has stored on the second since.
 #[tokio::test]
 async fn commands_ask_the_server_that_the_daemon_writes_to() {
@@ -167,9 +212,11 @@ async fn commands_ask_the_server_that_the_daemon_writes_to() {
     crate::stage::create_database(&second, rig.database).await;
     rig.add_server(&second);
     let ledger = rig.ledger();
+    let token: Vec<String> = rig.db.query(rig.database, "SELECT token FROM mpos_stratum_cursor").await;
     let cursor = format!(
-        "INSERT INTO mpos_stratum_cursor VALUES ('shares', '{}', 10, '', UTC_TIMESTAMP(3) - INTERVAL 61 SECOND, 0, 'h', '1')",
-        ledger.spool()
+        "INSERT INTO mpos_stratum_cursor VALUES ('shares', '{}', 10, '{}', UTC_TIMESTAMP(3) - INTERVAL 61 SECOND, 0, 'h', '1')",
+        ledger.spool(),
+        token[0]
     );
     second.run_sql(rig.database, &cursor).await;
     rig.sql("UPDATE mpos_stratum_cursor SET seq = 7").await;

@@ -114,3 +114,18 @@ async fn a_paused_drain_goes_on_by_command() {
     let again = rig.run(&["spool", "resume"]).await;
     assert!(again.code == 64 && again.err.contains("not paused"), "{again:?}");
 }
+
+/// The command works without a daemon; meanwhile one is started.
+#[tokio::test]
+async fn a_daemon_that_starts_waits_for_a_command_at_work() {
+    let rig = Rig::new("tools_replay_start").await;
+    let at_work = rig.ledger();
+    let daemon = rig.start();
+    let line = daemon.wait_for_log("is in use by another process").await.unwrap();
+    assert!(line.contains(&format!("(pid {})", std::process::id())) && line.contains("waiting for up to"), "{line}");
+    at_work.close();
+    drop(at_work);
+    daemon.port("bitcoin").await.unwrap();
+    assert!(!daemon.log().iter().any(|line| line.contains("stays down")));
+    assert!(daemon.stop().await.unwrap().success());
+}

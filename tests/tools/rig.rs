@@ -9,6 +9,7 @@ use mpos_stratum::clock::{Clock, ManualClock};
 use mpos_stratum::config::{self, Config};
 use mpos_stratum::ledger::Ledger;
 use mpos_stratum::ledger::record::{CandidateFacts, Event, ShareRecord};
+use mpos_stratum::ledger::tokens::Tokens;
 use mpos_stratum::mpos::share_sink::ShareSink;
 use mpos_stratum::service::spool_dir;
 use serde_json::Value;
@@ -111,7 +112,8 @@ impl Rig {
     pub async fn drain(&self) {
         let ledger = self.ledger();
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
-        let sink = ShareSink::new(&self.config().coins[0].mpos, clock, "test-host");
+        let tokens = Tokens::open(&self.spool(), ledger.spool()).unwrap();
+        let sink = ShareSink::new(&self.config().coins[0].mpos, clock, "test-host").with_tokens(tokens);
         spool::drain(ledger, sink).await;
     }
 

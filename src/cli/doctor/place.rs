@@ -82,9 +82,10 @@ async fn writers(
     };
     let standing = line.standing(&readings.spool).await;
     let server = line.server().to_owned();
-    let situation = standing.map(|(standing, kept)| {
-        let database = Database { standing, kept, server, place: of_spool(files.dir()) };
-        situation::judge(&readings.spool, &database, readings.confirmed, readings.explained_max)
+    let situation = standing.and_then(|(standing, kept)| {
+        let is_own = situation::is_own(files, standing.as_ref())?;
+        let database = Database { standing, kept, server, place: of_spool(files.dir()), is_own };
+        Ok(situation::judge(&readings.spool, &database, readings.confirmed, readings.explained_max))
     });
     sheet.judge(&spool::POSITION, &situation, |situation| spool::position(situation.trouble.as_ref()));
     sheet.judge(&spool::OTHER_WRITER, &situation, |situation| spool::other_writer(situation.trouble.as_ref()));

@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Args;
 
 use super::situation::{self, Situation, Trouble};
-use super::{Place, Target, complain, fail, open};
+use super::{Place, Target, complain, fail, given_up, open};
 use crate::cli::say;
 use crate::clock::{Clock, SystemClock};
 use crate::exit::Exit;
-use crate::ledger::decision::{self, Decision, Verb};
+use crate::ledger::decision::{self, Decision, GivenUp, Verb};
 use crate::ledger::files::random_id;
 use crate::ledger::inspect::SpoolFiles;
 use crate::ledger::verify::{Meaning, survey};
@@ -25,7 +25,8 @@ const ADOPT_HELP: &str = "\
 Go on from a position: make this spool the writer again without sending anything twice.
 
 Without --from it goes on behind the last event that the database or the spool itself knows to be
-stored; damaged events right there are given up. What the database has lost stays lost: if it was
+stored; damaged events right there are given up; a block candidate
+among them is recorded again at the end if its dossier is there. What the database has lost stays lost: if it was
 restored from a backup, `rewind` sends the lost rows again. If another spool is the writer it can no
 longer write from then on; stop its daemon.
 
@@ -94,7 +95,7 @@ async fn decide(target: &Target, verb: Verb, next_seq: Option<u64>, yes: bool) -
         complain(format_args!("{}: {trouble}", view.place.names()));
     }
     let next_seq = view.next_seq(verb, next_seq)?;
-    let risky = view.announce(next_seq)?;
+    let (risky, candidates) = view.announce(next_seq)?;
     if risky && !yes {
         complain("nothing was done: add --yes if that is what you want");
         return Err(Exit::Usage);
@@ -108,6 +109,7 @@ async fn decide(target: &Target, verb: Verb, next_seq: Option<u64>, yes: bool) -
         found: view.situation.found.clone(),
         confirmed: view.confirmed,
         decided_at: SystemClock::new().unix_secs(),
+        candidates,
     };
     decision::submit(&view.place.dir, &decision).map_err(failed)?;
     if view.holder.is_none() {
@@ -154,6 +156,15 @@ impl View {
                 complain("there is nothing to decide while the copy is at work: its shares have this spool's numbers");
                 return Err(Exit::Usage);
             }
+            (None, None) if matches!(self.situation.trouble, Some(Trouble::Diverged(_))) => {
+                complain(
+                    "say with --from which event of this spool is the first that the database has not got: compare its \
+                     newest rows in `shares` with `spool dump`; the copy's have the same numbers. If both hold shares that \
+                     the database lacks, let the copy drain first and move it away, then adopt this one behind the last \
+                     event that both have",
+                );
+                return Err(Exit::Usage);
+            }
             (None, None) => {
                 complain(
                     "say with --from which event is the first that the database has not got. The spool was put back \
@@ -193,8 +204,9 @@ impl View {
         Ok(damage.map_or(next_seq, |damage| damage.place.last_seq + 1))
     }
 
-    /// Says what it does to rows; true if any are given up or may become double.
-    fn announce(&self, next_seq: u64) -> Result<bool, Exit> {
+    /// Says what it does to rows; true if any are given up or may become double. Also the block candidates
+    /// among those given up that are to be recorded again.
+    fn announce(&self, next_seq: u64) -> Result<(bool, Vec<GivenUp>), Exit> {
         let failed = |error: std::io::Error| fail(format_args!("{}: {error}", self.place.dir.display()));
         let rows = |from: u64, through: u64| {
             if from > through { Ok(0) } else { survey(&self.files, from, through, 0).map(|found| found.rows()) }
@@ -202,7 +214,7 @@ impl View {
         // What the database says it has, and what it once confirmed; never more than was sent.
         let (stored, known) =
             (self.situation.stored, self.situation.stored.max(self.confirmed).min(self.explained_max));
-        let mut risky = false;
+        let (mut risky, mut candidates) = (false, Vec::new());
         let again = rows(next_seq, known).map_err(failed)?;
         if next_seq <= known {
             risky = true;
@@ -222,6 +234,7 @@ impl View {
                 next_seq - 1,
                 next_seq - first
             ));
+            candidates = given_up::candidates(&self.files, first..=next_seq - 1).map_err(failed)?;
         }
         if let Some(Trouble::Foreign(row) | Trouble::Copy(row)) = &self.situation.trouble
             && row.age_secs < LEASE_SECS
@@ -230,7 +243,7 @@ impl View {
             complain("the other daemon is alive: stop it first, or its shares only pile up in its spool");
         }
         say(&mut std::io::stdout(), format_args!("the next event to be sent is {next_seq}"));
-        Ok(risky)
+        Ok((risky, candidates))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod decide;
 mod dump;
+mod given_up;
 mod left;
 mod replay;
 mod resume;

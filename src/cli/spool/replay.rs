@@ -138,6 +138,9 @@ fn tell(answer: &Answer) -> Exit {
         let text = match fate {
             Fate::Replayed(number) => format!("event {seq}: is now event {number}"),
             Fate::Already(number) => format!("event {seq}: was replayed before, as event {number}; nothing was done"),
+            Fate::Superseded(number) => {
+                format!("event {seq}: event {number} is a newer verdict on the same block; nothing was done")
+            }
             Fate::Refused(why) => {
                 exit = Exit::Unavailable;
                 format!("event {seq}: not taken, try again: {why}")

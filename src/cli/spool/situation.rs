@@ -5,6 +5,7 @@ use std::fmt;
 use crate::config::Mpos;
 use crate::ledger::decision::Position;
 use crate::ledger::inspect::SpoolFiles;
+use crate::ledger::tokens::Tokens;
 use crate::mpos::connect;
 use crate::mpos::cursor::{self, LEASE_SECS, Standing};
 use crate::mpos::limits::{Limits, STATEMENT_TIMEOUT};
@@ -20,6 +21,8 @@ pub(in crate::cli) struct Database {
     pub(in crate::cli) server: String,
     /// Where this spool is at work when it is in its own place.
     pub(in crate::cli) place: String,
+    /// This spool wrote the row itself, as far as it knows its tokens.
+    pub(in crate::cli) is_own: bool,
 }
 
 /// Asks the database, on the server that the daemon writes to if one runs; the text says why it cannot be asked.
@@ -32,7 +35,14 @@ pub(in crate::cli) async fn ask(mpos: &Mpos, files: &SpoolFiles) -> Result<Datab
     // Closed by the server anyway if that does not get through.
     let _ = conn.disconnect().await;
     let (standing, kept) = read.map_err(|error| error.to_string())?;
-    Ok(Database { standing, kept, server, place: place::of_spool(files.dir()) })
+    let is_own = is_own(files, standing.as_ref())?;
+    Ok(Database { standing, kept, server, is_own, place: place::of_spool(files.dir()) })
+}
+
+/// Whether the spool wrote the row itself, as far as it knows its tokens.
+pub(in crate::cli) fn is_own(files: &SpoolFiles, row: Option<&Standing>) -> Result<bool, String> {
+    let Some(row) = row else { return Ok(true) };
+    Tokens::knows_in(files.dir(), files.spool(), &row.token).map_err(|error| format!("the spool's tokens: {error}"))
 }
 
 /// What keeps the drain from going on by itself.
@@ -48,6 +58,8 @@ pub(in crate::cli) enum Trouble {
     Foreign(Box<Standing>),
     /// A copy of this spool is the writer.
     Copy(Box<Standing>),
+    /// A copy of this spool was the writer, or this one was put back from a backup.
+    Diverged(Box<Standing>),
 }
 
 impl fmt::Display for Trouble {
@@ -63,6 +75,12 @@ impl fmt::Display for Trouble {
                 "a copy of this spool is at work on {} (last sign of life {} s ago), or it was moved from there: stop the \
                  copy, then the lease ends by itself",
                 row.host, row.age_secs
+            ),
+            Trouble::Diverged(row) => write!(
+                f,
+                "a copy of this spool has written to the database last (up to event {}, on {}), or this one was put back \
+                 from an older backup",
+                row.position.seq, row.host
             ),
             Trouble::Foreign(row) => write!(
                 f,
@@ -100,10 +118,11 @@ pub(in crate::cli) fn judge(spool: &str, database: &Database, confirmed: u64, ex
         }
         Some(row) if row.position.seq < confirmed => (row.position.seq, Some(Trouble::Behind(row.position.seq))),
         Some(row) if row.position.seq > explained_max => (row.position.seq, Some(Trouble::Ahead(row.position.seq))),
+        Some(row) if !database.is_own => (row.position.seq, Some(Trouble::Diverged(Box::new(row.clone())))),
         Some(row) => (row.position.seq, None),
     };
     let next_seq = match trouble {
-        Some(Trouble::Ahead(_) | Trouble::Copy(_)) => None,
+        Some(Trouble::Ahead(_) | Trouble::Copy(_) | Trouble::Diverged(_)) => None,
         _ => Some(stored.max(confirmed) + 1),
     };
     Situation { trouble, stored, next_seq, found }
@@ -119,8 +138,10 @@ mod tests {
             host: "h".into(),
             version: "1".into(),
             age_secs,
+            token: "t".into(),
+            lease_at: String::new(),
         });
-        Database { standing, kept, server: "s".into(), place: "h".into() }
+        Database { standing, kept, server: "s".into(), place: "h".into(), is_own: true }
     }
 
     #[test]
@@ -149,5 +170,9 @@ mod tests {
         elsewhere.place = "elsewhere".into();
         let situation = judge("me", &elsewhere, 50, 100);
         assert!(matches!(situation.trouble, Some(Trouble::Copy(_))) && situation.next_seq.is_none());
+        let copied = |seq| Database { is_own: false, ..database(Some(("me", seq, 500)), None) };
+        let situation = judge("me", &copied(60), 50, 100);
+        assert!(matches!(situation.trouble, Some(Trouble::Diverged(_))) && situation.next_seq.is_none());
+        assert!(matches!(judge("me", &copied(40), 50, 100).trouble, Some(Trouble::Behind(40))), "it says more");
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::decision::{self, Decision, Position, Verb};
+use super::super::decision::{self, Decision, GivenUp, Position, Verb};
 use super::super::memory_sink::MemorySink;
-use super::super::record::Entry;
+use super::super::record::{Entry, VerdictRecord};
+use super::super::segments::lock;
 use super::super::sink::{SinkError, SpoolId};
 use super::super::status::DrainState;
 use super::*;
@@ -17,7 +18,8 @@ fn decision(ledger: &Ledger, next_seq: u64, found: Option<u64>, confirmed: u64) 
     let spool = ledger.spool().to_string();
     let found = found.map(|seq| Position { spool: spool.clone(), seq });
     let verb = Verb::Rewind;
-    Decision { id: format!("id {next_seq}"), verb, spool, next_seq, found, confirmed, decided_at: T0 }
+    let (id, candidates) = (format!("id {next_seq}"), Vec::new());
+    Decision { id, verb, spool, next_seq, found, confirmed, decided_at: T0, candidates }
 }
 
 async fn stopped(ledger: &Arc<Ledger>) {
@@ -229,4 +231,39 @@ async fn a_position_that_somebody_moved_at_work_stays_unexplained_over_restarts(
     sink.wait_position(20).await;
     draining.stop().await;
     assert_eq!(seqs(&sink), (1..=20).collect::<Vec<_>>());
+}
+
+/// A crash may come after any step, so that the decision is carried out again.
+#[tokio::test]
+async fn a_candidate_in_damage_is_recorded_again_once() {
+    let (dir, sink) = (tempfile::tempdir().unwrap(), MemorySink::new());
+    let ledger = open(dir.path(), &config());
+    append_shares(&ledger, 3);
+    // What is not on the disk is not there to decide about.
+    ledger.sync_now();
+    ledger.wait_synced(3).await;
+    let Event::Share(block) = candidate(9, T0) else { unreachable!("a share") };
+    let verdict = VerdictRecord {
+        candidate: 2,
+        written_hash: [3; 32],
+        accepted: true,
+        node_hash: [3; 32],
+        reason: String::new(),
+    };
+    let candidates = vec![GivenUp::of(2, block.clone(), Some(verdict.clone())).unwrap()];
+    let wish = Decision { candidates, ..decision(&ledger, 4, None, 0) };
+    for _ in 0..2 {
+        decision::submit(dir.path(), &wish).unwrap();
+        let draining = Draining::start(&ledger, &sink);
+        sink.wait_position(5).await;
+        draining.stop().await;
+        let outcome = decision::outcome(dir.path()).unwrap().unwrap();
+        assert!(outcome.applied && ledger.status().written == 5, "{outcome:?}");
+        assert!(outcome.text.ends_with("block candidate 2 is recorded again as event 4"), "{outcome:?}");
+        // As a crash before the decision was put aside leaves it.
+        lock(&ledger.shared.confirmed).settle(3).unwrap();
+        sink.set_position(3);
+    }
+    let stored: Vec<Event> = sink.rows().into_iter().map(|row| row.event).collect();
+    assert_eq!(stored[..2], [Event::Share(block), Event::Verdict(verdict)]);
 }

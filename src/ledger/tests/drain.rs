@@ -234,6 +234,7 @@ async fn a_row_in_quarantine_is_stored_only_by_its_replay() {
                 found: Some(found),
                 confirmed: 1,
                 decided_at: T0,
+                candidates: Vec::new(),
             };
             decision::submit(dir.path(), &rewind).unwrap();
             draining = Draining::start(&ledger, &sink);

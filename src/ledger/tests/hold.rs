@@ -5,7 +5,7 @@ use std::fs::File;
 use super::super::appender::Next;
 use super::super::held::HELD_MAX;
 use super::super::late::Late;
-use super::super::overdue::Overdue;
+use super::super::overdue::{OVERDUE_AFTER, Overdue};
 use super::super::record::VerdictRecord;
 use super::super::segments::lock;
 use super::*;
@@ -131,6 +131,11 @@ async fn one_too_many_waits_outside_and_comes_in_later() {
     let held: Vec<_> = (0..HELD_MAX as u64).map(|number| broken.late(number)).collect();
     let outside = broken.late(HELD_MAX as u64);
     assert_eq!(broken.ledger.status().held, HELD_MAX);
+    broken.clock.advance(OVERDUE_AFTER);
+    let overdue = |ledger: &Ledger| ledger.overdue().map(|overdue| overdue.candidates);
+    assert_eq!(overdue(&broken.ledger), Some(HELD_MAX + 1), "the one outside is late like the others");
+    drop(broken.late(HELD_MAX as u64 + 1));
+    assert_eq!(overdue(&broken.ledger), Some(HELD_MAX + 1), "and what nobody brings again is not");
     broken.mend();
     let mut expected = 2;
     for late in held {
@@ -139,6 +144,7 @@ async fn one_too_many_waits_outside_and_comes_in_later() {
     }
     append_shares(&broken.ledger, 1);
     assert_eq!(outside.written().await, Some(expected + 1), "behind what came while it was outside");
+    assert!(lock(&broken.ledger.shared.appender).held.candidates_since().is_empty());
 }
 
 #[tokio::test]

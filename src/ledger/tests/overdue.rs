@@ -31,6 +31,25 @@ async fn a_candidate_is_overdue_until_it_is_stored() {
     draining.stop().await;
 }
 
+/// The drain reads the waiting candidates back when it begins: of those that came meanwhile it is known when.
+#[tokio::test]
+async fn a_wait_does_not_begin_anew_with_the_drain() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), clock());
+    let ledger = open_with(dir.path(), &config(), clock.clone()).ledger;
+    append(&ledger, &[candidate(1, T0)]);
+    ledger.wait_synced(1).await;
+    clock.advance(secs(7));
+    let sink = MemorySink::new();
+    for _ in 0..50 {
+        sink.script_attach(SinkError::Unavailable("away".to_owned()));
+    }
+    let draining = Draining::start(&ledger, &sink);
+    until(&ledger, |status| matches!(status.drain, DrainState::Unavailable(_))).await;
+    assert_eq!(ledger.overdue(), Some(Overdue { candidates: 1, longest: secs(7) }));
+    sink.wait_position(1).await;
+    draining.stop().await;
+}
+
 /// The database has been away since before this process began: nobody has told it what is missing there.
 #[tokio::test]
 async fn a_candidate_of_an_earlier_life_is_overdue_although_the_database_was_never_reached() {

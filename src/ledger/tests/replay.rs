@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::memory_sink::MemorySink;
 use super::super::mended::{self, Line};
 use super::super::quarantine::QUARANTINE_FILE;
+use super::super::record::VerdictRecord;
 use super::super::replay::{self, Fate, Memory, REPLAYED_FILE, Request};
 use super::super::status::DrainState;
 use super::*;
@@ -214,4 +215,59 @@ async fn the_daemon_carries_a_request_out_and_answers_it() {
     replay::attend_once(&ledger).await.unwrap();
     assert!(replay::answer(dir.path()).unwrap().unwrap().problem.is_some());
     assert_eq!(ledger.status().written, 8);
+}
+
+/// A verdict went to quarantine and a newer one on the same block was stored: what is put in at the end would
+/// be carried out last.
+#[tokio::test]
+async fn a_verdict_does_not_come_after_a_newer_one() {
+    let verdict = |candidate: u64, accepted: bool| {
+        let hash = [u8::try_from(candidate).unwrap(); 32];
+        let (written_hash, node_hash, reason) = (hash, hash, String::new());
+        Event::Verdict(VerdictRecord { candidate, written_hash, accepted, node_hash, reason })
+    };
+    let (dir, sink) = (tempfile::tempdir().unwrap(), MemorySink::new());
+    let ledger = open(dir.path(), &config());
+    append_shares(&ledger, 2);
+    for (candidate, accepted) in [(1, true), (2, true), (1, false)] {
+        append(&ledger, &[verdict(candidate, accepted)]);
+    }
+    sink.refuse(|entry| [3, 4].contains(&entry.seq));
+    let draining = Draining::start(&ledger, &sink);
+    sink.wait_position(5).await;
+    draining.stop().await;
+    let rows = lines(dir.path());
+    assert_eq!(rows.iter().map(|line| line.seq).collect::<Vec<_>>(), [3, 4]);
+    let fates = replay::replay(&ledger, rows.clone()).await.unwrap().unwrap();
+    assert_eq!(fates, [(3, Fate::Superseded(5)), (4, Fate::Replayed(6))]);
+    let fates = replay::replay(&ledger, rows).await.unwrap().unwrap();
+    assert_eq!(fates, [(3, Fate::Superseded(5)), (4, Fate::Already(6))]);
+    assert_eq!(ledger.status().written, 6);
+}
+
+/// What lies behind it cannot be seen: it may have been a newer verdict.
+#[tokio::test]
+async fn a_verdict_is_not_put_in_behind_what_cannot_be_read() {
+    let verdict = |candidate: u64| {
+        let (written_hash, node_hash, reason) = ([5; 32], [5; 32], "reason-text".to_owned());
+        Event::Verdict(VerdictRecord { candidate, written_hash, accepted: false, node_hash, reason })
+    };
+    let (dir, sink) = (tempfile::tempdir().unwrap(), MemorySink::new());
+    let ledger = open(dir.path(), &config());
+    append_shares(&ledger, 1);
+    append(&ledger, &[verdict(1)]);
+    append(&ledger, &[refused(3)]);
+    append_shares(&ledger, 1);
+    sink.refuse(|entry| entry.seq == 2);
+    let draining = Draining::start(&ledger, &sink);
+    sink.wait_position(4).await;
+    draining.stop().await;
+    let path = segment_files(dir.path()).remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(5).position(|window| window == b"stale").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let fates = replay::replay(&ledger, lines(dir.path())).await.unwrap().unwrap();
+    assert!(matches!(&fates[..], [(2, Fate::Refused(why))] if why.contains("cannot be told")), "{fates:?}");
+    assert_eq!(ledger.status().written, 4);
 }

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Hash, display_hash, hex, parse_display_hash};
 use crate::chain::header::Header;
-use crate::ledger::record::{CandidateFacts, ShareRecord};
+use crate::ledger::record::{CandidateFacts, ShareRecord, VerdictRecord};
 use crate::node::standing::Sought;
 
 /// Version of the format.
@@ -374,6 +374,19 @@ impl Dossier {
         parse_display_hash(&self.hash)
     }
 
+    /// The last verdict that the ledger has, if the share is its event `candidate`.
+    pub fn verdict(&self, candidate: u64) -> Option<VerdictRecord> {
+        let accepted = self.marked?;
+        let written_hash = self.own_hash()?;
+        let named = self.node_hash.as_deref().filter(|_| accepted).and_then(parse_display_hash);
+        let reason = self.steps.iter().rev().find_map(|step| match &step.what {
+            What::Marked { reason, .. } => Some(reason.clone()),
+            _ => None,
+        });
+        let (node_hash, reason) = (named.unwrap_or(written_hash), reason.unwrap_or_default());
+        Some(VerdictRecord { candidate, written_hash, accepted, node_hash, reason })
+    }
+
     /// What the nodes are to be asked for.
     pub(super) fn sought(&self) -> Option<Sought> {
         let header: [u8; 80] = hex::decode_array(self.share.header.as_bytes())?;
@@ -381,8 +394,8 @@ impl Dossier {
         Some(Sought { hash, merkle_root: Header::from_bytes(&header).merkle_root, height: self.height })
     }
 
-    /// The share as it was to be written down.
-    pub(super) fn record(&self) -> Option<ShareRecord> {
+    /// The share as it was to be written down; `None`: the file was changed by hand.
+    pub fn record(&self) -> Option<ShareRecord> {
         let (share, hash) = (&self.share, self.own_hash()?);
         let coinbase_txid = parse_display_hash(&share.coinbase_txid)?;
         Some(ShareRecord {

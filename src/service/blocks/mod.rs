@@ -16,6 +16,7 @@ mod case;
 mod course;
 pub mod dossier;
 mod found;
+mod number;
 mod pursuer;
 mod shelf;
 mod watch;

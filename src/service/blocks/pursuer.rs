@@ -15,8 +15,9 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::case::Case;
-use super::dossier::{Dossier, What};
+use super::dossier::{Dossier, Step, What};
 use super::found::Found;
+use super::number::check_number;
 use super::shelf::{Shelf, write_file};
 use crate::bytes::Hash;
 use crate::clock::Clock;
@@ -100,8 +101,9 @@ impl Pursuer {
         self.spawn(async move {
             let shelf = Arc::clone(&pursuer.shelf);
             let ledger = Arc::clone(&pursuer.settings.ledger);
+            let now_ms = pursuer.unix_ms();
             let load = move || shelf.load().map(|mut open| {
-                open.iter_mut().for_each(|dossier| check_number(&ledger, dossier));
+                open.iter_mut().for_each(|dossier| check_number(&ledger, dossier, now_ms));
                 open
             });
             let mut open = match tokio::task::spawn_blocking(load).await {
@@ -127,13 +129,13 @@ impl Pursuer {
         let recorded = What::Recorded { seq: entry.seq };
         match open.iter_mut().find(|open| open.hash == dossier.hash) {
             Some(open) if open.seq.is_some() => (),
-            Some(open) => open.add(super::dossier::Step { at_ms: self.unix_ms(), what: recorded }),
+            Some(open) => open.add(Step { at_ms: self.unix_ms(), what: recorded }),
             // Closed, so the ledger's verdict is older than what it keeps, or there never was one.
             None if self.shelf.is_closed(&dossier) => (),
             None => {
                 let at_ms = entry.time.saturating_mul(1000);
-                dossier.add(super::dossier::Step { at_ms, what: What::Found });
-                dossier.add(super::dossier::Step { at_ms, what: recorded });
+                dossier.add(Step { at_ms, what: What::Found });
+                dossier.add(Step { at_ms, what: recorded });
                 open.push(dossier);
             }
         }
@@ -365,23 +367,6 @@ impl Pursuer {
             }
         }
     }
-}
-
-/// Takes a number back that the ledger does not have the block under: it is written down again, late.
-fn check_number(ledger: &Ledger, dossier: &mut Dossier) {
-    let (Some(seq), Some(own)) = (dossier.seq, dossier.own_hash()) else { return };
-    if dossier.is_synced()
-        || dossier.spool != ledger.spool().to_string()
-        || ledger.is_candidate(seq, &own) != Some(false)
-    {
-        return;
-    }
-    let Dossier { coin, height, hash, .. } = &*dossier;
-    warn!(
-        coin,
-        height, hash, seq, "the share of a block had not reached the disk before a power cut; it is written down again"
-    );
-    dossier.forget_number();
 }
 
 /// Notes what happens while a block is submitted.

@@ -102,12 +102,15 @@ fn positions_and_other_writers_are_different_things() {
             host: "h".into(),
             version: "1".into(),
             age_secs: 1,
+            token: String::new(),
+            lease_at: String::new(),
         })
     };
     for (trouble, is_position) in [
         (Trouble::Behind(1), true),
         (Trouble::Ahead(1), true),
         (Trouble::RowMissing, true),
+        (Trouble::Diverged(standing()), true),
         (Trouble::Foreign(standing()), false),
         (Trouble::Copy(standing()), false),
     ] {
