@@ -33,7 +33,7 @@
 //! | 3 | [`ledger`] | share records, the spool on disk, the drainer | SQL, sockets |
 //! | 3 | [`node`] | the coin's nodes: RPC, tip and template, block submission | miners |
 //! | 4 | [`mpos`] | the only SQL: share sink, schema check, worker source, what audit and doctor ask | stratum |
-//! | 5 | [`service`] | one coin assembled; start, stop, service manager | |
+//! | 5 | [`service`] | one coin assembled; start, reload, stop, service manager | |
 //! | 6 | [`cli`] | one file per command | |
 //! | any | [`config`] | the file into checked, typed values | |
 //!
@@ -121,7 +121,9 @@
 //! | what operators see of a connection | the connection, in its entry of the [`stratum::roster::Roster`] | plain loads, page by page |
 //! | sums over time, for hash rates | a meter per coin in [`service`], a sample every 5 s | the control socket, the metrics |
 //! | connections by address, bans | [`stratum::guard::Guard`], behind short locks; bans also in the file `bans` | its answers |
-//! | certificates | [`stratum::wire::certificates::Certificates`]; SIGHUP reads them again | new handshakes |
+//! | certificates | [`stratum::wire::certificates::Certificates`]; a reload reads them again | new handshakes |
+//! | the configuration in force, the coins that run | the daemon's main loop in [`service`], one reload at a time | the scene, a `watch` of an immutable snapshot |
+//! | what holds on a port | [`stratum::standing::Standing`] | whoever is accepted looks; who is connected is called |
 //!
 //! ## Tasks, threads, bounds
 //!
@@ -176,6 +178,14 @@
 //! for `stale_after_secs`. Monotonic time counts from the start of the machine, so all moments mean the same.
 //! If what was left is damaged, of an unknown version or of a coin that is mined otherwise now, the sockets are
 //! closed and the daemon starts as ever.
+//!
+//! Reload: the file is read and checked as a whole and compared with what is in force ([`config::change`], pure); ports are
+//! bound, certificates loaded, new nodes asked whose chain they are on, spools opened; only then is anything changed, and
+//! from there on nothing can fail. Ports keep their listeners, guards and connections and get other terms. A key that
+//! cannot change in a running daemon keeps its old value and is named with the reason until a restart. A removed port
+//! takes nobody in; its miners stay until they leave, because work is worth the same wherever it comes in, unless it
+//! advertises another place. A removed coin sends its miners away; its blocks are pursued until the nodes have decided
+//! about them, its spool is drained, then both end.
 //!
 //! The service manager's watchdog is fed by a task of the runtime while every loop with a [`pulse::Pulse`] turns
 //! (sync threads, drainers, job makers). A wait for the spool's disk is not held against it: a new process would

@@ -17,6 +17,8 @@ use proptest::prelude::*;
 
 #[path = "config/algorithms.rs"]
 mod algorithms;
+#[path = "config/changes.rs"]
+mod changes;
 #[path = "config/nodes.rs"]
 mod nodes;
 #[path = "config/outside.rs"]

@@ -183,7 +183,8 @@ async fn reloaded_good_and_bad(site: &mut Site<'_>) {
     let second = machine.now();
     assert_ne!(machine.run(&["systemctl", "reload", SERVICE]).code, 0, "a bad file has to be refused");
     let log = machine.log_since(&second);
-    assert!(log.contains("nothing was started or changed"), "{log}");
+    assert!(log.contains("nothing was changed") && log.contains("config.toml:2:"), "{log}");
+    assert!(machine.property("StatusText").contains("the last reload was REFUSED"));
     machine.put(CONFIG, site.configuration().as_bytes());
     site.shares(&mut miner, 3).await;
     assert_eq!((machine.property("ActiveState"), machine.property("MainPID")), ("active".to_owned(), pid));

@@ -12,6 +12,7 @@
 //! | b12, b13, b18 | also `mpos`, `faults` |
 //! | b30 | `pool/logs.rs` |
 //! | b24 | `tidy`: no file of the daemon starts another program |
+//! | w21 | `reload` |
 //! | w22 | `life/restarts.rs`; `package` with the real upgrade |
 #![allow(
     clippy::unwrap_used,

@@ -96,8 +96,8 @@ async fn side_by_side(blocks: usize) {
     ];
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let told = |source: &Source| {
-        let mut notify = Notify::default();
-        notify.add("litecoin".into(), Arc::clone(source.poller.bell()));
+        let notify = Notify::default();
+        notify.set(vec![("litecoin".into(), Arc::clone(source.poller.bell()))]);
         notify
     };
     let (ours, theirs) = (told(&sources[4]), told(&sources[5]));

@@ -41,7 +41,8 @@ First steps:
      looks at everything else between MPOS, database, wallet and nodes.
   5. mpos-stratum run --config /etc/mpos-stratum/config.toml
 
-While it runs: `status --watch` shows it at work; `miners`, `ban` and `log-level` act on it.
+While it runs: `status --watch` shows it at work; `miners`, `ban` and `log-level` act on it, and `reload` has it
+take over a changed configuration.
 When something looks wrong: `status` and `doctor` look at everything, and `doctor` names the remedies; `spool status`,
 `spool verify` and `audit` explain it in detail. None of them changes anything.
 
@@ -73,6 +74,8 @@ enum Command {
     Ban(live::Ban),
     /// Show or change what the running daemon logs
     LogLevel(live::LogLevel),
+    /// Have the running daemon read its configuration again, and say what came of it
+    Reload(live::Reload),
     /// Tell the running daemon of a new block: the node's `blocknotify=mpos-stratum notify COIN %s`
     Notify(notify::Arguments),
     /// List proof-of-work algorithms, or hash headers with them
@@ -107,6 +110,7 @@ pub fn main() -> Exit {
             Command::Miners(miners) => live::miners(&miners),
             Command::Ban(ban) => live::ban(&ban),
             Command::LogLevel(arguments) => live::log_level(&arguments),
+            Command::Reload(arguments) => live::reload(&arguments),
             Command::Notify(arguments) => notify::run(&arguments),
             Command::Algo(algo) => algo::run(&algo),
             Command::Spool(arguments) => spool::run(&arguments),

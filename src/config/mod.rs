@@ -9,6 +9,7 @@
 //! | file | job |
 //! | --- | --- |
 //! | `typed`, `rules`, `transport` | what the rest of the daemon sees |
+//! | `change` | what a changed file means for the running daemon |
 //! | `identity` | a certificate and its key from their files |
 //! | `problem` | a mistake and its place, and the list of them |
 //! | `section` | a table seen through its layers |
@@ -16,6 +17,7 @@
 //! | `read/` | one file per table |
 //! | `relations` | what must hold between coins |
 
+pub mod change;
 pub mod identity;
 pub mod problem;
 mod read;

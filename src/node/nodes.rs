@@ -1,7 +1,7 @@
 //! All nodes of a coin, with what is known about each.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::broadcast;
 
@@ -49,6 +49,8 @@ struct Known {
 /// A node and its state.
 #[derive(Debug)]
 pub struct Node {
+    /// As it is configured.
+    config: config::Node,
     /// Its RPC.
     pub rpc: Rpc,
     /// How else it can be reached.
@@ -62,6 +64,7 @@ impl Node {
     fn new(node: &config::Node) -> Self {
         let state = NodeState::Unreachable { problem: "it was not asked yet".into() };
         Self {
+            config: node.clone(),
             rpc: Rpc::new(node.clone()),
             ways: node.ways.clone(),
             known: Mutex::new(Known { state, aside: None, height: None }),
@@ -166,21 +169,41 @@ impl Node {
     }
 }
 
-/// All nodes of a coin, in order of preference.
+/// Nodes, in order of preference.
+type List = Arc<[Arc<Node>]>;
+
+/// All nodes of a coin, in order of preference. Clones are the same nodes, also when they change.
 #[derive(Debug, Clone)]
 pub struct Nodes {
-    nodes: Vec<Arc<Node>>,
+    nodes: Arc<RwLock<List>>,
 }
 
 impl Nodes {
     /// Nodes nobody has asked yet.
     pub fn new(nodes: &[config::Node]) -> Self {
-        Self { nodes: nodes.iter().map(|node| Arc::new(Node::new(node))).collect() }
+        Self::fixed(nodes.iter().map(|node| Arc::new(Node::new(node))).collect())
+    }
+
+    fn fixed(nodes: List) -> Self {
+        Self { nodes: Arc::new(RwLock::new(nodes)) }
     }
 
     /// The nodes, in the order of the configuration.
-    pub fn all(&self) -> &[Arc<Node>] {
-        &self.nodes
+    pub fn all(&self) -> List {
+        Arc::clone(&self.nodes.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The nodes as they are now: these do not change, so that they can be told by their places.
+    pub fn as_now(&self) -> Self {
+        Self::fixed(self.all())
+    }
+
+    /// From now on these are the nodes. What is known of one that stays as it is, is kept.
+    pub(super) fn change(&self, nodes: &[config::Node]) {
+        let before = self.all();
+        let same = |node: &config::Node| before.iter().find(|known| known.config == *node).map(Arc::clone);
+        let after = nodes.iter().map(|node| same(node).unwrap_or_else(|| Arc::new(Node::new(node)))).collect();
+        *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = after;
     }
 
     /// Asks one node after the other, those that are ready and believed first, until one answers. An error the
@@ -191,7 +214,8 @@ impl Nodes {
         F: Fn(Arc<Node>) -> A,
         A: Future<Output = Result<T, RpcError>>,
     {
-        let (ready, others): (Vec<_>, Vec<_>) = self.nodes.iter().partition(|node| node.is_believed());
+        let nodes = self.all();
+        let (ready, others): (Vec<_>, Vec<_>) = nodes.iter().partition(|node| node.is_believed());
         let mut last = None;
         for node in ready.into_iter().chain(others) {
             match question(Arc::clone(node)).await {

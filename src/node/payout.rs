@@ -129,7 +129,7 @@ pub async fn check_script(nodes: &Nodes, script: &[u8]) -> Result<ScriptCheck, P
 /// time say nothing: one that hangs must not keep the coin from being mined.
 async fn wallet_infos(nodes: &Nodes, address: &str) -> Vec<AddressInfo> {
     let mut asked = JoinSet::new();
-    for node in nodes.all() {
+    for node in nodes.all().iter() {
         let (node, address) = (Arc::clone(node), address.to_owned());
         asked.spawn(async move { timeout(WALLET_MAX, query(&node, "getaddressinfo", &address)).await });
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -20,7 +20,7 @@ use super::watched::Watch;
 use super::zmq;
 use crate::bytes::{Hash, display_hash};
 use crate::clock::Clock;
-use crate::config::Templates;
+use crate::config::{self, Templates};
 use crate::work::template::Template;
 
 /// First wait for the template of a tip that the node has just named; each further one is twice as
@@ -35,9 +35,11 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 
 /// The running watchers of a coin's nodes. Dropping it stops them.
 pub struct Poller {
+    nodes: Nodes,
+    chain: Arc<Chain>,
     publisher: Arc<Publisher>,
     bell: Arc<Bell>,
-    _tasks: JoinSet<()>,
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Poller {
@@ -51,39 +53,19 @@ impl Poller {
         let bell = Arc::new(Bell::new(Arc::clone(&clock)));
         let publisher = Publisher::new(nodes.clone(), clock, templates.refresh, Arc::clone(&bell));
         let publisher = Arc::new(publisher.going_on_from(past));
-        let mut tasks = JoinSet::new();
         bell.tally().in_use(Source::Poll);
-        for (index, node) in nodes.all().iter().enumerate() {
-            let watch = Arc::new(Watch {
-                index,
-                node: Arc::clone(node),
-                form: Arc::clone(&chain.form),
-                publisher: Arc::clone(&publisher),
-                latest: watch::channel(None).0,
-                bell: Arc::clone(&bell),
-            });
-            if templates.longpoll {
-                bell.tally().in_use(Source::Longpoll);
-                tasks.spawn(longpoll::run(Arc::clone(&watch), watch.latest.subscribe()));
-            }
-            if let Some((host, port)) = &node.ways.zmq {
-                bell.tally().in_use(Source::Zmq);
-                let (host, port) = (host.clone(), *port);
-                tasks.spawn(zmq::run(Arc::clone(node), host, port, Arc::clone(chain), Arc::clone(&bell)));
-            }
-            if let Some(way) = &node.ways.peer {
-                bell.tally().in_use(Source::Peer);
-                let work = publisher.subscribe();
-                tasks.spawn(peer::run(Arc::clone(node), way.clone(), Arc::clone(chain), Arc::clone(&bell), work));
-            }
-            let early = Early::new(templates.empty_after);
-            let poll = Poll { watch, refresh: templates.refresh, early, names_tip: true, fetched_at: None };
-            tasks.spawn(poll.run(templates.poll, bell.listen()));
-        }
-        if nodes.all().len() > 1 {
-            tasks.spawn(agreement::run(nodes.clone(), Arc::clone(&publisher), Arc::clone(chain)));
-        }
-        Self { publisher, bell, _tasks: tasks }
+        let (nodes, chain) = (nodes.clone(), Arc::clone(chain));
+        let tasks = Mutex::new(watchers(&nodes, templates, &chain, &publisher, &bell));
+        Self { nodes, chain, publisher, bell, tasks }
+    }
+
+    /// Goes on with these nodes, watched like that. What was published stays until one of them gives something better.
+    pub async fn change(&self, nodes: &[config::Node], templates: &Templates) {
+        let mut tasks = self.tasks.lock().await;
+        // They know their nodes by their places.
+        tasks.shutdown().await;
+        self.publisher.change(nodes, templates.refresh);
+        *tasks = watchers(&self.nodes, templates, &self.chain, &self.publisher, &self.bell);
     }
 
     /// The work, now and as it changes.
@@ -101,6 +83,48 @@ impl Poller {
     pub fn kick(&self) {
         self.bell.ring(Source::Kick, None);
     }
+}
+
+/// Starts to watch the nodes.
+fn watchers(
+    nodes: &Nodes,
+    templates: &Templates,
+    chain: &Arc<Chain>,
+    publisher: &Arc<Publisher>,
+    bell: &Arc<Bell>,
+) -> JoinSet<()> {
+    let (nodes, mut tasks) = (nodes.as_now(), JoinSet::new());
+    for (index, node) in nodes.all().iter().enumerate() {
+        let watch = Arc::new(Watch {
+            index,
+            node: Arc::clone(node),
+            form: Arc::clone(&chain.form),
+            publisher: Arc::clone(publisher),
+            latest: watch::channel(None).0,
+            bell: Arc::clone(bell),
+        });
+        if templates.longpoll {
+            bell.tally().in_use(Source::Longpoll);
+            tasks.spawn(longpoll::run(Arc::clone(&watch), watch.latest.subscribe()));
+        }
+        if let Some((host, port)) = &node.ways.zmq {
+            bell.tally().in_use(Source::Zmq);
+            let (host, port) = (host.clone(), *port);
+            tasks.spawn(zmq::run(Arc::clone(node), host, port, Arc::clone(chain), Arc::clone(bell)));
+        }
+        if let Some(way) = &node.ways.peer {
+            bell.tally().in_use(Source::Peer);
+            let work = publisher.subscribe();
+            tasks.spawn(peer::run(Arc::clone(node), way.clone(), Arc::clone(chain), Arc::clone(bell), work));
+        }
+        let early = Early::new(templates.empty_after);
+        let poll = Poll { watch, refresh: templates.refresh, early, names_tip: true, fetched_at: None };
+        tasks.spawn(poll.run(templates.poll, bell.listen()));
+    }
+    if nodes.all().len() > 1 {
+        tasks.spawn(agreement::run(nodes, Arc::clone(publisher), Arc::clone(chain)));
+    }
+    tasks
 }
 
 /// The polling task of a node.

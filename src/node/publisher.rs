@@ -18,6 +18,7 @@ use super::tip::{NodeState, Past, Source, Work};
 use crate::bytes::Hash;
 use crate::bytes::u256::U256;
 use crate::clock::Clock;
+use crate::config;
 use crate::work::template::Template;
 
 /// How long the work of a failed node is kept when all that could replace it is lower: the others
@@ -37,6 +38,8 @@ struct Latest {
 
 #[derive(Debug)]
 struct Board {
+    /// Least time between two templates on the same tip.
+    refresh: Duration,
     /// By node: its last template, if it is ready.
     latest: Vec<Option<Latest>>,
     /// By node: whether it is set aside.
@@ -56,8 +59,6 @@ pub(super) struct Publisher {
     nodes: Nodes,
     clock: Arc<dyn Clock>,
     bell: Arc<Bell>,
-    /// Least time between two templates on the same tip.
-    refresh: Duration,
     board: Mutex<Board>,
     work: watch::Sender<Work>,
 }
@@ -69,6 +70,7 @@ impl Publisher {
             None => NodeState::Refused { reason: "the coin has no node; add one to its configuration".into() },
         };
         let board = Board {
+            refresh,
             latest: vec![None; nodes.all().len()],
             aside: vec![false; nodes.all().len()],
             works: VecDeque::new(),
@@ -84,7 +86,7 @@ impl Publisher {
             state,
             node: nodes.all().first().map(|node| node.name().to_owned()).unwrap_or_default(),
         });
-        Self { nodes, clock, bell, refresh, board: Mutex::new(board), work }
+        Self { nodes, clock, bell, board: Mutex::new(board), work }
     }
 
     /// Goes on from what the daemon's last life was mining on.
@@ -97,6 +99,25 @@ impl Publisher {
             (work.template, work.tip_seq, work.fetched_at) = (template, tip_seq, fetched_at);
         });
         self
+    }
+
+    /// From now on these are the nodes. What one gave that stays as it is, still counts; who was set aside is looked at
+    /// anew, as after a start. Nobody may speak of the old ones by their places any more.
+    pub(super) fn change(&self, nodes: &[config::Node], refresh: Duration) {
+        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.nodes.all();
+        self.nodes.change(nodes);
+        let after = self.nodes.all();
+        after.iter().for_each(|node| node.set_aside(None));
+        let latest = after.iter().map(|node| {
+            let place = before.iter().position(|old| Arc::ptr_eq(old, node))?;
+            board.latest.get(place)?.clone()
+        });
+        let latest = latest.collect();
+        let current = board.current.and_then(|place| before.get(place));
+        let current = current.and_then(|node| after.iter().position(|new| Arc::ptr_eq(new, node)));
+        (board.latest, board.aside) = (latest, vec![false; after.len()]);
+        (board.current, board.lost_at, board.refresh) = (current, None, refresh);
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Work> {
@@ -197,7 +218,8 @@ impl Publisher {
                 return self.publish_state(board, work);
             };
             let ready = work.state.is_ready();
-            let name = self.nodes.all().get(index).map_or("", |node| node.name());
+            let nodes = self.nodes.all();
+            let name = nodes.get(index).map_or("", |node| node.name());
             work.state = NodeState::Ready;
             if work.node != name {
                 name.clone_into(&mut work.node);
@@ -253,13 +275,14 @@ impl Publisher {
             return true;
         }
         let later = latest.template.curtime.saturating_sub(old.curtime);
-        now.saturating_sub(board.renewed_at) >= self.refresh
-            && (!old.same_block(&latest.template) || u64::from(later) >= self.refresh.as_secs())
+        now.saturating_sub(board.renewed_at) >= board.refresh
+            && (!old.same_block(&latest.template) || u64::from(later) >= board.refresh.as_secs())
     }
 
     /// Nothing to mine on that is new: only the state can have changed. True if it has.
     fn publish_state(&self, board: &Board, work: &mut Work) -> bool {
-        let Some(node) = self.nodes.all().get(board.current.unwrap_or(0)) else { return false };
+        let nodes = self.nodes.all();
+        let Some(node) = nodes.get(board.current.unwrap_or(0)) else { return false };
         let state = node.state();
         if state == work.state && node.name() == work.node {
             return false;

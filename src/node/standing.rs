@@ -52,7 +52,7 @@ pub struct Finding {
 /// Asks the nodes about a block.
 pub async fn standing(nodes: &Nodes, sought: &Sought) -> Finding {
     let mut unclear = Vec::new();
-    for node in nodes.all() {
+    for node in nodes.all().iter() {
         if node.is_distrusted() {
             let reason = node.aside().map_or_else(String::new, |aside| aside.reason().to_owned());
             unclear.push((node.name().to_owned(), format!("set aside: {reason}")));

@@ -49,20 +49,21 @@ impl Settling {
     /// Starts to submit `block`. News end within about `total` (normally [`SETTLE_MAX`]). Dropping it
     /// gives the block up.
     pub fn start(nodes: &Nodes, block: SolvedBlock, total: Duration) -> Self {
-        let block = Arc::new(block);
+        let (block, nodes) = (Arc::new(block), nodes.as_now());
         let (sender, reports) = mpsc::channel(REPORTS_MAX);
         let decided = watch::Sender::new(false);
         // First what never waits: it is in the sockets' hands before the first call is written.
-        let pushed = nodes.all().iter().filter(|node| node.push_block(&block.hex));
+        let all = nodes.all();
+        let pushed = all.iter().filter(|node| node.push_block(&block.hex));
         let pushed = pushed.map(|node| node.name().to_owned()).collect();
         let mut pursuits = JoinSet::new();
-        for (index, node) in nodes.all().iter().enumerate() {
+        for (index, node) in all.iter().enumerate() {
             let (node, block) = (Arc::clone(node), Arc::clone(&block));
             pursuits.spawn(pursue(index, node, block, total, sender.clone(), decided.subscribe()));
         }
         let told = |name: &str| Told { node: name.to_owned(), answer: None, refusal: None };
-        let told = nodes.all().iter().map(|node| told(node.name())).collect();
-        Self { block, nodes: nodes.clone(), told, pushed, reports, decided, over: false, _pursuits: pursuits }
+        let told = all.iter().map(|node| told(node.name())).collect();
+        Self { block, nodes, told, pushed, reports, decided, over: false, _pursuits: pursuits }
     }
 
     /// The next news; `None` when nothing can follow any more. Safe to drop and call again.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use super::coin::Accounts;
@@ -52,6 +52,28 @@ struct Open {
     skew: watch::Receiver<Option<Skew>>,
     /// For what is kept about found blocks.
     blocks: PathBuf,
+    /// True: it is drained no further.
+    stop: watch::Sender<bool>,
+    /// Its drainer and those who attend to it.
+    tasks: JoinSet<()>,
+}
+
+impl Open {
+    /// Whether the database has everything.
+    fn is_drained(&self) -> bool {
+        let status = self.ledger.status();
+        status.drained >= status.written && status.held == 0
+    }
+
+    /// Brings everything to the disk and ends the drainer, which finishes the transaction it is in.
+    async fn close(self) {
+        let Self { ledger, stop, mut tasks, .. } = self;
+        stop.send_replace(true);
+        if let Err(problem) = tokio::task::spawn_blocking(move || ledger.close()).await {
+            warn!(%problem, "closing a spool failed");
+        }
+        while tasks.join_next().await.is_some() {}
+    }
 }
 
 /// The opened ledgers with their drainers, and the directories.
@@ -61,7 +83,6 @@ pub struct Books {
     unusable: BTreeMap<Table, String>,
     /// Spools that hold shares and that no coin uses.
     strays: Vec<Stray>,
-    drainers: JoinSet<()>,
     directories: Vec<(Mpos, Workers, Directory)>,
 }
 
@@ -73,66 +94,88 @@ impl Books {
     ///
     /// # Errors
     /// No spool can be opened.
-    pub async fn open(
-        config: &Config,
-        clock: &Arc<dyn Clock>,
-        stop: &watch::Receiver<bool>,
-    ) -> Result<Self, OpenError> {
-        let mut books = Self {
-            ledgers: BTreeMap::new(),
-            unusable: BTreeMap::new(),
-            strays: Vec::new(),
-            drainers: JoinSet::new(),
-            directories: Vec::new(),
-        };
-        let state_dir = &config.daemon.state_dir;
+    pub async fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let mut books =
+            Self { ledgers: BTreeMap::new(), unusable: BTreeMap::new(), strays: Vec::new(), directories: Vec::new() };
         let mut last = None;
         for coin in &config.coins {
-            let table = table(coin);
-            if books.unusable.contains_key(&table) {
+            if books.unusable.contains_key(&table(coin)) {
                 continue;
             }
-            if !books.ledgers.contains_key(&table) {
-                match books.open_ledger(state_dir, coin, clock, stop).await {
-                    Ok(open) => {
-                        books.ledgers.insert(table.clone(), open);
-                    }
-                    Err(problem) => {
-                        error!(coin = %coin.name, %problem, "the coin stays down: its shares could not be written down");
-                        books.unusable.insert(table, problem.to_string());
-                        last = Some(problem);
-                        continue;
-                    }
-                }
-            }
-            if books.directory(coin).is_none() {
-                let memory = books.memory(state_dir, coin, clock);
-                let mut source = PoolWorkers::new(&coin.mpos);
-                if let Some(open) = books.ledgers.get(&table) {
-                    source = source.following(open.in_use.clone());
-                }
-                let directory = Directory::start(source, coin.workers.clone(), memory);
-                books.directories.push((coin.mpos.clone(), coin.workers.clone(), directory));
+            if let Err(problem) = books.add(&config.daemon.state_dir, coin, clock).await {
+                error!(coin = %coin.name, %problem, "the coin stays down: its shares could not be written down");
+                books.unusable.insert(table(coin), problem.to_string());
+                last = Some(problem);
             }
         }
         if let Some(problem) = last.filter(|_| books.ledgers.is_empty()) {
             return Err(problem);
         }
-        let tables: Vec<&Mpos> = config.coins.iter().map(|coin| &coin.mpos).collect();
-        books.strays = spools::strays(state_dir, &tables);
-        for stray in &books.strays {
-            error!("{stray}");
-        }
+        books.look_for_strays(config);
         Ok(books)
     }
 
-    async fn open_ledger(
-        &mut self,
-        state_dir: &Path,
-        coin: &Coin,
-        clock: &Arc<dyn Clock>,
-        stop: &watch::Receiver<bool>,
-    ) -> Result<Open, OpenError> {
+    /// Opens what a coin needs that is not open yet; true: its ledger was not.
+    ///
+    /// # Errors
+    /// The spool cannot be opened.
+    pub async fn add(&mut self, state_dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Result<bool, OpenError> {
+        let table = table(coin);
+        let is_new = !self.ledgers.contains_key(&table);
+        if is_new {
+            let open = Self::open_ledger(state_dir, coin, clock).await?;
+            self.ledgers.insert(table.clone(), open);
+        }
+        if self.directory(coin).is_none() {
+            let memory = self.memory(state_dir, coin, clock);
+            let mut source = PoolWorkers::new(&coin.mpos);
+            if let Some(open) = self.ledgers.get(&table) {
+                source = source.following(open.in_use.clone());
+            }
+            let directory = Directory::start(source, coin.workers.clone(), memory);
+            self.directories.push((coin.mpos.clone(), coin.workers.clone(), directory));
+        }
+        Ok(is_new)
+    }
+
+    /// Looks for spools that hold shares and that no coin uses.
+    pub fn look_for_strays(&mut self, config: &Config) {
+        let tables: Vec<&Mpos> = config.coins.iter().map(|coin| &coin.mpos).collect();
+        let mut strays = spools::strays(&config.daemon.state_dir, &tables);
+        // Those of coins that were removed are still being drained.
+        strays.retain(|stray| !self.ledgers.values().any(|open| open.blocks.starts_with(&stray.dir)));
+        for stray in strays.iter().filter(|stray| !self.strays.contains(stray)) {
+            error!("{stray}");
+        }
+        self.strays = strays;
+    }
+
+    /// Closes what none of `coins` uses, a ledger once the database has all of it. Ready when that is done.
+    pub fn release(&mut self, coins: &[Arc<Coin>]) -> Vec<JoinHandle<()>> {
+        let used: Vec<Table> = coins.iter().map(|coin| table(coin)).collect();
+        self.unusable.retain(|table, _| used.contains(table));
+        let done = |(table, open): (&Table, &Open)| (!used.contains(table) && open.is_drained()).then(|| table.clone());
+        let done: Vec<Table> = self.ledgers.iter().filter_map(done).collect();
+        let mut closing = Vec::new();
+        for table in &done {
+            if let Some(open) = self.ledgers.remove(table) {
+                info!(
+                    database = table.1,
+                    "the database has all shares of a coin that was taken down: its spool is closed"
+                );
+                closing.push(tokio::spawn(open.close()));
+            }
+        }
+        let is_used = |(mpos, workers, _): &(Mpos, Workers, Directory)| {
+            coins.iter().any(|coin| same_directory((mpos, workers), coin))
+        };
+        for (.., directory) in self.directories.extract_if(.., |entry| !is_used(entry)) {
+            closing.push(tokio::spawn(async move { directory.save().await }));
+        }
+        closing
+    }
+
+    async fn open_ledger(state_dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Result<Open, OpenError> {
         let Choice { dir, rivals } = spools::choose(state_dir, &coin.mpos);
         if !rivals.is_empty() {
             let others = rivals.iter().map(|rival| rival.display().to_string()).collect::<Vec<_>>().join(", ");
@@ -167,13 +210,14 @@ impl Books {
             }
         }
         let (in_use, skew) = (sink.in_use(), sink.skew());
+        let (stop, mut tasks) = (watch::Sender::new(false), JoinSet::new());
         // Ends with the sink.
-        self.drainers.spawn(server_note::keep(dir, in_use.clone()));
-        let drainer = opened.ledger.drainer(sink).run(stop.clone());
-        self.drainers.spawn(async move { drainer.await.close().await });
-        self.drainers.spawn(replay::attend(Arc::clone(&opened.ledger), stop.clone()));
-        self.drainers.spawn(overdue::watch(Arc::clone(&opened.ledger), stop.clone()));
-        Ok(Open { ledger: opened.ledger, in_use, skew, blocks })
+        tasks.spawn(server_note::keep(dir, in_use.clone()));
+        let drainer = opened.ledger.drainer(sink).run(stop.subscribe());
+        tasks.spawn(async move { drainer.await.close().await });
+        tasks.spawn(replay::attend(Arc::clone(&opened.ledger), stop.subscribe()));
+        tasks.spawn(overdue::watch(Arc::clone(&opened.ledger), stop.subscribe()));
+        Ok(Open { ledger: opened.ledger, in_use, skew, blocks, stop, tasks })
     }
 
     /// The ledger and the directory of a coin that was among those opened.
@@ -189,17 +233,7 @@ impl Books {
     }
 
     fn directory(&self, coin: &Coin) -> Option<&Directory> {
-        let same = |(mpos, workers, _): &&(Mpos, Workers, Directory)| {
-            (&mpos.endpoint, &mpos.user, &mpos.password, &mpos.accounts_database, &mpos.workers_database, workers)
-                == (
-                    &coin.mpos.endpoint,
-                    &coin.mpos.user,
-                    &coin.mpos.password,
-                    &coin.mpos.accounts_database,
-                    &coin.mpos.workers_database,
-                    &coin.workers,
-                )
-        };
+        let same = |(mpos, workers, _): &&(Mpos, Workers, Directory)| same_directory((mpos, workers), coin);
         self.directories.iter().find(same).map(|(_, _, directory)| directory)
     }
 
@@ -264,19 +298,24 @@ impl Books {
         self.ledgers.iter().map(line).chain(self.troubles()).collect::<Vec<_>>().join("; ")
     }
 
-    /// Brings everything to the disk and ends the drainers, which finish the transaction they are
-    /// in; the rest is drained by the next run.
-    pub async fn close(mut self) {
+    /// Nothing more is to be drained by this life of the daemon; everything is brought to the disk.
+    pub async fn close(self) {
         for (.., directory) in &self.directories {
             directory.save().await;
         }
-        let ledgers: Vec<Arc<Ledger>> = self.ledgers.values().map(|open| Arc::clone(&open.ledger)).collect();
-        let synced = tokio::task::spawn_blocking(move || ledgers.iter().for_each(|ledger| ledger.close())).await;
-        if let Err(problem) = synced {
-            warn!(%problem, "closing the spools failed");
-        }
-        while self.drainers.join_next().await.is_some() {}
+        self.ledgers.into_values().map(Open::close).collect::<JoinSet<()>>().join_all().await;
     }
+}
+
+/// Whether a directory is the one of a coin.
+fn same_directory((mpos, workers): (&Mpos, &Workers), coin: &Coin) -> bool {
+    // How often sessions ask is their own business.
+    let policy = |workers: &Workers| Workers { recheck: Duration::ZERO, ..workers.clone() };
+    let store = |mpos: &Mpos| {
+        let Mpos { endpoint, user, password, accounts_database, workers_database, .. } = mpos.clone();
+        (endpoint, user, password, accounts_database, workers_database)
+    };
+    store(mpos) == store(&coin.mpos) && policy(workers) == policy(&coin.workers)
 }
 
 /// Opens a spool, and waits for a while for a command that works with it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tracing::{error, info};
+use tracing::info;
 
 use super::blocks::{Pursuer, Settings};
 use super::desk::Desk;
@@ -16,7 +16,8 @@ use super::jobs::JobMaker;
 use super::meter::Meter;
 use super::ports::Ports;
 use super::scene::CoinView;
-use super::{fd_store, summary};
+use super::serving::{Common, Serving};
+use super::summary;
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
@@ -30,7 +31,6 @@ use crate::node::tally::Count;
 use crate::node::tip::{Past, Source};
 use crate::pow::hashers::Hashers;
 use crate::pulse::Pulse;
-use crate::stratum::connection::PortContext;
 use crate::stratum::counters::Counters;
 use crate::stratum::gate::Gate;
 use crate::stratum::lanes::Lanes;
@@ -53,19 +53,21 @@ const LEAVING_MAX: usize = 256;
 
 /// A running coin.
 pub struct CoinService {
-    coin: Arc<Coin>,
+    pub(super) coin: Arc<Coin>,
+    /// The coin for those who follow it.
+    pub(super) news: watch::Sender<Arc<Coin>>,
     nodes: Nodes,
-    poller: Arc<Poller>,
-    pursuer: Arc<Pursuer>,
+    pub(super) poller: Arc<Poller>,
+    pub(super) pursuer: Arc<Pursuer>,
     counters: Arc<Counters>,
     board: watch::Receiver<Arc<JobBoard>>,
     /// What the node says against our own blocks.
     alarm: watch::Receiver<Option<String>>,
-    ports: JoinSet<()>,
-    _jobs: JoinSet<()>,
+    pub(super) serving: Serving,
+    jobs: JoinSet<()>,
     pulse: Arc<Pulse>,
     extranonces: Arc<Extranonces>,
-    parked: Parked,
+    pub(super) memory: CoinMemory,
     /// Gathers the connections that go over to the next life of the daemon.
     leaving: Option<JoinHandle<Vec<Leaving>>>,
     meter: Arc<Meter>,
@@ -116,12 +118,13 @@ impl CoinService {
         let poller = follow(&coin, &nodes, &clock, std::mem::take(&mut restored.past));
         let (first, rest) = random.split_at(8);
         let (rest, secret) = rest.split_at(4);
-        let (maker, board) = JobMaker::new(Arc::clone(&coin), Arc::clone(&clock), copied(first), &restored.work);
+        let news = watch::Sender::new(Arc::clone(&coin));
+        let (maker, board) = JobMaker::new(news.subscribe(), Arc::clone(&clock), copied(first), &restored.work);
         let (alarm, pulse) = (maker.alarm(), maker.pulse());
         let mut jobs = JoinSet::new();
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
-        jobs.spawn(summary::run(Arc::clone(&coin), nodes.clone(), board.clone()));
-        let news = shared.lanes.tell_strangers(board.clone());
+        jobs.spawn(summary::run(news.subscribe(), nodes.clone(), board.clone()));
+        let told = shared.lanes.tell_strangers(board.clone());
         let Accounts { ledger, in_use, directory } = accounts;
         let pursuer = pursuer(&coin, &nodes, &ledger, &clock, blocks, &poller);
         let memory = memory(&coin, in_use, &poller, secret);
@@ -132,40 +135,39 @@ impl CoinService {
         let extranonces = Arc::new(Extranonces::starting_at(first));
         let ports = settle(&coin, ports, restored, &memory, &extranonces);
         let (leaving, gathered) = gather(shared.hand_over);
-        let mut running = JoinSet::new();
+        let common = Common {
+            coin: name,
+            board: board.clone(),
+            news: told,
+            extranonces: Arc::clone(&extranonces),
+            directory,
+            hashers: shared.hashers.clone(),
+            desk,
+            clock,
+            counters: Arc::clone(&counters),
+            stop: shared.stop.clone(),
+            lanes: shared.lanes.clone(),
+            departures: Arc::clone(&shared.departures),
+            leaving,
+        };
+        let mut serving = Serving::new(common);
         for (terms, bound, gate, returning) in ports {
-            let context = PortContext {
-                coin: Arc::clone(&name),
-                terms,
-                board: board.clone(),
-                news: news.clone(),
-                extranonces: Arc::clone(&extranonces),
-                directory: directory.clone(),
-                hashers: shared.hashers.clone(),
-                desk: desk.clone(),
-                clock: Arc::clone(&clock),
-                counters: Arc::clone(&counters),
-                gate,
-                stop: shared.stop.clone(),
-                lanes: shared.lanes.clone(),
-                departures: Arc::clone(&shared.departures),
-                leaving: leaving.clone(),
-            };
-            running.spawn_on(serve(bound, context, returning), &shared.lanes.strangers);
+            serving.open(terms, bound, gate, returning);
         }
         Self {
             coin,
+            news,
             nodes,
             poller,
             pursuer,
             counters,
             board,
             alarm,
-            ports: running,
-            _jobs: jobs,
+            serving,
+            jobs,
             pulse,
             extranonces,
-            parked: memory.parked,
+            memory,
             leaving: gathered,
             meter,
         }
@@ -217,6 +219,11 @@ impl CoinService {
         )
     }
 
+    /// The coin as it is in force.
+    pub fn coin(&self) -> &Arc<Coin> {
+        &self.coin
+    }
+
     /// Signs of life of the coin's work.
     pub fn pulse(&self) -> Arc<Pulse> {
         Arc::clone(&self.pulse)
@@ -230,12 +237,13 @@ impl CoinService {
     /// Waits for the connections, which end by themselves once the stop is said, then for the
     /// candidates, as long as is reasonable. Returns what goes over to the next life of the daemon.
     pub async fn finish(mut self) -> Option<Left> {
-        while self.ports.join_next().await.is_some() {}
+        self.serving.finish().await;
         info!(coin = %self.coin.name, counted = %self.counters, "ports closed");
         self.pursuer.finish(CANDIDATE_GRACE).await;
+        self.jobs.shutdown().await;
         let connections = self.leaving.take()?.await.ok()?;
         let (board, work) = (Arc::clone(&self.board.borrow()), self.poller.work().borrow().clone());
-        Some(Left::new(&self.coin, &board, &work, &self.extranonces, &self.parked, connections))
+        Some(Left::new(&self.coin, &board, &work, &self.extranonces, &self.memory.parked, connections))
     }
 }
 
@@ -305,7 +313,7 @@ fn memory(coin: &Coin, in_use: InUse, poller: &Poller, secret: &[u8]) -> CoinMem
     CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() }
 }
 
-fn update_block(coin: &Coin, poller: &Poller) -> UpdateBlock {
+pub(super) fn update_block(coin: &Coin, poller: &Poller) -> UpdateBlock {
     let with_bell = |rules| {
         let bell = Arc::clone(poller.bell());
         UpdateBlock::new(rules, move || bell.ring(Source::UpdateBlock, None))
@@ -350,13 +358,6 @@ fn gather(hand_over: bool) -> (Option<mpsc::Sender<Leaving>>, Option<JoinHandle<
         all
     });
     (Some(sender), Some(gathered))
-}
-
-async fn serve(bound: BoundPort, context: PortContext, returning: Vec<Returning>) {
-    let (coin, listen) = (Arc::clone(&context.coin), context.terms.port.listen);
-    if let Err(problem) = bound.serve(context, fd_store::keep_port, returning).await {
-        error!(%coin, %listen, %problem, "a stratum port is lost: restart the daemon");
-    }
 }
 
 /// The first bytes of a slice that is known to be long enough.

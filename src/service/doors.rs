@@ -8,18 +8,46 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::control::{self, Control, socket};
+use super::local::socket::{self as local_socket, Listener};
+use super::local::{Notify, SOCKET_NAME};
 use super::metrics::http;
 use super::scene::Scene;
 use crate::clock::Clock;
 use crate::config::Daemon;
 
-/// Opens them; they close when what is returned is dropped.
+/// Opens the doors for programs on this machine. One that cannot be opened is a pity and no reason not to
+/// serve miners: the nodes are asked for their tips all the same.
+pub async fn local_doors(daemon: &Daemon, notify: &Notify, clock: &Arc<dyn Clock>) -> JoinSet<()> {
+    let mut doors = JoinSet::new();
+    let path = daemon.runtime_dir.join(SOCKET_NAME);
+    match Listener::unix(&path).await {
+        Ok(listener) => {
+            let notify = notify.clone();
+            doors.spawn(local_socket::serve(listener, Arc::clone(clock), move |line| notify.answer(line)));
+        }
+        Err(problem) => {
+            warn!(socket = %path.display(), %problem, "`mpos-stratum notify` finds no socket: set runtime_dir")
+        }
+    }
+    let Some(address) = daemon.nomp_listen else { return doors };
+    match Listener::tcp(address).await {
+        Ok(listener) => {
+            let notify = notify.clone();
+            info!(listen = ?listener.address(), "lines of NOMP's blocknotify are taken");
+            doors.spawn(local_socket::serve(listener, Arc::clone(clock), move |line| notify.answer_nomp(line)));
+        }
+        Err(problem) => warn!(%address, %problem, "cannot listen for NOMP's blocknotify: is NOMP still running?"),
+    }
+    doors
+}
+
+/// Opens those of operators, beside the others.
 pub async fn operators_doors(
+    doors: &mut JoinSet<()>,
     daemon: &Daemon,
     clock: &Arc<dyn Clock>,
     scene: &watch::Receiver<Arc<Scene>>,
-) -> JoinSet<()> {
-    let mut doors = JoinSet::new();
+) {
     let path = daemon.runtime_dir.join(control::SOCKET_NAME);
     match socket::bind(&path).await {
         Ok(listener) => {
@@ -29,7 +57,7 @@ pub async fn operators_doors(
             warn!(socket = %path.display(), %problem, "`mpos-stratum status` and other commands find no socket: set runtime_dir");
         }
     }
-    let Some(address) = daemon.metrics else { return doors };
+    let Some(address) = daemon.metrics else { return };
     match TcpListener::bind(address).await {
         Ok(listener) => {
             info!(listen = ?listener.local_addr().ok(), "metrics are told");
@@ -37,5 +65,4 @@ pub async fn operators_doors(
         }
         Err(problem) => warn!(%address, %problem, "metrics cannot be told there: is something else listening?"),
     }
-    doors
 }

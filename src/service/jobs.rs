@@ -41,6 +41,8 @@ pub struct PastJobs {
 
 /// Makes a coin's jobs.
 pub struct JobMaker {
+    /// The coin as it is in force, now and later.
+    news: watch::Receiver<Arc<Coin>>,
     coin: Arc<Coin>,
     clock: Arc<dyn Clock>,
     board: watch::Sender<Arc<JobBoard>>,
@@ -59,15 +61,17 @@ impl JobMaker {
     /// A maker whose serials start at `random`, which should be: ids of an earlier process must be
     /// unknown rather than mistaken for ours. If that process handed its work over, they go on from there.
     pub fn new(
-        coin: Arc<Coin>,
+        news: watch::Receiver<Arc<Coin>>,
         clock: Arc<dyn Clock>,
         random: [u8; 8],
         past: &PastJobs,
     ) -> (Self, watch::Receiver<Arc<JobBoard>>) {
+        let coin = Arc::clone(&news.borrow());
         let (board, receiver) = watch::channel(Arc::clone(&past.board));
         let [a, b, c, d, e, f, g, h] = random;
         let [high, low] = coin.instance.to_be_bytes();
         let maker = Self {
+            news,
             coin,
             clock,
             board,
@@ -116,6 +120,7 @@ impl JobMaker {
         age.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.pulse.beat();
+            self.coin = Arc::clone(&self.news.borrow());
             let snapshot = work.borrow_and_update().clone();
             self.publish(&snapshot, &recipe);
             tokio::select! {
@@ -158,8 +163,8 @@ impl JobMaker {
         let mut age = interval(AGE_INTERVAL);
         loop {
             age.tick().await;
-            let fetched_at = work.borrow().fetched_at;
-            if self.clock.monotonic().saturating_sub(fetched_at) > self.coin.templates.stale_after {
+            let (fetched_at, stale_after) = (work.borrow().fetched_at, self.news.borrow().templates.stale_after);
+            if self.clock.monotonic().saturating_sub(fetched_at) > stale_after {
                 self.board.send_if_modified(|board| {
                     let had = board.job.is_some();
                     if had {

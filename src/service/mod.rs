@@ -2,6 +2,7 @@
 
 mod accounts;
 pub mod blocks;
+mod changing;
 mod coin;
 pub mod control;
 mod descriptors;
@@ -21,11 +22,16 @@ pub mod place;
 mod ports;
 pub mod proof;
 mod proposals;
+mod reload;
+pub mod reloading;
 mod remembered;
 pub mod run;
+mod running;
 mod runtimes;
 mod scene;
 pub mod server_note;
+mod serving;
+mod short_turns;
 pub mod spools;
 pub mod status;
 mod stop;

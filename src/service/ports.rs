@@ -83,16 +83,34 @@ pub fn bind_all(coins: &[Arc<Coin>], house: &House, mut passed: Listening) -> Re
 }
 
 fn bind(coin: &Coin, house: &House, passed: &mut Listening) -> Result<Ports, String> {
-    let mut bind = |port: &Arc<Port>| {
-        let of = format!("coin {}: port {}", coin.name, port.listen);
-        let gate = Gate::new(port, house).map_err(|problem| format!("{of}: {problem}"))?;
-        let bound = match passed.take(port.listen) {
-            Some(listening) => listening,
-            None => BoundPort::bind(port.listen).map_err(|problem| {
-                format!("{of}: cannot listen there: {problem}; is another stratum server running there?")
-            })?,
-        };
-        Ok((Arc::clone(port), bound, gate))
+    let mut bind = |port: &Arc<Port>| match passed.take(port.listen) {
+        Some(listening) => Ok((Arc::clone(port), listening, gate(&coin.name, port, house)?)),
+        None => open(&coin.name, port, house).map(|(bound, gate)| (Arc::clone(port), bound, gate)),
     };
     coin.ports.iter().map(&mut bind).collect()
+}
+
+/// Binds a port.
+///
+/// # Errors
+/// It cannot be bound, or its certificate not used.
+pub fn open(coin: &str, port: &Port, house: &House) -> Result<(BoundPort, Arc<Gate>), String> {
+    let gate = gate(coin, port, house)?;
+    let bound = BoundPort::bind(port.listen).map_err(|problem| {
+        let listen = port.listen;
+        format!("coin {coin}: port {listen}: cannot listen there: {problem}; is another stratum server running there?")
+    })?;
+    Ok((bound, gate))
+}
+
+/// The gate of an open port with other settings.
+///
+/// # Errors
+/// The port's certificate cannot be used.
+pub fn gate_again(coin: &str, gate: &Gate, port: &Port, house: &House) -> Result<Arc<Gate>, String> {
+    gate.again(port, house).map_err(|problem| format!("coin {coin}: port {}: {problem}", port.listen))
+}
+
+fn gate(coin: &str, port: &Port, house: &House) -> Result<Arc<Gate>, String> {
+    Gate::new(port, house).map_err(|problem| format!("coin {coin}: port {}: {problem}", port.listen))
 }

@@ -83,7 +83,8 @@ async fn superseded(tips: &watch::Receiver<Option<Proposal>>) {
 }
 
 async fn ask(coin: &Coin, nodes: &Nodes, proposal: &Proposal) -> Opinion {
-    let Some(node) = nodes.all().iter().find(|node| node.name() == proposal.node) else {
+    let nodes = nodes.all();
+    let Some(node) = nodes.iter().find(|node| node.name() == proposal.node) else {
         return Opinion::Unsaid("its node is not there any more".to_owned());
     };
     if !proposal.job.template.particulars.takes_proposals {

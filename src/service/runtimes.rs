@@ -6,16 +6,21 @@ use std::sync::Once;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use rustix::process::nice;
+use rustix::process::getpriority_process;
 use tokio::runtime::{Builder, Runtime};
 use tracing::warn;
 
+use super::short_turns;
 use crate::config::Daemon;
 use crate::stratum::lanes::Lanes;
 
 /// How much nicer the threads of strangers are than all others: while miners need the processor, strangers have about
 /// a tenth of it, so they come in slowly, but they do.
 const NICENESS: i32 = 10;
+/// The nicest there is.
+const NICENESS_MAX: i32 = 19;
+/// After so long in one go they look whether somebody else wants it.
+const SLICE: Duration = Duration::from_micros(100);
 /// Blocking calls that hang on a dead disk or name server must not keep the process alive longer than this.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -36,7 +41,10 @@ impl Runtimes {
         let miners = builder("mpos-stratum", threads).build()?;
         // One processor is left to miners also while the crowd has all it can get: the system may let a thread finish
         // what it is at before it gives way.
-        let strangers = builder("strangers", threads.saturating_sub(1).max(1)).on_thread_start(come_last).build()?;
+        let niceness = getpriority_process(None)? + NICENESS;
+        let strangers = builder("strangers", threads.saturating_sub(1).max(1))
+            .on_thread_start(move || come_last(niceness.min(NICENESS_MAX)))
+            .build()?;
         Ok(Self { miners, strangers })
     }
 
@@ -60,10 +68,9 @@ fn builder(name: &str, threads: usize) -> Builder {
 }
 
 /// Puts the calling thread behind all others that want the processor.
-fn come_last() {
+fn come_last(niceness: i32) {
     static TOLD: Once = Once::new();
-    // On Linux this is for the calling thread alone.
-    if let Err(problem) = nice(NICENESS) {
-        TOLD.call_once(|| warn!(%problem, "strangers have the same priority as miners: allow setpriority"));
+    if let Err(problem) = short_turns::of_this_thread(niceness, SLICE) {
+        TOLD.call_once(|| warn!(%problem, "strangers have the same priority as miners: allow sched_setattr"));
     }
 }

@@ -1,5 +1,5 @@
 //! The running daemon as operators look at it: what `status` and the metrics are made of, and what commands
-//! reach. A reload that adds or removes coins makes a new one.
+//! reach. A reload makes a new one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::logging::Log;
 use super::meter::Meter;
+use super::reloading::{ReloadBell, Reloads};
 use crate::clock::Clock;
 use crate::config::Coin;
 use crate::ledger::handle::Ledger;
@@ -15,6 +16,7 @@ use crate::mpos::skew::Skew;
 use crate::node::bell::Bell;
 use crate::node::nodes::Nodes;
 use crate::node::tip::Work;
+use crate::pulse::Pulse;
 use crate::stratum::counters::Counters;
 use crate::stratum::guard::Guard;
 use crate::stratum::roster::Roster;
@@ -40,6 +42,12 @@ pub struct Scene {
     pub ledgers: Vec<LedgerView>,
     /// What is wrong since the start: spools that cannot be used or that nobody uses.
     pub troubles: Vec<String>,
+    /// Signs of life.
+    pub pulses: Vec<Arc<Pulse>>,
+    /// Where a reload is asked for.
+    pub reload: ReloadBell,
+    /// What came of reloads.
+    pub reloads: Reloads,
 }
 
 /// A coin.

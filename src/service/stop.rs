@@ -21,13 +21,7 @@ const PARTING_LOOK: Duration = Duration::from_millis(20);
 
 /// Finishes everything that was read, brings it to the disk, and leaves the connections to the next life of the
 /// daemon if there will be one.
-pub async fn finish(
-    coins: Vec<CoinService>,
-    books: Books,
-    stop: &watch::Sender<Stop>,
-    drain_stop: &watch::Sender<bool>,
-    hand_over: bool,
-) {
+pub async fn finish(coins: Vec<CoinService>, books: Books, stop: &watch::Sender<Stop>, hand_over: bool) {
     if hand_over {
         stop.send_replace(Stop::Parting);
         part(&coins).await;
@@ -35,7 +29,6 @@ pub async fn finish(
     stop.send_replace(Stop::Now);
     let finished = timeout(STOP_TIMEOUT, async {
         let left = coins.into_iter().map(CoinService::finish).collect::<JoinSet<Option<Left>>>().join_all().await;
-        drain_stop.send_replace(true);
         books.close().await;
         left.into_iter().flatten().collect()
     });

@@ -19,13 +19,16 @@ use crate::work::job::Job;
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Runs until the coin is gone.
-pub async fn run(coin: Arc<Coin>, nodes: Nodes, mut board: watch::Receiver<Arc<JobBoard>>) {
+pub async fn run(news: watch::Receiver<Arc<Coin>>, nodes: Nodes, mut board: watch::Receiver<Arc<JobBoard>>) {
+    let coin = Arc::clone(&news.borrow());
     let Some(job) = first_job(&coin, &nodes, &mut board).await else { return };
     tell(&coin, &nodes, &job, &Box::pin(overview(&nodes)).await);
     let mut above = vec![false; coin.ports.len()];
     loop {
         let job = board.borrow_and_update().job.clone();
         if let Some(job) = job {
+            let coin = Arc::clone(&news.borrow());
+            above.resize(coin.ports.len(), false);
             compare(&coin, &job, &mut above);
         }
         if board.changed().await.is_err() {

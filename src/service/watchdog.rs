@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info};
 
+use super::scene::Scene;
 use super::supervisor;
 use crate::clock::Clock;
 use crate::pulse::Pulse;
@@ -15,14 +17,15 @@ use crate::pulse::Pulse;
 const LOOKS: u32 = 4;
 
 /// Tells it until the daemon ends. Returns at once if nobody wants to be told.
-pub async fn run(pulses: Vec<Arc<Pulse>>, clock: Arc<dyn Clock>) {
+pub async fn run(scene: watch::Receiver<Arc<Scene>>, clock: Arc<dyn Clock>) {
     let Some(limit) = supervisor::watchdog() else { return };
     info!(limit_secs = limit.as_secs_f64(), "the service manager watches over the daemon");
-    let mut watch = Watch::new(pulses);
+    let mut watch = Watch::default();
     let mut looks = interval(limit / LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
+        watch.follow(&scene.borrow().pulses);
         match watch.hung(clock.monotonic()) {
             None => supervisor::alive(),
             Some(name) => {
@@ -33,6 +36,7 @@ pub async fn run(pulses: Vec<Arc<Pulse>>, clock: Arc<dyn Clock>) {
 }
 
 /// What was seen of the loops.
+#[derive(Default)]
 struct Watch {
     loops: Vec<Seen>,
 }
@@ -45,9 +49,14 @@ struct Seen {
 }
 
 impl Watch {
-    fn new(pulses: Vec<Arc<Pulse>>) -> Self {
-        let seen = |pulse| Seen { pulse, beats: None, at: Duration::ZERO };
-        Self { loops: pulses.into_iter().map(seen).collect() }
+    /// From now on these are the loops; what was seen of those that stay is kept.
+    fn follow(&mut self, pulses: &[Arc<Pulse>]) {
+        self.loops.retain(|seen| pulses.iter().any(|pulse| Arc::ptr_eq(pulse, &seen.pulse)));
+        for pulse in pulses {
+            if !self.loops.iter().any(|seen| Arc::ptr_eq(pulse, &seen.pulse)) {
+                self.loops.push(Seen { pulse: Arc::clone(pulse), beats: None, at: Duration::ZERO });
+            }
+        }
     }
 
     /// The name of a loop that has not turned for longer than it may take.
@@ -71,7 +80,8 @@ mod tests {
     fn only_a_loop_that_has_begun_and_stands_still_is_hung() {
         let secs = Duration::from_secs;
         let (one, other) = (Arc::new(Pulse::new("one", secs(10))), Arc::new(Pulse::new("other", secs(60))));
-        let mut watch = Watch::new(vec![Arc::clone(&one), Arc::clone(&other)]);
+        let mut watch = Watch::default();
+        watch.follow(&[Arc::clone(&one), Arc::clone(&other)]);
         assert_eq!(watch.hung(secs(1000)), None, "not begun");
         one.beat();
         assert_eq!(watch.hung(secs(1001)), None);

@@ -41,6 +41,7 @@ use super::roster::{Place, called};
 use super::session::Session;
 use super::session::answers::Ticket;
 use super::session::effects::{CloseReason, Moment, Peer, Terms};
+use super::standing::Standing;
 use super::stop::{Departures, Stop, reached};
 use super::wire::stream::{Ready, Stream};
 use crate::clock::Clock;
@@ -69,6 +70,8 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct PortContext {
     /// The coin's name, for logs.
     pub coin: Arc<str>,
+    /// What holds on the port now; `terms` and `gate` are what held when it was looked at last.
+    pub standing: Arc<Standing>,
     /// The coin and port as sessions see them.
     pub terms: Arc<Terms>,
     /// The coin's work.
@@ -97,6 +100,13 @@ pub struct PortContext {
     pub departures: Arc<Departures>,
     /// Where connections go that live on; `None`: nowhere, they end with the daemon.
     pub leaving: Option<mpsc::Sender<Leaving>>,
+}
+
+impl PortContext {
+    /// Looks at what holds on the port now.
+    pub fn refresh(&mut self) {
+        (self.terms, self.gate) = self.standing.now();
+    }
 }
 
 /// Serves one connection to its end, or until it is among the miners.
@@ -217,7 +227,8 @@ impl Connection {
         lines.push(unread);
         let listen = context.terms.port.listen;
         let place = context.gate.roster.enter(&context.coin, listen, session.address(), session.opened_at());
-        Self {
+        let board = seen(&context.board);
+        let mut connection = Self {
             pin: session.number(),
             session,
             lines,
@@ -232,7 +243,10 @@ impl Connection {
             stranger: true,
             _presence: presence,
             context,
-        }
+        };
+        // It may have changed between its arrival and its place in the roster.
+        connection.take_terms(&board);
+        connection
     }
 
     fn now(&self) -> Moment {

@@ -33,6 +33,12 @@ impl House {
             roster: Arc::default(),
         }
     }
+
+    /// Other bounds hold from now on; see [`House::new`].
+    pub fn change(&self, daemon: &Daemon, connections_max: usize) {
+        self.guard.change(connections_max);
+        self.handshakes.change(daemon.handshakes);
+    }
 }
 
 /// The gate of one port.
@@ -63,16 +69,34 @@ impl Gate {
     /// # Errors
     /// The port's certificate cannot be used.
     pub fn new(port: &Port, house: &House) -> Result<Arc<Self>, String> {
-        let transport = &port.transport;
-        let tls = match &transport.tls {
-            None => None,
-            Some(tls) => Some(PortTls {
+        let guard = PortGuard::new(&house.guard, &port.transport.limits, port.connections_max);
+        Ok(Arc::new(Self { guard, tls: Self::tls(port, house)?, roster: Arc::clone(&house.roster) }))
+    }
+
+    /// The gate of the same port with other settings: its guard, who knows the connections, stays and keeps his limits
+    /// until [`Gate::change_limits`].
+    ///
+    /// # Errors
+    /// The port's certificate cannot be used.
+    pub fn again(&self, port: &Port, house: &House) -> Result<Arc<Self>, String> {
+        let (guard, roster) = (Arc::clone(&self.guard), Arc::clone(&self.roster));
+        Ok(Arc::new(Self { guard, tls: Self::tls(port, house)?, roster }))
+    }
+
+    /// The limits of `port` hold from now on.
+    pub fn change_limits(&self, port: &Port) {
+        self.guard.change(&port.transport.limits, port.connections_max);
+    }
+
+    fn tls(port: &Port, house: &House) -> Result<Option<PortTls>, String> {
+        let tls = match &port.transport.tls {
+            None => return Ok(None),
+            Some(tls) => PortTls {
                 required: tls.required,
                 server: house.certificates.server(&tls.files)?,
                 handshakes: Arc::clone(&house.handshakes),
-            }),
+            },
         };
-        let guard = PortGuard::new(&house.guard, &transport.limits, port.connections_max);
-        Ok(Arc::new(Self { guard, tls, roster: Arc::clone(&house.roster) }))
+        Ok(Some(tls))
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, listen, sockopt};
@@ -133,6 +134,7 @@ impl BoundPort {
             let has_work = tokio::select! {
                 board = context.board.wait_for(|board| board.job.is_some()) => board.is_ok(),
                 () = &mut stop => false,
+                () = Arc::clone(&context.standing).closed() => false,
             };
             if !has_work {
                 drop(attendance);
@@ -145,9 +147,11 @@ impl BoundPort {
         info!(coin = %context.coin, listen = %listener.local_addr()?, difficulty = %context.terms.port.difficulty, "stratum port open");
         let (mut failures, mut refusals) = (LogPace::default(), LogPace::default());
         let mut accepted_in_all = 0u32;
+        let mut closed = pin!(Arc::clone(&context.standing).closed());
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
+                    context.refresh();
                     match accepted {
                     Ok((stream, remote)) => match arrival::let_in(&context, remote.ip()) {
                         Ok(entry) => {
@@ -165,6 +169,7 @@ impl BoundPort {
                     }
                 }
                 () = &mut stop => break,
+                () = &mut closed => break,
             }
         }
         drop((listener, attendance));

@@ -23,6 +23,7 @@ pub mod reply;
 pub mod request;
 pub mod roster;
 pub mod session;
+pub mod standing;
 pub mod stop;
 pub mod update_block;
 pub mod wire;

@@ -27,6 +27,11 @@ pub enum Order {
         /// Why.
         words: Arc<str>,
     },
+    /// End it, because what it mines on is closed; it may connect again where the port says.
+    Leave {
+        /// Why.
+        words: Arc<str>,
+    },
     /// Change its difficulty.
     Difficulty(Difficulty),
 }
@@ -149,6 +154,11 @@ impl Entry {
         drop(orders);
         self.called.notify_one();
         Some(told)
+    }
+
+    /// Tells the connection that what holds on its port has changed.
+    pub fn call(&self) {
+        self.called.notify_one();
     }
 
     /// What was ordered.

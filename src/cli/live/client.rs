@@ -39,6 +39,11 @@ pub(super) struct Client {
 impl Client {
     /// Connects.
     pub(super) fn connect(path: &Path) -> Result<Self, Silence> {
+        Self::connect_for(path, ANSWER_MAX)
+    }
+
+    /// Connects for questions that take so long to answer.
+    pub(super) fn connect_for(path: &Path, answer_max: Duration) -> Result<Self, Silence> {
         let stream = UnixStream::connect(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Silence::NotRunning(error),
             io::ErrorKind::PermissionDenied => Silence::Broken(format!(
@@ -47,7 +52,7 @@ impl Client {
             )),
             _ => Silence::Broken(format!("{}: {error}", path.display())),
         })?;
-        let timed = stream.set_read_timeout(Some(ANSWER_MAX)).and(stream.set_write_timeout(Some(ANSWER_MAX)));
+        let timed = stream.set_read_timeout(Some(answer_max)).and(stream.set_write_timeout(Some(answer_max)));
         timed.map_err(|error| Silence::Broken(error.to_string()))?;
         Ok(Self { stream: BufReader::new(stream) })
     }

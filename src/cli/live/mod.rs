@@ -4,6 +4,7 @@ mod ban;
 mod client;
 mod log_level;
 mod miners;
+mod reload;
 mod span;
 mod status;
 mod view;
@@ -13,6 +14,7 @@ use std::fmt::Display;
 pub(super) use self::ban::Ban;
 pub(super) use self::log_level::Arguments as LogLevel;
 pub(super) use self::miners::Miners;
+pub(super) use self::reload::Arguments as Reload;
 pub(super) use self::status::Arguments as Status;
 use super::say;
 use crate::exit::Exit;
@@ -31,6 +33,10 @@ pub(super) fn ban(ban: &Ban) -> Exit {
 
 pub(super) fn log_level(arguments: &LogLevel) -> Exit {
     ended(log_level::run(arguments))
+}
+
+pub(super) fn reload(arguments: &Reload) -> Exit {
+    ended(reload::run(arguments))
 }
 
 fn ended(result: Result<Exit, Exit>) -> Exit {

@@ -167,6 +167,16 @@ impl Pursuer {
         });
     }
 
+    /// Blocks about which the nodes have decided are not watched any more.
+    pub fn end_watch(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Whether no block has a task.
+    pub fn is_idle(&self) -> bool {
+        self.open().is_empty()
+    }
+
     /// Waits for the candidates in flight, but not longer than `grace`: the files remember them.
     pub async fn finish(&self, grace: Duration) {
         self.stopping.send_replace(true);

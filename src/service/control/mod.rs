@@ -17,6 +17,7 @@
 //! | `bans` | `after`: how many to pass over, `limit` | `bans`: a list of [`Ban`]; `next` |
 //! | `ban` | `network`: an address or a network, `secs`, `reason`, `keep`: true leaves open connections alone | `ended`: connections that were closed |
 //! | `unban` | `network` | nothing more |
+//! | `reload` | | `generation`: how often the configuration was taken over; `applied`, `restart`: changes in words, at most 100 each, that hold now and that need a restart; `warnings`. `error` if it was refused: then nothing was changed |
 //! | `log-level` | `set`: `LEVEL`, `ROOM=LEVEL` or several with commas between; without it nothing changes | `log_level` |
 //!
 //! `who` chooses connections by every member it has: `worker` (an account, a worker, or a pattern with `*` and
@@ -42,6 +43,7 @@ use tracing::info;
 pub use self::bans::Ban;
 pub use self::miners::Miner;
 pub use self::request::{Request, VERSION, Who};
+use super::reloading::Reloaded;
 use super::scene::Scene;
 use super::status;
 
@@ -57,6 +59,9 @@ const PAGE_USUAL: usize = 100;
 /// Found blocks per coin in a status: at most, and unless said otherwise.
 const BLOCKS_MAX: usize = 100;
 const BLOCKS_USUAL: usize = 5;
+
+/// Changes that the answer to a reload has of each kind.
+const CHANGES_MAX: usize = 100;
 
 /// Who asks, as far as the system says.
 #[derive(Debug, Clone, Copy, Default)]
@@ -107,6 +112,7 @@ impl Control {
                 };
                 json!({ "log_level": levels.to_string() })
             }
+            Request::Reload => reload(&scene).await?,
         };
         match answer {
             Value::Object(members) => Ok(members),
@@ -132,6 +138,18 @@ async fn status_of(scene: &Arc<Scene>, blocks: Option<usize>) -> Result<Value, S
     });
     let status = looked.await.map_err(|problem| problem.to_string())?;
     Ok(json!({ "status": status }))
+}
+
+async fn reload(scene: &Scene) -> Result<Value, String> {
+    let Reloaded { generation, applied, restart, warnings } = scene.reload.ring().await?;
+    // What does not fit is in the log.
+    let list = |words: Vec<String>| fitting(words.into_iter().take(CHANGES_MAX)).0;
+    Ok(json!({
+        "generation": generation,
+        "applied": list(applied),
+        "restart": list(restart),
+        "warnings": list(warnings),
+    }))
 }
 
 fn worded(mut members: Map<String, Value>) -> String {

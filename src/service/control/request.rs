@@ -12,7 +12,8 @@ use crate::stratum::roster::Entry;
 /// Version of requests and answers.
 pub const VERSION: u32 = 1;
 /// Every command, for those who ask for another.
-const COMMANDS: [&str; 8] = ["status", "miners", "kick", "set-difficulty", "bans", "ban", "unban", "log-level"];
+const COMMANDS: [&str; 9] =
+    ["status", "miners", "kick", "set-difficulty", "bans", "ban", "unban", "log-level", "reload"];
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,6 +85,8 @@ pub enum Request {
         #[serde(default)]
         set: Option<String>,
     },
+    /// Read the configuration again.
+    Reload,
 }
 
 impl Request {
@@ -209,6 +212,7 @@ mod tests {
             Request::Ban { network: "192.0.2.0/24".into(), secs: 60, reason: None, keep: true },
             Request::Unban { network: "::1".into() },
             Request::LogLevel { set: Some("debug".into()) },
+            Request::Reload,
         ] {
             assert_eq!(Request::parse(request.line().trim_end().as_bytes()), Ok(request));
         }

@@ -5,7 +5,7 @@
 //! `{"command":"blocknotify","params":[COIN,HASH],...}`; the first prints the text it reads, the second does
 //! not wait for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,16 +37,19 @@ struct NompRequest {
     params: Vec<String>,
 }
 
+/// A coin's name, and where it is told.
+type CoinBell = (Arc<str>, Arc<Bell>);
+
 /// The coins that can be told of a new block.
 #[derive(Clone, Default)]
 pub struct Notify {
-    bells: Vec<(Arc<str>, Arc<Bell>)>,
+    bells: Arc<RwLock<Vec<CoinBell>>>,
 }
 
 impl Notify {
-    /// Adds a coin.
-    pub fn add(&mut self, coin: Arc<str>, bell: Arc<Bell>) {
-        self.bells.push((coin, bell));
+    /// From now on these are the coins.
+    pub fn set(&self, bells: Vec<CoinBell>) {
+        *self.bells.write().unwrap_or_else(PoisonError::into_inner) = bells;
     }
 
     /// Answers a line of our own command.
@@ -80,9 +83,10 @@ impl Notify {
         let Some(hash) = parse_display_hash(hash) else {
             return Err(format!("{:?} is no block hash: give the node's %s", shortened(hash)));
         };
-        let bell = self.bells.iter().find(|(name, _)| name.eq_ignore_ascii_case(coin));
+        let bells = self.bells.read().unwrap_or_else(PoisonError::into_inner);
+        let bell = bells.iter().find(|(name, _)| name.eq_ignore_ascii_case(coin));
         let Some((_, bell)) = bell else {
-            let names: Vec<&str> = self.bells.iter().map(|(name, _)| &**name).collect();
+            let names: Vec<&str> = bells.iter().map(|(name, _)| &**name).collect();
             return Err(format!("no coin {:?} here: {}", shortened(coin), names.join(", ")));
         };
         bell.ring(source, Some(hash));
@@ -102,8 +106,8 @@ mod tests {
 
     fn notify() -> (Notify, Arc<Bell>) {
         let bell = Arc::new(Bell::new(Arc::new(ManualClock::at(0))));
-        let mut notify = Notify::default();
-        notify.add("litecoin".into(), Arc::clone(&bell));
+        let notify = Notify::default();
+        notify.set(vec![("litecoin".into(), Arc::clone(&bell))]);
         (notify, bell)
     }
 

@@ -130,7 +130,7 @@ pub(super) fn tell(text: &mut Text, scene: &Scene, crowd: &Crowd) {
             text.sample(&[("coin", &view.coin.name)], age.as_secs_f64());
         }),
         ("mpos_stratum_node_ready", Kind::Gauge, "1 while the node gives work and is believed.", &|text, view| {
-            for node in view.nodes.all() {
+            for node in view.nodes.all().iter() {
                 let ready = node.state().is_ready() && node.aside().is_none();
                 text.sample(&[("coin", &view.coin.name), ("node", node.name())], flag(ready));
             }
@@ -143,7 +143,7 @@ pub(super) fn tell(text: &mut Text, scene: &Scene, crowd: &Crowd) {
     tips(text, scene);
     text.family("mpos_stratum_node_height", Kind::Gauge, "Height of the node, where it is known.");
     for view in &scene.coins {
-        for node in view.nodes.all() {
+        for node in view.nodes.all().iter() {
             let Some(height) = node.height() else { continue };
             text.sample(&[("coin", &view.coin.name), ("node", node.name())], f64::from(height));
         }

@@ -169,7 +169,8 @@ pub fn spool_status(view: &LedgerView) -> SpoolStatus {
 
 /// What somebody should look at.
 fn alarms(scene: &Scene, coins: &[CoinStatus], spools: &[SpoolStatus]) -> Vec<String> {
-    let mut alarms = scene.troubles.clone();
+    let mut alarms = scene.reloads.notes();
+    alarms.extend(scene.troubles.iter().cloned());
     for (view, coin) in scene.coins.iter().zip(coins) {
         if let Some(reason) = &*view.alarm.borrow() {
             alarms.push(format!("{}: the node would refuse our blocks: {reason}", coin.name));

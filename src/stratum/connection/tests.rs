@@ -130,9 +130,11 @@ async fn pool(algorithm: Algorithm) -> Pool {
     let hashers = Hashers::start(1, 16).unwrap();
     let strangers = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let strangers = Strangers(Some(strangers));
+    let terms = Arc::new(terms);
     let context = PortContext {
         coin: "test".into(),
-        terms: Arc::new(terms),
+        standing: Standing::new(Arc::clone(&terms), Arc::clone(&gate)),
+        terms,
         news: board_seen.clone(),
         board: board_seen,
         extranonces: Arc::new(Extranonces::starting_at(0)),

@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tracing::{info, warn};
@@ -64,7 +64,7 @@ pub enum Refused {
 /// What holds for the whole daemon.
 #[derive(Debug)]
 pub struct Guard {
-    connections_max: usize,
+    connections_max: AtomicUsize,
     connections: AtomicUsize,
     bans: Mutex<Bans>,
     ordered: Mutex<OrderedBans>,
@@ -77,13 +77,18 @@ impl Guard {
     /// A guard who lets so many connections in.
     pub fn new(connections_max: usize) -> Arc<Self> {
         Arc::new(Self {
-            connections_max,
+            connections_max: AtomicUsize::new(connections_max),
             connections: AtomicUsize::new(0),
             bans: Mutex::default(),
             ordered: Mutex::default(),
             unsaved: AtomicBool::new(false),
             failures: Mutex::default(),
         })
+    }
+
+    /// Lets so many in from now on; whoever is in stays.
+    pub fn change(&self, connections_max: usize) {
+        self.connections_max.store(connections_max, Ordering::Relaxed);
     }
 
     /// Connections that are open now, of all ports.
@@ -148,8 +153,8 @@ impl Guard {
 #[derive(Debug)]
 pub struct PortGuard {
     daemon: Arc<Guard>,
-    limits: Limits,
-    connections_max: usize,
+    limits: RwLock<Arc<Limits>>,
+    connections_max: AtomicUsize,
     connections: AtomicUsize,
     tables: Mutex<Tables>,
 }
@@ -168,8 +173,8 @@ impl PortGuard {
     pub fn new(daemon: &Arc<Guard>, limits: &Limits, connections_max: usize) -> Arc<Self> {
         Arc::new(Self {
             daemon: Arc::clone(daemon),
-            limits: limits.clone(),
-            connections_max,
+            limits: RwLock::new(Arc::new(limits.clone())),
+            connections_max: AtomicUsize::new(connections_max),
             connections: AtomicUsize::new(0),
             tables: Mutex::new(Tables {
                 open: HashMap::new(),
@@ -179,15 +184,25 @@ impl PortGuard {
         })
     }
 
+    /// Other limits hold from now on; whoever is in stays.
+    pub fn change(&self, limits: &Limits, connections_max: usize) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits.clone());
+        self.connections_max.store(connections_max, Ordering::Relaxed);
+    }
+
+    fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Lets a socket in, whoever it is; what becomes of it is known by its [`Admission`].
     ///
     /// # Errors
     /// The port or the daemon is full.
     pub fn enter(self: &Arc<Self>) -> Result<Admission, Refused> {
-        if !count_below(&self.connections, self.connections_max) {
+        if !count_below(&self.connections, &self.connections_max) {
             return Err(Refused::PortFull);
         }
-        if !count_below(&self.daemon.connections, self.daemon.connections_max) {
+        if !count_below(&self.daemon.connections, &self.daemon.connections_max) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             return Err(Refused::DaemonFull);
         }
@@ -196,7 +211,7 @@ impl PortGuard {
 
     /// Whether an address is served whatever it does.
     fn is_exempt(&self, address: IpAddr) -> bool {
-        self.limits.exempt.iter().any(|network| network.contains(address))
+        self.limits().exempt.iter().any(|network| network.contains(address))
     }
 
     /// Whether an address is banned from every port.
@@ -229,7 +244,7 @@ impl Admission {
         if self.guard.is_banned(address, now) {
             return Err(Refused::Banned);
         }
-        let (source, limits) = (Source::of(address), &self.guard.limits);
+        let (source, limits) = (Source::of(address), self.guard.limits());
         let mut tables = lock(&self.guard.tables);
         let open = tables.open.get(&source).copied().unwrap_or(0);
         if open >= limits.connections_per_address_max {
@@ -262,8 +277,8 @@ impl Admission {
     /// Loopback is never banned: a tunnel or a forgotten proxy on this machine speaks for many.
     pub fn on_close(&self, reason: CloseReason, now: Duration) -> bool {
         let Some(address) = self.limited.filter(|address| !address.to_canonical().is_loopback()) else { return false };
-        let (source, limits, daemon) = (Source::of(address), &self.guard.limits, &self.guard.daemon);
-        if !reason.is_misbehaviour() || !lock(&daemon.bans).note_close(source, limits, now) {
+        let (source, limits, daemon) = (Source::of(address), self.guard.limits(), &self.guard.daemon);
+        if !reason.is_misbehaviour() || !lock(&daemon.bans).note_close(source, &limits, now) {
             return false;
         }
         daemon.unsaved.store(true, Ordering::Relaxed);
@@ -276,7 +291,7 @@ impl Admission {
     /// promised already that nothing is taken.
     pub fn draw_lines(&self, count: u32, now: Duration) -> Option<Duration> {
         let Some(address) = self.limited else { return Some(Duration::ZERO) };
-        let rate = self.guard.limits.messages;
+        let rate = self.guard.limits().messages;
         let mut tables = lock(&self.guard.tables);
         let pace = tables.newcomers.touch(Source::of(address));
         (pace.wait_for(rate, count, now) <= PROMISE_MAX).then(|| pace.take_many(rate, count, now))
@@ -285,7 +300,7 @@ impl Admission {
     /// An authorisation was refused.
     pub fn on_refused_authorization(&self, now: Duration) {
         if let Some(address) = self.limited {
-            lock(&self.guard.daemon.failures).note(Source::of(address), &self.guard.limits, now);
+            lock(&self.guard.daemon.failures).note(Source::of(address), &self.guard.limits(), now);
         }
     }
 
@@ -312,7 +327,8 @@ impl Drop for Admission {
 }
 
 /// Adds one unless that would exceed `most`.
-fn count_below(counter: &AtomicUsize, most: usize) -> bool {
+fn count_below(counter: &AtomicUsize, most: &AtomicUsize) -> bool {
+    let most = most.load(Ordering::Relaxed);
     let more = |count: usize| (count < most).then_some(count + 1);
     counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
 }

@@ -1,6 +1,7 @@
 //! What the pool tells and asks miners beside their work, as far as their program understands it.
 
 use super::Session;
+use super::effects::CloseReason;
 use crate::stratum::reply;
 use crate::stratum::request::Request;
 
@@ -58,11 +59,27 @@ impl Session {
             self.out.push(&reply::show_message("The pool restarts: connect again"));
         }
         let rules = &self.terms.port.rules;
-        let agent = self.agent.to_lowercase();
-        let follows = self.subscribed && !NOT_TO_BE_SENT_AWAY.iter().any(|name| agent.contains(name));
-        if rules.reconnect_on_stop && follows && self.answers.is_empty() {
+        if rules.reconnect_on_stop && self.follows() && self.answers.is_empty() {
             self.out.push(&reply::reconnect(rules.advertise.as_ref(), RECONNECT_WAIT_SECS));
         }
+    }
+
+    /// What the miner works on is closed: it is told so, and where to go, if the port says that.
+    pub fn on_moved(&mut self, words: &str) {
+        if self.shows_messages() {
+            self.out.push(&reply::show_message(words));
+        }
+        let advertise = self.terms.port.rules.advertise.as_ref();
+        if advertise.is_some() && self.follows() {
+            self.out.push(&reply::reconnect(advertise, RECONNECT_WAIT_SECS));
+        }
+        self.end(CloseReason::Moved);
+    }
+
+    /// Whether the miner's program connects again when it is told to.
+    fn follows(&self) -> bool {
+        let agent = self.agent.to_lowercase();
+        self.subscribed && !NOT_TO_BE_SENT_AWAY.iter().any(|name| agent.contains(name))
     }
 
     /// Whether the miner's program shows what it is told.

@@ -69,6 +69,8 @@ pub enum CloseReason {
     InvalidShares,
     /// An operator wanted it.
     Operator,
+    /// The port or the coin is closed.
+    Moved,
 }
 
 impl CloseReason {

@@ -17,6 +17,7 @@ pub mod remembered;
 mod start;
 mod submit;
 mod subscription;
+mod terms;
 mod work;
 
 #[cfg(test)]

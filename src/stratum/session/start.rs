@@ -71,6 +71,16 @@ impl Start {
     const SOURCES: [Source; 6] =
         [Source::Port, Source::Agent, Source::Remembered, Source::Suggested, Source::Database, Source::Password];
 
+    /// Whether nobody but the port has said anything.
+    pub(super) fn is_of_port(self) -> bool {
+        self.source == Source::Port
+    }
+
+    /// Whether somebody decided it, rather than somebody wishing or guessing it.
+    pub(super) fn is_firm(self) -> bool {
+        self.source.is_firm()
+    }
+
     /// Whether the difficulty is not adjusted to the miner.
     pub fn is_fixed(self) -> bool {
         self.fixed

@@ -12,12 +12,12 @@ use crate::config::Handshakes as Bounds;
 /// The handshakes of all ports.
 #[derive(Debug)]
 pub struct Handshakes {
-    bounds: Bounds,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    bounds: Bounds,
     begun: u64,
     /// By age, the oldest first.
     under_way: BTreeMap<u64, oneshot::Sender<()>>,
@@ -26,19 +26,24 @@ struct State {
 impl Handshakes {
     /// None yet.
     pub fn new(bounds: Bounds) -> Arc<Self> {
-        Arc::new(Self { bounds, state: Mutex::default() })
+        Arc::new(Self { state: Mutex::new(State { bounds, begun: 0, under_way: BTreeMap::new() }) })
     }
 
     /// How long one may take.
     pub fn timeout(&self) -> Duration {
-        self.bounds.timeout
+        self.lock().bounds.timeout
+    }
+
+    /// Other bounds hold for those that begin from now on.
+    pub fn change(&self, bounds: Bounds) {
+        self.lock().bounds = bounds;
     }
 
     /// Begins one, if need be at the cost of the oldest.
     pub fn begin(self: &Arc<Self>) -> Turn {
         let (sender, lost) = oneshot::channel();
         let mut state = self.lock();
-        if state.under_way.len() >= self.bounds.most {
+        if state.under_way.len() >= state.bounds.most {
             // Dropping its sender is what tells it.
             state.under_way.pop_first();
         }

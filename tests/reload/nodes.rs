@@ -1,0 +1,67 @@
+//! Nodes come and go, and change their passwords.
+
+use crate::site::{Site, share};
+use crate::stage::SHA256D_EASY;
+use crate::support::fake_node::FakeNode;
+use crate::support::miner::hash::display;
+use crate::support::miner::{Algorithm, Job};
+
+fn names(status: &serde_json::Value) -> Vec<String> {
+    let nodes = status["coins"][0]["nodes"].as_array().unwrap();
+    nodes.iter().map(|node| format!("{} {}", node["name"].as_str().unwrap(), node["state"].as_str().unwrap())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_goes_on_from_one_node_to_the_next() {
+    let mut site = Site::open("reload_nodes", SHA256D_EASY, "").await;
+    let (mut miner, job) = site.miner().await;
+    share(&mut miner).await;
+    let (first, second) = (site.coins[0].nodes.clone(), FakeNode::start(Algorithm::Sha256d).unwrap());
+    // A node on another chain of the same kind is watched, not mined on, while the first one is there.
+    site.coins[0].nodes = format!("{first}{}", second.config());
+    let told = site.reload().await;
+    assert!(told.contains("node") && told.contains("added"), "{told}");
+    site.status_when("two nodes", |status| names(status).len() == 2).await;
+    share(&mut miner).await;
+    site.node.new_tip();
+    let next = miner.wait_for_new_tip(&job).await.unwrap();
+    share(&mut miner).await;
+    // The first one goes: work comes from the other.
+    site.coins[0].nodes = second.config();
+    let told = site.reload().await;
+    assert!(told.contains("removed"), "{told}");
+    let gone = site.node.calls("getblocktemplate");
+    second.new_tip();
+    second.new_tip();
+    second.new_tip();
+    let is_its = |job: &Job| display(&job.previous) == second.tip();
+    assert!(!is_its(&next));
+    miner.wait_for_job_where("the other's tip", is_its).await.unwrap();
+    share(&mut miner).await;
+    assert_eq!(site.node.calls("getblocktemplate"), gone, "nobody asks it any more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_away_is_a_warning_and_how_often_they_are_asked_changes() {
+    let mut site = Site::open("reload_away", SHA256D_EASY, "").await;
+    let (mut miner, job) = site.miner().await;
+    let away = crate::site::free_address();
+    let first = site.coins[0].nodes.clone();
+    site.coins[0].nodes =
+        format!("{first}[[coin.node]]\nname = \"spare\"\nurl = \"http://{away}\"\nuser = \"pool\"\npassword = \"x\"\n");
+    site.coins[0].templates = "poll_ms = 50\nstale_after_secs = 300".to_owned();
+    let output = site.try_reload().await;
+    assert!(output.status.success());
+    let (told, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(told.contains("templates.poll_ms 100ms -> 50ms") && told.contains("node spare added"), "{told}");
+    assert!(warned.contains("node spare does not answer now"), "{warned}");
+    site.status_when("the spare", |status| names(status).iter().any(|node| node == "spare unreachable")).await;
+    site.node.new_tip();
+    miner.wait_for_new_tip(&job).await.unwrap();
+    share(&mut miner).await;
+    // Another password of a node that stays.
+    site.coins[0].nodes = site.coins[0].nodes.replace("password = \"x\"", "password = \"y\"");
+    let told = site.reload().await;
+    assert!(told.contains("coin bitcoin, node spare: login changed") && !told.contains('"'), "{told}");
+    share(&mut miner).await;
+}
