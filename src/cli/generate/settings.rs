@@ -173,7 +173,7 @@ mod tests {
         assert!(page.contains(
             "\n\\fBmin\\fR = 1 (required)\n.TQ\n\\fBmax\\fR = 65536 (required)\nBounds of the difficulty.\n"
         ));
-        assert!(page.contains(".SS [[coin.port]]\nA port for miners; as many as wanted.\n"));
+        assert!(page.contains(".SS [[coin.port]]\nA port for miners; as many as wanted."));
         let mut commands = page.lines().filter(|line| line.starts_with(['.', '\'']));
         let known = [".TH", ".SH", ".SS", ".TP", ".TQ", ".PP", ".I ", ".B ", ".BR"];
         assert_eq!(commands.find(|line| !known.iter().any(|known| line.starts_with(known))), None);
