@@ -111,7 +111,7 @@ pub enum Wanted {
     Share,
     /// Meets the network target, whatever the share target says.
     Block,
-    /// Meets neither.
+    /// Meets neither, also not by a pool's tolerance.
     BelowShare,
     /// Meets the network target but not the share target.
     BlockBelowShare,
@@ -123,7 +123,7 @@ impl Wanted {
         match self {
             Wanted::Share => share_target && !network_target,
             Wanted::Block => network_target,
-            Wanted::BelowShare => !share_target && !network_target,
+            Wanted::BelowShare => share.misses_share_target && !network_target,
             Wanted::BlockBelowShare => network_target && !share_target,
         }
     }

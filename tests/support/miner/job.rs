@@ -67,6 +67,8 @@ pub struct Share {
     pub hash: [u8; 32],
     /// Whether the hash meets the share target of the job's difficulty.
     pub meets_share_target: bool,
+    /// Whether it misses that by more than a pool's tolerance, which is half a percent.
+    pub misses_share_target: bool,
     /// Whether the hash meets the network target.
     pub meets_network_target: bool,
 }
@@ -125,8 +127,13 @@ impl Job {
 
     /// The share target of the job's difficulty.
     pub fn share_target(&self) -> Target {
+        self.target_at(1.0)
+    }
+
+    /// The target of a part of the job's difficulty.
+    fn target_at(&self, part: f64) -> Target {
         // A difficulty that has no target would have been refused when it came.
-        target::of_difficulty(self.difficulty, self.algorithm.difficulty_one_bits()).unwrap_or([0; 32])
+        target::of_difficulty(self.difficulty * part, self.algorithm.difficulty_one_bits()).unwrap_or([0; 32])
     }
 
     /// Hashes one choice.
@@ -166,6 +173,7 @@ impl Job {
             coinbase_txid,
             hash,
             meets_share_target: target::is_met(&self.share_target(), &hash),
+            misses_share_target: !target::is_met(&self.target_at(0.99), &hash),
             meets_network_target: target::of_bits(self.bits).is_some_and(|network| target::is_met(&network, &hash)),
         }
     }
