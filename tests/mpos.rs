@@ -34,6 +34,7 @@ use mpos_stratum::ledger::record::{CandidateFacts, Entry, Event, ShareRecord, Ve
 use mpos_stratum::ledger::sink::{Sink, SpoolId};
 use mpos_stratum::mpos::share_sink::ShareSink;
 use support::mariadb::MariaDb;
+use support::spool;
 
 /// Our spool in most tests.
 const SPOOL: SpoolId = SpoolId([0xab; 16]);
@@ -69,22 +70,7 @@ fn sink_elsewhere(db: &MariaDb, database: &str) -> ShareSink {
 
 /// An accepted share; tests change what they are about.
 fn share() -> ShareRecord {
-    ShareRecord {
-        worker: "Alice.rig1".into(),
-        remote: "192.0.2.7".parse().unwrap(),
-        accepted: true,
-        reason: String::new(),
-        row_difficulty: 512.0,
-        assigned_difficulty: 512.0,
-        share_difficulty: 700.0,
-        network_difficulty: 1e6,
-        height: 100,
-        reward: 50,
-        job: "1".into(),
-        header: vec![0; 80],
-        solution: None,
-        candidate: None,
-    }
+    spool::share("Alice.rig1")
 }
 
 fn candidate(hash: [u8; 32]) -> ShareRecord {
