@@ -16,7 +16,7 @@ use super::jobs::JobMaker;
 use super::meter::Meter;
 use super::ports::Ports;
 use super::scene::CoinView;
-use super::serving::{Common, Serving};
+use super::serving::Serving;
 use super::summary;
 use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
@@ -31,6 +31,7 @@ use crate::node::tally::Count;
 use crate::node::tip::{Past, Source};
 use crate::pow::hashers::Hashers;
 use crate::pulse::Pulse;
+use crate::stratum::context::CoinContext;
 use crate::stratum::counters::Counters;
 use crate::stratum::gate::Gate;
 use crate::stratum::lanes::Lanes;
@@ -135,7 +136,7 @@ impl CoinService {
         let extranonces = Arc::new(Extranonces::starting_at(first));
         let ports = settle(&coin, ports, restored, &memory, &extranonces);
         let (leaving, gathered) = gather(shared.hand_over);
-        let common = Common {
+        let of_coin = CoinContext {
             coin: name,
             board: board.clone(),
             news: told,
@@ -150,7 +151,7 @@ impl CoinService {
             departures: Arc::clone(&shared.departures),
             leaving,
         };
-        let mut serving = Serving::new(common);
+        let mut serving = Serving::new(of_coin);
         for (terms, bound, gate, returning) in ports {
             serving.open(terms, bound, gate, returning);
         }

@@ -3,48 +3,21 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use super::fd_store;
-use crate::clock::Clock;
 use crate::config::Port;
-use crate::pow::hashers::Hashers;
-use crate::stratum::connection::PortContext;
-use crate::stratum::counters::Counters;
-use crate::stratum::desk::ShareDesk;
+use crate::stratum::context::{CoinContext, PortContext};
 use crate::stratum::gate::Gate;
-use crate::stratum::lanes::Lanes;
-use crate::stratum::leaving::{Leaving, Returning};
+use crate::stratum::leaving::Returning;
 use crate::stratum::listener::BoundPort;
 use crate::stratum::session::effects::Terms;
 use crate::stratum::standing::Standing;
-use crate::stratum::stop::{Departures, Stop};
-use crate::work::board::JobBoard;
-use crate::work::extranonce::Extranonces;
-use crate::worker::directory::Directory;
-
-/// What all ports of a coin have in common; see [`PortContext`].
-pub struct Common {
-    pub coin: Arc<str>,
-    pub board: watch::Receiver<Arc<JobBoard>>,
-    pub news: watch::Receiver<Arc<JobBoard>>,
-    pub extranonces: Arc<Extranonces>,
-    pub directory: Directory,
-    pub hashers: Hashers,
-    pub desk: Arc<dyn ShareDesk>,
-    pub clock: Arc<dyn Clock>,
-    pub counters: Arc<Counters>,
-    pub stop: watch::Receiver<Stop>,
-    pub lanes: Lanes,
-    pub departures: Arc<Departures>,
-    pub leaving: Option<mpsc::Sender<Leaving>>,
-}
 
 /// The open ports.
 pub struct Serving {
-    common: Common,
+    of_coin: Arc<CoinContext>,
     /// In the order of the configuration.
     open: Vec<(Arc<Port>, Arc<Standing>)>,
     tasks: JoinSet<()>,
@@ -60,8 +33,8 @@ pub enum Next {
 
 impl Serving {
     /// None is open yet.
-    pub fn new(common: Common) -> Self {
-        Self { common, open: Vec::new(), tasks: JoinSet::new() }
+    pub fn new(of_coin: CoinContext) -> Self {
+        Self { of_coin: Arc::new(of_coin), open: Vec::new(), tasks: JoinSet::new() }
     }
 
     /// Where the ports listen, in the order of the configuration.
@@ -77,26 +50,9 @@ impl Serving {
     /// Opens a port, with connections of the daemon's last life.
     pub fn open(&mut self, terms: Arc<Terms>, bound: BoundPort, gate: Arc<Gate>, returning: Vec<Returning>) {
         let (port, standing) = (Arc::clone(&terms.port), Standing::new(Arc::clone(&terms), Arc::clone(&gate)));
-        let common = &self.common;
-        let context = PortContext {
-            coin: Arc::clone(&common.coin),
-            standing: Arc::clone(&standing),
-            terms,
-            board: common.board.clone(),
-            news: common.news.clone(),
-            extranonces: Arc::clone(&common.extranonces),
-            directory: common.directory.clone(),
-            hashers: common.hashers.clone(),
-            desk: Arc::clone(&common.desk),
-            clock: Arc::clone(&common.clock),
-            counters: Arc::clone(&common.counters),
-            gate,
-            stop: common.stop.clone(),
-            lanes: common.lanes.clone(),
-            departures: Arc::clone(&common.departures),
-            leaving: common.leaving.clone(),
-        };
-        self.tasks.spawn_on(serve(bound, context, returning), &common.lanes.strangers);
+        let (of_coin, strangers) = (Arc::clone(&self.of_coin), &self.of_coin.lanes.strangers);
+        let context = PortContext { of_coin, standing: Arc::clone(&standing), terms, gate };
+        self.tasks.spawn_on(serve(bound, context, returning), strangers);
         self.open.push((port, standing));
     }
 
@@ -116,7 +72,7 @@ impl Serving {
             }
         }
         let closed = before.into_iter().flatten().map(|(port, standing)| {
-            info!(coin = %self.common.coin, listen = %port.listen, "stratum port closed: who is connected there may stay");
+            info!(coin = %self.of_coin.coin, listen = %port.listen, "stratum port closed: who is connected there may stay");
             standing.close();
             fd_store::remove(&fd_store::port_name(port.listen));
             port

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use super::connection::PortContext;
+use super::context::PortContext;
 use super::counters::Counters;
 use super::gate::PortTls;
 use super::guard::{Admission, Refused};

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 use tracing::{debug, warn};
@@ -31,24 +31,18 @@ use super::alarm::Alarm;
 use super::arrival::{self, Arrival, Entry};
 use super::backlog::Backlog;
 use super::codec::LineBuffer;
+use super::context::PortContext;
 use super::counters::Counters;
-use super::desk::ShareDesk;
-use super::gate::Gate;
 use super::guard::Admission;
-use super::lanes::{Lanes, Presence};
-use super::leaving::Leaving;
+use super::lanes::Presence;
 use super::roster::{Place, called};
 use super::session::Session;
 use super::session::answers::Ticket;
-use super::session::effects::{CloseReason, Moment, Peer, Terms};
-use super::standing::Standing;
+use super::session::effects::{CloseReason, Moment, Peer};
 use super::stop::{Departures, Stop, reached};
 use super::wire::stream::{Ready, Stream};
-use crate::clock::Clock;
-use crate::pow::hashers::Hashers;
 use crate::work::board::JobBoard;
-use crate::work::extranonce::Extranonces;
-use crate::worker::directory::{Answer, Directory};
+use crate::worker::directory::Answer;
 
 /// Unsent bytes at which a connection stops reading until the miner has taken some.
 const OUT_BYTES_MAX: usize = 64 * 1024;
@@ -64,50 +58,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long, and how long for its submits, while all other miners wait for the daemon's next life. Then it is closed
 /// instead of handed over.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What all connections of a port share.
-#[derive(Clone)]
-pub struct PortContext {
-    /// The coin's name, for logs.
-    pub coin: Arc<str>,
-    /// What holds on the port now; `terms` and `gate` are what held when it was looked at last.
-    pub standing: Arc<Standing>,
-    /// The coin and port as sessions see them.
-    pub terms: Arc<Terms>,
-    /// The coin's work.
-    pub board: watch::Receiver<Arc<JobBoard>>,
-    /// The same, as those hear of it who have not worked yet.
-    pub news: watch::Receiver<Arc<JobBoard>>,
-    /// The coin's extranonces.
-    pub extranonces: Arc<Extranonces>,
-    /// Who may mine.
-    pub directory: Directory,
-    /// The threads for memory-hard hashes.
-    pub hashers: Hashers,
-    /// Where judged shares go.
-    pub desk: Arc<dyn ShareDesk>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// The coin's counters.
-    pub counters: Arc<Counters>,
-    /// The port's gate.
-    pub gate: Arc<Gate>,
-    /// How far the stop of the daemon has come.
-    pub stop: watch::Receiver<Stop>,
-    /// Where connections live.
-    pub lanes: Lanes,
-    /// Who goes when.
-    pub departures: Arc<Departures>,
-    /// Where connections go that live on; `None`: nowhere, they end with the daemon.
-    pub leaving: Option<mpsc::Sender<Leaving>>,
-}
-
-impl PortContext {
-    /// Looks at what holds on the port now.
-    pub fn refresh(&mut self) {
-        (self.terms, self.gate) = self.standing.now();
-    }
-}
 
 /// Serves one connection to its end, or until it is among the miners.
 pub async fn serve(tcp: TcpStream, remote: SocketAddr, entry: Entry, context: PortContext, presence: Presence) {

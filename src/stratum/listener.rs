@@ -14,7 +14,8 @@ use tokio::task::yield_now;
 use tracing::{info, warn};
 
 use super::arrival::{self, Turned};
-use super::connection::{PortContext, resume, serve};
+use super::connection::{resume, serve};
+use super::context::PortContext;
 use super::counters::Counters;
 use super::guard::Refused;
 use super::lanes::{Presence, attendance};
@@ -131,8 +132,9 @@ impl BoundPort {
             lane.spawn(resume(one, context.clone(), Presence::new(&context.counters, &attendance)));
         }
         if matches!(self.socket, Socket::Bound(_)) {
+            let mut board = context.board.clone();
             let has_work = tokio::select! {
-                board = context.board.wait_for(|board| board.job.is_some()) => board.is_ok(),
+                board = board.wait_for(|board| board.job.is_some()) => board.is_ok(),
                 () = &mut stop => false,
                 () = Arc::clone(&context.standing).closed() => false,
             };

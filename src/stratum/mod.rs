@@ -10,6 +10,7 @@ pub mod arrival;
 pub mod backlog;
 pub mod codec;
 pub mod connection;
+pub mod context;
 pub mod counters;
 pub mod desk;
 pub mod gate;

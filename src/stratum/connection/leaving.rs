@@ -8,8 +8,9 @@ use tokio::net::TcpStream;
 use tracing::{debug, warn};
 
 use super::turns::Turns;
-use super::{Connection, PortContext, converse, welcome};
+use super::{Connection, converse, welcome};
 use crate::stratum::arrival::Arrival;
+use crate::stratum::context::PortContext;
 use crate::stratum::lanes::Presence;
 use crate::stratum::leaving::{Arriving, Leaving, Returned, Returning, Running, carry_session};
 use crate::stratum::wire::stream::Stream;

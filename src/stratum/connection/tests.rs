@@ -17,12 +17,21 @@ use crate::coin::profile::BlockHash;
 use crate::config::{ColumnUse, Port, Rules, Workers};
 use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
+use crate::pow::hashers::Hashers;
+use crate::stratum::context::CoinContext;
 use crate::stratum::desk::NotRecorded;
+use crate::stratum::desk::ShareDesk;
+use crate::stratum::gate::Gate;
 use crate::stratum::gate::House;
 use crate::stratum::guard::Guard;
+use crate::stratum::lanes::Lanes;
 use crate::stratum::lanes::attendance;
+use crate::stratum::session::effects::Terms;
+use crate::stratum::standing::Standing;
 use crate::stratum::wire::handshakes::Handshakes;
+use crate::work::extranonce::Extranonces;
 use crate::work::job::tests::job;
+use crate::worker::directory::Directory;
 use crate::worker::memory::Memory;
 use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
 
@@ -131,10 +140,8 @@ async fn pool(algorithm: Algorithm) -> Pool {
     let strangers = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let strangers = Strangers(Some(strangers));
     let terms = Arc::new(terms);
-    let context = PortContext {
+    let of_coin = Arc::new(CoinContext {
         coin: "test".into(),
-        standing: Standing::new(Arc::clone(&terms), Arc::clone(&gate)),
-        terms,
         news: board_seen.clone(),
         board: board_seen,
         extranonces: Arc::new(Extranonces::starting_at(0)),
@@ -143,12 +150,13 @@ async fn pool(algorithm: Algorithm) -> Pool {
         desk: desk.clone(),
         clock: Arc::new(SystemClock::new()),
         counters: Arc::default(),
-        gate,
         stop: stop_seen,
         departures: Arc::default(),
         lanes: Lanes { miners: Handle::current(), strangers: strangers.0.as_ref().unwrap().handle().clone() },
         leaving: None,
-    };
+    });
+    let standing = Standing::new(Arc::clone(&terms), Arc::clone(&gate));
+    let context = PortContext { of_coin, standing, terms, gate };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, remote) = listener.accept().await.unwrap();
