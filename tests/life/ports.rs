@@ -46,7 +46,7 @@ impl ConnectLoop {
 async fn nobody_is_refused_by_restarts_and_kills() {
     let house = House::new("life_connect", SHA256D_EASY).await;
     let mut daemon = house.run().await;
-    assert_eq!(house.manager.names(), [kept_as(house.port)]);
+    house.manager.wait_for_names(&[kept_as(house.port)]).await.unwrap();
     let connecting = ConnectLoop::start(house.port);
     for round in 0..4 {
         let before = connecting.connected.load(Ordering::Relaxed);
@@ -57,7 +57,7 @@ async fn nobody_is_refused_by_restarts_and_kills() {
         }
         assert!(house.manager.names().contains(&kept_as(house.port)));
         daemon = house.run().await;
-        assert_eq!(house.manager.names(), [kept_as(house.port)]);
+        house.manager.wait_for_names(&[kept_as(house.port)]).await.unwrap();
         // Somebody connected meanwhile, and is served in the end.
         let (mut miner, job) = Miner::log_in(house.port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
         let share = miner.mine(&job, Wanted::Share).unwrap();
@@ -89,7 +89,7 @@ async fn ports_that_left_the_configuration_are_closed_and_strangers_ignored() {
     let daemon = house.run().await;
     let mut expected = [kept_as(new), kept_as(any)];
     expected.sort();
-    assert_eq!(house.manager.names(), expected);
+    house.manager.wait_for_names(&expected).await.unwrap();
     assert_eq!(TcpStream::connect(old).await.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
     daemon.wait_for_log("but no port: closed").await.unwrap();
     daemon.wait_for_log("no longer a port: closed").await.unwrap();
@@ -113,7 +113,7 @@ async fn sockets_of_a_socket_unit_are_taken_and_kept() {
     let daemon = house.run().await;
     early.await.unwrap().unwrap();
     daemon.wait_for_log("port taken over").await.unwrap();
-    assert_eq!(house.manager.names(), [kept_as(house.port)]);
+    house.manager.wait_for_names(&[kept_as(house.port)]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -71,7 +71,8 @@ async fn shares_of_jobs_from_before_count_once_and_at_their_difficulty() {
     let rows = rows_of(&house.db, house.database, 8).await;
     let accepted: Vec<f64> = rows.iter().filter(|row| row.our_result == "Y").map(|row| row.difficulty).collect();
     assert_eq!(accepted, [SHA256D_SOME; 4]);
-    assert_eq!(house.manager.names(), [kept_as(house.port)], "nothing else stays in the store");
+    // Nothing else stays in the store.
+    house.manager.wait_for_names(&[kept_as(house.port)]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,7 +175,7 @@ async fn a_damaged_or_foreign_state_closes_sockets_and_the_daemon_starts() {
         daemon = house.run().await;
         daemon.wait_for_log(words).await.unwrap();
         miner.wait_for_close().await.unwrap();
-        assert_eq!(house.manager.names(), [kept_as(house.port)]);
+        house.manager.wait_for_names(&[kept_as(house.port)]).await.unwrap();
     }
     // Without the sockets, or without the state.
     for missing in ["handover-out", "handover-state"] {

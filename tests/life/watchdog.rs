@@ -74,7 +74,7 @@ async fn a_hang_ends_in_a_restart_and_the_ports_live_on() {
     }
     timeout(Duration::from_secs(60), hang(&house, &daemon)).await.expect("it goes on giving signs of life");
     daemon.kill().unwrap();
-    assert_eq!(house.manager.names(), [kept_as(house.port)]);
+    house.manager.wait_for_names(&[kept_as(house.port)]).await.unwrap();
     let _daemon = house.run().await;
     Miner::log_in(house.port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
 }

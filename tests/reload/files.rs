@@ -106,7 +106,7 @@ async fn the_service_manager_is_told() {
     let told = manager.wait_for("STATUS", |line| line.contains("REFUSED")).await.unwrap();
     assert!(told.starts_with("STATUS=the last reload was REFUSED: ") && told.contains("nonsense"), "{told}");
     assert!(told.contains("bitcoin: "), "and how the coins are");
-    assert_eq!(ready(), 2);
+    manager.wait_for("READY after it", |_| ready() == 2).await.unwrap();
     daemon.write_config(&config).unwrap();
     let before = manager.lines().len();
     daemon.signal(Signal::HUP).unwrap();

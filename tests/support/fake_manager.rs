@@ -113,6 +113,23 @@ impl FakeManager {
         names
     }
 
+    /// Waits until the store holds these names, in sorted order, and no others. What a daemon sends before it
+    /// writes a log line is read by the manager's own thread: the line alone does not tell that it is here.
+    pub async fn wait_for_names(&self, wanted: &[String]) -> io::Result<()> {
+        let mut count = self.count.clone();
+        let search = async {
+            loop {
+                count.mark_unchanged();
+                if self.names() == wanted {
+                    return Some(());
+                }
+                count.changed().await.ok()?;
+            }
+        };
+        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("kept: {:?}, not {wanted:?}", self.names()));
+        tokio::time::timeout(PATIENCE, search).await.ok().flatten().ok_or_else(late)
+    }
+
     /// Drops everything in the store, as a stop does that is no restart.
     pub fn forget(&self) {
         lock(&self.told).store.clear();
