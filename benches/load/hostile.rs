@@ -24,12 +24,13 @@ use crate::tally::percentile_ms;
 const MINERS: usize = 200;
 /// and their shares per second in all.
 const SHARES_PER_SEC: u32 = 500;
-/// Time between two new tips.
-const TIP_EVERY: Duration = Duration::from_millis(500);
+/// Time between two new tips: far less than with any coin, but so long that what waits behind the spreading of jobs
+/// stays well below one reply in a hundred.
+const TIP_EVERY: Duration = Duration::from_millis(1500);
 /// How often both are measured.
 pub const ROUNDS: u8 = 5;
 /// How long each time,
-const LENGTH: Duration = Duration::from_secs(5);
+const LENGTH: Duration = Duration::from_secs(7);
 /// From the beginning of an attack to the measuring.
 const BUILD_UP: Duration = Duration::from_secs(4);
 /// Rest before resident memory is read, and before the measuring begins.
