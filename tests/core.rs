@@ -19,9 +19,17 @@ mod spender;
 #[path = "pool/stage.rs"]
 mod stage;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mpos_stratum::config::Node;
+use mpos_stratum::bytes::{hex, parse_display_hash};
+use mpos_stratum::chain::form::{ChainForm, Schedule};
+use mpos_stratum::config::{self, Node};
+use mpos_stratum::node::nodes::Nodes;
+use mpos_stratum::node::proposal::{Opinion, propose};
+use mpos_stratum::pow::ids::TransactionHash;
+use mpos_stratum::work::job::{Job, JobRecipe};
+use mpos_stratum::work::template::{Template, Tip};
 use serde_json::{Value, json};
 
 use crate::stage::{Coin, PASSWORD};
@@ -103,5 +111,51 @@ async fn a_block_of_the_node_s_own_comes_by_long_polling() {
         let hash: Value = json!(core.generate(1, &anybody).await);
         job = miner.wait_for_new_tip(&job).await.unwrap();
         assert_eq!(json!([support::miner::hash::display(&job.previous)]), hash);
+    }
+}
+
+/// What the node thinks of a block of work.
+async fn opinion(node: &Node, template: Template, form: &Arc<ChainForm>) -> Opinion {
+    let recipe = JobRecipe {
+        payout_script: vec![0x51],
+        recipients: Vec::new(),
+        form: Arc::clone(form),
+        text: "early".into(),
+        entropy: [7; 6],
+        transaction_hash: TransactionHash::Sha256d,
+    };
+    let job = Job::new(1, 1, Arc::new(template), Arc::new(recipe), Duration::ZERO, 8).unwrap();
+    let nodes = Nodes::new(std::slice::from_ref(node));
+    propose(&nodes.all()[0], form, &hex::encode(&job.proposal(8).unwrap())).await
+}
+
+#[tokio::test]
+async fn work_without_transactions_on_a_new_tip_is_taken_on_both_sides_of_a_halving() {
+    let core = Bitcoind::start().await;
+    let anybody = spender::address("bcrt");
+    let before_halving = 148;
+    core.generate(before_halving - 1, &anybody).await;
+    let schedule = Schedule { retarget_blocks: 2016, halving_blocks: 150, first_subsidy: 5_000_000_000 };
+    let bitcoin = config::preset_profile("bitcoin").unwrap().form;
+    let form = Arc::new(ChainForm { schedule: Some(schedule), ..(*bitcoin).clone() });
+    for height in before_halving..before_halving + 3 {
+        let last = core.rpc("getblocktemplate", json!([{ "rules": ["segwit"] }])).await;
+        let last = Template::from_json(&last.to_string(), &form).unwrap();
+        core.generate(1, &anybody).await;
+        let hash = core.rpc("getbestblockhash", json!([])).await;
+        let header = core.rpc("getblockheader", json!([hash])).await;
+        let tip = Tip {
+            hash: parse_display_hash(hash.as_str().unwrap()).unwrap(),
+            previous: parse_display_hash(header["previousblockhash"].as_str().unwrap()).unwrap(),
+            height: header["height"].as_u64().unwrap() as u32,
+            bits: hex::decode_u32(header["bits"].as_str().unwrap().as_bytes()).unwrap(),
+            median_time: header["mediantime"].as_u64().unwrap() as u32,
+        };
+        assert_eq!(u64::from(tip.height), height);
+        let empty = last.empty_on(&tip, &form).unwrap();
+        let node = core.rpc_config();
+        let greedy = Template { coinbase_value: empty.coinbase_value + 1, ..empty.clone() };
+        assert_eq!(opinion(&node, empty, &form).await, Opinion::Good, "{height}");
+        assert!(matches!(opinion(&node, greedy, &form).await, Opinion::Bad(_)));
     }
 }

@@ -23,6 +23,8 @@ mod restarts;
 mod sessions;
 #[path = "pool/stage.rs"]
 mod stage;
+#[path = "life/syncing.rs"]
+mod syncing;
 #[path = "life/tls.rs"]
 mod tls;
 #[path = "life/watchdog.rs"]

@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 use super::error::RpcError;
 use super::rpc::Rpc;
 use super::tip::NodeState;
+use crate::bytes::Hash;
 use crate::config::{self, NodeWays};
 
 /// Blocks on their way to a peer connection; when more wait, the oldest is left to `submitblock`.
@@ -176,6 +177,8 @@ type List = Arc<[Arc<Node>]>;
 #[derive(Debug, Clone)]
 pub struct Nodes {
     nodes: Arc<RwLock<List>>,
+    /// The first block of ours at the greatest height of one.
+    own: Arc<Mutex<Option<(u32, Hash)>>>,
 }
 
 impl Nodes {
@@ -185,7 +188,7 @@ impl Nodes {
     }
 
     fn fixed(nodes: List) -> Self {
-        Self { nodes: Arc::new(RwLock::new(nodes)) }
+        Self { nodes: Arc::new(RwLock::new(nodes)), own: Arc::default() }
     }
 
     /// The nodes, in the order of the configuration.
@@ -195,7 +198,20 @@ impl Nodes {
 
     /// The nodes as they are now: these do not change, so that they can be told by their places.
     pub fn as_now(&self) -> Self {
-        Self::fixed(self.all())
+        Self { own: Arc::clone(&self.own), ..Self::fixed(self.all()) }
+    }
+
+    /// A block of ours was found, just now.
+    pub fn note_own(&self, height: u32, hash: Hash) {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.is_none_or(|(known, _)| height > known) {
+            *own = Some((height, hash));
+        }
+    }
+
+    /// Whether it is the first block of ours at its height, and none was found above.
+    pub(super) fn is_first_of_ours(&self, height: u32, hash: &Hash) -> bool {
+        *self.own.lock().unwrap_or_else(PoisonError::into_inner) == Some((height, *hash))
     }
 
     /// From now on these are the nodes. What is known of one that stays as it is, is kept.

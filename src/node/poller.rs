@@ -23,9 +23,11 @@ use crate::clock::Clock;
 use crate::config::{self, Templates};
 use crate::work::template::Template;
 
-/// First wait for the template of a tip that the node has just named; each further one is twice as
-/// long.
+/// First wait for the template of a tip that the node has just named, or for a tip that was announced; each
+/// further one is twice as long, up to [`LAG_PAUSE_MAX`]: what is waited for may never come, and another tip may.
 const LAG_PAUSE: Duration = Duration::from_millis(50);
+/// Longest of these waits.
+const LAG_PAUSE_MAX: Duration = Duration::from_millis(400);
 /// How long a template may lag behind the tip the node names. Then the poller takes what it gets and
 /// asks again at the next poll.
 const LAG_MAX: Duration = Duration::from_secs(5);
@@ -243,7 +245,7 @@ impl Poll {
             sleep(pause).await;
             let tip = self.tip().await?;
             waited += pause;
-            pause *= 2;
+            pause = (pause * 2).min(LAG_PAUSE_MAX);
             if tip != base || waited >= LAG_MAX {
                 return Ok(tip);
             }
@@ -283,7 +285,7 @@ impl Poll {
             }
             sleep(pause).await;
             waited += pause;
-            pause *= 2;
+            pause = (pause * 2).min(LAG_PAUSE_MAX);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::nodes::Node;
 use super::queries::Place;
 use super::rpc::Call;
 use super::verdict::SolvedBlock;
-use crate::bytes::Hash;
+use crate::bytes::{Hash, display_hash};
 
 /// How long one submission may take: a node validates a full block within it.
 const SUBMIT_MAX: Duration = Duration::from_secs(30);
@@ -64,7 +64,8 @@ enum Said {
 }
 
 /// Pursues until there is a clear word, `total` is over, or `decided` says that another node has
-/// settled it; a submission that is under way then is carried through and its answer reported.
+/// settled it; a submission that is under way then is carried through and its answer reported. `may_prefer`: no
+/// other block of ours has its height.
 pub(super) async fn pursue(
     index: usize,
     node: Arc<Node>,
@@ -72,11 +73,12 @@ pub(super) async fn pursue(
     total: Duration,
     reports: mpsc::Sender<(usize, Report)>,
     mut decided: watch::Receiver<bool>,
+    may_prefer: bool,
 ) {
     let until = Instant::now() + total;
     // The sender outlives every pursuit; if not, nobody listens any more.
     let mut elsewhere = async move || drop(decided.wait_for(|&decided| decided).await);
-    let mut pursuit = Pursuit { node, block, said: Said::Open(None), side_chain: false, confirms: 0 };
+    let mut pursuit = Pursuit { node, block, said: Said::Open(None), side_chain: false, may_prefer, confirms: 0 };
     let mut pauses = PAUSES.iter();
     let mut pause = Duration::ZERO;
     if reports.send((index, Report::Submitted)).await.is_err() {
@@ -114,6 +116,8 @@ struct Pursuit {
     said: Said,
     /// The node has it beside its best chain.
     side_chain: bool,
+    /// The node is yet to be asked to prefer it to a stranger's block of the same work.
+    may_prefer: bool,
     /// Attempts to find a block that was taken.
     confirms: u32,
 }
@@ -154,7 +158,10 @@ impl Pursuit {
         self.side_chain = matches!(place, Ok(Place::SideChain));
         match place {
             Ok(Place::BestChain(_)) => return Some(Report::Accepted(self.block.hash)),
-            Ok(Place::SideChain) => return None,
+            Ok(Place::SideChain) => {
+                self.prefer().await;
+                return None;
+            }
             Ok(Place::Unknown) if self.said == Said::Taken => {
                 if let Some(hash) = self.name_on_node().await {
                     return Some(Report::Accepted(hash));
@@ -171,6 +178,23 @@ impl Pursuit {
             }
         }
         None
+    }
+
+    /// Asks the node, once, to build on our block where a stranger's of as much work reached it first: in such a tie
+    /// the network is divided, and whoever builds on our block makes it win. A chain with more work is never given up,
+    /// nor is an earlier block of ours.
+    async fn prefer(&mut self) {
+        if !std::mem::take(&mut self.may_prefer) {
+            return;
+        }
+        let params = (display_hash(&self.block.hash),);
+        match self.node.rpc.call(Call::new("preciousblock").own_connection(), params).await {
+            Ok(_) => tracing::info!(
+                node = self.node.name(),
+                "the block is beside the best chain: asked to prefer it in a tie"
+            ),
+            Err(error) => tracing::debug!(%error, "the node cannot be asked to prefer a block"),
+        }
     }
 
     fn at_the_end(&self) -> Report {

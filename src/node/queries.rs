@@ -63,6 +63,16 @@ const BRANCHES_MAX: usize = 8;
 struct ChainProgress {
     blocks: u64,
     headers: u64,
+    /// From 0 to 1, by the node's own estimate of the transactions to come.
+    verificationprogress: Option<f64>,
+}
+
+/// A peer as the node sees it.
+#[derive(Deserialize)]
+struct Peer {
+    /// How high it was when it connected.
+    #[serde(default)]
+    startingheight: i64,
 }
 
 #[derive(Deserialize)]
@@ -95,10 +105,22 @@ impl Rpc {
         self.call(call.own_connection(), template_request(form, Some(longpoll_id))).await
     }
 
-    /// How far a node that is catching up has come, in words; `None` if it does not say.
+    /// How far a node that is catching up has come, in words; `None` if it does not say. Nodes without
+    /// `getblockchaininfo` are measured by their highest peer.
     pub(super) async fn sync_progress(&self) -> Option<String> {
-        let progress: ChainProgress = self.call_as(Call::new("getblockchaininfo"), json!([])).await.ok()?;
-        Some(format!("at block {} of {}", progress.blocks, progress.headers))
+        match self.call_as::<ChainProgress, _>(Call::new("getblockchaininfo"), json!([])).await {
+            Ok(ChainProgress { blocks, headers, verificationprogress }) => {
+                let part = |part: f64| format!(", {:.2} % verified", 100.0 * part.clamp(0.0, 1.0));
+                Some(format!("at block {blocks} of {headers}{}", verificationprogress.map_or_else(String::new, part)))
+            }
+            Err(error) if error.is_method_missing() => {
+                let blocks: u64 = self.call_as(Call::new("getblockcount"), json!([])).await.ok()?;
+                let peers: Vec<Peer> = self.call_as(Call::new("getpeerinfo"), json!([])).await.ok()?;
+                let highest = peers.iter().map(|peer| peer.startingheight).max()?;
+                Some(format!("at block {blocks}, its peers at {highest}"))
+            }
+            Err(_) => None,
+        }
     }
 
     /// Where the node has a block. Nodes without `getblockheader` are asked by `getblock`.

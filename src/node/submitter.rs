@@ -56,10 +56,12 @@ impl Settling {
         let all = nodes.all();
         let pushed = all.iter().filter(|node| node.push_block(&block.hex));
         let pushed = pushed.map(|node| node.name().to_owned()).collect();
+        let may_be_preferred = nodes.is_first_of_ours(block.height, &block.hash);
         let mut pursuits = JoinSet::new();
         for (index, node) in all.iter().enumerate() {
             let (node, block) = (Arc::clone(node), Arc::clone(&block));
-            pursuits.spawn(pursue(index, node, block, total, sender.clone(), decided.subscribe()));
+            let decided = decided.subscribe();
+            pursuits.spawn(pursue(index, node, block, total, sender.clone(), decided, may_be_preferred));
         }
         let told = |name: &str| Told { node: name.to_owned(), answer: None, refusal: None };
         let told = all.iter().map(|node| told(node.name())).collect();

@@ -48,8 +48,10 @@ pub struct JobMaker {
     board: watch::Sender<Arc<JobBoard>>,
     serial: u32,
     entropy: [u8; 6],
-    /// The last job made, with the template it was made of.
+    /// The last job made, with the template it was made of; `None`: none could be made of the last template.
     job: Option<Arc<Job>>,
+    /// The last template that a job was tried to be made of.
+    tried: Option<Arc<Template>>,
     /// The first job of the newest tip, to be judged by its node.
     tips: watch::Sender<Option<Proposal>>,
     /// What the node said against it.
@@ -78,6 +80,7 @@ impl JobMaker {
             serial: past.serial.unwrap_or(u32::from_be_bytes([a, b, c, d])),
             entropy: [high, low, e, f, g, h],
             job: None,
+            tried: None,
             tips: watch::Sender::new(None),
             alarm: watch::Sender::new(None),
             pulse: Arc::new(Pulse::new("the job maker", TURN_MAX)),
@@ -182,8 +185,9 @@ impl JobMaker {
 
     fn publish(&mut self, work: &Work, recipe: &Arc<JobRecipe>) {
         let Some(template) = &work.template else { return };
-        if self.job.as_ref().is_none_or(|job| !Arc::ptr_eq(&job.template, template)) {
+        if self.tried.as_ref().is_none_or(|tried| !Arc::ptr_eq(tried, template)) {
             self.make(work, template, recipe);
+            self.tried = Some(Arc::clone(template));
         }
         let age = self.clock.monotonic().saturating_sub(work.fetched_at);
         let usable = age <= self.coin.templates.stale_after;
@@ -199,7 +203,7 @@ impl JobMaker {
                 return false;
             }
             match (&board.job, &job) {
-                (Some(_), None) => warn!(
+                (Some(_), None) if !usable => warn!(
                     coin,
                     age_secs = age.as_secs(),
                     "no node confirms the tip: submits are refused until one does"
@@ -236,7 +240,7 @@ impl JobMaker {
             Err(problem) => {
                 // The job before builds on another template: on a new tip it would be worth nothing.
                 self.job = None;
-                error!(coin = %self.coin.name, %problem, "no job can be made of the node's template");
+                error!(coin = %self.coin.name, %problem, "no job can be made of the node's template: nothing is mined until it gives another");
             }
         }
     }

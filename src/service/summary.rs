@@ -15,7 +15,8 @@ use crate::node::overview::{Overview, overview};
 use crate::work::board::JobBoard;
 use crate::work::job::Job;
 
-/// How often the log says how far the nodes are while there is no work.
+/// How long after the start the log first says how far the nodes are if there is no work, and how often from then on.
+const PROGRESS_AFTER: Duration = Duration::from_secs(10);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Runs until the coin is gone.
@@ -41,7 +42,7 @@ pub async fn run(news: watch::Receiver<Arc<Coin>>, nodes: Nodes, mut board: watc
 async fn first_job(coin: &Coin, nodes: &Nodes, board: &mut watch::Receiver<Arc<JobBoard>>) -> Option<Arc<Job>> {
     let mut ticks = interval(PROGRESS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.reset();
+    ticks.reset_after(PROGRESS_AFTER);
     loop {
         tokio::select! {
             found = board.wait_for(|board| board.job.is_some()) => return found.ok()?.job.clone(),

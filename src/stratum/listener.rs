@@ -11,7 +11,8 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, SocketType, listen, sockopt};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::yield_now;
-use tracing::{info, warn};
+use tokio::time::sleep;
+use tracing::{error, info, warn};
 
 use super::arrival::{self, Turned};
 use super::connection::{resume, serve};
@@ -26,6 +27,8 @@ use super::stop::{Stop, reached};
 const BACKLOG: u16 = 4096;
 /// Connections that are accepted in one go; then those that are there have their turn.
 const ACCEPTS_AT_ONCE: u32 = 16;
+/// Pause before a port is bound again on which another program listens.
+const TAKEN_PAUSE: Duration = Duration::from_secs(1);
 /// Pause after an accept that failed for want of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// Least time between two lines in the log about one thing that goes on and on.
@@ -112,6 +115,29 @@ impl BoundPort {
         }
     }
 
+    /// Listens once the coin has work, at once if it did so already; `None`: the coin is gone. Goes on trying while
+    /// another program listens there: a port that is only bound can be taken by whoever shares addresses.
+    async fn open_in_the_end(self, context: &PortContext) -> io::Result<Option<TcpListener>> {
+        let mut board = context.board.clone();
+        if matches!(self.socket, Socket::Bound(_)) && board.wait_for(|board| board.job.is_some()).await.is_err() {
+            return Ok(None);
+        }
+        let (mut opened, mut pace) = (self.open(), LogPace::default());
+        loop {
+            match opened {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    if pace.may_log(context.clock.monotonic()) {
+                        let listen = context.terms.port.listen;
+                        error!(coin = %context.coin, %listen, "another program listens on this port: stop it; trying again");
+                    }
+                    sleep(TAKEN_PAUSE).await;
+                    opened = Self::bind(context.terms.port.listen).and_then(Self::open);
+                }
+                opened => return opened.map(Some),
+            }
+        }
+    }
+
     /// Waits for the coin's first job, unless it listens already, then accepts connections until the stop, and
     /// returns once the last one has ended. `opened` is told of the socket as soon as it listens; `returning`
     /// are connections of the daemon's last life.
@@ -131,20 +157,16 @@ impl BoundPort {
             let lane = if one.has_worked() { &context.lanes.miners } else { &context.lanes.strangers };
             lane.spawn(resume(one, context.clone(), Presence::new(&context.counters, &attendance)));
         }
-        if matches!(self.socket, Socket::Bound(_)) {
-            let mut board = context.board.clone();
-            let has_work = tokio::select! {
-                board = board.wait_for(|board| board.job.is_some()) => board.is_ok(),
-                () = &mut stop => false,
-                () = Arc::clone(&context.standing).closed() => false,
-            };
-            if !has_work {
-                drop(attendance);
-                absence.complete().await;
-                return Ok(());
-            }
-        }
-        let listener = self.open()?;
+        let open = tokio::select! {
+            open = self.open_in_the_end(&context) => open?,
+            () = &mut stop => None,
+            () = Arc::clone(&context.standing).closed() => None,
+        };
+        let Some(listener) = open else {
+            drop(attendance);
+            absence.complete().await;
+            return Ok(());
+        };
         opened(listener.local_addr()?, listener.as_fd());
         info!(coin = %context.coin, listen = %listener.local_addr()?, difficulty = %context.terms.port.difficulty, "stratum port open");
         let (mut failures, mut refusals) = (LogPace::default(), LogPace::default());
@@ -205,7 +227,7 @@ async fn failed_accept(error: io::Error, context: &PortContext, pace: &mut LogPa
             if pace.may_log(context.clock.monotonic()) {
                 warn!(coin = %context.coin, listen = %context.terms.port.listen, %error, "cannot accept connections: trying again; raise LimitNOFILE if this goes on");
             }
-            tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            sleep(EXHAUSTED_PAUSE).await;
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Our own block before one is found: judged by the node once per tip.
 
+use serde_json::json;
+
 use crate::reader::{Block, Quirks};
 use crate::stage::FakeStage;
 
@@ -35,4 +37,32 @@ async fn a_node_that_would_refuse_our_blocks_is_an_alarm_at_once() {
         stage.node.wait_for_calls("getblocktemplate", stage.node.calls("getblocktemplate") + 1).await.unwrap();
     }
     assert_eq!(refusals(), 1);
+}
+
+#[tokio::test]
+async fn a_template_that_orders_more_than_there_is_is_not_mined_on_and_told_of_once() {
+    let stage = FakeStage::start("coin_greedy").await;
+    let (mut miner, job) = stage.miner("alice.rig1").await;
+    stage.node.set_template_member("founder", json!({ "script": "51", "amount": 9_000_000_000u64 }));
+    stage.node.new_tip();
+    let told = "no job can be made of the node's template";
+    let line = stage.daemon.wait_for_log(told).await.unwrap();
+    assert!(line.contains("orders 9000000000 units") && line.contains("has 5000000000"), "{line}");
+    // For some rounds of the one who makes the jobs.
+    stage.node.wait_for_calls("getbestblockhash", stage.node.calls("getbestblockhash") + 25).await.unwrap();
+    assert_eq!(stage.daemon.log().iter().filter(|line| line.contains(told)).count(), 1);
+
+    stage.node.set_template_member("founder", json!({ "script": "51", "amount": 2_000_000_000u64 }));
+    stage.node.new_tip();
+    let next = miner.wait_for_new_tip(&job).await.unwrap();
+    // Rules in force are told, known or not; that one is no must (a `!` would be).
+    let rules = stage.daemon.wait_for_log("rules in force").await.unwrap();
+    assert!(rules.contains(r#"["csv", "!segwit", "taproot"]"#), "{rules}");
+    stage.node.set_template_member("rules", json!(["csv", "!segwit", "taproot", "novelty"]));
+    stage.node.new_tip();
+    stage.daemon.wait_for_log("\"novelty\"]").await.unwrap();
+
+    // Value, and a script of one byte.
+    let founders = [&2_000_000_000u64.to_le_bytes()[..], &[1, 0x51]].concat();
+    assert!(next.coinbase_end.windows(founders.len()).any(|window| window == founders));
 }

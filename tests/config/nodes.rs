@@ -27,10 +27,10 @@ fn the_ways_to_a_node() {
     let dogecoin = |text: &str| text.replace("preset = \"litecoin\"", "preset = \"dogecoin\"");
     let known = node(&dogecoin(&least("user = \"rpc\"", "user = \"rpc\"\np2p = \"[::1]\""))).ways.peer.unwrap();
     assert_eq!((known.host.as_str(), known.port, known.magic), ("::1", 22_556, [0xc0; 4]));
-    let megacoin = |text: &str| text.replace("preset = \"litecoin\"", "preset = \"megacoin\"");
-    one_mistake(&megacoin(&ways("p2p = \"127.0.0.1\"")), &["node[0].p2p", "host and port"]);
+    let fuguecoin = |text: &str| text.replace("preset = \"litecoin\"", "preset = \"fuguecoin\"\nmpos_bits = 24");
+    one_mistake(&fuguecoin(&ways("p2p = \"127.0.0.1\"")), &["node[0].p2p", "host and port"]);
     one_mistake(&ways("zmq = \"ipc:///x\""), &["node[0].zmq", "tcp://host:port"]);
-    let without = megacoin(&ways("p2p = \"127.0.0.1:9333\"").replace("p2p_magic", "#"));
+    let without = fuguecoin(&ways("p2p = \"127.0.0.1:9333\"").replace("p2p_magic", "#"));
     one_mistake(&without, &["node[0].p2p", "p2p_magic"]);
 }
 

@@ -118,6 +118,11 @@ fn work_before_the_nodes_template_needs_a_schedule() {
     let bitcoin = read(&with("bitcoin")).coins[0].clone();
     assert_eq!(bitcoin.templates.empty_after.map(|after| after.as_millis()), Some(200));
     assert_eq!(bitcoin.profile.form.schedule.unwrap().subsidy(840_000), 312_500_000);
+    // Others of the same rules, each with numbers of its own.
+    for (preset, height, subsidy) in [("namecoin", 660_000, 625_000_000), ("bitgesell", 105_000, 5_000_000_000)] {
+        let profile = config::preset_profile(preset).unwrap();
+        assert_eq!(profile.form.schedule.unwrap().subsidy(height), subsidy, "{preset}");
+    }
     // Dash's payees, Litecoin's extension block, Dogecoin's difficulty: only the node knows them.
     for preset in ["dash", "dogecoin", "litecoin"] {
         let text = with(preset);

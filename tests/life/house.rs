@@ -39,10 +39,16 @@ impl House {
 
     /// Starts the daemon and waits until it is ready and its ports are open.
     pub async fn run(&self) -> Daemon {
+        let daemon = self.begin().await;
+        daemon.nth_port(self.coin.name, self.coin.ports.len() - 1).await.unwrap();
+        daemon
+    }
+
+    /// Starts the daemon and waits until it is ready; its coin may have no work yet.
+    pub async fn begin(&self) -> Daemon {
         let config = stage::configuration(&[&self.coin]).replace("[daemon]\n", &format!("[daemon]\n{}\n", self.keys));
         let daemon = self.manager.run(self.home.path(), &config).unwrap();
         self.manager.wait_for("READY", |line| line == "READY=1").await.unwrap();
-        daemon.nth_port(self.coin.name, self.coin.ports.len() - 1).await.unwrap();
         daemon
     }
 

@@ -70,13 +70,22 @@ async fn a_node_that_cannot_name_its_tip_is_followed_by_templates() {
 async fn a_node_that_catches_up_says_how_far_it_is() {
     let node = ScriptedNode::start(|asked| match asked.method.as_str() {
         "getbestblockhash" => Reply::Result(json!(hash_at(5))),
-        "getblockchaininfo" => Reply::Result(json!({ "blocks": 5, "headers": 900 })),
+        "getblockchaininfo" => Reply::Result(json!({ "blocks": 5, "headers": 900, "verificationprogress": 0.001_234 })),
         _ => Reply::Error(-10, "Litecoin is downloading blocks..."),
     })
     .await;
-    let poller = follow(&[node.rpc_config()]);
-    let syncing = wait_for(&mut poller.work(), |work| matches!(work.state, NodeState::Syncing { .. })).await;
-    assert!(format!("{:?}", syncing.state).contains("at block 5 of 900"), "{syncing:?}");
+    let old = ScriptedNode::start(|asked| match asked.method.as_str() {
+        "getbestblockhash" | "getblockchaininfo" => Reply::Error(-32601, "Method not found"),
+        "getblockcount" => Reply::Result(json!(5)),
+        "getpeerinfo" => Reply::Result(json!([{ "startingheight": 7 }, { "startingheight": 900 }, {}])),
+        _ => Reply::Error(-10, "Oldcoin is downloading blocks..."),
+    })
+    .await;
+    for (node, words) in [(node, "at block 5 of 900, 0.12 % verified"), (old, "at block 5, its peers at 900")] {
+        let poller = follow(&[node.rpc_config()]);
+        let syncing = wait_for(&mut poller.work(), |work| matches!(work.state, NodeState::Syncing { .. })).await;
+        assert!(format!("{:?}", syncing.state).contains(words), "{syncing:?}");
+    }
 }
 
 #[tokio::test]

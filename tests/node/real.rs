@@ -238,12 +238,28 @@ async fn a_block_new_to_every_node_is_taken() {
         assert_eq!(node.rpc("waitforblock", json!([hash, 10_000])).await["hash"], json!(hash));
     }
 
-    // A block beside the best chain is refused in the end.
+    // Two blocks of the same height: the node keeps the one that came first, but prefers ours when it is asked to.
+    let (ours, theirs) = (maker.generate(1).await.remove(0), takers.generate(1).await.remove(0));
+    assert_ne!(ours, theirs);
+    let hex = maker.rpc("getblock", json!([ours, 0])).await;
+    let (nodes, block) = (Nodes::new(&[takers.main.rpc_config()]), solved(&ours, 2, hex.as_str().unwrap()));
+    // Not if an earlier one of this height is ours, too.
+    nodes.note_own(2, [7; 32]);
+    nodes.note_own(2, block.hash);
+    let verdict = settle(&nodes, block.clone(), Duration::from_millis(300)).await.outcome.unwrap();
+    assert!(!verdict.accepted);
+    assert_eq!(takers.rpc("getbestblockhash", json!([])).await, json!(theirs));
+    let nodes = Nodes::new(&[takers.main.rpc_config()]);
+    nodes.note_own(2, block.hash);
+    assert!(settle(&nodes, block, WAIT_MAX).await.outcome.unwrap().accepted);
+    assert_eq!(takers.rpc("getbestblockhash", json!([])).await, json!(ours));
+
+    // A block beside a better chain is refused in the end.
     let side = takers.generate(2).await;
     let hex = takers.rpc("getblock", json!([side[0], 0])).await;
     maker.generate(3).await;
     let nodes = Nodes::new(&[maker.rpc_config()]);
-    let block = solved(&side[0], 2, hex.as_str().unwrap());
+    let block = solved(&side[0], 3, hex.as_str().unwrap());
     let verdict = settle(&nodes, block, Duration::from_millis(300)).await.outcome.unwrap();
     assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "not in the best chain"), "{verdict:?}");
 }

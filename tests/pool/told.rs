@@ -2,11 +2,14 @@
 
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::stage::{self, Coin, PASSWORD};
 use crate::support::daemon::Daemon;
 use crate::support::fake_node::FakeNode;
 use crate::support::mariadb::MariaDb;
 use crate::support::miner::{Algorithm, Miner};
+use crate::support::scripted_node::{Reply, ScriptedNode};
 
 /// Runs a script and returns what it wrote.
 async fn run(mut command: Command) -> (bool, String) {
@@ -79,4 +82,30 @@ async fn acceptance_12_old_blocknotify_scripts_and_the_new_one_bring_new_work() 
     command.args(["notify", "dogecoin", &node.tip(), "--socket"]).arg(&socket);
     let (succeeded, words) = run(command).await;
     assert!(!succeeded && words.contains("dogecoin") && words.contains("bitcoin"), "{words}");
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_publish_where_its_zmq_is_said_to_be_is_told_of() {
+    let (db, node) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
+    stage::create_database(&db, "objections").await;
+    let publisher = |address: &'static str| {
+        ScriptedNode::start(move |asked| match asked.method.as_str() {
+            "getzmqnotifications" => Reply::Result(json!([{ "type": "pubhashblock", "address": address }])),
+            _ => Reply::Error(-32601, "Method not found"),
+        })
+    };
+    let elsewhere = publisher("tcp://127.0.0.1:28999").await;
+    let mut coin = Coin::fake(&node, &db, "objections");
+    let zmq = "zmq = \"tcp://127.0.0.1:28332\"\n";
+    coin.nodes += &format!("{zmq}{}{zmq}", stage::node_table(elsewhere.rpc_config().port));
+    let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
+    let told = "new blocks may never come by ZMQ";
+    daemon.wait_for_logs(told, 2).await.unwrap();
+    let lines: Vec<String> = daemon.log().into_iter().filter(|line| line.contains(told)).collect();
+    for words in ["does not know getzmqnotifications", "publishes blocks on tcp://127.0.0.1:28999"] {
+        assert!(lines.iter().any(|line| line.contains(words) && line.contains("port=28332")), "{words}: {lines:?}");
+    }
+    // Work does not depend on it.
+    let port = daemon.port("bitcoin").await.unwrap();
+    Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
 }

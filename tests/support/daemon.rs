@@ -104,6 +104,12 @@ impl Daemon {
         self.wait_in_log(text, |log| log.iter().find(|line| line.contains(text)).cloned()).await
     }
 
+    /// Waits until `text` stands in so many lines of the log.
+    pub async fn wait_for_logs(&self, text: &str, count: usize) -> io::Result<()> {
+        let found = |log: &[String]| (log.iter().filter(|line| line.contains(text)).count() >= count).then_some(());
+        self.wait_in_log(&format!("{text:?}, {count} times"), found).await
+    }
+
     /// The address of a coin's first stratum port; waits until it is open.
     pub async fn port(&self, coin: &str) -> io::Result<SocketAddr> {
         self.nth_port(coin, 0).await

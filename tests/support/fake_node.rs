@@ -184,6 +184,17 @@ impl FakeNode {
         self.shared.state().chain.transactions = count;
     }
 
+    /// Gives the next templates a further member, or another value to one that they have.
+    pub fn set_template_member(&self, name: &str, value: Value) {
+        self.shared.state().chain.more.insert(name.to_owned(), value);
+    }
+
+    /// Begins or ends catching up: at a block, of so many.
+    pub fn set_catching_up(&self, at: Option<(usize, usize)>) {
+        self.shared.state().chain.catching_up = at;
+        self.shared.changed.notify_all();
+    }
+
     /// Sets what happens to the next submitted blocks.
     pub fn set_submit_answer(&self, answer: SubmitAnswer) {
         self.shared.state().submit_answer = answer;
@@ -367,10 +378,9 @@ type Outcome = Result<Value, (i64, String)>;
 fn plain(method: &str, params: &Value, chain: &Chain) -> Outcome {
     let text = |at: usize| params.get(at).and_then(Value::as_str).unwrap_or_default();
     match method {
-        "getblockchaininfo" => Ok(json!({
-            "chain": "main", "blocks": chain.height(), "headers": chain.height(), "bestblockhash": chain.tip(),
-            "difficulty": 1.0, "initialblockdownload": false, "verificationprogress": 1.0, "warnings": "",
-        })),
+        "getblockchaininfo" => Ok(chain.info()),
+        "getconnectioncount" => Ok(json!(8)),
+        "getnetworkhashps" => Ok(json!(7_158_278.8)),
         "getbestblockhash" => Ok(json!(chain.tip())),
         "getblockcount" => Ok(json!(chain.height())),
         "getblockhash" => {
@@ -411,6 +421,9 @@ fn template(params: &Value, shared: &Shared) -> Outcome {
         let data = request.get("data").and_then(Value::as_str).and_then(hex::decode);
         state.proposals.extend(data);
         return Ok(json!(state.proposal_answer));
+    }
+    if state.chain.catching_up.is_some() {
+        return Err((-10, "The fake node is downloading blocks...".to_owned()));
     }
     if let Some(missing) = state.chain.rules_needed().iter().find(|rule| !named.contains(rule)) {
         return Err((-8, format!("getblocktemplate must be called with the {missing} rule set")));

@@ -55,6 +55,11 @@ impl Found {
         }
     }
 
+    /// Its height and its hash.
+    pub(super) fn name(&self) -> (u32, Hash) {
+        (self.job.template.height, self.hash)
+    }
+
     /// Its number in the ledger, unless it waits for the disk.
     pub(super) fn seq(&self) -> Option<u64> {
         self.written.as_ref().ok().copied()

@@ -84,6 +84,11 @@ impl Pursuer {
     pub fn pursue(self: &Arc<Self>, found: Found) {
         let Some(case) = self.case(&found.share) else { return };
         case.note_at(found.found_ms, What::Found);
+        // A late one is not fought for: the network has another block of its height already.
+        if found.share.accepted {
+            let (height, hash) = found.name();
+            self.settings.nodes.note_own(height, hash);
+        }
         if let Some(seq) = found.seq() {
             case.note(What::Recorded { seq });
         }

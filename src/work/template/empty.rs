@@ -3,6 +3,10 @@
 //! Everything in it is known or computed: the tip as the node itself describes it after it has taken it over, the last
 //! template, and the coin's schedule of difficulty and subsidy. Where one of them does not settle what a block needs
 //! there is no such work: a wrong block would cost more than the moment that is won.
+//!
+//! The subsidy is never taken from the last template alone, although that has it as its value less its fees: whether
+//! the next block is the first of a lower one, only the coin's own rule says. So most coins stay without: their
+//! difficulty changes with every block, their rewards follow no rule of heights, or somebody else must be paid.
 
 use super::{Particulars, Template};
 use crate::bytes::Hash;

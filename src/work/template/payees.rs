@@ -111,7 +111,11 @@ fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Vec<Output>)
             continue;
         }
         let known = KNOWN.contains(&lower.as_str()) || listed(&form.payee_members);
-        let Ok(content) = serde_json::from_str::<Value>(raw.get()) else { continue };
+        let content = match serde_json::from_str::<Value>(raw.get()) {
+            Ok(content) => content,
+            Err(error) if known => return Err(fault(*name, format!("cannot be read: {error}"))),
+            Err(_) => continue,
+        };
         let started = members.get(format!("{lower}_payments_started").as_str()).map(|raw| raw.get() == "true");
         let entries = match &content {
             Value::Array(entries) => entries.iter().collect::<Vec<_>>(),
@@ -119,7 +123,15 @@ fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Vec<Output>)
         };
         for (index, entry) in entries.iter().enumerate() {
             let place = if content.is_array() { format!("{name}[{index}]") } else { (*name).to_owned() };
-            let Some(entry) = Entry::of(entry) else { continue };
+            let Some(entry) = Entry::of(entry) else {
+                if known && !entry.is_null() {
+                    return Err(fault(
+                        place,
+                        "is not an amount with a script or an address: nobody knows whom it pays",
+                    ));
+                }
+                continue;
+            };
             if !known {
                 if entry.looks_like_a_payee() {
                     return Err(fault(

@@ -25,6 +25,10 @@ pub struct Chain {
     pub bits: u32,
     /// How many dummy transactions a template carries.
     pub transactions: usize,
+    /// Further members of the templates.
+    pub more: serde_json::Map<String, Value>,
+    /// While it catches up: its block, and how many there are. It has no templates then.
+    pub catching_up: Option<(usize, usize)>,
     /// Whether blocks that are handed in are named by their proof of work.
     by_proof_of_work: bool,
     /// Version of the blocks that strangers find.
@@ -47,6 +51,8 @@ impl Chain {
             algorithm,
             bits,
             transactions: 0,
+            more: serde_json::Map::new(),
+            catching_up: None,
             by_proof_of_work: false,
             version: 0x2000_0000,
             best: Vec::new(),
@@ -149,6 +155,16 @@ impl Chain {
         self.headers.get(hash).map(|header| json!(hex::encode(header)))
     }
 
+    /// What `getblockchaininfo` says.
+    pub fn info(&self) -> Value {
+        let (blocks, headers) = self.catching_up.unwrap_or((self.height(), self.height()));
+        json!({
+            "chain": "main", "blocks": blocks, "headers": headers, "bestblockhash": self.tip(), "difficulty": 1.0,
+            "initialblockdownload": self.catching_up.is_some(), "warnings": "",
+            "verificationprogress": (blocks * 10_000 / headers) as f64 / 10_000.0,
+        })
+    }
+
     /// The rules a `getblocktemplate` must name, as the real daemons insist.
     pub fn rules_needed(&self) -> &'static [&'static str] {
         match self.algorithm {
@@ -169,7 +185,7 @@ impl Chain {
             (0..self.transactions).map(|index| dummy_transaction(height, index)).unzip();
         let fees = FEE.saturating_mul(u64::try_from(transactions.len()).unwrap_or(u64::MAX));
         let now = now_secs();
-        json!({
+        let mut template = json!({
             "capabilities": ["proposal"], "version": 0x2000_0000, "rules": ["csv", "!segwit", "taproot"],
             "vbavailable": {}, "vbrequired": 0, "previousblockhash": self.tip(), "transactions": transactions,
             "coinbaseaux": {}, "coinbasevalue": SUBSIDY + fees, "longpollid": self.longpoll_id(),
@@ -178,7 +194,9 @@ impl Chain {
             "noncerange": "00000000ffffffff", "sigoplimit": 80_000, "sizelimit": 4_000_000, "weightlimit": 4_000_000,
             "curtime": now, "bits": format!("{:08x}", self.bits), "height": height,
             "default_witness_commitment": witness_commitment(&txids),
-        })
+        });
+        template.as_object_mut().into_iter().for_each(|members| members.extend(self.more.clone()));
+        template
     }
 }
 

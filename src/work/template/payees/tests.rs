@@ -134,3 +134,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_known_name_with_an_unknown_content_is_not_passed_over() {
+    let error = payees(&json!({ "masternode": [ADDRESS] })).unwrap_err();
+    assert!(error.contains("masternode[0]") && error.contains("nobody knows"), "{error}");
+    assert_eq!(payees(&json!({ "masternode": [null, {}], "other": [ADDRESS] })), Ok(vec![]));
+    // Numbers beyond any type, and brackets without end.
+    for content in [r#"{"script":"51","amount":1e999}"#.to_owned(), format!("{}{}", "[".repeat(500), "]".repeat(500))] {
+        let members = BTreeMap::from([("founder", content.as_str()), ("other", content.as_str())]);
+        let raw: BTreeMap<&str, Box<RawValue>> =
+            members.into_iter().map(|(name, text)| (name, RawValue::from_string(text.to_owned()).unwrap())).collect();
+        let of = |name: &'static str| -> Members<'_> { BTreeMap::from([(name, &*raw[name])]) };
+        let error = read(&of("founder"), 1000, &form()).unwrap_err().to_string();
+        assert!(error.contains("founder") && error.contains("cannot be read"), "{error}");
+        assert_eq!(read(&of("other"), 1000, &form()), Ok(vec![]));
+    }
+}
