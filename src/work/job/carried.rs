@@ -11,6 +11,7 @@ use crate::bytes::Hash;
 use crate::bytes::fields::{Damaged, Reader, Writer};
 use crate::chain::coinbase::Output;
 use crate::chain::form::ChainForm;
+use crate::chain::header::Extra;
 use crate::difficulty::Target;
 use crate::pow::ids::TransactionHash;
 use crate::work::template::{PAYEES_MAX, Particulars, TRANSACTIONS_MAX, Template, TemplateTransaction};
@@ -174,9 +175,34 @@ fn carry_template(template: &Template, transactions: &Transactions, writer: &mut
     writer.list(particulars.payees.iter(), carry_output);
     writer.bytes(&particulars.coinbase_payload);
     writer.bytes(&particulars.block_end);
+    carry_extra(&particulars.extra, writer);
     writer.list(particulars.rules.iter(), |writer, rule| writer.text(rule));
     writer.bool(particulars.takes_proposals);
     writer.bool(particulars.is_provisional);
+}
+
+fn carry_extra(extra: &Extra, writer: &mut Writer) {
+    match extra {
+        Extra::None => writer.u8(0),
+        Extra::Claims(root) => {
+            writer.u8(1);
+            writer.raw(root);
+        }
+        // The vote is the miner's own; a template's is 0.
+        Extra::Vote { reward, .. } => {
+            writer.u8(2);
+            writer.raw(&reward.to_le_bytes());
+        }
+    }
+}
+
+fn carried_extra(reader: &mut Reader<'_>) -> Result<Extra, Damaged> {
+    match reader.u8()? {
+        0 => Ok(Extra::None),
+        1 => Ok(Extra::Claims(reader.array()?)),
+        2 => Ok(Extra::Vote { vote: 0, reward: u16::from_le_bytes(reader.array()?) }),
+        _ => Err(reader.damaged("a kind of header")),
+    }
 }
 
 fn carried_template(reader: &mut Reader<'_>, transactions: &Transactions) -> Result<Template, Damaged> {
@@ -206,6 +232,7 @@ fn carried_template(reader: &mut Reader<'_>, transactions: &Transactions) -> Res
             payees: reader.list(PARTS_MAX, carried_output)?,
             coinbase_payload: bytes(reader)?,
             block_end: reader.bytes(TRANSACTION_BYTES_MAX)?.to_vec(),
+            extra: carried_extra(reader)?,
             rules: reader.list(PARTS_MAX, text)?,
             takes_proposals: reader.bool()?,
             is_provisional: reader.bool()?,
@@ -217,7 +244,21 @@ fn carried_template(reader: &mut Reader<'_>, transactions: &Transactions) -> Res
 mod tests {
     use super::*;
     use crate::work::extranonce::Extranonce2;
+    use crate::work::job::Choice;
     use crate::work::job::tests::{job, recipe};
+
+    const CHOICE: Choice = Choice { version: 2, time: 3, nonce: 4, vote: 5 };
+
+    #[test]
+    fn what_longer_headers_hold_is_carried() {
+        for extra in [Extra::None, Extra::Claims([7; 32]), Extra::Vote { vote: 0, reward: 0x0102 }] {
+            let mut writer = Writer::default();
+            carry_extra(&extra, &mut writer);
+            let bytes = writer.into_bytes();
+            assert_eq!(carried_extra(&mut Reader::new(&bytes)).ok(), Some(extra));
+        }
+        assert!(carried_extra(&mut Reader::new(&[3])).is_err());
+    }
 
     #[test]
     fn a_carried_job_is_that_job_byte_for_byte() {
@@ -241,7 +282,7 @@ mod tests {
             let (told, was) = (carried.told(size, variant).unwrap(), one.announcement(size, variant).unwrap());
             assert_eq!((&told.notify, &told.notify_clean), (&was.notify, &was.notify_clean));
             let extranonce2 = Extranonce2::zero(size);
-            let share = |job: &Job, announcement| job.assemble(announcement, [1; 4], &extranonce2, 2, 3, 4);
+            let share = |job: &Job, announcement| job.assemble(announcement, [1; 4], &extranonce2, CHOICE);
             assert_eq!(share(&carried, &told), share(&one, &was));
             let coinbase = told.coinbase([1; 4], &extranonce2);
             assert_eq!(carried.block(&[9; 80], &coinbase), one.block(&[9; 80], &coinbase));
