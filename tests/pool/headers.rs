@@ -78,6 +78,7 @@ impl Stage {
     /// A block: the node has it byte for byte as the miner would have built it, and its row names it.
     async fn a_block_arrives(&mut self, vote: Option<u16>, named_by: fn(&Share) -> String) {
         self.node.set_bits(EASY_BITS);
+        self.node.new_tip();
         let job = self.miner.wait_for_job_where("an easy job", |job| job.bits == EASY_BITS).await.unwrap();
         let choice = Choice { vote, ..self.miner.fresh_choice(&job) };
         let share = self.miner.mine_from(&job, choice, Wanted::Block).unwrap();

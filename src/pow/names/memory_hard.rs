@@ -34,8 +34,7 @@ pub(super) static ALGORITHMS: [Named; 13] = [
         .blocks_by_sha256d(),
     // NOMP counted 2^27 where all mining programs count 2^16.
     row("neoscrypt", MemoryHard::NeoScrypt, 16, Chains("Feathercoin, Vivo")).mpos(16).blocks_by_sha256d(),
-    row("yescrypt", MemoryHard::Yescrypt(Yescrypt::R8), 16, Chains("Myriadcoin, BitZeny, MateableCoin"))
-        .blocks_by_sha256d(),
+    row("yescrypt", MemoryHard::Yescrypt(Yescrypt::R8), 16, Chains("Myriadcoin")).blocks_by_sha256d(),
     row("yescryptr16", MemoryHard::Yescrypt(Yescrypt::R16), 16, Chains("Bitweb, Yenten, Fennec")),
     row("yescryptr32", MemoryHard::Yescrypt(Yescrypt::R32), 16, Chains("WAVI, LuckyPepe")),
     row("argon2d-dyn", MemoryHard::Argon2d(Argon2d::DYNAMIC), 16, Chains("Dynamic")).aliases(&["argon2d500"]),

@@ -24,7 +24,7 @@ use crate::bytes::fields::{Damaged, Reader, Writer};
 
 const MAGIC: &[u8; 8] = b"MPOSLIFE";
 /// The version that is written.
-const VERSION: u32 = 2;
+const VERSION: u32 = 1;
 /// Longest state; a longer one is not handed over.
 const STATE_BYTES_MAX: usize = 1 << 30;
 const COINS_MAX: usize = 1024;

@@ -175,33 +175,35 @@ fn carry_template(template: &Template, transactions: &Transactions, writer: &mut
     writer.list(particulars.payees.iter(), carry_output);
     writer.bytes(&particulars.coinbase_payload);
     writer.bytes(&particulars.block_end);
-    carry_extra(&particulars.extra, writer);
     writer.list(particulars.rules.iter(), |writer, rule| writer.text(rule));
     writer.bool(particulars.takes_proposals);
-    writer.bool(particulars.is_provisional);
+    carry_kind(particulars, writer);
 }
 
-fn carry_extra(extra: &Extra, writer: &mut Writer) {
-    match extra {
-        Extra::None => writer.u8(0),
+/// What kind of template it is, in one byte: of the usual ones, a node's or a provisional one; or a node's of a coin with
+/// longer headers, and what those hold.
+fn carry_kind(particulars: &Particulars, writer: &mut Writer) {
+    match &particulars.extra {
+        Extra::None => writer.bool(particulars.is_provisional),
         Extra::Claims(root) => {
-            writer.u8(1);
+            writer.u8(2);
             writer.raw(root);
         }
         // The vote is the miner's own; a template's is 0.
         Extra::Vote { reward, .. } => {
-            writer.u8(2);
+            writer.u8(3);
             writer.raw(&reward.to_le_bytes());
         }
     }
 }
 
-fn carried_extra(reader: &mut Reader<'_>) -> Result<Extra, Damaged> {
+/// Whether it is provisional, and what its headers hold.
+fn carried_kind(reader: &mut Reader<'_>) -> Result<(bool, Extra), Damaged> {
     match reader.u8()? {
-        0 => Ok(Extra::None),
-        1 => Ok(Extra::Claims(reader.array()?)),
-        2 => Ok(Extra::Vote { vote: 0, reward: u16::from_le_bytes(reader.array()?) }),
-        _ => Err(reader.damaged("a kind of header")),
+        kind @ 0..=1 => Ok((kind == 1, Extra::None)),
+        2 => Ok((false, Extra::Claims(reader.array()?))),
+        3 => Ok((false, Extra::Vote { vote: 0, reward: u16::from_le_bytes(reader.array()?) })),
+        _ => Err(reader.damaged("a kind of template")),
     }
 }
 
@@ -209,7 +211,7 @@ fn carried_template(reader: &mut Reader<'_>, transactions: &Transactions) -> Res
     let bytes = |reader: &mut Reader<'_>| reader.bytes(PART_BYTES_MAX).map(<[u8]>::to_vec);
     let text = |reader: &mut Reader<'_>| reader.text(PART_BYTES_MAX).map(str::to_owned);
     let (height, version, bits) = (reader.u32()?, reader.u32()?, reader.u32()?);
-    Ok(Template {
+    let mut template = Template {
         height,
         version,
         bits,
@@ -232,12 +234,13 @@ fn carried_template(reader: &mut Reader<'_>, transactions: &Transactions) -> Res
             payees: reader.list(PARTS_MAX, carried_output)?,
             coinbase_payload: bytes(reader)?,
             block_end: reader.bytes(TRANSACTION_BYTES_MAX)?.to_vec(),
-            extra: carried_extra(reader)?,
             rules: reader.list(PARTS_MAX, text)?,
             takes_proposals: reader.bool()?,
-            is_provisional: reader.bool()?,
+            ..Particulars::default()
         },
-    })
+    };
+    (template.particulars.is_provisional, template.particulars.extra) = carried_kind(reader)?;
+    Ok(template)
 }
 
 #[cfg(test)]
@@ -251,13 +254,18 @@ mod tests {
 
     #[test]
     fn what_longer_headers_hold_is_carried() {
-        for extra in [Extra::None, Extra::Claims([7; 32]), Extra::Vote { vote: 0, reward: 0x0102 }] {
+        for (is_provisional, extra) in [
+            (false, Extra::None),
+            (true, Extra::None),
+            (false, Extra::Claims([7; 32])),
+            (false, Extra::Vote { vote: 0, reward: 0x0102 }),
+        ] {
             let mut writer = Writer::default();
-            carry_extra(&extra, &mut writer);
+            carry_kind(&Particulars { is_provisional, extra, ..Particulars::default() }, &mut writer);
             let bytes = writer.into_bytes();
-            assert_eq!(carried_extra(&mut Reader::new(&bytes)).ok(), Some(extra));
+            assert_eq!(carried_kind(&mut Reader::new(&bytes)).ok(), Some((is_provisional, extra)));
         }
-        assert!(carried_extra(&mut Reader::new(&[3])).is_err());
+        assert!(carried_kind(&mut Reader::new(&[4])).is_err());
     }
 
     #[test]
