@@ -17,10 +17,10 @@ const EASY_BITS: u32 = 0x207f_ffff;
 const MERGED_VERSION: u32 = 0x0062_0104;
 /// Root of the claims in LBRY's templates and blocks: any hash.
 pub const CLAIMS: [u8; 32] = {
-    let mut root = [0; 32];
-    let mut at = 0;
+    let mut root = [0xc0; 32];
+    let mut at = 1;
     while at < 32 {
-        root[at] = 0xc0 + at as u8;
+        root[at] = root[at - 1] + 1;
         at += 1;
     }
     root
