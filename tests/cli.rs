@@ -1,7 +1,8 @@
 //! The commands as the shell and the service manager see them: exit codes and the two outputs.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Output, Stdio};
 
 fn mpos_stratum(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mpos-stratum")).args(arguments).output().unwrap()
@@ -158,4 +159,72 @@ fn algo_hash_prints_the_hash_of_a_header_as_explorers_do() {
     let usual = mpos_stratum(&["algo", "hash", "scrypt", &header]);
     assert_eq!((code(&set), code(&usual)), (0, 0));
     assert_ne!(set.stdout, usual.stdout);
+}
+
+/// Lines that somebody could send who wants to do harm, and what the answer to each says; `None`: a hash.
+fn hostile_lines() -> Vec<(String, Option<&'static str>)> {
+    let header = "00".repeat(80);
+    let with = |algorithm: &str, params: &str| {
+        format!(r#"{{"algorithm":"{algorithm}","header_hex":"{header}","params":{params}}}"#)
+    };
+    let of = |header: &str| format!(r#"{{"algorithm":"x11","header_hex":"{header}"}}"#);
+    let too_large = "is not supported";
+    let mut lines = vec![
+        (of(""), None),
+        (of("00"), None),
+        (of(&"ff".repeat(4096)), None),
+        (of(&"ff".repeat(4097)), Some("4096 bytes at most")),
+        (of("0"), Some("hexadecimal digits in pairs")),
+        (of("zz"), Some("hexadecimal digits in pairs")),
+        (of("\\u0000"), Some("hexadecimal digits in pairs")),
+        ("x".to_owned(), Some("not a vector")),
+        ("{}".to_owned(), Some("missing field")),
+        ("[".repeat(9000), Some("not a vector")),
+        (" ".repeat(70_000), Some("longer than 65536 bytes")),
+        (with("", "{}"), Some("is no algorithm known here")),
+        (with(&"x".repeat(1000), "{}"), Some("is no algorithm known here")),
+        (with("x11", "[]"), Some("not a vector")),
+        (with("x11", r#"{"N":1}"#), Some("x11 has no parameter N")),
+        (with("scrypt", r#"{"N":32768}"#), None),
+        (with("scrypt", r#"{"r":4294967295}"#), Some(too_large)),
+        (with("scrypt", r#"{"r":4294967296}"#), Some("r = 4294967296")),
+        (with("odocrypt", r#"{"epoch_secs":0}"#), Some("epoch_secs = 0")),
+        (with("odocrypt", r#"{"epoch_secs":1}"#), None),
+        (with("yescryptr32", r#"{"N":1}"#), Some("has no parameter N")),
+        (with("argon2d-dyn", r#"{"lanes":0}"#), None),
+        (with("scrypt-jane", r#"{"nfactor":19}"#), Some(too_large)),
+        (with("scrypt-jane", r#"{"nfactor":31}"#), Some("nfactor = 31")),
+        (format!(r#"{{"algorithm":"x11","header_hex":"{header}","time":4294967296}}"#), Some("not a vector")),
+    ];
+    for n in ["1048576", "9223372036854775808", "0", "1", "1000", "-2", "1e3", "2.5", "null", "[]", "\"\""] {
+        let told = if n.len() > 6 { too_large } else { "must be a power of two" };
+        lines.push((with("scrypt", &format!(r#"{{"N":{n}}}"#)), Some(told)));
+        lines.push((with("scrypt-n", &format!(r#"{{"N":{n}}}"#)), Some(told)));
+    }
+    lines
+}
+
+#[test]
+fn algo_hash_answers_every_line_whatever_is_in_it_and_stays_small() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
+    command.args(["algo", "hash", "--jsonl"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut answers = BufReader::new(output).lines();
+    for (line, told) in hostile_lines() {
+        writeln!(input, "{line}").unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answers.next().unwrap().unwrap()).unwrap();
+        let line: String = line.chars().take(300).collect();
+        match told {
+            None => assert_eq!(answer["pow_hash_hex"].as_str().map(str::len), Some(64), "{line}: {answer}"),
+            Some(told) => assert!(answer["error"].as_str().unwrap().contains(told), "{line}: {answer}"),
+        }
+    }
+    // The most it ever had in memory: the largest pad a hash may have, and the program itself.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kib < (64 + 64) << 10, "{kib} KiB");
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(64), "some lines were wrong");
 }

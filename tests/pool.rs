@@ -23,6 +23,8 @@ mod dossiers;
 mod finding;
 #[path = "pool/flow.rs"]
 mod flow;
+#[path = "pool/headers.rs"]
+mod headers;
 #[path = "pool/junk.rs"]
 mod junk;
 #[path = "pool/life.rs"]

@@ -129,7 +129,8 @@ fn a_real_block_is_rebuilt_from_the_wire() {
         "1901125004612a1701c3a621d930d31d36b607df1fccc2160002d01c00000000",
         "the wire carries each word of the previous hash turned around"
     );
-    let choice = Choice { extranonce2: vec![0x02], time: 1_293_623_863, nonce: 274_148_111, version_bits: None };
+    let choice =
+        Choice { extranonce2: vec![0x02], time: 1_293_623_863, nonce: 274_148_111, version_bits: None, vote: None };
     let share = job.share(choice.clone());
     assert_eq!(display(&share.coinbase_txid), "8c14f0db3df150123e6f3dbbf30f8b955a8249b62ac1d1ff16284aefa3d06d87");
     assert_eq!(share.block_hash(), "000000000003ba27aa200b1cecaad478d2b00432346c3f1f3986da1afd33e506");
@@ -149,7 +150,7 @@ fn rolled_versions_keep_what_the_mask_protects() {
     assert_eq!(job.rolled_version(None), 0x3000_0004);
     assert_eq!(job.rolled_version(Some(0xffff_ffff)), 0x3fff_e004);
     assert_eq!(job.rolled_version(Some(0)), 0x2000_0004);
-    let choice = Choice { extranonce2: vec![2], time: job.time, nonce: 0, version_bits: Some(0x0000_2000) };
+    let choice = Choice { extranonce2: vec![2], time: job.time, nonce: 0, version_bits: Some(0x0000_2000), vote: None };
     let share = job.share(choice);
     assert_eq!(share.submit_params("a.b")[5], "00002000");
     assert_eq!(share.header[..4], 0x2000_2004u32.to_le_bytes());

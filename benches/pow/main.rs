@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use mpos_stratum::pow::names::{self, Named};
-use mpos_stratum::pow::{Algorithm, Scratch};
+use mpos_stratum::pow::{Algorithm, Class, Scratch};
 
 /// How long one run takes at least: less than what other work on the machine is given at a time, so that some runs
 /// are undisturbed. The best of all counts, since disturbance only ever adds time.
@@ -51,7 +51,8 @@ fn best(runs: usize, per_call: usize, mut call: impl FnMut(u32)) -> f64 {
     best / f64::from(u32::try_from(per_call).unwrap_or(1))
 }
 
-fn measure(named: &Named, runs: usize) {
+/// Measures and prints an algorithm; whether it stays within its class.
+fn measure(named: &Named, runs: usize) -> bool {
     let algorithm = named.algorithm;
     let mut scratch = Scratch::new();
     let single = best(runs, 1, |number| {
@@ -73,7 +74,15 @@ fn measure(named: &Named, runs: usize) {
     let column = |seconds: f64| format!("{:>12.2} {:>12.0}", seconds * 1e6, 1.0 / seconds);
     let at_once = at_once.map_or_else(|| format!("{:>25}", "-"), column);
     let other = other.map_or_else(String::new, |(name, seconds)| format!("{} {name}", column(seconds)));
-    println!("{:<16} {} {at_once} {other}", named.name, column(single));
+    let seconds_max = match algorithm.class() {
+        Class::Cheap => Class::CHEAP_MAX.as_secs_f64(),
+        Class::Heavy => Class::HEAVY_MAX.as_secs_f64(),
+        Class::Expensive => f64::INFINITY,
+    };
+    let kept = single <= seconds_max;
+    let remark = if kept { "" } else { " SLOWER THAN ITS CLASS" };
+    println!("{:<16} {} {at_once} {other}{remark}", named.name, column(single));
+    kept
 }
 
 fn main() -> ExitCode {
@@ -100,6 +109,6 @@ fn main() -> ExitCode {
         "{:<16} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}",
         "one core", "us single", "hashes/s", "us at once", "hashes/s", "us crate", "hashes/s"
     );
-    names::all().filter(|named| wanted(named)).for_each(|named| measure(named, runs));
-    ExitCode::SUCCESS
+    let slow = names::all().filter(|named| wanted(named)).filter(|named| !measure(named, runs)).count();
+    if slow == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

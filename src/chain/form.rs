@@ -1,5 +1,7 @@
 //! What of a coin's chain differs from Bitcoin's, as far as blocks, templates and addresses go.
 
+use super::header::HeaderForm;
+
 /// Version bytes and prefixes of a coin's addresses, of the main and the test networks together: the
 /// payout address is cross-checked with the node, which knows its network.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +21,10 @@ pub struct AddressForms {
 pub struct ChainForm {
     /// How addresses look.
     pub addresses: AddressForms,
+    /// How headers are laid out.
+    pub header: HeaderForm,
+    /// The most that a miner may vote for, where headers have a vote.
+    pub vote_max: u16,
     /// `rules` for getblocktemplate (BIP9 names); an unknown mandatory rule stops the coin.
     pub template_rules: Vec<String>,
     /// Whether templates are asked for without any parameter, as nodes from before BIP22's `capabilities` want it.

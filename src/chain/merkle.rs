@@ -1,7 +1,7 @@
 //! The merkle tree over a block's transactions, and the witness commitment made of another one.
 //!
-//! Every node is the double SHA-256 of its two children; an odd node at the end of a level is paired
-//! with itself.
+//! Every node is the double SHA-256 of its two children, on nearly every coin; an odd node at the end of a level is
+//! paired with itself.
 
 use crate::bytes::Hash;
 use crate::bytes::sha256::sha256d;
@@ -14,42 +14,55 @@ const COMMITMENT_HEADER: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
 /// gives it a meaning.
 pub const WITNESS_RESERVED_VALUE: Hash = [0; 32];
 
-fn parent(left: &Hash, right: &Hash) -> Hash {
+/// The hash of two children, one after the other.
+pub type Node = fn(&[u8]) -> Hash;
+
+fn parent(left: &Hash, right: &Hash, node: Node) -> Hash {
     let mut both = [0; 64];
     both[..32].copy_from_slice(left);
     both[32..].copy_from_slice(right);
-    sha256d(&both)
+    node(&both)
 }
 
 /// The parents of one level.
-fn parents(level: &[Hash]) -> Vec<Hash> {
-    level.chunks(2).filter_map(|pair| Some(parent(pair.first()?, pair.last()?))).collect()
+fn parents(level: &[Hash], node: Node) -> Vec<Hash> {
+    level.chunks(2).filter_map(|pair| Some(parent(pair.first()?, pair.last()?, node))).collect()
 }
 
 /// The path from the coinbase to the root: what the coinbase's hash is combined with on each level,
 /// always from the right. `txids` are the block's other transactions in order; it is empty if they
 /// are. The same for every miner and every extranonce of a job.
 pub fn branch(txids: &[Hash]) -> Vec<Hash> {
+    branch_of(txids, sha256d)
+}
+
+/// [`branch`] of a tree whose nodes are another hash.
+pub fn branch_of(txids: &[Hash], node: Node) -> Vec<Hash> {
     let mut branch = Vec::new();
     // Each level without its first node, which is the one that depends on the coinbase.
     let mut level = txids.to_vec();
     while let Some((sibling, rest)) = level.split_first() {
         branch.push(*sibling);
-        level = parents(rest);
+        level = parents(rest, node);
     }
     branch
 }
 
 /// The root of the tree whose coinbase has this hash.
 pub fn fold(coinbase_txid: Hash, branch: &[Hash]) -> Hash {
-    branch.iter().fold(coinbase_txid, |node, sibling| parent(&node, sibling))
+    fold_of(coinbase_txid, branch, sha256d)
+}
+
+/// [`fold`] of a tree whose nodes are another hash.
+pub fn fold_of(coinbase_txid: Hash, branch: &[Hash], node: Node) -> Hash {
+    branch.iter().fold(coinbase_txid, |left, right| parent(&left, right, node))
 }
 
 /// The root over all `hashes`, coinbase first; zeros for none, as the node has it.
 pub fn root(hashes: &[Hash]) -> Hash {
     let mut level = hashes.to_vec();
     while level.len() > 1 {
-        level = parents(&level);
+        level = parents(&level, sha256d);
     }
     level.first().copied().unwrap_or([0; 32])
 }
@@ -60,7 +73,7 @@ pub fn witness_commitment(wtxids: &[Hash]) -> [u8; 38] {
     let root = fold([0; 32], &branch(wtxids));
     let mut script = [0; 38];
     script[..6].copy_from_slice(&COMMITMENT_HEADER);
-    script[6..].copy_from_slice(&parent(&root, &WITNESS_RESERVED_VALUE));
+    script[6..].copy_from_slice(&parent(&root, &WITNESS_RESERVED_VALUE, sha256d));
     script
 }
 
@@ -85,7 +98,7 @@ mod tests {
         let expected = "f3e94742aca4b5ef85488dc37c06c3282295ffec960994b2c0d5ac2a25a95766";
         assert_eq!(display_hash(&root(&txids)), expected);
         let branch = branch(&txids[1..]);
-        assert_eq!(branch, [txids[1], parent(&txids[2], &txids[3])]);
+        assert_eq!(branch, [txids[1], parent(&txids[2], &txids[3], sha256d)]);
         assert_eq!(display_hash(&fold(txids[0], &branch)), expected);
     }
 

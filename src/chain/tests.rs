@@ -3,7 +3,7 @@
 use super::block;
 use super::coinbase::{CoinbasePlan, Output, with_witness};
 use super::form::{AddressForms, ChainForm};
-use super::header::Header;
+use super::header::{Extra, Header, HeaderForm};
 use super::{address, merkle};
 use crate::bytes::sha256::sha256d;
 use crate::bytes::{Hash, display_hash, hex, parse_display_hash};
@@ -63,6 +63,7 @@ fn the_first_two_blocks_of_bitcoin() {
             time: real.time,
             bits: real.bits,
             nonce: real.nonce,
+            extra: Extra::None,
         };
         assert_eq!(hex::encode(&header.to_bytes()), real.header);
         assert_eq!(display_hash(&sha256d(&header.to_bytes())), real.id);
@@ -111,9 +112,9 @@ fn segwit_block() -> SegwitBlock {
 #[test]
 fn a_block_with_witnesses_is_built_again() {
     let SegwitBlock { header, coinbase, transaction, txid } = segwit_block();
-    let fields = Header::from_bytes(&header);
+    let fields = Header::from_bytes(HeaderForm::Bitcoin, &header).unwrap();
     assert_eq!(display_hash(&sha256d(&header)), SEGWIT_ID);
-    assert_eq!(fields.to_bytes(), header);
+    assert_eq!(*fields.to_bytes(), header);
     assert_eq!(fields.merkle_root, merkle::fold(sha256d(&coinbase), &merkle::branch(&[txid])));
 
     let commitment = merkle::witness_commitment(&[sha256d(&transaction)]);

@@ -16,7 +16,7 @@ use crate::pow::{Class, Scratch};
 
 /// Longest header that is hashed from the command line; chains have up to about 1500 bytes.
 const HEADER_BYTES_MAX: usize = 4096;
-/// Longest line read from standard input; a longer one ends the reading.
+/// Longest line read from standard input; a longer one is answered with an error.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 /// How long one algorithm is measured at least, unless a single hash takes longer.
 const MEASURE: Duration = Duration::from_millis(20);
@@ -121,8 +121,9 @@ fn hash_lines(mut from: impl BufRead, to: &mut impl Write) -> Exit {
         line.clear();
         match from.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
             Ok(0) => return exit,
-            Ok(_) if line.trim_ascii().is_empty() => continue,
-            Ok(_) => {}
+            Ok(_) if line.trim_ascii().is_empty() && !is_cut(&line) => continue,
+            Ok(_) if !is_cut(&line) || from.skip_until(b'\n').is_ok() => {}
+            Ok(_) => return Exit::Unavailable,
             Err(problem) => {
                 say(&mut std::io::stderr(), format_args!("standard input cannot be read: {problem}"));
                 return Exit::Unavailable;
@@ -139,7 +140,15 @@ fn hash_lines(mut from: impl BufRead, to: &mut impl Write) -> Exit {
     }
 }
 
+/// Whether a line goes on beyond what was read of it.
+fn is_cut(line: &[u8]) -> bool {
+    line.len() as u64 == LINE_BYTES_MAX && !line.ends_with(b"\n")
+}
+
 fn answer(line: &[u8], scratch: &mut Scratch) -> Result<Value, String> {
+    if is_cut(line) {
+        return Err(format!("not a vector: longer than {LINE_BYTES_MAX} bytes"));
+    }
     let line: Line = serde_json::from_slice(line).map_err(|problem| format!("not a vector: {problem}"))?;
     let params = line.params.unwrap_or_default();
     let hash = hash(&line.algorithm, &line.header_hex, &params, line.time, scratch)?;
@@ -239,6 +248,23 @@ mod tests {
         assert!(answers[1]["error"].as_str().unwrap().starts_with("not a vector: "));
         let empty = "56944c5d3f98413ef45cf54545538103cc9f298e0575820ad3591376e2e0f65d";
         assert_eq!(answers[2]["pow_hash_hex"], empty);
+    }
+
+    #[test]
+    fn lines_that_are_too_long_are_one_line_each() {
+        let limit = usize::try_from(LINE_BYTES_MAX).unwrap();
+        let good = r#"{"algorithm":"sha256d","header_hex":""}"#;
+        let long = |bytes: usize| format!("{good}{}", " ".repeat(bytes - good.len()));
+        for (text, expected) in [
+            (format!("{}\n{good}", long(limit - 1)), [true, true]),
+            (format!("{}\n{good}", long(limit + 1)), [false, true]),
+            (format!("{}\n{good}", " ".repeat(limit)), [false, true]),
+            (format!("{}\n{}", long(5 * limit), long(limit + 1)), [false, false]),
+        ] {
+            let (_, answers) = lines(&text);
+            let hashed: Vec<bool> = answers.iter().map(|answer| answer["pow_hash_hex"].is_string()).collect();
+            assert_eq!(hashed, expected);
+        }
     }
 
     #[test]

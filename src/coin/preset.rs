@@ -28,11 +28,12 @@ impl Preset {
 }
 
 /// Every shipped preset, by name.
-pub static PRESETS: [Preset; 49] = [
+pub static PRESETS: [Preset; 52] = [
     Preset::new("bitcoin", include_str!("presets/bitcoin.toml")),
     Preset::new("bitcoin-cash", include_str!("presets/bitcoin-cash.toml")).also(&["bitcoincash"]),
     Preset::new("bitcoin-sv", include_str!("presets/bitcoin-sv.toml")).also(&["bitcoinsv"]),
     Preset::new("bitgesell", include_str!("presets/bitgesell.toml")),
+    Preset::new("bitweb", include_str!("presets/bitweb.toml")),
     Preset::new("blakecoin", include_str!("presets/blakecoin.toml")),
     Preset::new("chaincoin", include_str!("presets/chaincoin.toml")),
     Preset::new("dash", include_str!("presets/dash.toml")).also(&["darkcoin"]),
@@ -51,6 +52,8 @@ pub static PRESETS: [Preset; 49] = [
     Preset::new("gamecredits", include_str!("presets/gamecredits.toml")),
     Preset::new("garlicoin", include_str!("presets/garlicoin.toml")),
     Preset::new("groestlcoin", include_str!("presets/groestlcoin.toml")),
+    Preset::new("heavycoin", include_str!("presets/heavycoin.toml")),
+    Preset::new("lbry", include_str!("presets/lbry.toml")),
     Preset::new("litecoin", include_str!("presets/litecoin.toml")),
     Preset::new("maxcoin", include_str!("presets/maxcoin.toml")),
     Preset::new("mazacoin", include_str!("presets/mazacoin.toml")),

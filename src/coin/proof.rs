@@ -3,7 +3,7 @@
 
 use super::profile::{BlockHash, Profile};
 use crate::bytes::{Hash, display_hash};
-use crate::chain::header::{HEADER_BYTES, Header};
+use crate::chain::header::Header;
 use crate::difficulty::{Target, mpos_factor};
 use crate::pow::Scratch;
 
@@ -81,7 +81,7 @@ pub enum Misfit {
         /// The block's height.
         height: u32,
     },
-    /// The header is none of eighty bytes, or its target makes no sense.
+    /// The header is not of the profile's length, or its target makes no sense.
     #[error("block {height} has a header that this daemon does not understand")]
     Header {
         /// The block's height.
@@ -99,8 +99,8 @@ pub fn prove(profile: &Profile, samples: &[Sample]) -> Result<Proof, Misfit> {
     let mut missed = None;
     for sample in samples {
         let height = sample.height;
-        let bytes: &[u8; HEADER_BYTES] = sample.header.as_slice().try_into().map_err(|_| Misfit::Header { height })?;
-        let header = Header::from_bytes(bytes);
+        let bytes = sample.header.as_slice();
+        let header = Header::from_bytes(profile.form.header, bytes).ok_or(Misfit::Header { height })?;
         let pow = profile.algorithm.hash(bytes, &mut scratch);
         let ours = profile.block_hash.of(bytes, pow);
         // Where the name is the proof of work, both are wrong if the algorithm is: that is said first.

@@ -162,7 +162,7 @@ impl Agreement {
     /// Why a node's tip cannot be what it says; a node that cannot be asked is not accused.
     async fn disproof(&self, node: &Node, tip: Tip) -> Option<String> {
         let name = display_hash(&tip.0);
-        match node.rpc.raw_header(&tip.0).await {
+        match node.rpc.raw_header(&tip.0, self.chain.header_bytes()).await {
             Ok(Some(header)) if self.chain.name_of(&header) != tip.0 => {
                 return Some(format!("the header it shows for its tip {name} has another hash"));
             }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::bytes::Hash;
 use crate::chain::form::ChainForm;
-use crate::chain::header::HEADER_BYTES;
 use crate::coin::profile::BlockHash;
 use crate::pow::{Algorithm, Scratch};
 
@@ -20,8 +19,18 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// Bytes of a header.
+    pub(super) fn header_bytes(&self) -> usize {
+        self.form.header.bytes()
+    }
+
+    /// The name of the block whose bytes begin so; `None`: that is not even a header.
+    pub(super) fn name_of_start(&self, bytes: &[u8]) -> Option<Hash> {
+        bytes.get(..self.header_bytes()).map(|header| self.name_of(header))
+    }
+
     /// The name of the block with this header.
-    pub(super) fn name_of(&self, header: &[u8; HEADER_BYTES]) -> Hash {
+    pub(super) fn name_of(&self, header: &[u8]) -> Hash {
         match self.block_hash {
             BlockHash::Pow => self.algorithm.hash(header, &mut Scratch::new()),
             // The others do not look at the proof of work.

@@ -10,7 +10,6 @@ use super::rpc::{Call, Rpc, TEMPLATE_BYTES_MAX};
 use crate::bytes::u256::U256;
 use crate::bytes::{Hash, display_hash, hex, parse_display_hash};
 use crate::chain::form::ChainForm;
-use crate::chain::header::HEADER_BYTES;
 
 /// The call for templates.
 const TEMPLATE: &str = "getblocktemplate";
@@ -159,14 +158,14 @@ impl Rpc {
         Ok((hash, self.hash("getblock", &block.merkleroot)?))
     }
 
-    /// The first 80 bytes of a block's header; `None` if the node cannot show them.
-    pub(super) async fn raw_header(&self, hash: &Hash) -> Result<Option<[u8; HEADER_BYTES]>, RpcError> {
+    /// The first so many bytes of a block's header; `None` if the node cannot show them.
+    pub(super) async fn raw_header(&self, hash: &Hash, bytes: usize) -> Result<Option<Vec<u8>>, RpcError> {
         let params = json!([display_hash(hash), false]);
         let text: String = match self.call_as(Call::new("getblockheader").own_connection(), params).await {
             Err(error) if error.is_method_missing() => return Ok(None),
             answer => answer?,
         };
-        Ok(text.get(..2 * HEADER_BYTES).and_then(|digits| hex::decode_array(digits.as_bytes())))
+        Ok(text.get(..2 * bytes).and_then(|digits| hex::decode(digits.as_bytes())))
     }
 
     /// What the node says about a block it has.

@@ -7,7 +7,8 @@ use super::error::RpcError;
 use super::nodes::Nodes;
 use super::rpc::{Call, Rpc, TEMPLATE_BYTES_MAX};
 use crate::bytes::{Hash, hex, parse_display_hash};
-use crate::chain::header::{HEADER_BYTES, Header};
+use crate::chain::form::ChainForm;
+use crate::chain::header::{Extra, Header, HeaderForm};
 use crate::coin::proof::Sample;
 
 /// What a node says about a block in JSON, as far as the header goes.
@@ -21,63 +22,73 @@ struct Fields {
     nonce: Value,
     #[serde(default)]
     flags: String,
+    /// LBRY's.
+    nameclaimroot: Option<String>,
+    /// Heavycoin's.
+    vote: Option<u16>,
+    /// Heavycoin's.
+    reward: Option<u16>,
 }
 
 /// The newest `count` headers, oldest first, without the first block of the chain, whose proof of work
-/// some coins never made. `flagged`: blocks may be staked, which only the whole block tells.
+/// some coins never made.
 ///
 /// # Errors
 /// No node answers, or an answer makes no sense.
-pub async fn headers(nodes: &Nodes, count: u32, flagged: bool) -> Result<Vec<Sample>, String> {
-    let asked = nodes.ask(|node| async move { of_node(&node.rpc, count, flagged).await });
+pub async fn headers(nodes: &Nodes, count: u32, form: &ChainForm) -> Result<Vec<Sample>, String> {
+    let (flagged, form) = (form.block_signature, form.header);
+    let asked = nodes.ask(|node| async move { of_node(&node.rpc, count, flagged, form).await });
     match asked.await {
         Some(answer) => answer.map_err(|error| error.to_string()),
         None => Err("the coin has no node".to_owned()),
     }
 }
 
-async fn of_node(rpc: &Rpc, count: u32, flagged: bool) -> Result<Vec<Sample>, RpcError> {
+/// `flagged`: blocks may be staked, which only the whole block tells.
+async fn of_node(rpc: &Rpc, count: u32, flagged: bool, form: HeaderForm) -> Result<Vec<Sample>, RpcError> {
     let tip: u32 = rpc.call_as(Call::new("getblockcount"), json!([])).await?;
     let mut samples = Vec::new();
     for height in tip.saturating_sub(count.saturating_sub(1)).max(1)..=tip {
         let name: String = rpc.call_as(Call::new("getblockhash"), json!([height])).await?;
         let hash = rpc.hash("getblockhash", &name)?;
-        let (header, staked) = if flagged { from_block(rpc, &name).await? } else { from_header(rpc, &name).await? };
+        let (header, staked) =
+            if flagged { from_block(rpc, &name, form).await? } else { from_header(rpc, &name, form).await? };
         samples.push(Sample { height, hash, header, staked });
     }
     Ok(samples)
 }
 
 /// By the header's own bytes, where the node gives them.
-async fn from_header(rpc: &Rpc, name: &str) -> Result<(Vec<u8>, bool), RpcError> {
+async fn from_header(rpc: &Rpc, name: &str, form: HeaderForm) -> Result<(Vec<u8>, bool), RpcError> {
     const METHOD: &str = "getblockheader";
     let answer: Value = match rpc.call_as(Call::new(METHOD), json!([name, false])).await {
-        Err(error) if error.is_method_missing() => return from_block(rpc, name).await,
+        Err(error) if error.is_method_missing() => return from_block(rpc, name, form).await,
         answer => answer?,
     };
-    let Some(text) = answer.as_str() else { return rebuilt(rpc, METHOD, answer) };
+    let Some(text) = answer.as_str() else { return rebuilt(rpc, METHOD, answer, form) };
     // Chains with merged mining put its proof behind the header.
-    let header = hex::decode(text.as_bytes()).filter(|bytes| bytes.len() >= HEADER_BYTES);
+    let header = hex::decode(text.as_bytes()).filter(|bytes| bytes.len() >= form.bytes());
     let mut header = header.ok_or_else(|| rpc.bad_answer(METHOD, "it is no block header".to_owned()))?;
-    header.truncate(HEADER_BYTES);
+    header.truncate(form.bytes());
     Ok((header, false))
 }
 
-async fn from_block(rpc: &Rpc, name: &str) -> Result<(Vec<u8>, bool), RpcError> {
+async fn from_block(rpc: &Rpc, name: &str, form: HeaderForm) -> Result<(Vec<u8>, bool), RpcError> {
     const METHOD: &str = "getblock";
     let answer = rpc.call_as(Call::new(METHOD).bytes_max(TEMPLATE_BYTES_MAX), json!([name])).await?;
-    rebuilt(rpc, METHOD, answer)
+    rebuilt(rpc, METHOD, answer, form)
 }
 
 /// The header put together from the fields of an answer.
-fn rebuilt(rpc: &Rpc, method: &str, answer: Value) -> Result<(Vec<u8>, bool), RpcError> {
+fn rebuilt(rpc: &Rpc, method: &str, answer: Value, form: HeaderForm) -> Result<(Vec<u8>, bool), RpcError> {
     let fields: Fields =
         serde_json::from_value(answer).map_err(|error| rpc.bad_answer(method, format!("the header in it: {error}")))?;
-    let header = of_fields(&fields).map_err(|what| rpc.bad_answer(method, format!("its `{what}` cannot be read")))?;
+    let header =
+        of_fields(&fields, form).map_err(|what| rpc.bad_answer(method, format!("its `{what}` cannot be read")))?;
     Ok((header.to_bytes().to_vec(), fields.flags.contains("proof-of-stake")))
 }
 
-fn of_fields(fields: &Fields) -> Result<Header, &'static str> {
+fn of_fields(fields: &Fields, form: HeaderForm) -> Result<Header, &'static str> {
     let hash = |name, text: &str| -> Result<Hash, &'static str> { parse_display_hash(text).ok_or(name) };
     let number = |name, value: &Value| -> Result<u32, &'static str> {
         let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
@@ -92,5 +103,14 @@ fn of_fields(fields: &Fields) -> Result<Header, &'static str> {
         time: fields.time,
         bits: number("bits", &fields.bits)?,
         nonce: number("nonce", &fields.nonce)?,
+        extra: match form {
+            HeaderForm::Bitcoin => Extra::None,
+            HeaderForm::Lbry => {
+                Extra::Claims(hash("nameclaimroot", fields.nameclaimroot.as_deref().unwrap_or_default())?)
+            }
+            HeaderForm::Heavycoin => {
+                Extra::Vote { vote: fields.vote.ok_or("vote")?, reward: fields.reward.ok_or("reward")? }
+            }
+        },
     })
 }

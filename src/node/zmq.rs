@@ -211,7 +211,7 @@ fn tip_of(topic: &[u8], body: &[u8], chain: &Chain) -> Option<Hash> {
             hash.reverse();
             Some(hash)
         }
-        RAW_TOPIC => Some(chain.name_of(body.first_chunk()?)),
+        RAW_TOPIC => chain.name_of_start(body),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! What algorithms cost, measured (`make bench`), and what follows from it.
 
+use std::time::Duration;
+
 use super::Algorithm;
 
 /// What one hash costs on one core of a server of today.
@@ -11,6 +13,13 @@ pub enum Class {
     Heavy,
     /// More than that: a few miners keep a core busy. Refused unless the operator accepts it.
     Expensive,
+}
+
+impl Class {
+    /// The most that a hash of [`Class::Cheap`] takes; `make bench` fails if one takes longer.
+    pub const CHEAP_MAX: Duration = Duration::from_micros(50);
+    /// The same of [`Class::Heavy`].
+    pub const HEAVY_MAX: Duration = Duration::from_millis(50);
 }
 
 /// Where a hash may be computed.

@@ -1,6 +1,8 @@
 //! Hash functions beside the proof of work: what names a block and what names a coinbase.
 
-use super::{scrypt, sha256, sha256d};
+use sha2::{Digest, Sha256};
+
+use super::{heavy, scrypt, sha256, sha256d};
 use crate::bytes::Hash;
 
 /// Which hash of the header names a block; it is what MPOS compares with `solution`.
@@ -26,22 +28,35 @@ impl BlockHash {
     }
 }
 
-/// Which hash names a transaction. Inner nodes of the merkle tree are double SHA-256 with both.
+/// Which hash names a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TransactionHash {
     /// Double SHA-256.
     #[default]
     Sha256d,
-    /// SHA-256 once: Groestlcoin, Maxcoin, SmartCash, Bitgesell, Blakecoin, Fuguecoin.
+    /// SHA-256 once: Groestlcoin, Maxcoin, SmartCash, Bitgesell, Blakecoin, Fuguecoin. Inner nodes of the merkle tree
+    /// are double SHA-256 even so.
     Sha256,
+    /// Heavycoin's proof of work; inner nodes of its merkle tree too.
+    Heavy,
 }
 
 impl TransactionHash {
-    /// The name of a transaction whose bytes have this SHA-256.
-    pub fn of_sha256(self, first: Hash) -> Hash {
+    /// The name of the transaction that is `head` and then `rest`; `begun` is SHA-256 with the head already in it.
+    pub fn of(self, begun: &Sha256, head: &[u8], rest: [&[u8]; 3]) -> Hash {
+        if self == Self::Heavy {
+            let [a, b, c] = rest;
+            return heavy::heavy(&[head, a, b, c].concat());
+        }
+        let first: Hash = rest.into_iter().fold(begun.clone(), Sha256::chain_update).finalize().into();
+        if self == Self::Sha256 { first } else { sha256(&first) }
+    }
+
+    /// The hash of the inner nodes of the merkle tree.
+    pub fn node(self) -> fn(&[u8]) -> Hash {
         match self {
-            Self::Sha256d => sha256(&first),
-            Self::Sha256 => first,
+            Self::Sha256d | Self::Sha256 => sha256d,
+            Self::Heavy => heavy::heavy,
         }
     }
 }
@@ -52,10 +67,13 @@ mod tests {
     use crate::bytes::hex;
 
     #[test]
-    fn transactions_are_named_by_one_or_two_sha256() {
-        let first = sha256(b"abc");
-        assert_eq!(TransactionHash::Sha256.of_sha256(first), first);
-        assert_eq!(TransactionHash::default().of_sha256(first), sha256d(b"abc"));
+    fn transactions_are_named_by_one_or_two_sha256_or_as_heavycoin_does() {
+        let of = |hash: TransactionHash| hash.of(&Sha256::new_with_prefix("a"), b"a", [b"b", b"", b"cd"]);
+        assert_eq!(of(TransactionHash::Sha256), sha256(b"abcd"));
+        assert_eq!(of(TransactionHash::default()), sha256d(b"abcd"));
+        assert_eq!(of(TransactionHash::Heavy), heavy::heavy(b"abcd"));
+        assert_eq!(TransactionHash::Heavy.node()(b"abcd"), heavy::heavy(b"abcd"));
+        assert_eq!(TransactionHash::Sha256.node()(b"abcd"), sha256d(b"abcd"));
     }
 
     #[test]

@@ -76,6 +76,10 @@ impl Named {
     }
 
     /// Transactions are named by one SHA-256.
+    const fn heavy_transactions(self) -> Self {
+        Self { transaction_hash: TransactionHash::Heavy, ..self }
+    }
+
     const fn single_sha256(self) -> Self {
         Self { transaction_hash: TransactionHash::Sha256, ..self }
     }

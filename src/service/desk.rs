@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use super::blocks::{Found, Pursuer};
 use crate::bytes::display_hash;
+use crate::chain::header::{Header, HeaderForm};
 use crate::coin::profile::Profile;
 use crate::config::Coin;
 use crate::difficulty::mpos_factor;
@@ -54,7 +55,7 @@ impl Desk {
         let facts = |work: &HashedWork| {
             Some(CandidateFacts {
                 hash: work.candidate.as_ref()?.block_hash,
-                header_time: header_time(&work.header),
+                header_time: header_time(self.profile.form.header, &work.header),
                 coinbase_txid: work.coinbase_txid,
             })
         };
@@ -143,9 +144,10 @@ fn reason(verdict: Result<(), Reject>) -> String {
     }
 }
 
-/// The time in an 80-byte header.
-fn header_time(header: &[u8; 80]) -> u32 {
-    crate::chain::header::Header::from_bytes(header).time
+/// The time in a header.
+fn header_time(form: HeaderForm, header: &[u8]) -> u32 {
+    // A header that was hashed is of the coin's form.
+    Header::from_bytes(form, header).map_or(0, |header| header.time)
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub async fn prove(coin: &Coin, nodes: &Nodes) -> Result<Proof, Refusal> {
         (false, Class::Expensive) => HEADERS_OF_EXPENSIVE,
         (false, _) => HEADERS,
     };
-    let samples = recent::headers(nodes, count, profile.form.block_signature).await.map_err(Refusal::Unasked)?;
+    let samples = recent::headers(nodes, count, &profile.form).await.map_err(Refusal::Unasked)?;
     let (profile, payout) = (profile.clone(), coin.payout.clone());
     let judge = move || {
         let refusal = |misfit| Refusal::Misfit { misfit, advice: advice(&profile, &payout, &samples) };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::bytes::Hash;
+use crate::chain::header::HeaderBytes;
 use crate::difficulty::Difficulty;
 use crate::work::job::Job;
 use crate::work::reject::Reject;
@@ -34,7 +35,7 @@ pub struct HashedWork {
     /// The job.
     pub job: Arc<Job>,
     /// The header that was hashed.
-    pub header: [u8; 80],
+    pub header: HeaderBytes,
     /// The coinbase's transaction id.
     pub coinbase_txid: Hash,
     /// The hash's own difficulty.

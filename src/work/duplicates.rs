@@ -57,7 +57,7 @@ pub struct ShareKey {
     pub time: u32,
     /// Header nonce.
     pub nonce: u32,
-    /// Header version, with rolled bits.
+    /// Header version, with rolled bits; where miners vote instead of rolling bits, the vote.
     pub version: u32,
 }
 

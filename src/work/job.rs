@@ -22,7 +22,7 @@ use super::template::Template;
 use crate::bytes::{Hash, hex};
 use crate::chain::coinbase::{self, CoinbaseError, CoinbasePlan, Output};
 use crate::chain::form::ChainForm;
-use crate::chain::header::{Header, swap_words};
+use crate::chain::header::{Extra, Header, HeaderBytes, swap_words};
 use crate::chain::{block, merkle};
 use crate::pow::ids::TransactionHash;
 
@@ -79,11 +79,24 @@ pub struct Announcement {
     tail: Vec<u8>,
 }
 
+/// What a miner chose of a header, beside the extranonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    /// The version, with rolled bits.
+    pub version: u32,
+    /// Unix seconds.
+    pub time: u32,
+    /// The nonce.
+    pub nonce: u32,
+    /// The vote, on coins whose headers have one.
+    pub vote: u16,
+}
+
 /// What a share makes of a job: the header that is hashed and the coinbase behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Assembled {
     /// The header's bytes.
-    pub header: [u8; 80],
+    pub header: HeaderBytes,
     /// The coinbase's transaction id.
     pub coinbase_txid: Hash,
 }
@@ -105,7 +118,7 @@ impl Job {
     ) -> Result<Self, JobError> {
         let outputs = outputs::divide(&template, &recipe.payout_script, &recipe.recipients)?;
         let txids: Vec<Hash> = template.transactions.iter().map(|tx| tx.txid).collect();
-        let branch = merkle::branch(&txids);
+        let branch = merkle::branch_of(&txids, recipe.transaction_hash.node());
         let job =
             Self { serial, tip_seq, template, made_at, recipe, outputs, branch, announcements: RwLock::default() };
         let first = job.build(extranonce2_bytes, 0)?;
@@ -167,6 +180,11 @@ impl Job {
         line.extend_from_slice(br#"",""#);
         hex::encode_into(&swap_words(&template.previous), &mut line);
         line.extend_from_slice(br#"",""#);
+        // LBRY's miners expect it here, in the form of the previous hash (ccminer, cpuminer-opt, yiimp).
+        if let Extra::Claims(root) = &template.particulars.extra {
+            hex::encode_into(&swap_words(root), &mut line);
+            line.extend_from_slice(br#"",""#);
+        }
         hex::encode_into(head, &mut line);
         line.extend_from_slice(br#"",""#);
         hex::encode_into(tail, &mut line);
@@ -182,8 +200,22 @@ impl Job {
         hex::encode_into(&template.bits.to_be_bytes(), &mut line);
         line.extend_from_slice(br#"",""#);
         hex::encode_into(&template.curtime.to_be_bytes(), &mut line);
-        line.extend_from_slice(if clean { b"\",true]}\n" } else { b"\",false]}\n" });
+        line.extend_from_slice(if clean { b"\",true" } else { b"\",false" });
+        // Heavycoin's miners expect the block's reward and the highest vote behind all others (cpuminer-heavycoin).
+        if let Extra::Vote { reward, .. } = template.particulars.extra {
+            for number in [reward, self.recipe.form.vote_max] {
+                line.extend_from_slice(b",\"");
+                hex::encode_into(&number.to_be_bytes(), &mut line);
+                line.push(b'"');
+            }
+        }
+        line.extend_from_slice(b"]}\n");
         line.into()
+    }
+
+    /// The most that a miner may vote for, where headers have a vote.
+    pub fn vote_max(&self) -> u16 {
+        self.recipe.form.vote_max
     }
 
     /// Puts a share's header together.
@@ -192,25 +224,23 @@ impl Job {
         announcement: &Announcement,
         extranonce1: Extranonce1,
         extranonce2: &Extranonce2,
-        version: u32,
-        time: u32,
-        nonce: u32,
+        choice: Choice,
     ) -> Assembled {
-        let first = announcement
-            .head_state
-            .clone()
-            .chain_update(extranonce1)
-            .chain_update(extranonce2.as_bytes())
-            .chain_update(&announcement.tail)
-            .finalize();
-        let coinbase_txid = self.recipe.transaction_hash.of_sha256(first.into());
+        let hash = self.recipe.transaction_hash;
+        let rest = [&extranonce1[..], extranonce2.as_bytes(), &announcement.tail];
+        let coinbase_txid = hash.of(&announcement.head_state, &announcement.head, rest);
+        let Choice { version, time, nonce, vote } = choice;
         let header = Header {
             version,
             previous: self.template.previous,
-            merkle_root: merkle::fold(coinbase_txid, &self.branch),
+            merkle_root: merkle::fold_of(coinbase_txid, &self.branch, hash.node()),
             time,
             bits: self.template.bits,
             nonce,
+            extra: match self.template.particulars.extra {
+                Extra::Vote { reward, .. } => Extra::Vote { vote, reward },
+                other => other,
+            },
         };
         Assembled { header: header.to_bytes(), coinbase_txid }
     }
@@ -237,7 +267,8 @@ impl Job {
         let announcement = self.announcement(extranonce2_bytes, 0)?;
         let (extranonce1, extranonce2) = ([0; EXTRANONCE1_BYTES], Extranonce2::zero(extranonce2_bytes));
         let Template { version, curtime, .. } = *self.template;
-        let made = self.assemble(&announcement, extranonce1, &extranonce2, version, curtime, 0);
+        let choice = Choice { version, time: curtime, nonce: 0, vote: 0 };
+        let made = self.assemble(&announcement, extranonce1, &extranonce2, choice);
         Ok(self.block(&made.header, &announcement.coinbase(extranonce1, &extranonce2)))
     }
 }
@@ -357,7 +388,8 @@ pub mod tests {
         let job = job(7, 1, 0x207f_ffff);
         let announcement = job.announcement(4, 0).unwrap();
         let extranonce2 = Extranonce2::from_hex(b"0a0b0c0d", 4).unwrap();
-        let made = job.assemble(&announcement, [1, 2, 3, 4], &extranonce2, 0x2000_0000, 5, 6);
+        let choice = Choice { version: 0x2000_0000, time: 5, nonce: 6, vote: 0 };
+        let made = job.assemble(&announcement, [1, 2, 3, 4], &extranonce2, choice);
 
         let coinbase = announcement.coinbase([1, 2, 3, 4], &extranonce2);
         let txid: Hash = Sha256::digest(Sha256::digest(&coinbase)).into();
@@ -372,7 +404,8 @@ pub mod tests {
         let job = job_with(TransactionHash::Sha256, 7, 1, 0x207f_ffff);
         let announcement = job.announcement(4, 0).unwrap();
         let extranonce2 = Extranonce2::from_hex(b"0a0b0c0d", 4).unwrap();
-        let made = job.assemble(&announcement, [1, 2, 3, 4], &extranonce2, 0x2000_0000, 5, 6);
+        let choice = Choice { version: 0x2000_0000, time: 5, nonce: 6, vote: 0 };
+        let made = job.assemble(&announcement, [1, 2, 3, 4], &extranonce2, choice);
         let txid: Hash = Sha256::digest(announcement.coinbase([1, 2, 3, 4], &extranonce2)).into();
         assert_eq!(made.coinbase_txid, txid);
         let all: Vec<Hash> = std::iter::once(txid).chain(job.template.transactions.iter().map(|tx| tx.txid)).collect();

@@ -99,7 +99,8 @@ impl Reject {
             Reject::TimeRange => "ntime out of range",
             Reject::VersionBits => "Version bits outside the negotiated mask",
             Reject::Parameters => {
-                "Invalid parameters: expected worker, job id, extranonce2, ntime, nonce and optionally version bits"
+                "Invalid parameters: expected worker, job id, extranonce2, ntime, nonce and optionally version bits, \
+                 or a vote within bounds"
             }
             Reject::NotRecorded => "Share not recorded, the pool's disk is full or failing: try again",
             Reject::NoWork => "No work available: the pool waits for its coin node, try again",

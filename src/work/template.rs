@@ -10,6 +10,7 @@ mod tests;
 use crate::bytes::Hash;
 use crate::chain::coinbase::Output;
 use crate::chain::form::ChainForm;
+use crate::chain::header::Extra;
 use crate::difficulty::Target;
 
 pub use empty::Tip;
@@ -106,6 +107,8 @@ pub struct Particulars {
     pub coinbase_payload: Vec<u8>,
     /// What the block ends with, after the transactions.
     pub block_end: Vec<u8>,
+    /// What the header holds beside the usual fields; a vote is the miner's own.
+    pub extra: Extra,
     /// The rules in force, as the node names them.
     pub rules: Vec<String>,
     /// The node checks blocks that have no proof of work yet (BIP23).
@@ -138,7 +141,7 @@ impl Template {
 
     /// True if `other` asks for the same work: a block for one has a header the other's rules take.
     pub fn same_header(&self, other: &Self) -> bool {
-        (self.height, self.version, self.previous, self.bits)
-            == (other.height, other.version, other.previous, other.bits)
+        (self.height, self.version, self.previous, self.bits, self.particulars.extra)
+            == (other.height, other.version, other.previous, other.bits, other.particulars.extra)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mpos_stratum::chain::form::{AddressForms, ChainForm};
 use mpos_stratum::pow::ids::TransactionHash;
 use mpos_stratum::work::extranonce::Extranonce2;
-use mpos_stratum::work::job::{Job, JobRecipe};
+use mpos_stratum::work::job::{Choice, Job, JobRecipe};
 use mpos_stratum::work::outputs::Recipient;
 use mpos_stratum::work::template::Template;
 use serde_json::{Value, json};
@@ -52,7 +52,8 @@ fn block(form: &ChainForm, more: Value, quirks: Quirks) -> Block {
     let job = Job::new(7, 1, Arc::new(template), Arc::new(recipe), Duration::ZERO, 4).unwrap();
     let announcement = job.announcement(4, 0).unwrap();
     let extranonce2 = Extranonce2::from_hex(b"a5a6a7a8", 4).unwrap();
-    let made = job.assemble(&announcement, [0xa1, 0xa2, 0xa3, 0xa4], &extranonce2, 0x2000_0000, 1_700_000_001, 9);
+    let choice = Choice { version: 0x2000_0000, time: 1_700_000_001, nonce: 9, vote: 0 };
+    let made = job.assemble(&announcement, [0xa1, 0xa2, 0xa3, 0xa4], &extranonce2, choice);
     let bytes = job.block(&made.header, &announcement.coinbase([0xa1, 0xa2, 0xa3, 0xa4], &extranonce2));
 
     let block = Block::read(&bytes, quirks);

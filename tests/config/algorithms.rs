@@ -1,5 +1,6 @@
 //! What the configuration says about algorithms.
 
+use mpos_stratum::chain::header::HeaderForm;
 use mpos_stratum::pow::ids::{BlockHash, TransactionHash};
 use mpos_stratum::pow::{Algorithm, Class, names};
 
@@ -35,7 +36,7 @@ fn every_algorithm_can_be_chosen_once_the_operator_accepts_what_it_is() {
 
 #[test]
 fn unproven_and_expensive_algorithms_are_refused_with_the_key_that_accepts_them() {
-    one_mistake(&with_algorithm("x17", ""), &["unproven", "accept_unproven = true", "algo hash"]);
+    one_mistake(&with_algorithm("x15", ""), &["unproven", "accept_unproven = true", "algo hash"]);
     one_mistake(&with_algorithm("bcrypt", "accept_unproven = true"), &["50 ms", "accept_expensive = true"]);
     let large = "scrypt_log_n = 18\naccept_unproven = true";
     one_mistake(&with_algorithm("scrypt", large), &["accept_expensive = true"]);
@@ -46,10 +47,26 @@ fn unproven_and_expensive_algorithms_are_refused_with_the_key_that_accepts_them(
 }
 
 #[test]
+fn headers_are_laid_out_as_the_coin_says() {
+    let form = |algorithm: &str, keys: &str| read(&with_algorithm(algorithm, keys)).coins[0].profile.form.clone();
+    assert_eq!(form("x11", "").header, HeaderForm::Bitcoin);
+    assert_eq!(form("lbry", "header = \"lbry\"").header, HeaderForm::Lbry);
+    let heavycoin = form("hefty1", "header = \"heavycoin\"");
+    assert_eq!((heavycoin.header, heavycoin.vote_max), (HeaderForm::Heavycoin, 1024));
+    assert_eq!(form("hefty1", "header = \"heavycoin\"\nvote_max = 8").vote_max, 8);
+    one_mistake(&with_algorithm("x11", "header = \"decred\""), &["header", "\"heavycoin\""]);
+    one_mistake(&with_algorithm("x11", "vote_max = 8"), &["vote_max", "heavycoin"]);
+    let rolled = "header = \"heavycoin\"\nversion_mask = \"1fffe000\"";
+    one_mistake(&with_algorithm("hefty1", rolled), &["version_mask", "vote"]);
+    let schedule = "schedule = { retarget_blocks = 2016, halving_blocks = 150, first_subsidy = 5 }";
+    one_mistake(&with_algorithm("lbry", &format!("header = \"lbry\"\n{schedule}")), &["schedule", "header"]);
+}
+
+#[test]
 fn transactions_and_blocks_are_named_as_the_coin_says() {
     let profile = |algorithm, keys| read(&with_algorithm(algorithm, keys)).coins[0].profile.clone();
     assert_eq!(profile("groestl", "").transaction_hash, TransactionHash::Sha256);
     assert_eq!(profile("groestl", "transaction_hash = \"sha256d\"").transaction_hash, TransactionHash::Sha256d);
-    let verge = with_algorithm("x17", "accept_unproven = true").replace("\"pow\"", "\"scrypt\"");
+    let verge = with_algorithm("x17", "").replace("\"pow\"", "\"scrypt\"");
     assert_eq!(read(&verge).coins[0].profile.block_hash, BlockHash::Scrypt);
 }

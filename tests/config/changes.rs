@@ -69,6 +69,8 @@ coin.stratum_bits = 17 | restart
 coin.mpos_bits = 17 | restart
 coin.block_hash = "pow" | restart
 coin.transaction_hash = "sha256" | restart
+coin.header = "lbry" | restart
+coin.vote_max = 8 | restart | with coin.header = "heavycoin"
 coin.accept_unproven = false | nothing
 coin.accept_expensive = false | nothing
 coin.version_mask = "1fffe000" | restart

@@ -7,6 +7,8 @@ pub mod hash;
 pub mod hex;
 #[path = "../support/miner/job.rs"]
 pub mod job;
+#[path = "../support/miner/layout.rs"]
+pub mod layout;
 #[path = "../support/miner/target.rs"]
 pub mod target;
 

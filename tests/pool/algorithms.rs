@@ -1,4 +1,5 @@
-//! Every algorithm of the table from the configuration to the rows.
+//! Every algorithm of the table from the configuration to the rows. Those whose coins have longer headers are in
+//! `headers.rs`.
 
 use mpos_stratum::pow::by_time::Growth;
 use mpos_stratum::pow::names::{self, Named};
@@ -9,6 +10,9 @@ use crate::support::daemon::Daemon;
 use crate::support::fake_node::FakeNode;
 use crate::support::mariadb::MariaDb;
 use crate::support::miner::{Algorithm, Miner, Wanted};
+
+/// Algorithms whose coins have headers of other lengths.
+const LONGER_HEADERS: [&str; 2] = ["lbry", "hefty1"];
 
 /// Shares that each algorithm's miner finds.
 const SHARES: usize = 2;
@@ -36,6 +40,7 @@ fn coin(named: &'static Named, number: usize, node: &FakeNode, db: &MariaDb, dat
     let transaction_hash = match named.transaction_hash {
         TransactionHash::Sha256d => "sha256d",
         TransactionHash::Sha256 => "sha256",
+        TransactionHash::Heavy => "heavy",
     };
     let accepted = format!(
         "accept_unproven = {}\naccept_expensive = {}",
@@ -63,7 +68,8 @@ async fn every_algorithm_is_mined_through_the_daemon() {
     // One node for chains of every algorithm: its blocks name themselves alike and prove none.
     node.mine_merged();
     stage::create_database(&db, DATABASE).await;
-    let all: Vec<&'static Named> = names::all().map(of_today).collect();
+    let all: Vec<&'static Named> =
+        names::all().filter(|named| !LONGER_HEADERS.contains(&named.name)).map(of_today).collect();
     let coins: Vec<Coin> =
         all.iter().enumerate().map(|(number, named)| coin(named, number, &node, &db, DATABASE)).collect();
     let daemon = Daemon::start(&stage::configuration(&coins.iter().collect::<Vec<_>>())).unwrap();

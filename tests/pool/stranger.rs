@@ -101,6 +101,7 @@ async fn a_client_we_did_not_write_mines_here() {
             time: job.time,
             nonce: 0,
             version_bits,
+            vote: None,
         };
         let share = job.search(choice, |share| share.meets_share_target && !share.meets_network_target, 1 << 16);
         let choice = share.unwrap().choice;

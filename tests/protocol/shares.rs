@@ -127,7 +127,8 @@ async fn every_refusal_has_its_code_its_text_and_its_reason() {
         }
         Value::Array(params)
     };
-    let form = "Invalid parameters: expected worker, job id, extranonce2, ntime, nonce and optionally version bits";
+    let form = "Invalid parameters: expected worker, job id, extranonce2, ntime, nonce and optionally version bits, \
+                or a vote within bounds";
     let refusals: [Refusal; 13] = [
         (fine.clone(), 22, "Duplicate share", Some("duplicate share")),
         (weak, 23, "Low difficulty share", Some("low difficulty share")),

@@ -48,10 +48,10 @@ impl Submit {
 #[derive(Default)]
 pub struct Books {
     pub submits: Vec<Submit>,
-    by_header: HashMap<[u8; 80], Vec<usize>>,
+    by_header: HashMap<Vec<u8>, Vec<usize>>,
     rows: Vec<Entry>,
     /// Headers whose shares the desk took as good, in this order.
-    taken: Vec<[u8; 80]>,
+    taken: Vec<Vec<u8>>,
     /// How many of them have their `Y` row.
     credited: usize,
     /// Rows of candidates: sequence number and block hash.
@@ -62,14 +62,14 @@ impl Books {
     /// Notes a submit that is sent now; returns its number.
     pub fn note(&mut self, worker: &str, share: &Share, difficulty: f64) -> usize {
         let number = self.submits.len();
-        self.by_header.entry(share.header).or_default().push(number);
+        self.by_header.entry(share.header.clone()).or_default().push(number);
         let (worker, share) = (worker.to_owned(), share.clone());
         self.submits.push(Submit { worker, share, difficulty, fate: Fate::Sent, excused: false });
         number
     }
 
     /// The desk has taken a good share with this work: from now on nothing may lose it.
-    pub fn take(&mut self, header: [u8; 80]) {
+    pub fn take(&mut self, header: Vec<u8>) {
         self.taken.push(header);
     }
 
@@ -101,15 +101,15 @@ impl Books {
             self.candidates.insert(seq, facts.hash);
             assert_eq!(share.solution, Some(facts.hash));
         }
-        let header = <[u8; 80]>::try_from(share.header.as_slice()).ok();
         if !share.accepted {
             assert!(!share.reason.is_empty(), "{share:?}");
             return;
         }
-        let header = header.expect("a Y row without work");
-        assert_eq!(self.taken.get(self.credited), Some(&header), "not the next in the order of acceptance: {share:?}");
+        let header = &share.header;
+        assert_eq!(header.len(), 80, "a Y row without work");
+        assert_eq!(self.taken.get(self.credited), Some(header), "not the next in the order of acceptance: {share:?}");
         self.credited += 1;
-        let submits = self.by_header.get(&header).unwrap_or_else(|| panic!("nobody did this work: {share:?}"));
+        let submits = self.by_header.get(header).unwrap_or_else(|| panic!("nobody did this work: {share:?}"));
         // The first with this work; all others are repeats.
         let submits: Vec<&Submit> = submits.iter().map(|number| &self.submits[*number]).collect();
         let earned = submits.iter().find(|submit| !matches!(submit.fate, Fate::Refused(..)));
@@ -125,11 +125,11 @@ impl Books {
     /// What must hold when everything has been drained and settled.
     pub fn check_end(&self, submissions: &HashMap<String, usize>) {
         assert_eq!(self.credited, self.taken.len(), "what was taken has not become a row");
-        let credited: HashSet<[u8; 80]> = self.taken.iter().copied().collect();
+        let credited: HashSet<&Vec<u8>> = self.taken.iter().collect();
         assert_eq!(credited.len(), self.credited, "work is credited twice");
         let mut acknowledged = HashSet::new();
         for submit in self.submits.iter().filter(|submit| submit.fate == Fate::Acknowledged) {
-            assert!(acknowledged.insert(submit.share.header), "the same work was acknowledged twice: {submit:?}");
+            assert!(acknowledged.insert(&submit.share.header), "the same work was acknowledged twice: {submit:?}");
             assert!(credited.contains(&submit.share.header), "acknowledged, but no row: {submit:?}");
         }
         let submitted: HashSet<String> = self.submits.iter().map(|submit| submit.share.block_hash()).collect();
@@ -146,8 +146,8 @@ impl Books {
 
     /// Blocks that must be at the node in the end.
     pub fn wanted(&self) -> HashSet<String> {
-        let excused: HashSet<[u8; 80]> =
-            self.submits.iter().filter(|submit| submit.excused).map(|submit| submit.share.header).collect();
+        let excused: HashSet<&Vec<u8>> =
+            self.submits.iter().filter(|submit| submit.excused).map(|submit| &submit.share.header).collect();
         let candidates = self.submits.iter().filter(|submit| submit.is_candidate());
         candidates
             .filter(|submit| !excused.contains(&submit.share.header))

@@ -145,8 +145,13 @@ impl Miner {
     /// Work for a job, with a hash that is a share or any other.
     pub fn work(&self, dice: &mut Dice, job: &Job) -> Share {
         let version_bits = dice.one_in(4).then(|| dice.word() & self.in_force.version_mask);
-        let choice =
-            Choice { extranonce2: dice.word().to_be_bytes().into(), time: job.time, nonce: dice.word(), version_bits };
+        let choice = Choice {
+            extranonce2: dice.word().to_be_bytes().into(),
+            time: job.time,
+            nonce: dice.word(),
+            version_bits,
+            vote: None,
+        };
         let wants_share = !dice.one_in(6);
         job.search(choice.clone(), |share| !wants_share || share.meets_share_target, 200)
             .unwrap_or_else(|| job.share(choice))

@@ -306,9 +306,9 @@ impl World {
             if shares.is_empty() {
                 break;
             }
-            let good: Vec<Option<[u8; 80]>> = shares
+            let good: Vec<Option<Vec<u8>>> = shares
                 .iter()
-                .map(|share| share.work.as_ref().filter(|_| share.verdict.is_ok()).map(|work| work.header))
+                .map(|share| share.work.as_ref().filter(|_| share.verdict.is_ok()).map(|work| work.header.to_vec()))
                 .collect();
             let recorded = self.pool().record(&self.home, shares);
             assert_eq!(recorded.len(), tickets.len());

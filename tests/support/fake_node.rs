@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::miner::hash::{Algorithm, sha256d};
+use super::miner::layout::Layout;
 use super::miner::{PATIENCE, hex};
 use chain::Chain;
 
@@ -388,6 +389,7 @@ fn plain(method: &str, params: &Value, chain: &Chain) -> Outcome {
             let hash = height.and_then(|height| chain.hash_at(height));
             hash.map(Value::from).ok_or_else(|| (-8, "Block height out of range".to_owned()))
         }
+        "getblockheader" if chain.layout() == Layout::Heavycoin => Err((-32601, "Method not found".to_owned())),
         "getblockheader" | "getblock" => {
             let raw = params.get(1) == Some(&Value::Bool(false));
             let found = if raw { chain.raw_header(text(0)) } else { chain.header(text(0)) };
@@ -440,7 +442,7 @@ fn template(params: &Value, shared: &Shared) -> Outcome {
 /// `submitblock`; `None` hangs up.
 fn submit(params: &Value, shared: &Shared) -> Option<Outcome> {
     let block = params.get(0).and_then(Value::as_str).and_then(hex::decode);
-    let Some(block) = block.filter(|block| block.len() > 80) else {
+    let Some(block) = block.filter(|block| block.len() > shared.state().chain.layout().bytes()) else {
         return Some(Err((-22, "Block decode failed".to_owned())));
     };
     let mut state = shared.state();

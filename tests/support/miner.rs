@@ -10,6 +10,7 @@
 pub mod hash;
 pub mod hex;
 pub mod job;
+pub mod layout;
 pub mod target;
 pub mod wire;
 
@@ -372,7 +373,7 @@ impl Miner {
         self.next_extranonce2 += 1;
         let mut extranonce2 = vec![0; job.extranonce2_bytes.saturating_sub(counter.len())];
         extranonce2.extend(&counter[counter.len().saturating_sub(job.extranonce2_bytes)..]);
-        Choice { extranonce2, time: job.time, nonce: 0, version_bits: None }
+        Choice { extranonce2, time: job.time, nonce: 0, version_bits: None, vote: None }
     }
 
     /// Reads one message and takes note of it. Dropping the future loses nothing.

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::bytes::hex;
 use crate::chain::form::AddressForms;
+use crate::chain::header::HeaderForm;
 
 fn outputs() -> Vec<Output> {
     vec![Output { value: 5_000_000_000, script: vec![0x51] }, Output { value: 7, script: vec![0xac; 3] }]
@@ -10,6 +11,8 @@ fn outputs() -> Vec<Output> {
 
 /// Bitcoin's form.
 static PLAIN: ChainForm = ChainForm {
+    header: HeaderForm::Bitcoin,
+    vote_max: 0,
     addresses: AddressForms { pubkey_hash: Vec::new(), script_hash: Vec::new(), segwit: Vec::new(), cash: Vec::new() },
     template_rules: Vec::new(),
     bare_requests: false,

@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::bytes::{hex, parse_display_hash};
+use crate::chain::form::ChainForm;
+use crate::chain::header::{Extra, HeaderForm};
 use crate::pow::ids::TransactionHash;
 use crate::pow::{Algorithm, sha256d};
 
@@ -42,8 +44,9 @@ fn real(algorithm: &str) -> Vec<Sample> {
 /// A header of regtest's target that meets or misses it by sha256d.
 fn made(version: u32, meets: bool) -> Sample {
     let header = |nonce| {
+        let (merkle_root, bits) = ([2; 32], 0x207f_ffff);
         let header =
-            Header { version, previous: [1; 32], merkle_root: [2; 32], time: 3, bits: 0x207f_ffff, nonce }.to_bytes();
+            Header { version, previous: [1; 32], merkle_root, time: 3, bits, nonce, extra: Extra::None }.to_bytes();
         let met = Target::from_compact(0x207f_ffff).unwrap().is_met_by(&sha256d(&header));
         (met == meets).then_some(header)
     };
@@ -97,6 +100,31 @@ fn among_several_algorithms_one_block_of_ours_is_enough() {
     samples[5] = made(2, true);
     assert_eq!(prove(&several, &samples).unwrap().mined, 1);
     assert_eq!(prove(&several, &samples[6..]).unwrap().mined, 0, "too few to tell");
+}
+
+#[test]
+fn longer_headers_prove_their_profiles_and_no_other() {
+    let vectors: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("../../../tests/data/pow-vectors.json")).unwrap();
+    for (coin, algorithm, form, block_hash) in [
+        ("LBRY", Algorithm::Lbry, HeaderForm::Lbry, BlockHash::Sha256d),
+        ("Heavycoin", Algorithm::Hefty1, HeaderForm::Heavycoin, BlockHash::Pow),
+    ] {
+        let of_coin = |vector: &&serde_json::Value| vector["coin"] == coin && vector["block_hash_hex"].is_string();
+        let sample = |vector: &serde_json::Value| Sample {
+            height: 7,
+            hash: parse_display_hash(vector["block_hash_hex"].as_str().unwrap()).unwrap(),
+            header: hex::decode(vector["header_hex"].as_str().unwrap().as_bytes()).unwrap(),
+            staked: false,
+        };
+        let samples: Vec<Sample> = vectors.iter().filter(of_coin).map(sample).collect();
+        let own = ChainForm { header: form, ..ChainForm::default() };
+        let own = Profile { form: Arc::new(own), ..profile(algorithm, block_hash) };
+        let proof = prove(&own, &samples).unwrap();
+        assert!(proof.mined == samples.len() && proof.mined >= 1, "{coin}: {proof:?}");
+        let other = profile(algorithm, block_hash);
+        assert_eq!(prove(&other, &samples), Err(Misfit::Header { height: 7 }));
+    }
 }
 
 #[test]

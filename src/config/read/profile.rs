@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::algorithm::parameters;
 use crate::chain::form::{AddressForms, ChainForm, Schedule};
+use crate::chain::header::HeaderForm;
 use crate::coin::profile::{BlockHash, Profile};
 use crate::config::problem::Report;
 use crate::config::section::Section;
@@ -27,7 +28,10 @@ const BLOCK_HASHES: &[(&str, BlockHash)] =
     &[("sha256d", BlockHash::Sha256d), ("pow", BlockHash::Pow), ("scrypt", BlockHash::Scrypt)];
 
 const TRANSACTION_HASHES: &[(&str, TransactionHash)] =
-    &[("sha256d", TransactionHash::Sha256d), ("sha256", TransactionHash::Sha256)];
+    &[("sha256d", TransactionHash::Sha256d), ("sha256", TransactionHash::Sha256), ("heavy", TransactionHash::Heavy)];
+
+const HEADERS: &[(&str, HeaderForm)] =
+    &[("bitcoin", HeaderForm::Bitcoin), ("lbry", HeaderForm::Lbry), ("heavycoin", HeaderForm::Heavycoin)];
 
 pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
     let named = section.required("algorithm", "preset = \"litecoin\"", algorithm);
@@ -56,6 +60,10 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
     let time_rolling = section.optional("allow_ntime_rolling", boolean);
     let extranonce2_bytes = section.optional("extranonce2_bytes", sized(EXTRANONCE2_BYTES));
     let form = form(report, section);
+    if let (Some(mask @ 1..), Some(HeaderForm::Heavycoin)) = (version_mask, form.as_ref().map(|form| form.header)) {
+        let what = format!("is {mask:08x}, but this coin's miners send their vote where version bits would be");
+        report.problem(&section.place("version_mask"), what, "remove it");
+    }
     let pays_public_key = section.or("pays_public_key", "false", boolean);
     let several_algorithms = section.or("several_algorithms", "false", boolean);
 
@@ -136,10 +144,14 @@ fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
         report.problem(&section.place("transaction_message"), "is not part of this coin's transactions", remedy);
     }
     let lock_to_height = section.or("lock_to_height", "false", boolean);
+    let header = header(report, section);
+    let vote_max = section.or("vote_max", "1024", sized(0..=u64::from(u16::MAX)));
     let addresses = addresses(section.table("addresses"));
     let schedule = schedule(section);
     Some(ChainForm {
         addresses: addresses?,
+        header: header?,
+        vote_max: vote_max?,
         template_rules: template_rules?,
         bare_requests: bare_requests?,
         template_algorithm,
@@ -152,6 +164,22 @@ fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
         lock_to_height: lock_to_height?,
         schedule: schedule?,
     })
+}
+
+/// How headers are laid out, and what cannot go together with that.
+fn header(report: &Report, section: &Section<'_>) -> Option<HeaderForm> {
+    let form = section.or("header", "\"bitcoin\"", one_of(HEADERS))?;
+    let refuse = |key: &'static str, what: &str| {
+        report.problem(&section.place(key), what, "remove it, or the `header`");
+        None
+    };
+    if form != HeaderForm::Heavycoin && section.has("vote_max") {
+        return refuse("vote_max", "is for coins with `header = \"heavycoin\"`: no other header has a vote");
+    }
+    if form != HeaderForm::Bitcoin && section.has("schedule") {
+        return refuse("schedule", "is of no use where headers have parts that only the node knows");
+    }
+    Some(form)
 }
 
 /// `[coin.schedule]`; `Some(None)`: it is not there.

@@ -188,8 +188,8 @@ impl Talk {
         while let Some((command, payload)) = self.next_message()? {
             let tip = match command.as_slice() {
                 b"inv" => wire::announced(&payload),
-                b"headers" => wire::last_header(&payload).map(|header| chain.name_of(&header)),
-                b"cmpctblock" => payload.first_chunk().map(|header| chain.name_of(header)),
+                b"headers" => wire::last_header(&payload, chain.header_bytes()).map(|header| chain.name_of(header)),
+                b"cmpctblock" => chain.name_of_start(&payload),
                 b"ping" => {
                     self.send("pong", &payload).await?;
                     None

@@ -1,7 +1,6 @@
 //! Messages of the peer-to-peer protocol, as bytes.
 
 use crate::bytes::{Hash, sha256::sha256d, varint};
-use crate::chain::header::HEADER_BYTES;
 
 /// Bytes before the payload: magic, command, length, checksum.
 pub(super) const FRAME_HEAD_BYTES: usize = 24;
@@ -117,18 +116,18 @@ pub(super) fn announced(payload: &[u8]) -> Option<Hash> {
 
 /// The last header of a `headers`. Where headers have something behind them (merged mining), only one
 /// that comes alone can be read.
-pub(super) fn last_header(payload: &[u8]) -> Option<[u8; HEADER_BYTES]> {
+pub(super) fn last_header(payload: &[u8], header_bytes: usize) -> Option<&[u8]> {
     let (count, size) = varint::read(payload)?;
     let entries = payload.get(size..)?;
     // Each is followed by a count of transactions, which is zero.
-    let entry = HEADER_BYTES + 1;
+    let entry = header_bytes + 1;
     let is_plain = u64::try_from(entries.len()).ok()? == count.checked_mul(entry as u64)?;
     let header = match (count, is_plain) {
         (1, _) => entries,
         (_, true) => entries.rchunks_exact(entry).next()?,
         (_, false) => return None,
     };
-    header.first_chunk().copied()
+    header.get(..header_bytes)
 }
 
 #[cfg(test)]
@@ -177,12 +176,15 @@ mod tests {
 
     #[test]
     fn the_last_header_counts() {
-        let header = |byte: u8| [&[byte; 80][..], &[0]].concat();
-        assert_eq!(last_header(&[&[2][..], &header(1), &header(2)].concat()), Some([2; 80]));
-        // With something behind it.
-        assert_eq!(last_header(&[&[1][..], &header(3), &[9; 40]].concat()), Some([3; 80]));
-        assert_eq!(last_header(&[&[2][..], &header(1), &header(2), &[9]].concat()), None);
-        assert_eq!(last_header(&[0]), None);
-        assert_eq!(last_header(&[1, 2, 3]), None);
+        for length in [80, 112] {
+            let header = |byte: u8| [vec![byte; length], vec![0]].concat();
+            let last = |payload: &[&[u8]]| last_header(&payload.concat(), length).map(<[u8]>::to_vec);
+            assert_eq!(last(&[&[2], &header(1), &header(2)]), Some(vec![2; length]));
+            // With something behind it.
+            assert_eq!(last(&[&[1], &header(3), &[9; 40]]), Some(vec![3; length]));
+            assert_eq!(last(&[&[2], &header(1), &header(2), &[9]]), None);
+            assert_eq!(last(&[&[0]]), None);
+            assert_eq!(last(&[&[1, 2, 3]]), None);
+        }
     }
 }

@@ -5,8 +5,6 @@ use super::{Algorithm, Named};
 use crate::pow::by_time::{Growth, Steps};
 use crate::pow::{Argon2d, Lyra2, MemoryHard, Yescrypt};
 
-const TWO_C: &str = "node-multi-hashing, cpuminer-multi";
-
 const fn row(name: &'static str, algorithm: MemoryHard, stratum_bits: u8, proof: super::Proof) -> Named {
     Named::new(name, Algorithm::MemoryHard(algorithm), stratum_bits, proof)
 }
@@ -28,7 +26,7 @@ pub(super) static ALGORITHMS: [Named; 13] = [
     row("lyra2rev2", MemoryHard::Lyra2(Lyra2::Rev2), 24, Chains("NIX, Vertcoin"))
         .aliases(&["lyra2re2", "lyra2v2"])
         .blocks_by_sha256d(),
-    row("lyra2rev3", MemoryHard::Lyra2(Lyra2::Rev3), 24, Implementations(TWO_C))
+    row("lyra2rev3", MemoryHard::Lyra2(Lyra2::Rev3), 24, Chains("Vertcoin"))
         .aliases(&["lyra2re3", "lyra2v3"])
         .blocks_by_sha256d(),
     row("lyra2z", MemoryHard::Lyra2(Lyra2::Z), 24, Chains("Zcoin")).blocks_by_sha256d(),
@@ -37,8 +35,8 @@ pub(super) static ALGORITHMS: [Named; 13] = [
     // NOMP counted 2^27 where all mining programs count 2^16.
     row("neoscrypt", MemoryHard::NeoScrypt, 16, Chains("Feathercoin, Vivo")).mpos(16).blocks_by_sha256d(),
     row("yescrypt", MemoryHard::Yescrypt(Yescrypt::R8), 16, Chains("Myriadcoin")).blocks_by_sha256d(),
-    row("yescryptr16", MemoryHard::Yescrypt(Yescrypt::R16), 16, Chains("Bitweb")),
-    row("yescryptr32", MemoryHard::Yescrypt(Yescrypt::R32), 16, Implementations("yespower's published vectors")),
+    row("yescryptr16", MemoryHard::Yescrypt(Yescrypt::R16), 16, Chains("Bitweb, Yenten, Fennec")),
+    row("yescryptr32", MemoryHard::Yescrypt(Yescrypt::R32), 16, Chains("WAVI, LuckyPepe")),
     row("argon2d-dyn", MemoryHard::Argon2d(Argon2d::DYNAMIC), 16, Chains("Dynamic")).aliases(&["argon2d500"]),
     row(
         "argon2d-dyn-v13",

@@ -34,12 +34,12 @@ pub(super) static ALGORITHMS: [Named; 30] = [
         .aliases(&["max", "max_hash"])
         .single_sha256(),
     Named::new("keccak-normal", Algorithm::KeccakNormal, 24, Implementations("node-multi-hashing, sha3")),
-    Named::new("skein", Algorithm::Skein, 32, Chains("Myriadcoin")).aliases(&["skeinhash"]),
+    Named::new("skein", Algorithm::Skein, 32, Chains("Myriadcoin, DigiByte")).aliases(&["skeinhash"]),
     Named::new("groestl", Algorithm::Groestl, 24, Chains("Groestlcoin")).aliases(&["groestl_hash"]).single_sha256(),
     Named::new("groestl-myriad", Algorithm::GroestlMyriad, 32, Chains("Myriadcoin"))
         .aliases(&["myr-gr", "myriad-groestl", "groestlmyriad"])
         .blocks_by_sha256d(),
-    Named::new("blake2s", Algorithm::Blake2s, 32, Implementations("cpuminer-multi, OpenSSL")),
+    Named::new("blake2s", Algorithm::Blake2s, 32, Chains("Nevacoin")),
     Named::new("sha1coin", Algorithm::Sha1coin, 32, Chains("Sha1coin")).aliases(&["sha1"]).blocks_by_sha256d(),
     Named::new("lbry", Algorithm::Lbry, 24, Chains("LBRY")).blocks_by_sha256d(),
     // NOMP counted 2^24 for blake and said that its blocks are named by double SHA-256: the chain says otherwise.
@@ -53,13 +53,13 @@ pub(super) static ALGORITHMS: [Named; 30] = [
         .aliases(&["xcoin_hash", "darkcoin_hash", "dash_hash", "x11_hash", "darkcoin"])
         .mpos(24),
     Named::new("c11", Algorithm::Chained(Chained::C11), 32, Chains("Chaincoin")).aliases(&["flax"]),
-    Named::new("qubit", Algorithm::Chained(Chained::Qubit), 32, Chains("Myriadcoin"))
+    Named::new("qubit", Algorithm::Chained(Chained::Qubit), 32, Chains("Myriadcoin, DigiByte"))
         .aliases(&["qubit_hash"])
         .blocks_by_sha256d(),
     Named::new("fresh", Algorithm::Chained(Chained::Fresh), 24, Implementations(TWO_C)),
     Named::new("fugue", Algorithm::Fugue, 24, Chains("Fuguecoin")).aliases(&["fugue256"]).single_sha256(),
-    // Heavycoin's own headers have 84 bytes and its transactions another hash, which this daemon cannot build.
-    Named::new("hefty1", Algorithm::Hefty1, 32, Chains("Heavycoin")).aliases(&["heavy"]),
+    // Heavycoin's headers have 84 bytes (`header = "heavycoin"`), and its transactions are named by the same hash.
+    Named::new("hefty1", Algorithm::Hefty1, 32, Chains("Heavycoin")).aliases(&["heavy"]).heavy_transactions(),
     Named::new("hefty1-nomp", Algorithm::Hefty1Nomp, 32, Implementations("node-multi-hashing")),
     Named::new("bcrypt", Algorithm::Bcrypt, 32, Implementations("node-multi-hashing, blowfish")),
     Named::new("x13", Algorithm::Chained(Chained::X13), 32, Chains("Marucoin, DeepOnion"))
@@ -71,13 +71,8 @@ pub(super) static ALGORITHMS: [Named; 30] = [
         .mpos(24),
     Named::new("x16r", Algorithm::Chained(Chained::X16r), 24, Chains("Ravencoin")).aliases(&["x16r_hash"]),
     Named::new("x16rv2", Algorithm::Chained(Chained::X16rv2), 24, Chains("Ravencoin")).aliases(&["x16rv2_hash"]),
-    Named::new("x17", Algorithm::Chained(Chained::X17), 32, Implementations(TWO_C)).aliases(&["x17_hash"]),
-    Named::new(
-        "odocrypt",
-        Algorithm::Odocrypt { epoch_secs: 864_000 },
-        32,
-        Implementations("DigiByte Core, an independent C implementation"),
-    )
-    .aliases(&["odo"])
-    .blocks_by_sha256d(),
+    Named::new("x17", Algorithm::Chained(Chained::X17), 32, Chains("Verge")).aliases(&["x17_hash"]),
+    Named::new("odocrypt", Algorithm::Odocrypt { epoch_secs: 864_000 }, 32, Chains("DigiByte"))
+        .aliases(&["odo"])
+        .blocks_by_sha256d(),
 ];

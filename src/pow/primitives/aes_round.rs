@@ -1,7 +1,7 @@
 //! One round of AES (FIPS 197), which some hash functions are built of: by the processor's own instruction
 //! where it has one.
 
-use aes::hazmat::cipher_round;
+use aes::hazmat::{cipher_round, cipher_round_par};
 
 /// SubBytes, ShiftRows, MixColumns and the addition of a key.
 #[inline]
@@ -9,6 +9,14 @@ pub fn aes_round(block: [u8; 16], key: [u8; 16]) -> [u8; 16] {
     let mut block = block.into();
     cipher_round(&mut block, &key.into());
     block.into()
+}
+
+/// The same of eight blocks, side by side.
+#[inline]
+pub fn aes_rounds(blocks: [[u8; 16]; 8], keys: [[u8; 16]; 8]) -> [[u8; 16]; 8] {
+    let mut blocks = blocks.map(aes::Block::from).into();
+    cipher_round_par(&mut blocks, &keys.map(aes::Block::from).into());
+    std::array::from_fn(|index| blocks[index].into())
 }
 
 /// The product of two bytes in the field of AES.
@@ -62,5 +70,9 @@ mod tests {
         let start = bytes("193de3bea0f4e22b9ac68d2ae9f84808");
         let key = bytes("a0fafe1788542cb123a339392a6c7605");
         assert_eq!(aes_round(start, key), bytes("a49c7ff2689f352b6b5bea43026a5049"));
+        let (mut starts, mut keys) = ([[7; 16]; 8], [[9; 16]; 8]);
+        (starts[5], keys[5]) = (start, key);
+        let all = aes_rounds(starts, keys);
+        assert_eq!((all[5], all[0], all[7]), (aes_round(start, key), aes_round([7; 16], [9; 16]), all[0]));
     }
 }

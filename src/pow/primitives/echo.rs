@@ -2,7 +2,7 @@
 //! Peyrin, Robshaw, Seurin, "SHA-3 Proposal: ECHO", version 2.0 (2010). AES over a state whose bytes
 //! are blocks of 128 bits.
 
-use super::aes_round::aes_round;
+use super::aes_round::aes_rounds;
 
 /// 128 bits.
 type Word = u128;
@@ -28,10 +28,11 @@ fn doubled(word: Word) -> Word {
 
 /// BIG.SubWords: two rounds of AES on each word, with a counter as the first key and no salt.
 fn big_sub_words(w: &mut [Word; 16], counter: &mut u128) {
-    for word in w {
-        let once = aes_round(word.to_le_bytes(), counter.to_le_bytes());
-        *word = Word::from_le_bytes(aes_round(once, [0; 16]));
-        *counter = counter.wrapping_add(1);
+    for half in w.as_chunks_mut::<8>().0 {
+        let keys = std::array::from_fn(|index| counter.wrapping_add(index as u128).to_le_bytes());
+        let once = aes_rounds(half.map(Word::to_le_bytes), keys);
+        *half = aes_rounds(once, [[0; 16]; 8]).map(Word::from_le_bytes);
+        *counter = counter.wrapping_add(8);
     }
 }
 

@@ -47,6 +47,14 @@ const ROTATIONS: [[u32; 4]; 4] = [[3, 23, 17, 27], [28, 19, 22, 7], [29, 9, 15, 
 /// The lane whose rotated word each lane takes, step by step: its own number XOR this.
 const NEIGHBOURS: [usize; 7] = [1, 6, 2, 3, 5, 7, 4];
 
+/// A smaller number of the same residue modulo 257, since 256 is -1. Of anything up to 2^18 either way it is at most 1,280
+/// either way, and of that at most 260: two of these keep the transform within bounds without a division, which
+/// no processor has for several numbers at once.
+#[inline(always)]
+fn reduced(value: i32) -> i32 {
+    (value & 0xff) - (value >> 8)
+}
+
 /// The transform of the message and 128 zeros behind it, by decimation in frequency, in the order
 /// of reversed bits.
 fn transform(block: &[u8; BLOCK]) -> [i32; 256] {
@@ -55,7 +63,7 @@ fn transform(block: &[u8; BLOCK]) -> [i32; 256] {
     for (index, byte) in block.iter().enumerate() {
         let value = i32::from(*byte);
         y[index] = value;
-        y[index + 128] = value * ALPHAS[index] % P;
+        y[index + 128] = reduced(value * ALPHAS[index]);
     }
     let mut half = 64;
     while half > 0 {
@@ -64,8 +72,8 @@ fn transform(block: &[u8; BLOCK]) -> [i32; 256] {
             let (low, high) = pair.split_at_mut(half);
             for (index, (a, b)) in low.iter_mut().zip(high).enumerate() {
                 let (one, two) = (*a, *b);
-                *a = (one + two) % P;
-                *b = (one - two) * ALPHAS[index * stride] % P;
+                *a = reduced(one + two);
+                *b = reduced(reduced((one - two) * ALPHAS[index * stride]));
             }
         }
         half /= 2;
@@ -79,7 +87,8 @@ fn expand(block: &[u8; BLOCK], last: bool) -> [[u32; 8]; 32] {
     // Lifted to the integers around zero, -128 to 128.
     let y: [i32; 256] = std::array::from_fn(|index| {
         let added = BETAS[index] + if last { BETAS_LAST[index] } else { 0 };
-        let value = (raw[usize::from((index as u8).reverse_bits())] + added).rem_euclid(P);
+        // Between -4 and 258, whatever the transform gives.
+        let value = reduced(raw[usize::from((index as u8).reverse_bits())] + added);
         if value > 128 { value - P } else { value }
     });
     // The lower half of a word and its upper half, each a product modulo 2^16.

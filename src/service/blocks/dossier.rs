@@ -27,7 +27,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Hash, display_hash, hex, parse_display_hash};
-use crate::chain::header::Header;
+use crate::chain::header;
 use crate::ledger::record::{CandidateFacts, ShareRecord, VerdictRecord};
 use crate::node::standing::Sought;
 
@@ -389,9 +389,9 @@ impl Dossier {
 
     /// What the nodes are to be asked for.
     pub(super) fn sought(&self) -> Option<Sought> {
-        let header: [u8; 80] = hex::decode_array(self.share.header.as_bytes())?;
+        let header = hex::decode(self.share.header.as_bytes())?;
         let hash = parse_display_hash(self.node_hash.as_deref().unwrap_or(&self.hash))?;
-        Some(Sought { hash, merkle_root: Header::from_bytes(&header).merkle_root, height: self.height })
+        Some(Sought { hash, merkle_root: header::merkle_root(&header)?, height: self.height })
     }
 
     /// The share as it was to be written down; `None`: the file was changed by hand.

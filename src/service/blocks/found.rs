@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::bytes::{Hash, hex};
+use crate::chain::header::HeaderBytes;
 use crate::ledger::late::Late;
 use crate::ledger::record::ShareRecord;
 use crate::node::verdict::SolvedBlock;
@@ -13,7 +14,7 @@ use crate::work::job::Job;
 pub struct Found {
     hash: Hash,
     job: Arc<Job>,
-    header: [u8; 80],
+    header: HeaderBytes,
     coinbase: Vec<u8>,
     /// Its number in the ledger, or what waits for it.
     written: Result<u64, Late>,

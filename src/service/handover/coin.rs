@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 use super::CoinPast;
 use super::state::{CoinState, ConnectionState};
 use crate::bytes::fields::{Damaged, Reader, Writer};
+use crate::chain::header::HeaderForm;
 use crate::config::Coin;
 use crate::node::tip::{Past, Work};
 use crate::service::jobs::PastJobs;
@@ -183,7 +184,9 @@ fn first_serial(jobs: &Jobs) -> u32 {
 /// What has to be the same for sessions to go on.
 fn mined_by(coin: &Coin) -> String {
     let profile = &coin.profile;
-    format!("{:?} {:?} {}", profile.algorithm, profile.transaction_hash, profile.stratum_bits)
+    let text = format!("{:?} {:?} {}", profile.algorithm, profile.transaction_hash, profile.stratum_bits);
+    // Left out where it is the usual one, as by daemons that knew no other.
+    if profile.form.header == HeaderForm::Bitcoin { text } else { format!("{text} {:?}", profile.form.header) }
 }
 
 #[cfg(test)]

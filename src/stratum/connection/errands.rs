@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use super::hashing::HashAnswers;
 use super::{Authorised, Connection, End};
+use crate::chain::header::HeaderBytes;
 use crate::pow::hashers;
 use crate::stratum::counters::Counters;
 use crate::stratum::desk::{JudgedShare, NotRecorded};
@@ -21,7 +22,7 @@ impl Connection {
     /// anything that may wait: one of them may be a block.
     pub(super) async fn carry_out(&mut self) {
         let (mut shares, mut tickets): (Vec<JudgedShare>, Vec<(Option<Ticket>, f64)>) = (Vec::new(), Vec::new());
-        let mut headers: Vec<(Ticket, [u8; 80])> = Vec::new();
+        let mut headers: Vec<(Ticket, HeaderBytes)> = Vec::new();
         for effect in self.session.take_effects() {
             match effect {
                 Effect::Authorise { ticket, name, password, again } => {
@@ -111,11 +112,11 @@ impl Connection {
         written.await.unwrap_or_else(|_| vec![Err(NotRecorded); count])
     }
 
-    async fn have_hashed(&mut self, ticket: Ticket, header: [u8; 80]) {
+    async fn have_hashed(&mut self, ticket: Ticket, header: HeaderBytes) {
         let hashes = self.hashes.get_or_insert_with(HashAnswers::new);
         let request = hashers::Request {
             algorithm: self.context.terms.algorithm,
-            header: Box::new(header),
+            header: Box::from(&*header),
             ticket,
             pin: self.pin,
             answer: hashes.sender.clone(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::answers::Ticket;
 use super::parked::Parked;
 use super::remembered::Remembered;
+use crate::chain::header::HeaderBytes;
 use crate::coin::profile::BlockHash;
 use crate::config::Port;
 use crate::difficulty::Difficulty;
@@ -37,7 +38,7 @@ pub enum Effect {
         /// The waiting request.
         ticket: Ticket,
         /// What is to be hashed.
-        header: [u8; 80],
+        header: HeaderBytes,
     },
     /// Hand a judged share to the desk; the answer comes back by [`super::Session::on_recorded`].
     Record {

@@ -12,16 +12,17 @@ use super::answers::{Ticket, Waiting};
 use super::effects::{Effect, Moment};
 use super::methods::worker_name;
 use super::pending::{PendingShare, SentJob};
-use crate::bytes::Hash;
+use crate::bytes::{Hash, hex};
+use crate::chain::header::Extra;
 use crate::pow::{Cost, Scratch};
-use crate::stratum::request::Request;
+use crate::stratum::request::{Param, Request};
 use crate::work::bar::Bar;
 use crate::work::board::JobBoard;
 use crate::work::duplicates::{Reserved, ShareKey};
 use crate::work::extranonce::Extranonce2;
-use crate::work::job::parse_job_id;
+use crate::work::job::{Choice, Job, parse_job_id};
 use crate::work::reject::Reject;
-use crate::work::share::{Freshness, rolled_version, time_in_range};
+use crate::work::share::{Freshness, Version, rolled_version, time_in_range};
 
 /// How long a block candidate waits for the authorisation of its name, which is usually a
 /// millisecond away. Then it is judged with what is known: the block must not wait.
@@ -71,14 +72,8 @@ impl Session {
             .ok_or(Reject::ExtranonceSize)?;
         let time = request.param(3).field_u32().ok_or(Reject::TimeForm)?;
         let nonce = request.param(4).field_u32().ok_or(Reject::NonceForm)?;
-        let bits = match request.params.len() {
-            5 => None,
-            _ => text(5)
-                .map(|hex| crate::bytes::hex::decode_u32(hex.as_bytes()).ok_or(Reject::VersionBits))
-                .transpose()?,
-        };
         let template = &sent.job.template;
-        let version = rolled_version(template.version, self.version_mask, bits);
+        let (version, vote) = self.version_and_vote(request, &sent.job)?;
         let time_in_range = time_in_range(time, template.mintime, template.curtime, now.unix_secs);
         if !time_in_range && self.terms.algorithm.depends_on_time() {
             // No block either: nodes refuse it. Hashed, it would cost what its sender chose.
@@ -88,7 +83,7 @@ impl Session {
         let time_in_range = time_in_range && (self.terms.time_rolling || time == template.curtime);
 
         self.duplicates.on_tip(board.tip_seq);
-        let key = ShareKey::new(sent.key(), &extranonce2, time, nonce, version.number);
+        let key = ShareKey::new(sent.key(), &extranonce2, time, nonce, vote.map_or(version.number, u32::from));
         let reserved = self.duplicates.reserve(key);
         match reserved {
             Reserved::New | Reserved::Full => {}
@@ -104,9 +99,7 @@ impl Session {
                 &sent.announcement,
                 sent.extranonce1.bytes(),
                 &extranonce2,
-                version.number,
-                time,
-                nonce,
+                Choice { version: version.number, time, nonce, vote: vote.unwrap_or_default() },
             ),
             freshness: self.freshness(now, &sent, board),
             time_in_range,
@@ -115,6 +108,26 @@ impl Session {
             remembered: reserved == Reserved::New,
             sent,
         }))
+    }
+
+    /// What the sixth field says, if it is there: rolled version bits, or where miners have one their vote.
+    fn version_and_vote(&self, request: &Request<'_>, job: &Job) -> Result<(Version, Option<u16>), Reject> {
+        let template = &job.template;
+        let field = request.params.get(5).and_then(Param::text).map(str::as_bytes);
+        if !matches!(template.particulars.extra, Extra::Vote { .. }) {
+            let bits = field.map(|hex| hex::decode_u32(hex).ok_or(Reject::VersionBits)).transpose()?;
+            return Ok((rolled_version(template.version, self.version_mask, bits), None));
+        }
+        // Four digits; who does not vote votes for nothing.
+        let vote = match field {
+            Some(digits) => u16::from_be_bytes(hex::decode_array(digits).ok_or(Reject::Parameters)?),
+            None => 0,
+        };
+        if vote > job.vote_max() {
+            // No block either: nodes refuse it.
+            return Err(Reject::Parameters);
+        }
+        Ok((rolled_version(template.version, 0, None), Some(vote)))
     }
 
     /// Whether a job is worth working on.

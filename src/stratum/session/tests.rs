@@ -6,6 +6,7 @@ mod limits;
 mod stage;
 mod start;
 
+use crate::work::job::Choice;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,14 +160,8 @@ fn nonce(miner: &Miner, job_id: (u32, u8), wanted: bool) -> String {
     let sent = miner.session.jobs.iter().find(|sent| sent.key() == job_id).unwrap();
     let extranonce2 = crate::work::extranonce::Extranonce2::from_hex(b"00000000", 4).unwrap();
     let found = (0..100u32).find(|nonce| {
-        let made = sent.job.assemble(
-            &sent.announcement,
-            [0xaa, 0xbb, 0xcc, 0xdd],
-            &extranonce2,
-            0x2000_0000,
-            0x6553_f100,
-            *nonce,
-        );
+        let choice = Choice { version: 0x2000_0000, time: 0x6553_f100, nonce: *nonce, vote: 0 };
+        let made = sent.job.assemble(&sent.announcement, [0xaa, 0xbb, 0xcc, 0xdd], &extranonce2, choice);
         sent.job.template.target.is_met_by(&crate::pow::sha256d(&made.header)) == wanted
     });
     format!("{:08x}", found.unwrap())

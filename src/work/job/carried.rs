@@ -11,6 +11,7 @@ use crate::bytes::Hash;
 use crate::bytes::fields::{Damaged, Reader, Writer};
 use crate::chain::coinbase::Output;
 use crate::chain::form::ChainForm;
+use crate::chain::header::Extra;
 use crate::difficulty::Target;
 use crate::pow::ids::TransactionHash;
 use crate::work::template::{PAYEES_MAX, Particulars, TRANSACTIONS_MAX, Template, TemplateTransaction};
@@ -176,14 +177,41 @@ fn carry_template(template: &Template, transactions: &Transactions, writer: &mut
     writer.bytes(&particulars.block_end);
     writer.list(particulars.rules.iter(), |writer, rule| writer.text(rule));
     writer.bool(particulars.takes_proposals);
-    writer.bool(particulars.is_provisional);
+    carry_kind(particulars, writer);
+}
+
+/// What kind of template it is, in one byte: of the usual ones, a node's or a provisional one; or a node's of a coin with
+/// longer headers, and what those hold.
+fn carry_kind(particulars: &Particulars, writer: &mut Writer) {
+    match &particulars.extra {
+        Extra::None => writer.bool(particulars.is_provisional),
+        Extra::Claims(root) => {
+            writer.u8(2);
+            writer.raw(root);
+        }
+        // The vote is the miner's own; a template's is 0.
+        Extra::Vote { reward, .. } => {
+            writer.u8(3);
+            writer.raw(&reward.to_le_bytes());
+        }
+    }
+}
+
+/// Whether it is provisional, and what its headers hold.
+fn carried_kind(reader: &mut Reader<'_>) -> Result<(bool, Extra), Damaged> {
+    match reader.u8()? {
+        kind @ 0..=1 => Ok((kind == 1, Extra::None)),
+        2 => Ok((false, Extra::Claims(reader.array()?))),
+        3 => Ok((false, Extra::Vote { vote: 0, reward: u16::from_le_bytes(reader.array()?) })),
+        _ => Err(reader.damaged("a kind of template")),
+    }
 }
 
 fn carried_template(reader: &mut Reader<'_>, transactions: &Transactions) -> Result<Template, Damaged> {
     let bytes = |reader: &mut Reader<'_>| reader.bytes(PART_BYTES_MAX).map(<[u8]>::to_vec);
     let text = |reader: &mut Reader<'_>| reader.text(PART_BYTES_MAX).map(str::to_owned);
     let (height, version, bits) = (reader.u32()?, reader.u32()?, reader.u32()?);
-    Ok(Template {
+    let mut template = Template {
         height,
         version,
         bits,
@@ -208,16 +236,37 @@ fn carried_template(reader: &mut Reader<'_>, transactions: &Transactions) -> Res
             block_end: reader.bytes(TRANSACTION_BYTES_MAX)?.to_vec(),
             rules: reader.list(PARTS_MAX, text)?,
             takes_proposals: reader.bool()?,
-            is_provisional: reader.bool()?,
+            ..Particulars::default()
         },
-    })
+    };
+    (template.particulars.is_provisional, template.particulars.extra) = carried_kind(reader)?;
+    Ok(template)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::work::extranonce::Extranonce2;
+    use crate::work::job::Choice;
     use crate::work::job::tests::{job, recipe};
+
+    const CHOICE: Choice = Choice { version: 2, time: 3, nonce: 4, vote: 5 };
+
+    #[test]
+    fn what_longer_headers_hold_is_carried() {
+        for (is_provisional, extra) in [
+            (false, Extra::None),
+            (true, Extra::None),
+            (false, Extra::Claims([7; 32])),
+            (false, Extra::Vote { vote: 0, reward: 0x0102 }),
+        ] {
+            let mut writer = Writer::default();
+            carry_kind(&Particulars { is_provisional, extra, ..Particulars::default() }, &mut writer);
+            let bytes = writer.into_bytes();
+            assert_eq!(carried_kind(&mut Reader::new(&bytes)).ok(), Some((is_provisional, extra)));
+        }
+        assert!(carried_kind(&mut Reader::new(&[4])).is_err());
+    }
 
     #[test]
     fn a_carried_job_is_that_job_byte_for_byte() {
@@ -241,7 +290,7 @@ mod tests {
             let (told, was) = (carried.told(size, variant).unwrap(), one.announcement(size, variant).unwrap());
             assert_eq!((&told.notify, &told.notify_clean), (&was.notify, &was.notify_clean));
             let extranonce2 = Extranonce2::zero(size);
-            let share = |job: &Job, announcement| job.assemble(announcement, [1; 4], &extranonce2, 2, 3, 4);
+            let share = |job: &Job, announcement| job.assemble(announcement, [1; 4], &extranonce2, CHOICE);
             assert_eq!(share(&carried, &told), share(&one, &was));
             let coinbase = told.coinbase([1; 4], &extranonce2);
             assert_eq!(carried.block(&[9; 80], &coinbase), one.block(&[9; 80], &coinbase));

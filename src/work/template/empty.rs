@@ -11,6 +11,7 @@
 use super::{Particulars, Template};
 use crate::bytes::Hash;
 use crate::chain::form::{ChainForm, Schedule};
+use crate::chain::header::Extra;
 
 /// The node's tip, as it describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +81,9 @@ impl Template {
         let particulars = &self.particulars;
         if !particulars.payees.is_empty() || !particulars.coinbase_payload.is_empty() {
             return Err("who must be paid changes with every block");
+        }
+        if particulars.extra != Extra::None {
+            return Err("the coin's headers have parts that only the node knows");
         }
         if self.mweb.is_some() || !particulars.block_end.is_empty() || form.transaction_time || form.block_signature {
             return Err("the coin's blocks have parts that only the node makes");

@@ -12,6 +12,7 @@ use crate::bytes::sha256::sha256d;
 use crate::bytes::{Hash, hex, parse_display_hash, varint};
 use crate::chain::coinbase::Output;
 use crate::chain::form::ChainForm;
+use crate::chain::header::{Extra, HeaderForm};
 use crate::chain::merkle;
 use crate::difficulty::Target;
 
@@ -105,11 +106,26 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
             payees,
             coinbase_payload: payload(raw("coinbase_payload"))?,
             block_end: block_end(&members, form)?,
+            extra: extra(&members, form.header)?,
             rules,
             takes_proposals: takes_proposals(raw("capabilities"))?,
             is_provisional: false,
         },
     })
+}
+
+/// What the header holds beside the usual fields.
+fn extra(members: &Members<'_>, form: HeaderForm) -> Result<Extra, TemplateError> {
+    let raw = |name: &str| members.get(name).copied();
+    match form {
+        HeaderForm::Bitcoin => Ok(Extra::None),
+        HeaderForm::Lbry => {
+            let root: &str = required("claimtrie", raw("claimtrie"))?;
+            let root = parse_display_hash(root).ok_or_else(|| fault("claimtrie", "is not 64 hexadecimal digits"))?;
+            Ok(Extra::Claims(root))
+        }
+        HeaderForm::Heavycoin => Ok(Extra::Vote { vote: 0, reward: required("reward", raw("reward"))? }),
+    }
 }
 
 /// Refuses mandatory rules that are not known; true if segwit is active.

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::bytes::{display_hash, hex, parse_display_hash};
+use crate::chain::header::HeaderForm;
 
 /// The id of the first transaction ever paid, in block 170 of Bitcoin, and its bytes.
 const PAYMENT: &str = "0100000001c997a5e56e104102fa209c6a852dd90660a20b2d9c352423edce25857fcd3704000000004847304402204e45e16932b8af514961a1d3a1a25fdf3f4f7732e9d624c6c61548ab5fb8cd410220181522ec8eca07de4860a4acdd12909d831cc56cbbac4622082221a8768d1d0901ffffffff0200ca9a3b00000000434104ae1a62fe09c5f51b13905f07f06b99a2f7159b2225f374cd378d71302fa28414e7aab37397f554a7df5f142c21c1b7303b8a0626f1baded5c72a704f7e6cd84cac00286bee0000000043410411db93e1dcdb8a016b49840f8c53bc1eb68a382e97b1482ecad7b148a6909a5cb2e0eaddfb84ccf9744464f82e160bfa9b8b64f9d4c03f999b8643f656b412a3ac00000000";
@@ -222,6 +223,37 @@ fn time_and_handles_do_not_make_another_block() {
     value["coinbasevalue"] = json!(5_000_000_001_u64);
     let richer = read(&value).unwrap();
     assert!(!one.same_block(&richer) && one.same_header(&richer));
+}
+
+#[test]
+fn what_longer_headers_hold_must_be_in_the_template() {
+    let with = |form: HeaderForm, more: Value| {
+        let mut value = before_segwit();
+        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let form = ChainForm { header: form, ..rules() };
+        Template::from_json(&value.to_string(), &form).map_err(|error| error.to_string())
+    };
+    let lbry = with(HeaderForm::Lbry, json!({ "claimtrie": PAYMENT_ID })).unwrap();
+    assert_eq!(lbry.particulars.extra, Extra::Claims(parse_display_hash(PAYMENT_ID).unwrap()));
+    let heavycoin = with(HeaderForm::Heavycoin, json!({ "reward": 65535 })).unwrap();
+    assert_eq!(heavycoin.particulars.extra, Extra::Vote { vote: 0, reward: 65535 });
+    // Another claim is another header, on the same tip.
+    let later = with(HeaderForm::Lbry, json!({ "claimtrie": "0".repeat(64) })).unwrap();
+    assert!(!lbry.same_header(&later) && !lbry.same_block(&later));
+    for (form, more, told) in [
+        (HeaderForm::Lbry, json!({}), "`claimtrie` is missing"),
+        (HeaderForm::Lbry, json!({ "claimtrie": "00" }), "`claimtrie` is not 64 hexadecimal digits"),
+        (HeaderForm::Heavycoin, json!({}), "`reward` is missing"),
+        (HeaderForm::Heavycoin, json!({ "reward": 65536 }), "`reward` cannot be read"),
+        (HeaderForm::Heavycoin, json!({ "reward": -1 }), "`reward` cannot be read"),
+    ] {
+        let problem = with(form, more).unwrap_err();
+        assert!(problem.contains(told), "{problem}");
+    }
+    assert_eq!(
+        with(HeaderForm::Bitcoin, json!({ "claimtrie": 1, "reward": "x" })).unwrap().particulars.extra,
+        Extra::None
+    );
 }
 
 proptest! {

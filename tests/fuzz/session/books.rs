@@ -10,6 +10,11 @@ use super::terms::STRATUM_BITS;
 /// A header.
 pub type Header = [u8; 80];
 
+/// The header of a share.
+pub fn header_of(share: &[u8]) -> Header {
+    share.try_into().expect("a header of eighty bytes")
+}
+
 /// A share on the desk.
 #[derive(Debug)]
 pub struct OnDesk {
@@ -49,16 +54,16 @@ impl Books {
         if let Some(candidate) = &work.candidate {
             assert_eq!(candidate.block_hash, hash::sha256d(&work.header));
             assert_eq!(hash::sha256d(&candidate.coinbase), work.coinbase_txid);
-            assert!(self.candidates.insert(work.header), "a block comes twice: {share:?}");
+            assert!(self.candidates.insert(header_of(&work.header)), "a block comes twice: {share:?}");
         }
         if accepted {
             // At the most generous: a little above what the tolerance allows.
             let loosened = share.assigned.get() / (1.0 + f64::from(tolerance_ppm) / 999_000.0);
             let bar = target::of_difficulty(loosened, STRATUM_BITS).unwrap();
             assert!(is_block || target::is_met(&bar, &pow), "not work enough: {share:?}");
-            assert!(!self.credited.contains_key(&work.header), "credited twice: {share:?}");
+            assert!(!self.credited.contains_key(&header_of(&work.header)), "credited twice: {share:?}");
         }
-        OnDesk { accepted, header: Some(work.header) }
+        OnDesk { accepted, header: Some(header_of(&work.header)) }
     }
 
     /// The desk has written a share down.

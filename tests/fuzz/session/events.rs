@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mpos_stratum::pow::Cost;
 
+use super::books::header_of;
 use super::life::Life;
 use super::lines;
 use super::link::{Asked, Submit};
@@ -113,10 +114,10 @@ impl Life<'_> {
             && link.subscribed
             && !link.in_force.extranonce1.is_empty()
             && !link.waits_for(&Asked::Subscription)
-            && !self.books.submitted.contains(&share.header);
+            && !self.books.submitted.contains(share.header.as_slice());
         let known = lines::known(link, &share, is_good);
         if link.may_say() && known.is_some() {
-            self.books.submitted.insert(share.header);
+            self.books.submitted.insert(header_of(&share.header));
             link.shares.push((name, share));
         }
         self.say(nth, &line, known);

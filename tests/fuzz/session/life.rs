@@ -139,7 +139,7 @@ impl<'a> Life<'a> {
             }
             Effect::Hash { ticket, header } => {
                 assert_eq!(self.terms.algorithm.cost(), Cost::Offloaded);
-                link.hashing.push((ticket, header));
+                link.hashing.push((ticket, super::books::header_of(&header)));
             }
             Effect::Record { ticket, share } => self.record(nth, ticket, *share),
             Effect::Close(reason) => {
@@ -163,7 +163,7 @@ impl<'a> Life<'a> {
             let unread = link.session.out().front().to_vec();
             assert!(link.was_told(&job, assigned, race, &unread), "a difficulty not told: {share:?} {:?}", link.told);
             let waiting = |(_, on_desk): &(Ticket, super::books::OnDesk)| {
-                on_desk.header == share.work.as_ref().map(|work| work.header)
+                on_desk.header == share.work.as_ref().map(|work| super::books::header_of(&work.header))
             };
             assert!(!link.recording.iter().any(waiting), "on the desk twice: {share:?}");
         }

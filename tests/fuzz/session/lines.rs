@@ -125,7 +125,7 @@ fn work(tape: &mut Tape<'_>, job: &Job) -> Share {
     extranonce2.iter_mut().take(1).for_each(|byte| *byte = a & 3);
     let time = if tape.one_in(8) { job.time.wrapping_add_signed(*tape.pick(&[1, -599, -601, 8000])) } else { job.time };
     let version_bits = tape.one_in(4).then(|| u32::from(tape.byte()) << 13);
-    let choice = Choice { extranonce2, time, nonce: u32::from(b) << 10, version_bits };
+    let choice = Choice { extranonce2, time, nonce: u32::from(b) << 10, version_bits, vote: None };
     if tape.one_in(6) {
         return job.share(choice);
     }
@@ -192,6 +192,6 @@ pub fn known(link: &Link, share: &Share, is_good: bool) -> Option<Submit> {
     let is_settled = !link.waits_for(&Asked::Configuration) && !link.waits_for(&Asked::Subscription);
     let is_ours = !link.in_force.extranonce1.is_empty() && is_settled;
     let in_mask = share.choice.version_bits.is_none_or(|bits| bits & !link.in_force.version_mask == 0);
-    let header = share.header;
+    let header = super::books::header_of(&share.header);
     (is_ours && in_mask).then_some(Submit { header, is_block: share.meets_network_target, is_good })
 }

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::super::miner::hash::{Algorithm, display, sha256d};
+use super::super::miner::layout::{self, Extra, Layout};
 use super::super::miner::{hex, target};
 
 /// What the coinbase may pay, before fees.
@@ -14,6 +15,18 @@ const SUBSIDY: u64 = 5_000_000_000;
 const EASY_BITS: u32 = 0x207f_ffff;
 /// Version of a block of merged mining, with Dogecoin's chain id.
 const MERGED_VERSION: u32 = 0x0062_0104;
+/// Root of the claims in LBRY's templates and blocks: any hash.
+pub const CLAIMS: [u8; 32] = {
+    let mut root = [0xc0; 32];
+    let mut at = 1;
+    while at < 32 {
+        root[at] = root[at - 1] + 1;
+        at += 1;
+    }
+    root
+};
+/// What a block of Heavycoin's earns, in whole coins.
+pub const REWARD: u16 = 50;
 /// Fee of every dummy transaction.
 const FEE: u64 = 1_000;
 
@@ -87,22 +100,31 @@ impl Chain {
     /// Somebody else finds a block: an easy one, but with a name and a proof of work that are true.
     pub fn extend_by_stranger(&mut self) {
         self.made += 1;
-        let mut header = self.version.to_le_bytes().to_vec();
-        header.extend(self.best.last().unwrap_or(&[0; 32]));
-        header.extend(sha256d(&self.made.to_le_bytes()));
-        header.extend(u32::try_from(now_secs()).unwrap_or(u32::MAX).to_le_bytes());
-        header.extend(EASY_BITS.to_le_bytes());
-        header.extend([0; 4]);
+        let mut start = self.version.to_le_bytes().to_vec();
+        start.extend(self.best.last().unwrap_or(&[0; 32]));
+        start.extend(sha256d(&self.made.to_le_bytes()));
+        let extra = match self.layout() {
+            Layout::Bitcoin => Extra::None,
+            Layout::Lbry => Extra::Claims(CLAIMS),
+            Layout::Heavycoin => Extra::Vote { reward: REWARD, vote_max: 0 },
+        };
+        let numbers = [u32::try_from(now_secs()).unwrap_or(u32::MAX), EASY_BITS, 0];
+        let mut header = layout::header(&start, extra, numbers, 7);
         // The target's topmost byte; the bytes of a hash stand in reverse.
         while self.algorithm.proof_of_work(&header)[31] > 0x7e {
-            header[76] += 1;
+            header[self.layout().nonce_at()] += 1;
         }
         self.extend(&header);
     }
 
+    /// How its headers are laid out.
+    pub fn layout(&self) -> Layout {
+        Layout::of(self.algorithm)
+    }
+
     /// A submitted block becomes the tip; false if it is known already.
     pub fn extend(&mut self, block: &[u8]) -> bool {
-        let header = block.get(..80).unwrap_or_default();
+        let header = block.get(..self.layout().bytes()).unwrap_or_default();
         let hash = if self.by_proof_of_work { self.algorithm.proof_of_work(header) } else { sha256d(header) };
         let is_new = self.headers.insert(display(&hash), header.to_vec()).is_none();
         if is_new {
@@ -142,11 +164,28 @@ impl Chain {
             Some(height) => (height, json!(self.best.len() - height)),
             None => (position(&self.orphans).map(|_| self.height())?, json!(-1)),
         };
-        let root: [u8; 32] = self.headers.get(hash)?.get(36..68)?.try_into().ok()?;
+        let header = self.headers.get(hash)?;
+        let root: [u8; 32] = header.get(36..68)?.try_into().ok()?;
+        if self.layout() == Layout::Heavycoin {
+            return self.block_of_heavycoin(hash, header, height);
+        }
         Some(json!({
             "hash": hash, "merkleroot": display(&root), "confirmations": confirmations, "height": height, "version": 0x2000_0000,
             "time": now_secs(), "mediantime": now_secs(), "bits": format!("{:08x}", self.bits),
             "previousblockhash": height.checked_sub(1).and_then(|below| self.hash_at(below)),
+        }))
+    }
+
+    /// What Heavycoin's `getblock` says: its nodes know no `getblockheader`.
+    fn block_of_heavycoin(&self, hash: &str, header: &[u8], height: usize) -> Option<Value> {
+        let number = |at: usize| Some(u32::from_le_bytes(header.get(at..at + 4)?.try_into().ok()?));
+        let short = |at: usize| Some(u16::from_le_bytes(header.get(at..at + 2)?.try_into().ok()?));
+        let hash_at = |at: usize| Some(display(header.get(at..at + 32)?.try_into().ok()?));
+        Some(json!({
+            "hash": hash, "confirmations": self.best.len() - height, "height": height, "version": number(0)?,
+            "merkleroot": hash_at(36)?, "time": number(68)?, "nonce": number(76)?,
+            "bits": format!("{:08x}", number(72)?), "vote": short(80)?, "reward": short(82)?,
+            "previousblockhash": hash_at(4)?,
         }))
     }
 
@@ -168,6 +207,7 @@ impl Chain {
     /// The rules a `getblocktemplate` must name, as the real daemons insist.
     pub fn rules_needed(&self) -> &'static [&'static str] {
         match self.algorithm {
+            Algorithm::Other(_) if self.layout() == Layout::Heavycoin => &[],
             Algorithm::Sha256d | Algorithm::Other(_) => &["segwit"],
             Algorithm::Scrypt => &["segwit", "mweb"],
         }
@@ -182,7 +222,7 @@ impl Chain {
     pub fn template(&self) -> Value {
         let height = self.best.len();
         let (transactions, txids): (Vec<Value>, Vec<[u8; 32]>) =
-            (0..self.transactions).map(|index| dummy_transaction(height, index)).unzip();
+            (0..self.transactions).map(|index| dummy_transaction(self.algorithm, height, index)).unzip();
         let fees = FEE.saturating_mul(u64::try_from(transactions.len()).unwrap_or(u64::MAX));
         let now = now_secs();
         let mut template = json!({
@@ -196,19 +236,33 @@ impl Chain {
             "default_witness_commitment": witness_commitment(&txids),
         });
         template.as_object_mut().into_iter().for_each(|members| members.extend(self.more.clone()));
+        match (self.layout(), template.as_object_mut()) {
+            (Layout::Lbry, Some(members)) => {
+                members.insert("claimtrie".to_owned(), json!(display(&CLAIMS)));
+            }
+            (Layout::Heavycoin, Some(members)) => {
+                members.insert("reward".to_owned(), json!(REWARD));
+                // A node of 2014 knows nothing of these.
+                for member in ["capabilities", "rules", "default_witness_commitment", "weightlimit", "longpollid"] {
+                    members.remove(member);
+                }
+            }
+            _ => {}
+        }
         template
     }
 }
 
 /// A well-formed transaction that nobody could ever spend, and its id.
-fn dummy_transaction(height: usize, index: usize) -> (Value, [u8; 32]) {
+fn dummy_transaction(algorithm: Algorithm, height: usize, index: usize) -> (Value, [u8; 32]) {
     let previous = sha256d(format!("{height}/{index}").as_bytes());
     let mut data = vec![1, 0, 0, 0, 1];
     data.extend(previous);
     data.extend([0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1]);
     // One output of 1,000 units to OP_TRUE, no lock time.
     data.extend([0xe8, 3, 0, 0, 0, 0, 0, 0, 1, 0x51, 0, 0, 0, 0]);
-    let txid = sha256d(&data);
+    // A coin that hashes with SHA-256 once has none of these in its tests.
+    let txid = algorithm.transaction_hash(&data);
     let value = json!({
         "data": hex::encode(&data), "txid": display(&txid), "hash": display(&txid), "depends": [],
         "fee": FEE, "sigops": 0, "weight": data.len() * 4,

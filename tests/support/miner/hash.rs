@@ -42,7 +42,16 @@ impl Algorithm {
             Algorithm::Other(named) if named.transaction_hash == TransactionHash::Sha256 => {
                 Sha256::digest(bytes).into()
             }
-            _ => sha256d(bytes),
+            _ => self.merkle_node(bytes),
+        }
+    }
+
+    /// The hash of the inner nodes of the merkle tree.
+    pub fn merkle_node(self, children: &[u8]) -> [u8; 32] {
+        match self {
+            // Heavycoin uses its proof of work for everything.
+            Algorithm::Other(named) if named.transaction_hash == TransactionHash::Heavy => self.proof_of_work(children),
+            _ => sha256d(children),
         }
     }
 }

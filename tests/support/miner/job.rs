@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::hash::{self, Algorithm};
+use super::layout::{self, Extra, Layout};
 use super::target::{self, Target};
 use super::{Problem, hex};
 
@@ -37,6 +38,8 @@ pub struct Job {
     pub version_mask: u32,
     /// What is being mined.
     pub algorithm: Algorithm,
+    /// What the coin's headers have beside the usual fields.
+    pub extra: Extra,
 }
 
 /// What a miner chooses for one hash.
@@ -50,6 +53,8 @@ pub struct Choice {
     pub nonce: u32,
     /// Bits for the version mask; `None` leaves the sixth parameter of the submit away.
     pub version_bits: Option<u32>,
+    /// The vote, where headers have one; `None` votes for nothing and leaves the sixth parameter away.
+    pub vote: Option<u16>,
 }
 
 /// One hash and everything that led to it.
@@ -59,8 +64,8 @@ pub struct Share {
     pub job: String,
     /// What the miner chose.
     pub choice: Choice,
-    /// The 80 bytes that were hashed.
-    pub header: [u8; 80],
+    /// The bytes that were hashed.
+    pub header: Vec<u8>,
     /// The transaction id of the coinbase, internal byte order.
     pub coinbase_txid: [u8; 32],
     /// The proof-of-work hash, internal byte order.
@@ -75,12 +80,18 @@ pub struct Share {
 
 impl Job {
     /// Reads the nine parameters of a `mining.notify` as strictly as old miners do: lower-case
-    /// hexadecimal of exact lengths, the last a boolean.
+    /// hexadecimal of exact lengths, the last a boolean. LBRY's miners want the claims after the previous hash,
+    /// Heavycoin's the reward and the highest vote at the end.
     pub fn read(params: &Value, in_force: &InForce) -> Result<Job, Problem> {
         let wrong = |what: &str| Problem::protocol(format!("mining.notify {what}: {params}"));
-        let Some([id, previous, start, end, branch, version, bits, time, clean]) = params.as_array().map(Vec::as_slice)
-        else {
-            return Err(wrong("has not nine parameters"));
+        let mut all = params.as_array().cloned().unwrap_or_default();
+        let extra: Vec<Value> = match Layout::of(in_force.algorithm) {
+            Layout::Lbry if all.len() == 10 => all.drain(2..3).collect(),
+            Layout::Heavycoin if all.len() == 11 => all.drain(9..).collect(),
+            _ => Vec::new(),
+        };
+        let [id, previous, start, end, branch, version, bits, time, clean] = all.as_slice() else {
+            return Err(wrong("has not the right number of parameters"));
         };
         let bytes = |value: &Value, what: &str| {
             let text = value.as_str().filter(|text| !text.bytes().any(|b| b.is_ascii_uppercase()));
@@ -91,6 +102,16 @@ impl Job {
             Ok::<u32, Problem>(u32::from_be_bytes(four))
         };
         let hash = |value: &Value, what: &str| <[u8; 32]>::try_from(bytes(value, what)?).map_err(|_| wrong(what));
+        let short = |value: &Value| {
+            let two: [u8; 2] = bytes(value, "reward or vote")?.try_into().map_err(|_| wrong("reward or vote"))?;
+            Ok::<u16, Problem>(u16::from_be_bytes(two))
+        };
+        let extra = match (Layout::of(in_force.algorithm), extra.as_slice()) {
+            (Layout::Lbry, [root]) => Extra::Claims(swap_words(hash(root, "claims")?)),
+            (Layout::Heavycoin, [reward, most]) => Extra::Vote { reward: short(reward)?, vote_max: short(most)? },
+            (Layout::Bitcoin, []) => Extra::None,
+            _ => return Err(wrong("has not the right number of parameters")),
+        };
         let branch = branch.as_array().ok_or_else(|| wrong("branch is no array"))?;
         Ok(Job {
             id: id.as_str().ok_or_else(|| wrong("job id is no string"))?.to_owned(),
@@ -107,6 +128,7 @@ impl Job {
             extranonce2_bytes: in_force.extranonce2_bytes,
             version_mask: in_force.version_mask,
             algorithm: in_force.algorithm,
+            extra,
         })
     }
 
@@ -117,7 +139,7 @@ impl Job {
 
     /// The merkle root over a coinbase's transaction id.
     pub fn merkle_root(&self, coinbase_txid: [u8; 32]) -> [u8; 32] {
-        self.branch.iter().fold(coinbase_txid, |node, step| hash::sha256d(&[node, *step].concat()))
+        self.branch.iter().fold(coinbase_txid, |node, step| self.algorithm.merkle_node(&[node, *step].concat()))
     }
 
     /// The version with the miner's bits put in where the mask allows.
@@ -158,13 +180,10 @@ impl Job {
     }
 
     fn share_of_root(&self, choice: Choice, coinbase_txid: [u8; 32], root: [u8; 32]) -> Share {
-        let mut header = [0u8; 80];
-        header[0..4].copy_from_slice(&self.rolled_version(choice.version_bits).to_le_bytes());
-        header[4..36].copy_from_slice(&self.previous);
-        header[36..68].copy_from_slice(&root);
-        header[68..72].copy_from_slice(&choice.time.to_le_bytes());
-        header[72..76].copy_from_slice(&self.bits.to_le_bytes());
-        header[76..80].copy_from_slice(&choice.nonce.to_le_bytes());
+        let version = self.rolled_version(choice.version_bits).to_le_bytes();
+        let start = [&version[..], &self.previous, &root].concat();
+        let numbers = [choice.time, self.bits, choice.nonce];
+        let header = layout::header(&start, self.extra, numbers, choice.vote.unwrap_or_default());
         let hash = self.algorithm.proof_of_work(&header);
         Share {
             job: self.id.clone(),
@@ -180,7 +199,8 @@ impl Job {
 }
 
 impl Share {
-    /// The hash that names the block, as RPC and MPOS's `shares.solution` write it.
+    /// The double SHA-256 of the header, which names the block on most coins, as RPC and MPOS's `shares.solution`
+    /// write it.
     pub fn block_hash(&self) -> String {
         hash::display(&hash::sha256d(&self.header))
     }
@@ -192,7 +212,7 @@ impl Share {
 
     /// The parameters of the `mining.submit` that hands it in.
     pub fn submit_params(&self, worker: &str) -> Value {
-        let Choice { extranonce2, time, nonce, version_bits } = &self.choice;
+        let Choice { extranonce2, time, nonce, version_bits, vote } = &self.choice;
         let mut params = vec![
             json!(worker),
             json!(self.job),
@@ -201,6 +221,7 @@ impl Share {
             json!(format!("{nonce:08x}")),
         ];
         params.extend(version_bits.map(|bits| json!(format!("{bits:08x}"))));
+        params.extend(vote.map(|vote| json!(format!("{vote:04x}"))));
         Value::Array(params)
     }
 }

@@ -1,5 +1,6 @@
 //! Which difficulty a share is judged by, and what else is forgiven.
 
+use crate::work::job::Choice;
 use std::sync::atomic::Ordering;
 
 use super::*;
@@ -21,7 +22,8 @@ fn share_between(miner: &Miner, job_id: (u32, u8), meets: f64, misses: f64) -> S
     let target = |difficulty| Target::for_share(Difficulty::new(difficulty).unwrap(), 32);
     let found = (0..1_000_000u32).find(|nonce| {
         let extranonce1 = [0xaa, 0xbb, 0xcc, 0xdd];
-        let made = sent.job.assemble(&sent.announcement, extranonce1, &extranonce2, 0x2000_0000, 0x6553_f100, *nonce);
+        let choice = Choice { version: 0x2000_0000, time: 0x6553_f100, nonce: *nonce, vote: 0 };
+        let made = sent.job.assemble(&sent.announcement, extranonce1, &extranonce2, choice);
         let pow = crate::pow::sha256d(&made.header);
         target(meets).is_met_by(&pow) && !target(misses).is_met_by(&pow)
     });

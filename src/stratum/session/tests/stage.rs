@@ -1,6 +1,7 @@
 //! A miner without a socket, and the port it is on.
 
 use super::*;
+use crate::chain::header::HeaderBytes;
 use crate::work::extranonce::Extranonces;
 
 pub(super) struct Miner {
@@ -10,7 +11,7 @@ pub(super) struct Miner {
     pub(super) seq: u64,
     pub(super) rows: Vec<JudgedShare>,
     pub(super) authorisations: Vec<(Ticket, String, String)>,
-    pub(super) hashes: Vec<(Ticket, [u8; 80])>,
+    pub(super) hashes: Vec<(Ticket, HeaderBytes)>,
     pub(super) closed: Option<CloseReason>,
 }
 
