@@ -65,3 +65,20 @@ async fn a_node_that_is_away_is_a_warning_and_how_often_they_are_asked_changes()
     assert!(told.contains("coin bitcoin, node spare: login changed") && !told.contains('"'), "{told}");
     share(&mut miner).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_another_coin_is_refused_with_the_reason() {
+    let mut site = Site::open("reload_misfit", SHA256D_EASY, "").await;
+    let (mut miner, _) = site.miner().await;
+    let (first, wrong) = (site.coins[0].nodes.clone(), FakeNode::start(Algorithm::Scrypt).unwrap());
+    site.coins[0].nodes = format!("{first}{}", wrong.config());
+    site.keys = "log_level = \"debug\"".to_owned();
+    let why = site.refused().await;
+    assert!(why.contains("the coin's profile is not that of the node's chain"), "{why}");
+    let status = site.status_when("the status", |_| true).await;
+    assert_eq!((names(&status).len(), &status["log_level"]), (1, &"info".into()));
+    share(&mut miner).await;
+    site.coins[0].nodes = first;
+    assert!(site.reload().await.contains("log_level info -> debug"));
+    share(&mut miner).await;
+}
