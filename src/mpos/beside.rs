@@ -7,7 +7,7 @@ use std::time::Duration;
 use mysql_async::{Conn, DriverError, Error};
 use tokio::time::Instant;
 
-use super::connect::{self, Host};
+use super::connect::{self, Host, Login};
 use super::hosts::{Hosts, InUse};
 use super::limits::Limits;
 
@@ -39,6 +39,11 @@ impl Beside {
         let in_use = Hosts::new(hosts.clone()).in_use();
         let limits = Limits { connect: CONNECT_TIMEOUT, ..Limits::default() };
         Self { hosts, in_use, limits, conn: None }
+    }
+
+    /// Connects as that says.
+    pub(super) fn log_in_by(&mut self, login: &Login) {
+        self.hosts.iter_mut().for_each(|host| host.login = login.clone());
     }
 
     /// Takes for the one in use what the writer says.
@@ -81,7 +86,7 @@ impl Beside {
             let Some(host) = self.hosts.first().cloned() else { break };
             // Counts also if this is dropped while it waits.
             self.hosts.rotate_left(1);
-            match connect::open(&host.opts, &self.limits).await {
+            match connect::open(&host.now(), &self.limits).await {
                 Ok(conn) => {
                     self.hosts.rotate_right(1);
                     return Ok(Open { conn, server: host.name, since: Instant::now() });
@@ -102,6 +107,6 @@ impl Beside {
             return Err(Error::Driver(DriverError::ConnectionClosed));
         };
         let server = host.name.clone();
-        Ok(Open { conn: connect::open(&host.opts, &self.limits).await?, server, since: Instant::now() })
+        Ok(Open { conn: connect::open(&host.now(), &self.limits).await?, server, since: Instant::now() })
     }
 }

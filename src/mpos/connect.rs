@@ -2,12 +2,14 @@
 //! settings, so that nothing depends on how the server is configured.
 
 use std::future::Future;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, DriverError, Error, IoError, Opts, OptsBuilder, Params, Row};
 
 use super::limits::{IDLE_SESSION_SECS, IDLE_TRANSACTION_SECS, Limits, NET_TIMEOUT_SECS};
+use crate::config::secret::Secret;
 use crate::config::{Endpoint, Mpos};
 
 /// Silence after which the operating system asks whether the other side still lives.
@@ -20,12 +22,39 @@ pub struct Host {
     pub name: String,
     /// How to connect, in the schema that holds `shares`.
     pub opts: Opts,
+    /// As whom, if that has changed since.
+    pub login: Login,
+}
+
+impl Host {
+    /// How to connect now.
+    pub fn now(&self) -> Opts {
+        match &*self.login.0.read().unwrap_or_else(PoisonError::into_inner) {
+            Some((user, password)) => {
+                OptsBuilder::from_opts(self.opts.clone()).user(Some(user)).pass(Some(password.reveal())).into()
+            }
+            None => self.opts.clone(),
+        }
+    }
+}
+
+/// As whom connections are made from now on; those that are open stay. Clones are the same login.
+#[derive(Debug, Clone, Default)]
+pub struct Login(Arc<RwLock<Option<(String, Secret)>>>);
+
+impl Login {
+    /// As the user that `mpos` names now.
+    pub fn change(&self, mpos: &Mpos) {
+        let login = (mpos.user.clone(), mpos.password.clone());
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(login);
+    }
 }
 
 /// The servers that may hold the database of `mpos`: the first is the one to begin with, the others
 /// are for fail-over.
 pub fn hosts(mpos: &Mpos) -> Vec<Host> {
-    let host = |endpoint: &Endpoint| Host { name: endpoint.to_string(), opts: opts(mpos, endpoint) };
+    let host =
+        |endpoint: &Endpoint| Host { name: endpoint.to_string(), opts: opts(mpos, endpoint), login: Login::default() };
     std::iter::once(&mpos.endpoint).chain(&mpos.failover).map(host).collect()
 }
 

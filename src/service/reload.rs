@@ -14,7 +14,7 @@ use super::reloading::{Outcome, Reloaded};
 use super::running::{Running, Setup, random};
 use super::{descriptors, supervisor};
 use crate::config::change::{self, Change, Plan};
-use crate::config::{self, Coin, Config, ConfigError, Port};
+use crate::config::{self, Coin, Config, ConfigError, Mpos, Port};
 
 /// How long the daemon waits for a spool that is closed.
 const CLOSING_MAX: Duration = Duration::from_secs(2);
@@ -104,6 +104,12 @@ impl Running {
 
     /// Changes what is to be changed. Nothing of it can fail.
     async fn apply(&mut self, config: Config, Ready { changed, added }: Ready) {
+        let before = self.setup.config.coins.clone();
+        for before in &before {
+            let after = config.coins.iter().find(|coin| coin.name == before.name).map(|coin| &coin.mpos);
+            let is_other = |after: &&Mpos| (&after.user, &after.password) != (&before.mpos.user, &before.mpos.password);
+            after.filter(is_other).into_iter().for_each(|after| self.setup.books.log_in_by(before, after));
+        }
         let Setup { house, books, shared, log, .. } = &self.setup;
         for (place, next) in changed {
             if let Some(running) = self.coins.get_mut(place) {
