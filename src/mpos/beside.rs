@@ -7,9 +7,10 @@ use std::time::Duration;
 use mysql_async::{Conn, DriverError, Error};
 use tokio::time::Instant;
 
-use super::connect::{self, Host, Login};
+use super::connect::{self, Host};
 use super::hosts::{Hosts, InUse};
 use super::limits::Limits;
+use super::login::Login;
 
 /// Longest time for one server to take a connection. A look-up has time for more than one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

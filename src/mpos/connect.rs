@@ -2,14 +2,13 @@
 //! settings, so that nothing depends on how the server is configured.
 
 use std::future::Future;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, DriverError, Error, IoError, Opts, OptsBuilder, Params, Row};
 
 use super::limits::{IDLE_SESSION_SECS, IDLE_TRANSACTION_SECS, Limits, NET_TIMEOUT_SECS};
-use crate::config::secret::Secret;
+use super::login::Login;
 use crate::config::{Endpoint, Mpos};
 
 /// Silence after which the operating system asks whether the other side still lives.
@@ -29,24 +28,7 @@ pub struct Host {
 impl Host {
     /// How to connect now.
     pub fn now(&self) -> Opts {
-        match &*self.login.0.read().unwrap_or_else(PoisonError::into_inner) {
-            Some((user, password)) => {
-                OptsBuilder::from_opts(self.opts.clone()).user(Some(user)).pass(Some(password.reveal())).into()
-            }
-            None => self.opts.clone(),
-        }
-    }
-}
-
-/// As whom connections are made from now on; those that are open stay. Clones are the same login.
-#[derive(Debug, Clone, Default)]
-pub struct Login(Arc<RwLock<Option<(String, Secret)>>>);
-
-impl Login {
-    /// As the user that `mpos` names now.
-    pub fn change(&self, mpos: &Mpos) {
-        let login = (mpos.user.clone(), mpos.password.clone());
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(login);
+        self.login.of(&self.opts)
     }
 }
 
@@ -96,7 +78,7 @@ pub async fn open_any(mpos: &Mpos, first: Option<&str>, limits: &Limits) -> Resu
     hosts.sort_by_key(|host| Some(host.name.as_str()) != first);
     let mut result = Err(Error::Driver(DriverError::ConnectionClosed));
     for host in hosts {
-        result = open(&host.opts, limits).await.map(|conn| (conn, host.name));
+        result = open(&host.now(), limits).await.map(|conn| (conn, host.name));
         if result.is_ok() {
             break;
         }

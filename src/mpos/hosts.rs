@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::connect::{Host, Login};
+use super::connect::Host;
+use super::login::Login;
 
 /// The name of the server in use, for everybody else who speaks to the same database: only there may
 /// anything be written.

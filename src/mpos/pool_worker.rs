@@ -7,8 +7,9 @@ use mysql_async::Error;
 use mysql_async::prelude::Queryable;
 
 use super::beside::{Beside, Open};
-use super::connect::{self, Login, ask_first, quoted, within};
+use super::connect::{self, ask_first, quoted, within};
 use super::hosts::InUse;
+use super::login::Login;
 use crate::config::Mpos;
 use crate::worker::difficulties::DifficultyStore;
 use crate::worker::source::SourceError;

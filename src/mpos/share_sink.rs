@@ -13,10 +13,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use super::connect::{self, Host, Login, ask_first};
+use super::connect::{self, Host, ask_first};
 use super::cursor::{self, Attached, Claim, Writer};
 use super::hosts::{Hosts, InUse};
 use super::limits::Limits;
+use super::login::Login;
 use super::others::Others;
 use super::own_tokens::OwnTokens;
 use super::schema_check;

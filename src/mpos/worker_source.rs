@@ -7,8 +7,9 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 
 use super::beside::{Beside, Open};
-use super::connect::{self, Login, ask, ask_first, quoted, within};
+use super::connect::{self, ask, ask_first, quoted, within};
 use super::hosts::InUse;
+use super::login::Login;
 use crate::config::Mpos;
 use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
 

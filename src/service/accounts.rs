@@ -21,8 +21,8 @@ use crate::ledger::handle::Ledger;
 use crate::ledger::open::Opened;
 use crate::ledger::tokens::Tokens;
 use crate::ledger::{overdue, replay};
-use crate::mpos::connect::Login;
 use crate::mpos::hosts::InUse;
+use crate::mpos::login::Login;
 use crate::mpos::share_sink::ShareSink;
 use crate::mpos::skew::Skew;
 use crate::mpos::worker_source::PoolWorkers;
@@ -151,15 +151,19 @@ impl Books {
         Ok(is_new)
     }
 
-    /// From now on the database of a coin is connected to as `after` says; connections that are open stay.
-    pub fn log_in_by(&mut self, before: &Coin, after: &Mpos) {
-        if let Some(open) = self.ledgers.get(&table(before)) {
-            open.login.change(after);
+    /// From now on the databases of a coin are connected to as it says now; connections that are open stay.
+    pub fn log_in_by(&self, coin: &Coin) {
+        if let Some(open) = self.ledgers.get(&table(coin)) {
+            open.login.change(&coin.mpos);
         }
-        for known in self.directories.iter_mut().filter(|known| known.is_of(before)) {
-            known.login.change(after);
-            (known.mpos.user, known.mpos.password) = (after.user.clone(), after.password.clone());
+        for known in self.directories.iter().filter(|known| known.is_of(coin)) {
+            known.login.change(&coin.mpos);
         }
+    }
+
+    /// The name of the server that the shares of a coin go to; empty if nobody knows.
+    pub fn server_of(&self, coin: &Coin) -> Arc<str> {
+        self.ledgers.get(&table(coin)).map_or_else(|| "".into(), |open| Arc::clone(&open.in_use.borrow()))
     }
 
     /// Looks for spools that hold shares and that no coin uses.
@@ -259,8 +263,8 @@ impl Books {
         self.directories.iter().find(|known| known.is_of(coin)).map(|known| &known.directory)
     }
 
-    /// The memory of the next directory, that of `coin`. Directories of the same workers (with another
-    /// policy or database user) have a file each, by their order.
+    /// The memory of the next directory, that of `coin`. Directories of the same workers with another
+    /// policy have a file each, by their order.
     fn memory(&self, state_dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Memory {
         let store = |mpos: &Mpos| {
             let Mpos { endpoint, accounts_database, workers_database, .. } = mpos;
@@ -335,8 +339,8 @@ impl Known {
         // How often sessions ask is their own business.
         let policy = |workers: &Workers| Workers { recheck: Duration::ZERO, ..workers.clone() };
         let store = |mpos: &Mpos| {
-            let Mpos { endpoint, user, password, accounts_database, workers_database, .. } = mpos.clone();
-            (endpoint, user, password, accounts_database, workers_database)
+            let Mpos { endpoint, accounts_database, workers_database, .. } = mpos.clone();
+            (endpoint, accounts_database, workers_database)
         };
         store(&self.mpos) == store(&coin.mpos) && policy(&self.workers) == policy(&coin.workers)
     }
