@@ -34,6 +34,7 @@ use crate::support::miner::PATIENCE;
 
 const SERVICE: &str = "mpos-stratum";
 const CONFIG: &str = "/etc/mpos-stratum/config.toml";
+const CONF_D: &str = "/etc/mpos-stratum/conf.d";
 const STATE: &str = "/var/lib/mpos-stratum";
 
 /// The package in a folder below `target`.
@@ -67,6 +68,7 @@ fn the_package_lives_through_what_operators_do() {
     runtime.block_on(async {
         installed_but_not_started(&machine);
         nothing_is_served_without_a_configuration(&machine);
+        it_does_without_a_node_and_a_database(&machine);
         let mut site = Site::set_up(&machine).await;
         configured_started_and_mined_on(&mut site).await;
         the_daemon_is_shut_in(&machine);
@@ -93,11 +95,19 @@ fn installed_but_not_started(machine: &Machine) {
 
 /// Passwords will stand there.
 fn modes_are_safe(machine: &Machine) {
-    let modes =
-        machine.must(&["stat", "--format", "%n %a %U:%G", "/etc/mpos-stratum", CONFIG, "/usr/sbin/mpos-stratum"]);
+    let modes = machine.must(&[
+        "stat",
+        "--format",
+        "%n %a %U:%G",
+        "/etc/mpos-stratum",
+        CONF_D,
+        CONFIG,
+        "/usr/sbin/mpos-stratum",
+    ]);
     assert_eq!(
         modes,
         "/etc/mpos-stratum 750 root:mpos-stratum\n\
+         /etc/mpos-stratum/conf.d 750 root:mpos-stratum\n\
          /etc/mpos-stratum/config.toml 640 root:mpos-stratum\n\
          /usr/sbin/mpos-stratum 755 root:root"
     );
@@ -113,6 +123,17 @@ fn nothing_is_served_without_a_configuration(machine: &Machine) {
     let log = machine.log_since(&second);
     assert!(log.contains("there is no coin; add a [[coin]] table"), "{log}");
     machine.must(&["systemctl", "reset-failed", SERVICE]);
+}
+
+/// The test that comes with the package's sources, for whoever builds Debian packages from them.
+fn it_does_without_a_node_and_a_database(machine: &Machine) {
+    machine.feed(&["sh", "-s"], include_bytes!("../packaging/debian/tests/smoke"));
+    machine.must(&["rm", "-r", STATE]);
+    modes_are_safe(machine);
+    machine.put(&format!("{CONF_D}/more.toml"), b"[daemon]\n");
+    let check = machine.run(&["mpos-stratum", "check"]);
+    assert!(check.text.contains("more.toml:1:2: daemon: only [[coin]] tables"), "{}", check.text);
+    machine.must(&["rm", &format!("{CONF_D}/more.toml")]);
 }
 
 /// The service ended with the exit code of a wrong configuration and was not started again.

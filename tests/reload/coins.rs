@@ -60,39 +60,3 @@ async fn a_coin_comes_and_is_drained_when_it_goes() {
     rows_of(&site.db, "reload_coins_a", 4).await;
     assert!(site.daemon.stop().await.unwrap().success());
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_database_user_changes_while_shares_flow() {
-    let mut site = Site::open("reload_login", SHA256D_EASY, "").await;
-    let (mut miner, _) = site.miner().await;
-    share(&mut miner).await;
-    rows_of(&site.db, "reload_login", 1).await;
-    for sql in [
-        "CREATE USER 'second'@'localhost' IDENTIFIED BY 'hunter2'",
-        "GRANT ALL ON reload_login.* TO 'second'@'localhost'",
-    ] {
-        site.db.run_sql("reload_login", sql).await;
-    }
-    let before = site.coins[0].mpos.clone();
-    site.coins[0].mpos =
-        before.replace("user = \"root\"\npassword = \"\"", "user = \"second\"\npassword = \"hunter2\"");
-    assert_ne!(site.coins[0].mpos, before);
-    let told = site.reload().await;
-    assert!(told.contains("mpos.user \"root\" -> \"second\"") && !told.contains("hunter2"), "{told}");
-    share(&mut miner).await;
-    rows_of(&site.db, "reload_login", 2).await;
-    // Connections of before go on; when they end, the next ones are the other user's.
-    let open = "SELECT id FROM information_schema.processlist WHERE db = 'reload_login' AND user = 'root' \
-                AND id <> CONNECTION_ID()";
-    for id in site.db.query::<u64>("reload_login", open).await {
-        site.db.run_sql("mysql", &format!("KILL {id}")).await;
-    }
-    share(&mut miner).await;
-    rows_of(&site.db, "reload_login", 3).await;
-    let users = "SELECT DISTINCT user FROM information_schema.processlist WHERE db = 'reload_login' \
-                 AND id <> CONNECTION_ID()";
-    assert_eq!(site.db.query::<String>("reload_login", users).await, ["second"]);
-    let (mut again, _) = site.miner().await;
-    share(&mut again).await;
-    rows_of(&site.db, "reload_login", 4).await;
-}

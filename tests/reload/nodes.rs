@@ -1,7 +1,10 @@
 //! Nodes come and go, and change their passwords.
 
+use rustix::process::Signal;
+use tokio::net::TcpListener;
+
 use crate::site::{Site, share};
-use crate::stage::SHA256D_EASY;
+use crate::stage::{SHA256D_EASY, rows_of};
 use crate::support::fake_node::FakeNode;
 use crate::support::miner::hash::display;
 use crate::support::miner::{Algorithm, Job};
@@ -81,4 +84,25 @@ async fn a_node_of_another_coin_is_refused_with_the_reason() {
     site.coins[0].nodes = first;
     assert!(site.reload().await.contains("log_level info -> debug"));
     share(&mut miner).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_does_not_wait_for_a_reload_that_waits_for_a_node() {
+    let mut site = Site::open("reload_stop", SHA256D_EASY, "").await;
+    let (mut miner, _) = site.miner().await;
+    share(&mut miner).await;
+    // Takes connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let node = format!("[[coin.node]]\nname = \"silent\"\nurl = \"http://{}\"\n", silent.local_addr().unwrap());
+    site.coins[0].nodes += &format!("{node}user = \"pool\"\npassword = \"x\"\n");
+    let asked = async {
+        let called = silent.accept().await.unwrap();
+        site.daemon.signal(Signal::TERM).unwrap();
+        called
+    };
+    let (output, _called) = tokio::join!(site.try_reload(), asked);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert!(why.contains("the daemon stops: nothing was read again"), "{why}");
+    rows_of(&site.db, "reload_stop", 1).await;
 }

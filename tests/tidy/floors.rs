@@ -9,6 +9,7 @@ use crate::source::{File, closing, find, is_name};
 const FLOORS: [(&str, u8); 16] = [
     ("clock", 0),
     ("exit", 0),
+    ("histogram", 0),
     ("pulse", 0),
     ("bytes", 0),
     ("difficulty", 0),
