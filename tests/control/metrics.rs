@@ -179,7 +179,7 @@ fn the_dashboard_is_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_but_metrics_is_answered_and_a_silent_visitor_hurts_nobody() {
+async fn nothing_but_metrics_and_health_is_answered_and_a_silent_visitor_hurts_nobody() {
     let office = Office::open("control_http", METRICS, "").await;
     let address = address(&office).await;
     let mut silent = Vec::new();

@@ -65,7 +65,6 @@ pub(super) fn config(sources: &[Source], report: &Report) -> Option<Config> {
         return None;
     }
     let layer = Layer { source, table: document.get_ref(), path: String::new() };
-    let home = |source| Place { source, span: 0..0, key: String::new(), shown: false };
     let top = Section::new(report, "", vec![layer.clone()], home(source));
 
     let (tls_files, handshakes) = transport::daemon_wide(top.table("tls"));
@@ -99,8 +98,12 @@ fn coins_of_drop_in<'a>(
         report.problem(&place, "only [[coin]] tables may stand here", "move it into the configuration file itself");
     }
     let layer = Layer { source, table: document.get_ref(), path: String::new() };
-    let home = Place { source, span: 0..0, key: String::new(), shown: false };
-    Section::new(report, "", vec![layer], home).tables("coin")
+    Section::new(report, "", vec![layer], home(source)).tables("coin")
+}
+
+/// A file as a whole.
+fn home(source: &Source) -> Place<'_> {
+    Place { source, span: 0..0, key: String::new(), shown: false }
 }
 
 /// What operators add to presets of coins that MPOS has no class for and of algorithms that are not proven.
@@ -114,7 +117,7 @@ pub(super) fn preset_profile(name: &str) -> Option<Profile> {
     let operator = Source::new(Path::new("preset"), BY_THE_OPERATOR.to_owned());
     let table = parsed(&operator, BY_THE_OPERATOR, &report);
     let below = Layer { source: &operator, table: table.get_ref(), path: String::new() };
-    let home = Place { source: layer.source, span: 0..0, key: String::new(), shown: false };
+    let home = home(layer.source);
     profile::read(&report, &Section::new(&report, "coin", vec![layer, below], home))
 }
 
