@@ -74,6 +74,8 @@ async fn a_node_of_another_coin_is_refused_with_the_reason() {
     let mut site = Site::open("reload_misfit", SHA256D_EASY, "").await;
     let (mut miner, _) = site.miner().await;
     let (first, wrong) = (site.coins[0].nodes.clone(), FakeNode::start(Algorithm::Scrypt).unwrap());
+    // Its blocks have other names than this coin's.
+    wrong.name_by_proof_of_work();
     site.coins[0].nodes = format!("{first}{}", wrong.config());
     site.keys = "log_level = \"debug\"".to_owned();
     let why = site.refused().await;
@@ -91,6 +93,7 @@ async fn a_stop_does_not_wait_for_a_reload_that_waits_for_a_node() {
     let mut site = Site::open("reload_stop", SHA256D_EASY, "").await;
     let (mut miner, _) = site.miner().await;
     share(&mut miner).await;
+    rows_of(&site.db, "reload_stop", 1).await;
     // Takes connections and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let node = format!("[[coin.node]]\nname = \"silent\"\nurl = \"http://{}\"\n", silent.local_addr().unwrap());
@@ -104,5 +107,4 @@ async fn a_stop_does_not_wait_for_a_reload_that_waits_for_a_node() {
     assert_eq!(output.status.code(), Some(78), "{output:?}");
     let why = String::from_utf8(output.stderr).unwrap();
     assert!(why.contains("the daemon stops: nothing was read again"), "{why}");
-    rows_of(&site.db, "reload_stop", 1).await;
 }
