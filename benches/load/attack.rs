@@ -1,4 +1,4 @@
-//! Hostile clients, in a process of their own: `load --attack KINDS --port ADDRESS`. It attacks until its
+//! Hostile clients, in a process of their own: `load --attack KINDS ADDRESS ROUND`. It attacks until its
 //! standard input is closed, then says what it did.
 //!
 //! The attackers must not take from the daemon the processor that they would not have on the network, so their
@@ -85,10 +85,21 @@ pub struct Deeds {
     pub bytes: u64,
 }
 
+impl Deeds {
+    /// Counts another round as well.
+    pub fn add(&mut self, other: &Self) {
+        self.connections += other.connections;
+        self.closed += other.closed;
+        self.lines += other.lines;
+        self.bytes += other.bytes;
+    }
+}
+
 /// The counters of a running attack, and where it goes.
 #[derive(Debug)]
 struct Attack {
     port: SocketAddr,
+    round: u8,
     connections: AtomicU64,
     closed: AtomicU64,
     lines: AtomicU64,
@@ -98,8 +109,12 @@ struct Attack {
 impl Attack {
     /// A connection from the nth address of the botnet.
     async fn connect(&self, nth: usize) -> io::Result<TcpStream> {
-        let nth = u8::try_from(nth % ADDRESSES).unwrap_or(0);
-        self.connect_from(Ipv4Addr::new(127, 66, nth, 1)).await
+        self.connect_from(self.address(nth)).await
+    }
+
+    /// The nth address of the botnet. Every round has others: those of the last may be banned.
+    fn address(&self, nth: usize) -> Ipv4Addr {
+        Ipv4Addr::new(127, 66, u8::try_from(nth % ADDRESSES).unwrap_or(0), 1 + self.round)
     }
 
     async fn connect_from(&self, address: Ipv4Addr) -> io::Result<TcpStream> {
@@ -126,20 +141,29 @@ impl Attack {
     }
 }
 
+/// Whom to attack, how, and for the how manieth time.
+pub struct Orders {
+    kinds: Vec<Kind>,
+    port: SocketAddr,
+    round: u8,
+}
+
 /// Whether the command line is that of an attacker, and then what it says.
-pub fn asked_for(words: &[String]) -> Option<(Vec<Kind>, SocketAddr)> {
-    let [_, attack, kinds, port] = words else { return None };
+pub fn asked_for(words: &[String]) -> Option<Orders> {
+    let [_, attack, kinds, port, round] = words else { return None };
     if attack != "--attack" {
         return None;
     }
     let kind = |name: &str| KINDS.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
-    Some((kinds.split(',').filter_map(kind).collect(), port.parse().ok()?))
+    let kinds = kinds.split(',').filter_map(kind).collect();
+    Some(Orders { kinds, port: port.parse().ok()?, round: round.parse().ok()? })
 }
 
 /// Attacks until standard input is closed.
-pub async fn run(kinds: Vec<Kind>, port: SocketAddr) -> io::Result<()> {
+pub async fn run(Orders { kinds, port, round }: Orders) -> io::Result<()> {
     let attack = Attack {
         port,
+        round,
         connections: AtomicU64::new(0),
         closed: AtomicU64::new(0),
         lines: AtomicU64::new(0),

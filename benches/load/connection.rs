@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Deserialize;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use crate::stamps;
 use crate::tally::{Notified, Tally};
 
 /// The password of every worker.
@@ -52,6 +54,7 @@ impl Connection {
     pub async fn log_in(address: SocketAddr, worker: String) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        stamps::turn_on(&stream)?;
         let connection = Self { stream, worker, work: Mutex::default() };
         let hello = format!(
             "{{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[\"load/1.0\"]}}\n\
@@ -115,36 +118,35 @@ impl Connection {
         loop {
             self.stream.readable().await?;
             // The chunk lives in this task; at rest a connection holds no more than half a line.
-            let read = match self.stream.try_read(&mut chunk) {
-                Ok(0) => return Err(io::Error::other("closed by the daemon")),
+            let (read, at) = match self.stream.try_io(Interest::READABLE, || stamps::read(&self.stream, &mut chunk)) {
+                Ok((0, _)) => return Err(io::Error::other("closed by the daemon")),
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(error) => return Err(error),
             };
-            let now = Instant::now();
             let mut lines = chunk.get(..read).unwrap_or_default().split_inclusive(|byte| *byte == b'\n');
             for piece in &mut lines {
                 if !rest.is_empty() || !piece.ends_with(b"\n") {
                     rest.extend_from_slice(piece);
                     if rest.ends_with(b"\n") {
                         let line = std::mem::take(&mut rest);
-                        self.take_line(&line, now, tally)?;
+                        self.take_line(&line, at, tally)?;
                     }
                 } else {
-                    self.take_line(piece, now, tally)?;
+                    self.take_line(piece, at, tally)?;
                 }
             }
         }
     }
 
-    fn take_line(&self, line: &[u8], now: Instant, tally: &Tally) -> io::Result<()> {
+    fn take_line(&self, line: &[u8], at: Instant, tally: &Tally) -> io::Result<()> {
         if contains(line, b"\"method\"") {
             if !contains(line, b"\"mining.notify\"") {
                 return Ok(());
             }
             if tally.watches_tips() {
                 // Only taken down: parsing ten thousand jobs would delay the reading of the last.
-                tally.notified(Notified { at: now, previous: previous_hash(line) });
+                tally.notified(Notified { at, previous: previous_hash(line) });
                 self.work().unread = tally.follows_jobs().then(|| line.to_vec());
                 return Ok(());
             }
@@ -153,7 +155,7 @@ impl Connection {
         let Some(sent) = self.work().in_flight.pop_front() else {
             return Err(io::Error::other("a reply too many"));
         };
-        tally.verdict(contains(line, b"\"result\":true"), now.duration_since(sent), line);
+        tally.verdict(contains(line, b"\"result\":true"), at.saturating_duration_since(sent), line);
         if tally.keeps_sending() {
             self.submit(tally)?;
         }

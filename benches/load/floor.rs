@@ -8,6 +8,8 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::stamps;
+
 /// Time between two lines.
 const STEP: Duration = Duration::from_millis(4);
 /// As long as a submit.
@@ -20,13 +22,21 @@ pub fn measure(length: Duration) -> io::Result<Vec<u64>> {
     let server = thread::spawn(move || echo(&listener));
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
+    stamps::turn_on(&stream)?;
     let (start, mut due, mut micros) = (Instant::now(), Duration::ZERO, Vec::new());
     while due < length {
         thread::sleep(due.saturating_sub(start.elapsed()));
         let sent = Instant::now();
         stream.write_all(&LINE)?;
-        stream.read_exact(&mut [0; LINE.len()])?;
-        micros.push(u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX));
+        let (mut missing, mut arrived) = (LINE.len(), sent);
+        while missing > 0 {
+            let (read, at) = stamps::read(&stream, &mut [0; LINE.len()])?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            (missing, arrived) = (missing.saturating_sub(read), at);
+        }
+        micros.push(u64::try_from(arrived.saturating_duration_since(sent).as_micros()).unwrap_or(u64::MAX));
         due += STEP;
     }
     drop(stream);

@@ -1,7 +1,9 @@
 //! Honest miners beside hostile clients: what they notice of an attack, in replies and in new work.
 //!
 //! Every attack has a daemon of its own, with the limits of the field: the attackers come from addresses without
-//! exemption. The honest miners are measured first alone, then beside the attack.
+//! exemption. The honest miners are measured alone and beside the attack in turns, each time from a new beginning
+//! and with new addresses; of every figure the median over the rounds counts, so that a stall of the machine in one
+//! of them does not.
 
 use std::io;
 use std::process::{Child, Command, Stdio};
@@ -13,7 +15,7 @@ use serde::Serialize;
 use crate::attack::{ACCOUNT, Deeds, KINDS, PROXY, WORKERS};
 use crate::crowd::Crowd;
 use crate::floor;
-use crate::runs::wire_order;
+use crate::runs::{median, wire_order};
 use crate::stage::Stage;
 use crate::support::miner::Algorithm;
 use crate::tally::percentile_ms;
@@ -22,8 +24,13 @@ use crate::tally::percentile_ms;
 const MINERS: usize = 200;
 /// and their shares per second in all.
 const SHARES_PER_SEC: u32 = 500;
-/// Time between two new tips.
-const TIP_EVERY: Duration = Duration::from_millis(500);
+/// Time between two new tips: far less than with any coin, but so long that what waits behind the spreading of jobs
+/// stays well below one reply in a hundred.
+const TIP_EVERY: Duration = Duration::from_millis(1500);
+/// How often both are measured.
+pub const ROUNDS: u8 = 5;
+/// How long each time,
+const LENGTH: Duration = Duration::from_secs(7);
 /// From the beginning of an attack to the measuring.
 const BUILD_UP: Duration = Duration::from_secs(4);
 /// Rest before resident memory is read, and before the measuring begins.
@@ -50,6 +57,15 @@ impl Times {
         let at = |per_mille| percentile_ms(&micros, per_mille);
         Self { p50_ms: at(500), p99_ms: at(990), p999_ms: at(999) }
     }
+
+    fn median(all: &[While], of: fn(&While) -> Self) -> Self {
+        let each = |field: fn(&Self) -> f64| median(all.iter().map(|one| field(&of(one))).collect());
+        Self {
+            p50_ms: each(|times| times.p50_ms),
+            p99_ms: each(|times| times.p99_ms),
+            p999_ms: each(|times| times.p999_ms),
+        }
+    }
 }
 
 /// What a while showed.
@@ -67,15 +83,30 @@ pub struct While {
     pub generator_late_ms: f64,
 }
 
+impl While {
+    /// The median of each figure.
+    fn median(all: &[Self]) -> Self {
+        Self {
+            replies: Times::median(all, |one| one.replies),
+            jobs: Times::median(all, |one| one.jobs),
+            echo: Times::median(all, |one| one.echo),
+            cores: median(all.iter().map(|one| one.cores).collect()),
+            generator_late_ms: median(all.iter().map(|one| one.generator_late_ms).collect()),
+        }
+    }
+}
+
 /// One attack and what came of it.
 #[derive(Debug, Serialize)]
 pub struct Hostile {
     /// Which.
     pub attack: String,
-    /// Without it.
+    /// Without it: the medians of the rounds.
     pub quiet: While,
-    /// Beside it.
+    /// Beside it: the same.
     pub attacked: While,
+    /// Each round, without it and beside it.
+    pub rounds: Vec<[While; 2]>,
     /// What the attackers did.
     pub deeds: Deeds,
     /// Resident memory of the daemon before, at most, and after the attack; bytes.
@@ -100,13 +131,20 @@ impl Hostile {
         self.rows == self.acknowledged && self.acknowledged > 0 && self.refused == 0 && self.broken == 0
     }
 
+    /// The p99 of each round, without and with.
+    fn each(&self, of: fn(&While) -> Times) -> String {
+        let round = |[without, with]: &[While; 2]| format!("{:.2}>{:.2}", of(without).p99_ms, of(with).p99_ms);
+        self.rounds.iter().map(round).collect::<Vec<_>>().join(" ")
+    }
+
     /// Prints a table.
     pub fn print_all(all: &[Self]) {
         if all.is_empty() {
             return;
         }
         println!(
-            "\nhonest miners without and with an attack, ms ({MINERS} miners, {SHARES_PER_SEC} shares/s, a tip every {} ms)",
+            "\nhonest miners without and with an attack, ms, medians of up to {ROUNDS} rounds \
+             ({MINERS} miners, {SHARES_PER_SEC} shares/s, a tip every {} ms)",
             TIP_EVERY.as_millis()
         );
         println!(
@@ -149,6 +187,11 @@ impl Hostile {
             attacked.generator_late_ms
         );
         println!("           a bare echo: {} without, {} with", three(quiet.echo), three(attacked.echo));
+        println!(
+            "           p99 of each round: replies {}, jobs {}",
+            self.each(|one| one.replies),
+            self.each(|one| one.jobs)
+        );
         println!("           counted: {}", self.counted);
         if !self.holds() {
             let trouble = self.trouble.as_deref().unwrap_or("-");
@@ -160,8 +203,8 @@ impl Hostile {
     }
 }
 
-/// Measures honest miners alone and beside one attack.
-pub async fn beside(attack: &str, length: Duration) -> io::Result<Hostile> {
+/// Measures honest miners alone and beside one attack, in turns.
+pub async fn beside(attack: &str, rounds: u8) -> io::Result<Hostile> {
     let keys = format!(
         "connections_max = 19000\nexempt = []\nstale_grace_secs = 10\nproxy_protocol = \"optional_from_trusted\"\n\
          trusted_proxies = [\"{PROXY}\"]"
@@ -170,18 +213,21 @@ pub async fn beside(attack: &str, length: Duration) -> io::Result<Hostile> {
     stage.add_account(ACCOUNT, WORKERS).await;
     let crowd = Crowd::log_in(stage.port, MINERS).await?;
     crowd.tally.watch_and_follow();
-    crowd.open_loop(SHARES_PER_SEC, SETTLE).await?;
-    let quiet = honest(&stage, &crowd, length).await?;
-    let before = stage.daemon.resident_bytes()?;
-
-    let mut attackers = Attackers::start(attack, &stage)?;
-    crowd.open_loop(SHARES_PER_SEC, BUILD_UP).await?;
-    let attacked = honest(&stage, &crowd, length).await?;
-    let deeds = attackers.stop()?;
+    let (mut whiles, mut deeds, mut before) = (Vec::new(), Deeds::default(), None);
+    for round in 0..rounds {
+        crowd.open_loop(SHARES_PER_SEC, SETTLE).await?;
+        let quiet = honest(&stage, &crowd).await?;
+        before.get_or_insert(stage.daemon.resident_bytes()?);
+        let mut attackers = Attackers::start(attack, &stage, round)?;
+        crowd.open_loop(SHARES_PER_SEC, BUILD_UP).await?;
+        whiles.push([quiet, honest(&stage, &crowd).await?]);
+        deeds.add(&attackers.stop()?);
+    }
 
     crowd.wait_for_verdicts().await?;
     tokio::time::sleep(SETTLE).await;
-    let resident_bytes = [before, stage.daemon.most_resident_bytes()?, stage.daemon.resident_bytes()?];
+    let resident_bytes =
+        [before.unwrap_or_default(), stage.daemon.most_resident_bytes()?, stage.daemon.resident_bytes()?];
     let tally = &crowd.tally;
     let acknowledged = tally.accepted();
     let start = Instant::now();
@@ -198,11 +244,12 @@ pub async fn beside(attack: &str, length: Duration) -> io::Result<Hostile> {
     let rows = stage.rows_but_of(ACCOUNT).await;
     let counted = stage.daemon.log().iter().find_map(|line| Some(line.split_once("counted=")?.1.to_owned()));
     let counted = counted.unwrap_or_default();
-    let attack = attack.to_owned();
+    let half = |nth: usize| While::median(&whiles.iter().map(|halves| halves[nth]).collect::<Vec<_>>());
     Ok(Hostile {
-        attack,
-        quiet,
-        attacked,
+        attack: attack.to_owned(),
+        quiet: half(0),
+        attacked: half(1),
+        rounds: whiles,
         deeds,
         resident_bytes,
         acknowledged,
@@ -215,21 +262,21 @@ pub async fn beside(attack: &str, length: Duration) -> io::Result<Hostile> {
 }
 
 /// Shares at a steady rate, and new tips; what the miners see of both.
-async fn honest(stage: &Stage, crowd: &Crowd, length: Duration) -> io::Result<While> {
+async fn honest(stage: &Stage, crowd: &Crowd) -> io::Result<While> {
     let tally = &crowd.tally;
     let (cpu, start) = (stage.daemon.cpu_time()?, Instant::now());
     tally.measure(true);
     let tips = async {
         let mut tips = Vec::new();
         let mut every = tokio::time::interval(TIP_EVERY);
-        while start.elapsed() + TIP_EVERY < length {
+        while start.elapsed() + TIP_EVERY < LENGTH {
             every.tick().await;
             tips.push((stage.node.new_tip(), wire_order(&stage.node.tip())));
         }
         tips
     };
-    let echo = tokio::task::spawn_blocking(move || floor::measure(length));
-    let (late, tips) = tokio::join!(crowd.open_loop(SHARES_PER_SEC, length), tips);
+    let echo = tokio::task::spawn_blocking(|| floor::measure(LENGTH));
+    let (late, tips) = tokio::join!(crowd.open_loop(SHARES_PER_SEC, LENGTH), tips);
     tally.measure(false);
     let echo = Times::of(echo.await.map_err(io::Error::other)??);
     let cores = stage.daemon.cpu_time()?.saturating_sub(cpu).as_secs_f64() / start.elapsed().as_secs_f64();
@@ -243,7 +290,8 @@ async fn honest(stage: &Stage, crowd: &Crowd, length: Duration) -> io::Result<Wh
         }
         // Who was so late that only a later tip was sent counts as if this one had taken so long.
         seen.resize(crowd.len().max(seen.len()), *at + 2 * TIP_EVERY);
-        let micros = |seen: &Instant| u64::try_from(seen.duration_since(*at).as_micros()).unwrap_or(u64::MAX);
+        let micros =
+            |seen: &Instant| u64::try_from(seen.saturating_duration_since(*at).as_micros()).unwrap_or(u64::MAX);
         arrivals.extend(seen.iter().map(micros));
     }
     let (replies, jobs) = (Times::of(tally.latencies()), Times::of(arrivals));
@@ -254,13 +302,16 @@ async fn honest(stage: &Stage, crowd: &Crowd, length: Duration) -> io::Result<Wh
 struct Attackers(Child);
 
 impl Attackers {
-    fn start(attack: &str, stage: &Stage) -> io::Result<Self> {
+    fn start(attack: &str, stage: &Stage, round: u8) -> io::Result<Self> {
         let all: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
         let kinds = if attack == "all" { all.join(",") } else { attack.to_owned() };
         // Other machines would not take the daemon's processor time: here they run only while nobody else wants to.
         let mut command = Command::new("chrt");
         command.args(["--idle", "0"]).arg(std::env::current_exe()?);
-        command.args(["--attack", &kinds, &stage.port.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["--attack", &kinds, &stage.port.to_string(), &round.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         Ok(Self(command.spawn()?))
     }
 

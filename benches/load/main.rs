@@ -27,6 +27,7 @@ mod hostile;
 mod report;
 mod runs;
 mod stage;
+mod stamps;
 mod tally;
 
 use std::io;
@@ -90,8 +91,8 @@ impl Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    if let Some((kinds, port)) = attack::asked_for(&std::env::args().collect::<Vec<_>>()) {
-        return if attack::run(kinds, port).await.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if let Some(orders) = attack::asked_for(&std::env::args().collect::<Vec<_>>()) {
+        return if attack::run(orders).await.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let arguments = match Arguments::read(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
@@ -157,13 +158,13 @@ async fn measure(arguments: &Arguments, report: &mut Report) -> io::Result<()> {
         report.tip = Some(runs::new_tip(largest, 5).await?);
     }
     if arguments.wants("hostile") {
-        let length = if arguments.quick { Duration::from_secs(4) } else { Duration::from_secs(10) };
+        let rounds = if arguments.quick { 1 } else { hostile::ROUNDS };
         let wanted =
             |name: &str| arguments.attacks.as_ref().is_none_or(|names| names.iter().any(|known| known == name));
         let names = attack::KINDS.iter().map(|(name, _)| *name).chain(["all"]);
         for name in names.filter(|name| wanted(name)) {
             println!("honest miners beside attackers: {name} ...");
-            report.hostile.push(hostile::beside(name, length).await?);
+            report.hostile.push(hostile::beside(name, rounds).await?);
         }
     }
     Ok(())

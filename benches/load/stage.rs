@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::connection::PASSWORD;
-use crate::support::daemon::{Daemon, cpu_time};
+use crate::support::daemon::{Daemon, binary, cpu_time};
 use crate::support::fake_node::FakeNode;
 use crate::support::mariadb::MariaDb;
 use crate::support::miner::Algorithm;
@@ -14,6 +15,8 @@ use crate::support::miner::Algorithm;
 const DATABASE: &str = "mpos";
 /// Workers of one account; as many accounts as the workers need.
 const WORKERS_PER_ACCOUNT: usize = 100;
+/// The niceness that the unit in packaging/ gives the daemon.
+const NICENESS: &str = "-5";
 /// A port whose limits are out of the way.
 const OPEN_PORT: &str = "connections_max = 12000\nmessages_per_sec = 1000000\nmessages_burst = 1000000";
 /// The drain is given up when no row has landed for so long.
@@ -59,7 +62,7 @@ impl Stage {
         let node = FakeNode::start(algorithm)?;
         let state = tempfile::tempdir()?;
         let (name, config) = configuration(algorithm, &database, &node, state.path(), port_keys);
-        let daemon = Daemon::start(&config)?;
+        let daemon = Daemon::start_by(as_the_unit_does()?, state.path(), &config, &[])?;
         let port = daemon.port(name).await?;
         Ok(Stage { daemon, node, port, database, _state: state })
     }
@@ -189,4 +192,11 @@ durability = "process"
         socket = database.socket().display(),
     );
     (name, config)
+}
+
+/// The command that starts the daemon with the priority that its unit gives it.
+fn as_the_unit_does() -> io::Result<Command> {
+    let mut command = Command::new("nice");
+    command.args(["-n", NICENESS]).arg(binary()?);
+    Ok(command)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// When a job came, and on which block it builds (as on the wire).
 #[derive(Debug, Clone, Copy)]
 pub struct Notified {
-    /// When its bytes were read.
+    /// When its bytes arrived.
     pub at: Instant,
     /// Previous hash in the wire's hexadecimal.
     pub previous: [u8; 64],
@@ -101,7 +101,7 @@ impl Tally {
         lock(&self.notified).push(notified);
     }
 
-    /// When jobs on a block (previous hash as on the wire) came, in the order of reading.
+    /// When jobs on a block (previous hash as on the wire) came, in the order in which they were read.
     pub fn notified_of(&self, previous: &str) -> Vec<Instant> {
         let seen = lock(&self.notified);
         seen.iter().filter(|notified| notified.previous == *previous.as_bytes()).map(|notified| notified.at).collect()

@@ -10,7 +10,7 @@ use rustix::process::getpriority_process;
 use tokio::runtime::{Builder, Runtime};
 use tracing::warn;
 
-use super::short_turns;
+use super::scheduling;
 use crate::config::Daemon;
 use crate::stratum::lanes::Lanes;
 
@@ -19,8 +19,11 @@ use crate::stratum::lanes::Lanes;
 const NICENESS: i32 = 10;
 /// The nicest there is.
 const NICENESS_MAX: i32 = 19;
-/// After so long in one go they look whether somebody else wants it.
-const SLICE: Duration = Duration::from_micros(100);
+/// What threads of miners do in one go while others wait. It is the shortest there is: they have little to do, and
+/// whoever has the shorter slice need not wait for the end of another's.
+const MINERS_SLICE: Duration = Duration::from_micros(100);
+/// The same of strangers.
+const STRANGERS_SLICE: Duration = Duration::from_millis(3);
 /// Blocking calls that hang on a dead disk or name server must not keep the process alive longer than this.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -38,13 +41,17 @@ impl Runtimes {
     /// The system gives no threads.
     pub fn build(daemon: &Daemon) -> io::Result<Self> {
         let threads = daemon.worker_threads.unwrap_or_else(|| available_parallelism().map_or(1, NonZero::get));
-        let miners = builder("mpos-stratum", threads).build()?;
+        let usual = getpriority_process(None)?;
+        let miners = builder("mpos-stratum", threads).on_thread_start(move || share(usual, MINERS_SLICE)).build()?;
         // One processor is left to miners also while the crowd has all it can get: the system may let a thread finish
         // what it is at before it gives way.
-        let niceness = getpriority_process(None)? + NICENESS;
+        let last = (usual + NICENESS).min(NICENESS_MAX);
         let strangers = builder("strangers", threads.saturating_sub(1).max(1))
-            .on_thread_start(move || come_last(niceness.min(NICENESS_MAX)))
+            .on_thread_start(move || share(last, STRANGERS_SLICE))
             .build()?;
+        // Threads that are started from this one take after it: those that make the spools' records durable are
+        // waited for by miners too.
+        share(usual, MINERS_SLICE);
         Ok(Self { miners, strangers })
     }
 
@@ -67,10 +74,10 @@ fn builder(name: &str, threads: usize) -> Builder {
     builder
 }
 
-/// Puts the calling thread behind all others that want the processor.
-fn come_last(niceness: i32) {
+/// Says how the calling thread is to share the processors.
+fn share(niceness: i32, slice: Duration) {
     static TOLD: Once = Once::new();
-    if let Err(problem) = short_turns::of_this_thread(niceness, SLICE) {
+    if let Err(problem) = scheduling::of_this_thread(niceness, slice) {
         TOLD.call_once(|| warn!(%problem, "strangers have the same priority as miners: allow sched_setattr"));
     }
 }

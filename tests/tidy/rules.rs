@@ -24,7 +24,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const UNSAFE_FILES: [(&str, &str); 4] = [
     ("src/pow/scrypt/avx2.rs", "vector instructions, three times as fast as without"),
     ("src/pow/scrypt/avx512.rs", "vector instructions, twice as fast as AVX2"),
-    ("src/service/short_turns.rs", "the length of a thread's turns is set by a system call without a safe interface"),
+    ("src/service/scheduling.rs", "a thread's niceness and slice are set by a system call without a safe interface"),
     ("src/service/inherited.rs", "descriptors that the service manager passed have only numbers"),
 ];
 /// The file that reads the machine's clocks.

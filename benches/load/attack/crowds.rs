@@ -49,9 +49,8 @@ pub async fn idle(attack: &Attack, nth: usize) -> io::Result<()> {
 /// Asks and never reads.
 pub async fn deaf(attack: &Attack, nth: usize) -> io::Result<()> {
     stagger(nth).await;
-    let address = std::net::Ipv4Addr::new(127, 66, u8::try_from(nth % super::ADDRESSES).unwrap_or(0), 1);
     let socket = TcpSocket::new_v4()?;
-    socket.bind((address, 0).into())?;
+    socket.bind((attack.address(nth), 0).into())?;
     socket.set_recv_buffer_size(DEAF_BUFFER_BYTES)?;
     socket.set_send_buffer_size(super::SEND_BUFFER_BYTES)?;
     let mut stream = socket.connect(attack.port).await?;

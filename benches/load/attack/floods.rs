@@ -70,7 +70,7 @@ pub async fn storm(attack: &Attack, nth: usize) -> io::Result<()> {
 /// Through the trusted proxy, from an address that can be banned.
 async fn behind_proxy(attack: &Attack, nth: usize) -> io::Result<TcpStream> {
     let mut stream = attack.connect_from(PROXY).await?;
-    let header = format!("PROXY TCP4 203.0.113.{} 198.51.100.1 4000 3333\r\n", nth % ADDRESSES);
+    let header = format!("PROXY TCP4 203.{}.113.{} 198.51.100.1 4000 3333\r\n", attack.round, nth % ADDRESSES);
     stream.write_all(header.as_bytes()).await?;
     Ok(stream)
 }
@@ -159,7 +159,7 @@ pub async fn weak(attack: &Attack, nth: usize) -> io::Result<()> {
 pub async fn names(attack: &Attack, nth: usize) -> io::Result<()> {
     let mut stream = attack.connect(nth).await?;
     stream.write_all(SUBSCRIBE).await?;
-    let run = attack.connections.load(std::sync::atomic::Ordering::Relaxed);
+    let run = attack.connections.load(std::sync::atomic::Ordering::Relaxed) * 100 + u64::from(attack.round);
     pour_each(attack, stream, |batch| {
         let line = |at: usize| {
             let name = match at % 3 {

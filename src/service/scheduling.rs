@@ -1,8 +1,9 @@
-//! How soon a thread gives way to another one that wakes up.
+//! How a thread shares the processors with the others.
 //!
 //! From Linux 6.12 on the scheduler lets a thread finish its slice, some milliseconds, before it looks whether
-//! somebody more important has woken up, however low the thread's priority is. The slice is the thread's own to
-//! choose (sched_setattr(2), `sched_runtime` of SCHED_OTHER). Older kernels ignore it and interrupt at once.
+//! somebody else has woken up, however nice the thread is; unless he who wakes up has the shorter slice. The slice
+//! is the thread's own to choose (sched_setattr(2), `sched_runtime` of SCHED_OTHER). Older kernels ignore it and
+//! go by niceness at once.
 #![allow(unsafe_code, reason = "sched_setattr has no safe interface")]
 
 use std::io;
