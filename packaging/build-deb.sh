@@ -2,7 +2,8 @@
 # Builds the Debian package and its debug package into target/deb, and holds lintian against them.
 #
 #   packaging/build-deb.sh          REVISION=2 is a further package of the same version, OUT=DIR another place,
-#                                   PROFILE=dev has the unoptimised daemon in it, to try the packaging sooner
+#                                   PROFILE=dev has the unoptimised daemon in it, to try the packaging sooner;
+#                                   MAINTAINER="Name <mail>" is who answers for a package that is given to others
 #
 # Sources are packaging/debian and the tree; the work is done in OUT/build.
 set -eu
@@ -18,7 +19,7 @@ dev) built="$target/debug" ;;
 esac
 
 version="$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
-maintainer="$(sed -n 's/^Maintainer: //p' packaging/debian/control)"
+maintainer="${MAINTAINER:-$(sed -n 's/^Maintainer: //p' packaging/debian/control)}"
 cargo build --profile "$profile" --locked --bin mpos-stratum
 
 # The same tree gives the same package: times are those of its last commit. Set behind the build, which
@@ -31,6 +32,7 @@ mkdir -p "$work/built" "$work/presets"
 cp "$built/mpos-stratum" "$work/built/"
 "$work/built/mpos-stratum" generate "$work/built/documents"
 cp -r packaging/debian "$work/debian"
+awk -v who="$maintainer" '/^Maintainer: /{$0 = "Maintainer: " who} {print}' packaging/debian/control >"$work/debian/control"
 cp packaging/mpos-stratum.service "$work/debian/"
 cp -r packaging/config.toml packaging/credentials.conf packaging/prometheus packaging/grafana schema config.example.toml README.md CHANGELOG.md "$work/"
 cp src/coin/presets/*.toml "$work/presets/"

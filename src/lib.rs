@@ -211,6 +211,7 @@ pub mod coin;
 pub mod config;
 pub mod difficulty;
 pub mod exit;
+pub mod histogram;
 pub mod ledger;
 pub mod mpos;
 pub mod node;

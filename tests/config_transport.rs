@@ -7,13 +7,16 @@ use mpos_stratum::config::{self, Config, ConfigError, Proxy, Rate, TlsFiles, Tra
 
 /// A configuration with these keys of its only port, and others at the top.
 fn read(folder: &Path, top: &str, port: &str) -> Result<Config, ConfigError> {
-    let text = format!(
+    config::parse(&folder.join("pool.toml"), text(top, port))
+}
+
+fn text(top: &str, port: &str) -> String {
+    format!(
         "{top}\n[[coin]]\nname = \"litecoin\"\npreset = \"litecoin\"\npayout_address = \"Lpool\"\n\
          fallback_worker = \"pool.fallback\"\n[[coin.node]]\nurl = \"http://127.0.0.1:9332\"\nuser = \"rpc\"\n\
          password = \"x\"\n[[coin.port]]\nlisten = \"[::]:3333\"\ndifficulty = 16\n{port}\n[coin.mpos]\nuser = \"mpos\"\n\
          password = \"x\"\ndatabase = \"mpos\"\n"
-    );
-    config::parse(&folder.join("pool.toml"), text)
+    )
 }
 
 fn transport(folder: &Path, top: &str, port: &str) -> Transport {
@@ -118,4 +121,20 @@ fn certificates_are_read_and_matched_with_their_keys() {
     one_mistake(folder, "", &port("one.pem", "one.pem"), &["one.pem holds no private key"]);
     std::fs::write(folder.join("bad.pem"), "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n").unwrap();
     one_mistake(folder, "", &port("bad.pem", "one.key"), &["bad.pem is not PEM"]);
+}
+
+#[test]
+fn a_key_may_be_a_credential_of_the_service_manager() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), "a");
+    let files = "certificate_file = \"a.pem\"\nkey_file = \"$CREDENTIALS_DIRECTORY/tls-key\"";
+    let (top, port) = (format!("[tls]\n{files}"), "tls = \"required\"");
+    // Who serves needs it; who only looks is told.
+    one_mistake(folder.path(), &top, port, &["tls-key cannot be read", "LoadCredential="]);
+    let text = text(&top, port);
+    let path = folder.path().join("pool.toml");
+    std::fs::write(&path, text).unwrap();
+    let config = config::load_without_credentials(&path).unwrap();
+    assert!(config.coins[0].ports[0].transport.tls.is_some());
+    assert!(config.warnings.iter().any(|warning| warning.to_string().contains("LoadCredential=")));
 }

@@ -12,8 +12,14 @@
 
 mod support;
 
+#[path = "package/callers.rs"]
+mod callers;
 #[path = "package/contents.rs"]
 mod contents;
+#[path = "package/crew.rs"]
+mod crew;
+#[path = "package/life.rs"]
+mod life;
 #[path = "package/machine.rs"]
 mod machine;
 #[path = "package/site.rs"]
@@ -28,6 +34,7 @@ use crate::support::miner::PATIENCE;
 
 const SERVICE: &str = "mpos-stratum";
 const CONFIG: &str = "/etc/mpos-stratum/config.toml";
+const CONF_D: &str = "/etc/mpos-stratum/conf.d";
 const STATE: &str = "/var/lib/mpos-stratum";
 
 /// The package in a folder below `target`.
@@ -61,13 +68,14 @@ fn the_package_lives_through_what_operators_do() {
     runtime.block_on(async {
         installed_but_not_started(&machine);
         nothing_is_served_without_a_configuration(&machine);
+        it_does_without_a_node_and_a_database(&machine);
         let mut site = Site::set_up(&machine).await;
         configured_started_and_mined_on(&mut site).await;
         the_daemon_is_shut_in(&machine);
-        reloaded_good_and_bad(&mut site).await;
-        restarted_and_killed(&mut site).await;
+        life::lived_through_by_many_miners(&mut site).await;
+        life::an_upgrade_keeps_what_the_operator_did(&site);
+        life::killed_and_hung(&mut site).await;
         a_wrong_configuration_is_no_loop(&mut site).await;
-        upgraded(&mut site).await;
         removed_with_shares_that_no_database_has(&mut site).await;
         purged_when_all_is_drained(&mut site).await;
     });
@@ -87,11 +95,19 @@ fn installed_but_not_started(machine: &Machine) {
 
 /// Passwords will stand there.
 fn modes_are_safe(machine: &Machine) {
-    let modes =
-        machine.must(&["stat", "--format", "%n %a %U:%G", "/etc/mpos-stratum", CONFIG, "/usr/sbin/mpos-stratum"]);
+    let modes = machine.must(&[
+        "stat",
+        "--format",
+        "%n %a %U:%G",
+        "/etc/mpos-stratum",
+        CONF_D,
+        CONFIG,
+        "/usr/sbin/mpos-stratum",
+    ]);
     assert_eq!(
         modes,
         "/etc/mpos-stratum 750 root:mpos-stratum\n\
+         /etc/mpos-stratum/conf.d 750 root:mpos-stratum\n\
          /etc/mpos-stratum/config.toml 640 root:mpos-stratum\n\
          /usr/sbin/mpos-stratum 755 root:root"
     );
@@ -107,6 +123,17 @@ fn nothing_is_served_without_a_configuration(machine: &Machine) {
     let log = machine.log_since(&second);
     assert!(log.contains("there is no coin; add a [[coin]] table"), "{log}");
     machine.must(&["systemctl", "reset-failed", SERVICE]);
+}
+
+/// The test that comes with the package's sources, for whoever builds Debian packages from them.
+fn it_does_without_a_node_and_a_database(machine: &Machine) {
+    machine.feed(&["sh", "-s"], include_bytes!("../packaging/debian/tests/smoke"));
+    machine.must(&["rm", "-r", STATE]);
+    modes_are_safe(machine);
+    machine.put(&format!("{CONF_D}/more.toml"), b"[daemon]\n");
+    let check = machine.run(&["mpos-stratum", "check"]);
+    assert!(check.text.contains("more.toml:1:2: daemon: only [[coin]] tables"), "{}", check.text);
+    machine.must(&["rm", &format!("{CONF_D}/more.toml")]);
 }
 
 /// The service ended with the exit code of a wrong configuration and was not started again.
@@ -173,37 +200,6 @@ fn the_daemon_is_shut_in(machine: &Machine) {
     assert!(score.contains("Overall exposure level"), "{score}");
 }
 
-async fn reloaded_good_and_bad(site: &mut Site<'_>) {
-    let machine = site.machine;
-    let pid = machine.property("MainPID");
-    let (mut miner, _) = site.miner().await;
-    machine.must(&["systemctl", "reload", SERVICE]);
-    site.shares(&mut miner, 3).await;
-    machine.put(CONFIG, b"[[coin]]\nname = \"A\"\n");
-    let second = machine.now();
-    assert_ne!(machine.run(&["systemctl", "reload", SERVICE]).code, 0, "a bad file has to be refused");
-    let log = machine.log_since(&second);
-    assert!(log.contains("nothing was changed") && log.contains("config.toml:2:"), "{log}");
-    assert!(machine.property("StatusText").contains("the last reload was REFUSED"));
-    machine.put(CONFIG, site.configuration().as_bytes());
-    site.shares(&mut miner, 3).await;
-    assert_eq!((machine.property("ActiveState"), machine.property("MainPID")), ("active".to_owned(), pid));
-    site.every_share_is_a_row().await;
-}
-
-async fn restarted_and_killed(site: &mut Site<'_>) {
-    let machine = site.machine;
-    machine.must(&["systemctl", "restart", SERVICE]);
-    let (mut miner, _) = site.miner().await;
-    site.shares(&mut miner, 10).await;
-    machine.must(&["systemctl", "kill", "--signal", "KILL", SERVICE]);
-    let (mut miner, _) = site.miner().await;
-    site.shares(&mut miner, 5).await;
-    wait_for_state(machine, "active").await;
-    assert_eq!(machine.property("NRestarts"), "1", "by itself");
-    site.every_share_is_a_row().await;
-}
-
 async fn a_wrong_configuration_is_no_loop(site: &mut Site<'_>) {
     let machine = site.machine;
     machine.put(CONFIG, site.configuration().replace("fallback_worker", "falback_worker").as_bytes());
@@ -216,28 +212,6 @@ async fn a_wrong_configuration_is_no_loop(site: &mut Site<'_>) {
     let (mut miner, _) = site.miner().await;
     site.shares(&mut miner, 3).await;
     site.every_share_is_a_row().await;
-}
-
-async fn upgraded(site: &mut Site<'_>) {
-    let machine = site.machine;
-    let pid = machine.property("MainPID");
-    let ended = machine.install(&package("package/next"));
-    assert_eq!(ended.code, 0, "{}", ended.text);
-    assert_eq!(machine.property("ActiveState"), "active");
-    assert_ne!(machine.property("MainPID"), pid, "the new one serves");
-    assert_eq!(machine.must(&["cat", CONFIG]), site.configuration().trim_end(), "the operator's configuration stays");
-    assert_eq!(machine.must(&["stat", "--format", "%a %U:%G", CONFIG]), "640 root:mpos-stratum");
-    let (mut miner, _) = site.miner().await;
-    site.shares(&mut miner, 5).await;
-    site.every_share_is_a_row().await;
-    // A service that was stopped stays so, and the operator's modes stay.
-    machine.must(&["systemctl", "stop", SERVICE]);
-    machine.must(&["chmod", "0600", CONFIG]);
-    assert_eq!(machine.install(&package("package/next")).code, 0);
-    assert_eq!(machine.run(&["systemctl", "is-active", SERVICE]).text.trim(), "inactive");
-    assert_eq!(machine.must(&["stat", "--format", "%a", CONFIG]), "600");
-    machine.must(&["chmod", "0640", CONFIG]);
-    machine.must(&["systemctl", "start", SERVICE]);
 }
 
 async fn removed_with_shares_that_no_database_has(site: &mut Site<'_>) {

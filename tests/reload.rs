@@ -16,6 +16,8 @@ mod support;
 mod coins;
 #[path = "reload/files.rs"]
 mod files;
+#[path = "reload/logins.rs"]
+mod logins;
 #[path = "reload/nodes.rs"]
 mod nodes;
 #[path = "reload/ports.rs"]

@@ -1,4 +1,5 @@
-//! The configuration: one TOML file, read into values that are resolved and checked.
+//! The configuration: one TOML file, and beside it a folder for further coins, read into values that are resolved and
+//! checked.
 //!
 //! [`load`] reads every key on its own, straight into its final type, and goes on after a mistake,
 //! so that the operator sees everything that is wrong at once, each with the place it was written at.
@@ -30,7 +31,7 @@ mod typed;
 mod value;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use problem::{ConfigError, Problem};
 pub use rules::{AgentDifficulty, Rules, StartFrom};
@@ -40,20 +41,50 @@ pub use typed::*;
 use crate::coin::profile::Profile;
 use problem::{Report, Source};
 
-/// Reads and checks the configuration file at `path`. Relative paths in it are relative to its folder.
+/// The folder beside the configuration file whose `*.toml` hold further coins.
+const DROP_IN_DIR: &str = "conf.d";
+/// Most files there; more are a mistake.
+const DROP_INS_MAX: usize = 256;
+
+/// Reads and checks the configuration file at `path`, and the files of the folder `conf.d` beside it, in the order of
+/// their names. Relative paths in a file are relative to its folder.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    parse(path, text_of(path)?)
+    read_with(Report::default(), &sources(path)?)
 }
 
 /// The same to be looked at only: credentials of the service manager that cannot be read here, as by an operator or
 /// beside the daemon while it reloads, are warnings, and stand empty in what is returned.
 pub fn load_without_credentials(path: &Path) -> Result<Config, ConfigError> {
-    read_with(Report::without_credentials(), path, text_of(path)?)
+    read_with(Report::without_credentials(), &sources(path)?)
 }
 
-/// Reads and checks `text` as if it stood in a file at `path`.
+/// Reads and checks `text` as if it stood in a file at `path`, with no other beside it.
 pub fn parse(path: &Path, text: String) -> Result<Config, ConfigError> {
-    read_with(Report::default(), path, text)
+    read_with(Report::default(), &[Source::new(path, text)])
+}
+
+/// The file and those of the folder beside it.
+fn sources(path: &Path) -> Result<Vec<Source>, ConfigError> {
+    let folder = path.parent().unwrap_or(Path::new("")).join(DROP_IN_DIR);
+    let mut files = match std::fs::read_dir(&folder) {
+        Ok(entries) => {
+            let found: std::io::Result<Vec<_>> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+            found.map_err(|error| unreadable(&folder, &error.to_string()))?
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(unreadable(&folder, &error.to_string())),
+    };
+    let is_meant = |file: &PathBuf| {
+        let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        !hidden && file.extension().is_some_and(|extension| extension == "toml")
+    };
+    files.retain(is_meant);
+    files.sort();
+    if files.len() > DROP_INS_MAX {
+        return Err(unreadable(&folder, &format!("it holds {} files, more than {DROP_INS_MAX}", files.len())));
+    }
+    let paths = std::iter::once(path.to_owned()).chain(files);
+    paths.map(|path| Ok(Source::new(&path, text_of(&path)?))).collect()
 }
 
 fn text_of(path: &Path) -> Result<String, ConfigError> {
@@ -61,9 +92,8 @@ fn text_of(path: &Path) -> Result<String, ConfigError> {
     String::from_utf8(bytes).map_err(|error| unreadable(path, &format!("it is not UTF-8: {error}")))
 }
 
-fn read_with(report: Report, path: &Path, text: String) -> Result<Config, ConfigError> {
-    let source = Source::new(path, text);
-    let config = read::config(&source, &report);
+fn read_with(report: Report, sources: &[Source]) -> Result<Config, ConfigError> {
+    let config = read::config(sources, &report);
     let (problems, warnings) = report.into_parts();
     match config {
         Some(config) if problems.is_empty() => Ok(Config { warnings, ..config }),
@@ -83,7 +113,7 @@ pub fn known_keys(path: &Path, text: String) -> BTreeMap<String, Option<&'static
     let source = Source::new(path, text);
     let report = Report::default();
     // Whether the text is in order is the business of `parse`; here only the questions count.
-    let _ = read::config(&source, &report);
+    let _ = read::config(&[source], &report);
     report.into_keys()
 }
 

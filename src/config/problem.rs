@@ -12,6 +12,12 @@ const VALUE_CHARS_MAX: usize = 60;
 /// The beginning of paths in the folder where the service manager puts credentials (`LoadCredential=`).
 pub(super) const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY";
 
+/// Whether a path that was [resolved](Source::resolve) is a credential that the service manager has not given.
+pub(super) fn is_missing_credential(path: &Path) -> bool {
+    let given = CREDENTIALS.strip_prefix('$').and_then(std::env::var_os);
+    (path.starts_with(CREDENTIALS) || given.is_some_and(|dir| path.starts_with(dir))) && !path.exists()
+}
+
 /// Longest misspelling, in edits, for which a key is suggested.
 const SUGGESTION_EDITS_MAX: usize = 2;
 
@@ -51,7 +57,7 @@ impl fmt::Display for Problem {
 /// Everything that is wrong in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// In the order of the file; never empty.
+    /// In the order of the files; never empty.
     pub problems: Vec<Problem>,
 }
 
@@ -195,7 +201,7 @@ impl Report {
             what: format!("this is not TOML: {}", error.message()),
             remedy: remedy.to_owned(),
         };
-        let line = |problem: &Problem| problem.position.map(|(line, _)| line);
+        let line = |problem: &Problem| (problem.file.clone(), problem.position.map(|(line, _)| line));
         if !self.problems.borrow().iter().any(|earlier| line(earlier) == line(&problem)) {
             push_new(&self.problems, problem);
         }
@@ -234,7 +240,7 @@ impl Report {
         self.keys.into_inner()
     }
 
-    /// Problems and warnings, each in the order of the file.
+    /// Problems and warnings, each in the order of the files.
     pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<Problem>) {
         let keys = self.keys.into_inner();
         let mut problems = self.problems.into_inner();
@@ -243,8 +249,8 @@ impl Report {
             Problem { remedy, ..unknown.problem }
         }));
         let mut warnings = self.warnings.into_inner();
-        problems.sort_by_key(|problem| problem.position);
-        warnings.sort_by_key(|problem| problem.position);
+        problems.sort_by(|one, other| (&one.file, one.position).cmp(&(&other.file, other.position)));
+        warnings.sort_by(|one, other| (&one.file, one.position).cmp(&(&other.file, other.position)));
         (problems, warnings)
     }
 }

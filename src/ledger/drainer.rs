@@ -279,7 +279,11 @@ impl<S: Sink> Drainer<S> {
         let new = batch.last().map_or(through, |last| last.seq);
         let sent = self.refused.leave_out(batch);
         self.doubt = Some(new);
-        match self.sink.commit(&sent, old, new).await {
+        let begun = self.ledger.shared.clock.monotonic();
+        let stored = self.sink.commit(&sent, old, new).await;
+        let took = self.ledger.shared.clock.monotonic().saturating_sub(begun);
+        self.ledger.shared.counters.commits.observe(took);
+        match stored {
             Ok(()) => {
                 if !sent.is_empty() {
                     self.refused.end_streak();

@@ -15,6 +15,7 @@ use super::segments::lock;
 use super::shared::{End, Shared};
 use super::sink::SpoolId;
 use super::status::Status;
+use crate::histogram::Counted;
 use crate::pulse::Pulse;
 
 /// One spool, open for appending. Dropping it without [`Ledger::close`] is what a crash of the
@@ -173,6 +174,11 @@ impl Ledger {
     /// Signs of life of what works for it.
     pub fn pulses(&self) -> [Arc<Pulse>; 2] {
         [Arc::clone(&self.shared.sync_pulse), Arc::clone(&self.shared.drain_pulse)]
+    }
+
+    /// How long the database has taken for transactions.
+    pub fn commits(&self) -> Counted {
+        self.shared.counters.commits.counted()
     }
 
     /// The spool's identity.

@@ -17,6 +17,7 @@ use super::sink::SpoolId;
 use super::status::DrainState;
 use crate::clock::Clock;
 use crate::config;
+use crate::histogram::Histogram;
 use crate::pulse::Pulse;
 
 /// How the sync thread is to end.
@@ -48,6 +49,8 @@ pub(super) struct Counters {
     pub refused_at_bound: AtomicU64,
     pub refused_by_disk: AtomicU64,
     pub quarantined: AtomicU64,
+    /// How long the database takes for a transaction.
+    pub commits: Histogram,
 }
 
 /// One ledger, as its handle, its sync thread and its drainer see it.

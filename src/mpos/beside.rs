@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::connect::{self, Host};
 use super::hosts::{Hosts, InUse};
 use super::limits::Limits;
+use super::login::Login;
 
 /// Longest time for one server to take a connection. A look-up has time for more than one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -39,6 +40,11 @@ impl Beside {
         let in_use = Hosts::new(hosts.clone()).in_use();
         let limits = Limits { connect: CONNECT_TIMEOUT, ..Limits::default() };
         Self { hosts, in_use, limits, conn: None }
+    }
+
+    /// Connects as that says.
+    pub(super) fn log_in_by(&mut self, login: &Login) {
+        self.hosts.iter_mut().for_each(|host| host.login = login.clone());
     }
 
     /// Takes for the one in use what the writer says.
@@ -81,7 +87,7 @@ impl Beside {
             let Some(host) = self.hosts.first().cloned() else { break };
             // Counts also if this is dropped while it waits.
             self.hosts.rotate_left(1);
-            match connect::open(&host.opts, &self.limits).await {
+            match connect::open(&host.now(), &self.limits).await {
                 Ok(conn) => {
                     self.hosts.rotate_right(1);
                     return Ok(Open { conn, server: host.name, since: Instant::now() });
@@ -102,6 +108,6 @@ impl Beside {
             return Err(Error::Driver(DriverError::ConnectionClosed));
         };
         let server = host.name.clone();
-        Ok(Open { conn: connect::open(&host.opts, &self.limits).await?, server, since: Instant::now() })
+        Ok(Open { conn: connect::open(&host.now(), &self.limits).await?, server, since: Instant::now() })
     }
 }

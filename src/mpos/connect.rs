@@ -8,6 +8,7 @@ use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, DriverError, Error, IoError, Opts, OptsBuilder, Params, Row};
 
 use super::limits::{IDLE_SESSION_SECS, IDLE_TRANSACTION_SECS, Limits, NET_TIMEOUT_SECS};
+use super::login::Login;
 use crate::config::{Endpoint, Mpos};
 
 /// Silence after which the operating system asks whether the other side still lives.
@@ -20,12 +21,22 @@ pub struct Host {
     pub name: String,
     /// How to connect, in the schema that holds `shares`.
     pub opts: Opts,
+    /// As whom, if that has changed since.
+    pub login: Login,
+}
+
+impl Host {
+    /// How to connect now.
+    pub fn now(&self) -> Opts {
+        self.login.of(&self.opts)
+    }
 }
 
 /// The servers that may hold the database of `mpos`: the first is the one to begin with, the others
 /// are for fail-over.
 pub fn hosts(mpos: &Mpos) -> Vec<Host> {
-    let host = |endpoint: &Endpoint| Host { name: endpoint.to_string(), opts: opts(mpos, endpoint) };
+    let host =
+        |endpoint: &Endpoint| Host { name: endpoint.to_string(), opts: opts(mpos, endpoint), login: Login::default() };
     std::iter::once(&mpos.endpoint).chain(&mpos.failover).map(host).collect()
 }
 
@@ -67,7 +78,7 @@ pub async fn open_any(mpos: &Mpos, first: Option<&str>, limits: &Limits) -> Resu
     hosts.sort_by_key(|host| Some(host.name.as_str()) != first);
     let mut result = Err(Error::Driver(DriverError::ConnectionClosed));
     for host in hosts {
-        result = open(&host.opts, limits).await.map(|conn| (conn, host.name));
+        result = open(&host.now(), limits).await.map(|conn| (conn, host.name));
         if result.is_ok() {
             break;
         }

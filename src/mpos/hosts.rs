@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::connect::Host;
+use super::login::Login;
 
 /// The name of the server in use, for everybody else who speaks to the same database: only there may
 /// anything be written.
@@ -33,6 +34,11 @@ impl Hosts {
     pub(super) fn new(all: Vec<Host>) -> Self {
         let first = all.first().map_or_else(|| "".into(), |host| host.name.as_str().into());
         Self { all, current: 0, away_since: None, told: watch::Sender::new(first) }
+    }
+
+    /// All of them are logged in to like that.
+    pub(super) fn log_in_by(&mut self, login: &Login) {
+        self.all.iter_mut().for_each(|host| host.login = login.clone());
     }
 
     /// The name of the server in use, now and later.
@@ -82,7 +88,7 @@ mod tests {
     use super::*;
 
     fn hosts() -> Hosts {
-        let host = |name: &str| Host { name: name.into(), opts: Opts::default() };
+        let host = |name: &str| Host { name: name.into(), opts: Opts::default(), login: Login::default() };
         Hosts::new(["a", "b", "c"].map(host).to_vec())
     }
 

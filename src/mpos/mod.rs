@@ -8,6 +8,8 @@ pub mod cursor;
 pub mod doctor;
 pub mod hosts;
 pub mod limits;
+pub mod login;
+pub mod login_proof;
 pub mod others;
 pub mod own_tokens;
 pub mod pool_worker;

@@ -9,6 +9,7 @@ use mysql_async::prelude::Queryable;
 use super::beside::{Beside, Open};
 use super::connect::{self, ask_first, quoted, within};
 use super::hosts::InUse;
+use super::login::Login;
 use crate::config::Mpos;
 use crate::worker::difficulties::DifficultyStore;
 use crate::worker::source::SourceError;
@@ -34,6 +35,13 @@ impl PoolWorkerColumn {
             // A float's text is rounded; its value as a double is not.
             read: format!("SELECT difficulty + 0e0 FROM {workers}.pool_worker WHERE username = ? LIMIT 1"),
         }
+    }
+
+    /// The same, connecting as that says.
+    #[must_use]
+    pub fn logging_in_by(mut self, login: &Login) -> Self {
+        self.line.log_in_by(login);
+        self
     }
 
     /// The same, reading first and writing only where the shares are written.

@@ -17,6 +17,7 @@ use super::connect::{self, Host, ask_first};
 use super::cursor::{self, Attached, Claim, Writer};
 use super::hosts::{Hosts, InUse};
 use super::limits::Limits;
+use super::login::Login;
 use super::others::Others;
 use super::own_tokens::OwnTokens;
 use super::schema_check;
@@ -72,6 +73,13 @@ impl ShareSink {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.others = Others::new(Arc::clone(&self.clock), limits.takeover_after);
         self.limits = limits;
+        self
+    }
+
+    /// The same sink, connecting as that says.
+    #[must_use]
+    pub fn logging_in_by(mut self, login: &Login) -> Self {
+        self.hosts.log_in_by(login);
         self
     }
 
@@ -146,7 +154,7 @@ impl ShareSink {
         let Demand { spool, confirmed, explained } = *wish;
         let (writer, others, tokens) = (&self.writer, &self.others, &self.tokens);
         let claim = Claim { spool, confirmed, explained, writer, others, server: &host.name, tokens };
-        let mut conn = connect::open(&host.opts, &self.limits).await?;
+        let mut conn = connect::open(&host.now(), &self.limits).await?;
         if let Some(Attached::Unexplained(position)) = cursor::look(&mut conn, &claim).await? {
             return Ok(Reached::Unexplained(position));
         }
@@ -212,7 +220,7 @@ impl ShareSink {
 
     /// Connects, ends the predecessor and moves the cursor to where an operator wants it.
     async fn try_settle(&self, host: &Host, wish: &Wish<'_>) -> Result<Settled, Trouble> {
-        let mut conn = connect::open(&host.opts, &self.limits).await?;
+        let mut conn = connect::open(&host.now(), &self.limits).await?;
         schema_check::check_writable(&mut conn).await?;
         end_predecessor(&mut conn, &lock_name(&self.database, wish.spool), self.limits.predecessor_wait_secs).await?;
         let token = self.tokens.for_next()?;

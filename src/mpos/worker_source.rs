@@ -9,6 +9,7 @@ use mysql_async::{Conn, Error};
 use super::beside::{Beside, Open};
 use super::connect::{self, ask, ask_first, quoted, within};
 use super::hosts::InUse;
+use super::login::Login;
 use crate::config::Mpos;
 use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
 
@@ -45,6 +46,13 @@ impl PoolWorkers {
                 "INSERT INTO {workers}.pool_worker (account_id, username, password) VALUES (?, ?, ?)"
             ),
         }
+    }
+
+    /// The same, connecting as that says.
+    #[must_use]
+    pub fn logging_in_by(mut self, login: &Login) -> Self {
+        self.line.log_in_by(login);
+        self
     }
 
     /// The same, reading first and writing only where the shares are written.

@@ -14,11 +14,12 @@ use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::connection::{Connection, Fault};
 use super::error::{RpcError, words};
 use crate::config::{Node, NodeLogin};
+use crate::histogram::{Counted, Histogram};
 
 /// Calls to one node at once, besides those with their own connection; more wait their turn, within
 /// their own timeout. Daemons serve four at once unless told otherwise.
@@ -67,6 +68,7 @@ pub struct Rpc {
     idle: Mutex<Vec<Connection>>,
     calls: Semaphore,
     next_id: AtomicU64,
+    answers: Histogram,
 }
 
 impl fmt::Debug for Rpc {
@@ -103,7 +105,18 @@ struct NodeFault {
 impl Rpc {
     /// A node that is not connected to yet.
     pub fn new(node: Node) -> Self {
-        Self { node, idle: Mutex::default(), calls: Semaphore::new(CALLS_MAX), next_id: AtomicU64::new(1) }
+        Self {
+            node,
+            idle: Mutex::default(),
+            calls: Semaphore::new(CALLS_MAX),
+            next_id: AtomicU64::new(1),
+            answers: Histogram::default(),
+        }
+    }
+
+    /// How long the node has taken for calls that it should answer at once: not for long polls and blocks.
+    pub fn answers(&self) -> Counted {
+        self.answers.counted()
     }
 
     /// The node's name, for logs.
@@ -114,7 +127,12 @@ impl Rpc {
     /// Calls a method; `params` is an array. The result is `null` in JSON where the node said so.
     pub async fn call<P: Serialize>(&self, call: Call<'_>, params: P) -> Result<Box<RawValue>, RpcError> {
         let allowed = call.timeout.unwrap_or(self.node.timeout);
-        match timeout(allowed, self.exchange(&call, params)).await {
+        let begun = Instant::now();
+        let answered = timeout(allowed, self.exchange(&call, params)).await;
+        if !call.own_connection {
+            self.answers.observe(begun.elapsed());
+        }
+        match answered {
             Ok(answer) => answer,
             Err(_) => Err(RpcError::Timeout {
                 node: self.node.name.clone(),

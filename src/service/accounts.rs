@@ -22,6 +22,7 @@ use crate::ledger::open::Opened;
 use crate::ledger::tokens::Tokens;
 use crate::ledger::{overdue, replay};
 use crate::mpos::hosts::InUse;
+use crate::mpos::login::Login;
 use crate::mpos::share_sink::ShareSink;
 use crate::mpos::skew::Skew;
 use crate::mpos::worker_source::PoolWorkers;
@@ -49,6 +50,8 @@ type Table = (Endpoint, String);
 struct Open {
     ledger: Arc<Ledger>,
     in_use: InUse,
+    /// As whom its database is connected to.
+    login: Login,
     skew: watch::Receiver<Option<Skew>>,
     /// For what is kept about found blocks.
     blocks: PathBuf,
@@ -76,6 +79,14 @@ impl Open {
     }
 }
 
+/// A directory, and what its workers and their policy are.
+struct Known {
+    mpos: Mpos,
+    workers: Workers,
+    directory: Directory,
+    login: Login,
+}
+
 /// The opened ledgers with their drainers, and the directories.
 pub struct Books {
     ledgers: BTreeMap<Table, Open>,
@@ -83,7 +94,7 @@ pub struct Books {
     unusable: BTreeMap<Table, String>,
     /// Spools that hold shares and that no coin uses.
     strays: Vec<Stray>,
-    directories: Vec<(Mpos, Workers, Directory)>,
+    directories: Vec<Known>,
 }
 
 impl Books {
@@ -128,14 +139,31 @@ impl Books {
         }
         if self.directory(coin).is_none() {
             let memory = self.memory(state_dir, coin, clock);
-            let mut source = PoolWorkers::new(&coin.mpos);
+            let login = Login::default();
+            let mut source = PoolWorkers::new(&coin.mpos).logging_in_by(&login);
             if let Some(open) = self.ledgers.get(&table) {
                 source = source.following(open.in_use.clone());
             }
             let directory = Directory::start(source, coin.workers.clone(), memory);
-            self.directories.push((coin.mpos.clone(), coin.workers.clone(), directory));
+            let (mpos, workers) = (coin.mpos.clone(), coin.workers.clone());
+            self.directories.push(Known { mpos, workers, directory, login });
         }
         Ok(is_new)
+    }
+
+    /// From now on the databases of a coin are connected to as it says now; connections that are open stay.
+    pub fn log_in_by(&self, coin: &Coin) {
+        if let Some(open) = self.ledgers.get(&table(coin)) {
+            open.login.change(&coin.mpos);
+        }
+        for known in self.directories.iter().filter(|known| known.is_of(coin)) {
+            known.login.change(&coin.mpos);
+        }
+    }
+
+    /// The name of the server that the shares of a coin go to; empty if nobody knows.
+    pub fn server_of(&self, coin: &Coin) -> Arc<str> {
+        self.ledgers.get(&table(coin)).map_or_else(|| "".into(), |open| Arc::clone(&open.in_use.borrow()))
     }
 
     /// Looks for spools that hold shares and that no coin uses.
@@ -166,10 +194,8 @@ impl Books {
                 closing.push(tokio::spawn(open.close()));
             }
         }
-        let is_used = |(mpos, workers, _): &(Mpos, Workers, Directory)| {
-            coins.iter().any(|coin| same_directory((mpos, workers), coin))
-        };
-        for (.., directory) in self.directories.extract_if(.., |entry| !is_used(entry)) {
+        let is_used = |known: &Known| coins.iter().any(|coin| known.is_of(coin));
+        for Known { directory, .. } in self.directories.extract_if(.., |known| !is_used(known)) {
             closing.push(tokio::spawn(async move { directory.save().await }));
         }
         closing
@@ -202,7 +228,8 @@ impl Books {
         for problem in &recovered.damage {
             warn!(dir = %dir.display(), problem, "the spool is damaged");
         }
-        let mut sink = ShareSink::new(&coin.mpos, Arc::clone(clock), place::of_spool(&dir));
+        let login = Login::default();
+        let mut sink = ShareSink::new(&coin.mpos, Arc::clone(clock), place::of_spool(&dir)).logging_in_by(&login);
         match Tokens::open(&dir, opened.ledger.spool()) {
             Ok(tokens) => sink = sink.with_tokens(tokens),
             Err(problem) => {
@@ -217,14 +244,14 @@ impl Books {
         tasks.spawn(async move { drainer.await.close().await });
         tasks.spawn(replay::attend(Arc::clone(&opened.ledger), stop.subscribe()));
         tasks.spawn(overdue::watch(Arc::clone(&opened.ledger), stop.subscribe()));
-        Ok(Open { ledger: opened.ledger, in_use, skew, blocks, stop, tasks })
+        Ok(Open { ledger: opened.ledger, in_use, login, skew, blocks, stop, tasks })
     }
 
     /// The ledger and the directory of a coin that was among those opened.
     pub fn of(&self, coin: &Coin) -> Option<Accounts> {
-        let Open { ledger, in_use, .. } = self.ledgers.get(&table(coin))?;
-        let (ledger, in_use) = (Arc::clone(ledger), in_use.clone());
-        Some(Accounts { ledger, in_use, directory: self.directory(coin)?.clone() })
+        let Open { ledger, in_use, login, .. } = self.ledgers.get(&table(coin))?;
+        let (ledger, in_use, login) = (Arc::clone(ledger), in_use.clone(), login.clone());
+        Some(Accounts { ledger, in_use, login, directory: self.directory(coin)?.clone() })
     }
 
     /// The folder for dossiers and blocks in flight of a coin that was among those opened.
@@ -233,18 +260,17 @@ impl Books {
     }
 
     fn directory(&self, coin: &Coin) -> Option<&Directory> {
-        let same = |(mpos, workers, _): &&(Mpos, Workers, Directory)| same_directory((mpos, workers), coin);
-        self.directories.iter().find(same).map(|(_, _, directory)| directory)
+        self.directories.iter().find(|known| known.is_of(coin)).map(|known| &known.directory)
     }
 
-    /// The memory of the next directory, that of `coin`. Directories of the same workers (with another
-    /// policy or database user) have a file each, by their order.
+    /// The memory of the next directory, that of `coin`. Directories of the same workers with another
+    /// policy have a file each, by their order.
     fn memory(&self, state_dir: &Path, coin: &Coin, clock: &Arc<dyn Clock>) -> Memory {
         let store = |mpos: &Mpos| {
             let Mpos { endpoint, accounts_database, workers_database, .. } = mpos;
             (endpoint.clone(), accounts_database.clone(), workers_database.clone())
         };
-        let earlier = self.directories.iter().filter(|(mpos, ..)| store(mpos) == store(&coin.mpos)).count();
+        let earlier = self.directories.iter().filter(|known| store(&known.mpos) == store(&coin.mpos)).count();
         let remembered::Choice { file, unused } = remembered::choose(state_dir, &coin.mpos, earlier);
         for unused in unused {
             warn!(
@@ -300,22 +326,24 @@ impl Books {
 
     /// Nothing more is to be drained by this life of the daemon; everything is brought to the disk.
     pub async fn close(self) {
-        for (.., directory) in &self.directories {
+        for Known { directory, .. } in &self.directories {
             directory.save().await;
         }
         self.ledgers.into_values().map(Open::close).collect::<JoinSet<()>>().join_all().await;
     }
 }
 
-/// Whether a directory is the one of a coin.
-fn same_directory((mpos, workers): (&Mpos, &Workers), coin: &Coin) -> bool {
-    // How often sessions ask is their own business.
-    let policy = |workers: &Workers| Workers { recheck: Duration::ZERO, ..workers.clone() };
-    let store = |mpos: &Mpos| {
-        let Mpos { endpoint, user, password, accounts_database, workers_database, .. } = mpos.clone();
-        (endpoint, user, password, accounts_database, workers_database)
-    };
-    store(mpos) == store(&coin.mpos) && policy(workers) == policy(&coin.workers)
+impl Known {
+    /// Whether it is the directory of a coin.
+    fn is_of(&self, coin: &Coin) -> bool {
+        // How often sessions ask is their own business.
+        let policy = |workers: &Workers| Workers { recheck: Duration::ZERO, ..workers.clone() };
+        let store = |mpos: &Mpos| {
+            let Mpos { endpoint, accounts_database, workers_database, .. } = mpos.clone();
+            (endpoint, accounts_database, workers_database)
+        };
+        store(&self.mpos) == store(&coin.mpos) && policy(&self.workers) == policy(&coin.workers)
+    }
 }
 
 /// Opens a spool, and waits for a while for a command that works with it.

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{Coin, Durability, Port};
 use crate::ledger::handle::Ledger;
 use crate::mpos::hosts::InUse;
+use crate::mpos::login::Login;
 use crate::mpos::pool_worker::PoolWorkerColumn;
 use crate::node::bell::Bell;
 use crate::node::chain::Chain;
@@ -97,6 +98,8 @@ pub struct Accounts {
     pub ledger: Arc<Ledger>,
     /// The server that the ledger is drained into.
     pub in_use: InUse,
+    /// As whom it is connected to.
+    pub login: Login,
     /// Who may mine.
     pub directory: Directory,
 }
@@ -126,9 +129,9 @@ impl CoinService {
         jobs.spawn(maker.run(nodes.clone(), poller.work()));
         jobs.spawn(summary::run(news.subscribe(), nodes.clone(), board.clone()));
         let told = shared.lanes.tell_strangers(board.clone());
-        let Accounts { ledger, in_use, directory } = accounts;
+        let Accounts { ledger, in_use, login, directory } = accounts;
         let pursuer = pursuer(&coin, &nodes, &ledger, &clock, blocks, &poller);
-        let memory = memory(&coin, in_use, &poller, secret);
+        let memory = memory(&coin, (in_use, &login), &poller, secret);
         let counters = Arc::clone(&memory.counters);
         let meter = Meter::start(&clock, &counters, &ledger, &board, &mut jobs);
         let desk = Arc::new(Desk::new(&coin, ledger, Arc::clone(&pursuer)));
@@ -307,8 +310,8 @@ fn pursuer(
 }
 
 /// What the sessions of the coin share; `secret` marks those that wait to be taken up again.
-fn memory(coin: &Coin, in_use: InUse, poller: &Poller, secret: &[u8]) -> CoinMemory {
-    let column = PoolWorkerColumn::new(&coin.mpos).following(in_use);
+fn memory(coin: &Coin, (in_use, login): (InUse, &Login), poller: &Poller, secret: &[u8]) -> CoinMemory {
+    let column = PoolWorkerColumn::new(&coin.mpos).following(in_use).logging_in_by(login);
     let stored = Difficulties::start(column, coin.workers.pool_worker_difficulty);
     let update_block = update_block(coin, poller);
     CoinMemory { stored, update_block, parked: Parked::new(copied(secret)), ..CoinMemory::default() }

@@ -2,11 +2,14 @@
 //! Both can be changed while the daemon runs; a restart forgets that.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Stderr, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt as lines, reload};
@@ -136,16 +139,22 @@ pub struct Log {
 }
 
 impl Log {
-    /// Logs to standard error: in colour on a terminal, without the time under a journal, which has its own.
+    /// Logs to standard error: in colour on a terminal; into a journal without the time and the level in words, because
+    /// it has its own for both (`journalctl --priority=warning`).
     pub fn start(level: tracing::Level) -> Self {
         let levels = Levels::all(level);
         let (filter, handle) = reload::Layer::new(levels.targets());
-        let form = lines::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
         let log = Registry::default().with(filter);
         // Fails only if a log was set up before, which then stays.
-        let started = match std::env::var_os("JOURNAL_STREAM") {
-            Some(_) => log.with(form.without_time()).try_init(),
-            None => log.with(form).try_init(),
+        let started = match goes_to_a_journal() {
+            true => {
+                let form = lines::layer().with_writer(Journal).with_ansi(false).without_time().with_level(false);
+                log.with(form).try_init()
+            }
+            false => {
+                let is_terminal = std::io::stderr().is_terminal();
+                log.with(lines::layer().with_writer(std::io::stderr).with_ansi(is_terminal)).try_init()
+            }
         };
         Self { levels: Arc::new(Mutex::new(levels)), handle: started.is_ok().then_some(handle) }
     }
@@ -169,9 +178,73 @@ impl Log {
     }
 }
 
+/// Whether standard error is the service manager's stream into its journal: `JOURNAL_STREAM` has device and inode
+/// of that, and is inherited by whoever writes elsewhere as well.
+fn goes_to_a_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    rustix::fs::fstat(io::stderr().as_fd()).is_ok_and(|facts| stream == format!("{}:{}", facts.st_dev, facts.st_ino))
+}
+
+/// Standard error for a journal.
+struct Journal;
+
+/// Standard error for one message of a level.
+struct Prefixed {
+    level: Level,
+    out: Stderr,
+}
+
+impl<'a> MakeWriter<'a> for Journal {
+    type Writer = Prefixed;
+
+    fn make_writer(&'a self) -> Prefixed {
+        Prefixed { level: Level::INFO, out: io::stderr() }
+    }
+
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Prefixed {
+        Prefixed { level: *meta.level(), out: io::stderr() }
+    }
+}
+
+impl Write for Prefixed {
+    /// A message comes in one piece.
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        self.out.write_all(&with_priority(message, self.level))?;
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// A message with its level as the journal understands it, before each line: see sd-daemon(3).
+fn with_priority(message: &[u8], level: Level) -> Vec<u8> {
+    let priority = match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
+    };
+    let mut prefixed = Vec::with_capacity(message.len() + 8);
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        prefixed.extend_from_slice(format!("<{priority}>").as_bytes());
+        prefixed.extend_from_slice(line);
+    }
+    prefixed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_line_tells_the_journal_its_level() {
+        assert_eq!(with_priority(b"bad: a\nb\n", Level::ERROR), b"<3>bad: a\n<3>b\n");
+        for (level, digit) in [(Level::WARN, '4'), (Level::INFO, '6'), (Level::DEBUG, '7'), (Level::TRACE, '7')] {
+            assert_eq!(with_priority(b"x", level), format!("<{digit}>x").into_bytes());
+        }
+    }
 
     #[test]
     fn levels_are_read_strictly_and_shown_as_they_are_written() {

@@ -15,6 +15,7 @@ mod jobs;
 pub mod left;
 pub mod local;
 pub mod logging;
+mod logins;
 mod meter;
 pub mod metrics;
 pub mod payout;

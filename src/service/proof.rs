@@ -49,14 +49,30 @@ impl fmt::Display for Refusal {
 /// # Errors
 /// The profile is another chain's, with the ones that would fit; or nobody answers.
 pub async fn prove(coin: &Coin, nodes: &Nodes) -> Result<Proof, Refusal> {
+    judge(coin, samples(coin, nodes).await?).await
+}
+
+/// The newest blocks of the nodes, as many as the proof needs.
+///
+/// # Errors
+/// Nobody answers, or not sensibly.
+pub async fn samples(coin: &Coin, nodes: &Nodes) -> Result<Vec<Sample>, Refusal> {
     let profile = &coin.profile;
     let count = match (profile.several_algorithms, profile.algorithm.class()) {
         (true, _) => HEADERS_OF_SEVERAL,
         (false, Class::Expensive) => HEADERS_OF_EXPENSIVE,
         (false, _) => HEADERS,
     };
-    let samples = recent::headers(nodes, count, &profile.form).await.map_err(Refusal::Unasked)?;
-    let (profile, payout) = (profile.clone(), coin.payout.clone());
+    recent::headers(nodes, count, &profile.form).await.map_err(Refusal::Unasked)
+}
+
+/// Holds the coin's profile against blocks of a chain. A profile that is refused takes seconds where all others are
+/// tried in its place.
+///
+/// # Errors
+/// The profile is another chain's, with the ones that would fit.
+pub async fn judge(coin: &Coin, samples: Vec<Sample>) -> Result<Proof, Refusal> {
+    let (profile, payout) = (coin.profile.clone(), coin.payout.clone());
     let judge = move || {
         let refusal = |misfit| Refusal::Misfit { misfit, advice: advice(&profile, &payout, &samples) };
         proof::prove(&profile, &samples).map_err(refusal)

@@ -12,7 +12,7 @@ use super::coin::CoinService;
 use super::ports::{self, Ports};
 use super::reloading::{Outcome, Reloaded};
 use super::running::{Running, Setup, random};
-use super::{descriptors, supervisor};
+use super::{descriptors, logins, supervisor};
 use crate::config::change::{self, Change, Plan};
 use crate::config::{self, Coin, Config, ConfigError, Port};
 
@@ -21,11 +21,44 @@ const CLOSING_MAX: Duration = Duration::from_secs(2);
 /// Problems that a refusal names.
 const PROBLEMS_MAX: usize = 50;
 
+/// What came of looking at the file: it can be taken over, or not.
+pub struct Examined(Result<Examination, String>);
+
+struct Examination {
+    plan: Plan,
+    ready: Ready,
+    warnings: Vec<String>,
+}
+
 impl Running {
-    /// Reads the configuration again and takes it over, or says why not.
-    pub async fn reload(&mut self) -> Outcome {
+    /// Reads the configuration again and makes everything ready that it wants. Nothing is changed yet, and whoever has
+    /// to stop may drop this at any point. [`Running::take_over`] follows.
+    pub async fn examine(&mut self) -> Examined {
         supervisor::reloading(self.setup.shared.clock.monotonic());
-        let outcome = self.take_over().await;
+        Examined(self.look_at_file().await)
+    }
+
+    async fn look_at_file(&mut self) -> Result<Examination, String> {
+        let path = self.setup.path.clone();
+        // Files and their owners are looked at.
+        let read = tokio::task::spawn_blocking(move || config::load(&path));
+        let file = read.await.map_err(|problem| problem.to_string())?.map_err(|error| listed(&error))?;
+        let mut warnings: Vec<String> = file.warnings.iter().map(ToString::to_string).collect();
+        let plan = change::plan(&self.setup.config, file);
+        let (before, after) = (&self.setup.config.coins, &plan.config.coins);
+        let logins = logins::prove_new_logins(&self.setup.books, before, after);
+        let (nodes, logins) = tokio::try_join!(prove_new_nodes(before, after), logins)?;
+        warnings.extend(nodes.into_iter().chain(logins));
+        let ready = self.prepare(&plan.config).await.map_err(|reason| with_hint(reason, &plan.changes))?;
+        Ok(Examination { plan, ready, warnings })
+    }
+
+    /// Takes over what was made ready, or says why not.
+    pub async fn take_over(&mut self, Examined(examined): Examined) -> Outcome {
+        let outcome = match examined {
+            Ok(examination) => Ok(self.carry_out(examination).await),
+            Err(reason) => Err(reason),
+        };
         match &outcome {
             Ok(Reloaded { generation, applied, restart, .. }) => {
                 let (changes, generation) = (applied.len(), *generation);
@@ -44,15 +77,10 @@ impl Running {
         outcome
     }
 
-    async fn take_over(&mut self) -> Outcome {
-        let path = self.setup.path.clone();
-        // Files and their owners are looked at.
-        let read = tokio::task::spawn_blocking(move || config::load(&path));
-        let file = read.await.map_err(|problem| problem.to_string())?.map_err(|error| listed(&error))?;
-        let mut warnings: Vec<String> = file.warnings.iter().map(ToString::to_string).collect();
-        let Plan { changes, config } = change::plan(&self.setup.config, file);
-        warnings.extend(prove_new_nodes(&self.setup.config.coins, &config.coins).await?);
-        let ready = self.prepare(&config).await.map_err(|reason| with_hint(reason, &changes))?;
+    async fn carry_out(
+        &mut self,
+        Examination { plan: Plan { changes, config }, ready, warnings }: Examination,
+    ) -> Reloaded {
         self.apply(config, ready).await;
         warnings.iter().for_each(|warning| warn!("{warning}"));
         for change in &changes {
@@ -65,7 +93,7 @@ impl Running {
             changes.iter().partition(|change| change.needs_restart());
         let words = |changes: Vec<&Change>| changes.into_iter().map(ToString::to_string).collect();
         let generation = self.reloads.generation + 1;
-        Ok(Reloaded { generation, applied: words(applied), restart: words(restart), warnings })
+        Reloaded { generation, applied: words(applied), restart: words(restart), warnings }
     }
 
     /// Makes everything ready that can fail.
@@ -105,6 +133,7 @@ impl Running {
     /// Changes what is to be changed. Nothing of it can fail.
     async fn apply(&mut self, config: Config, Ready { changed, added }: Ready) {
         let Setup { house, books, shared, log, .. } = &self.setup;
+        logins::take_over(books, &self.setup.config.coins, &config.coins);
         for (place, next) in changed {
             if let Some(running) = self.coins.get_mut(place) {
                 running.change(next, &house.roster).await;

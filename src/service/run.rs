@@ -81,25 +81,31 @@ async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log, 
 /// Keeps status line and bans file up to date, and reloads when asked to, until a signal says stop.
 async fn until_stopped(signals: &mut Signals, rings: &mut ReloadRings, running: &mut Running) {
     let mut tick = interval(STATUS_INTERVAL);
+    let Signals { stops, hangup } = signals;
     loop {
-        tokio::select! {
-            _ = signals.terminate.recv() => break,
-            _ = signals.interrupt.recv() => break,
-            _ = signals.hangup.recv() => {
+        let answer = tokio::select! {
+            () = stops.one() => break,
+            _ = hangup.recv() => {
                 info!("SIGHUP: reading the configuration again");
                 // Who sent the signal reads the log.
-                let _ = running.reload().await;
+                None
             }
-            Some(answer) = rings.recv() => {
-                // Who asked may have gone.
-                let _ = answer.send(running.reload().await);
-            }
+            Some(answer) = rings.recv() => Some(answer),
             _ = tick.tick() => {
                 supervisor::status(&running.status());
                 running.save_bans();
                 running.tidy().await;
+                continue;
             }
-        }
+        };
+        // Nodes and databases that do not answer may make this long; it is not a stop that waits for them.
+        let examined = tokio::select! {
+            () = stops.one() => break,
+            examined = running.examine() => examined,
+        };
+        let outcome = running.take_over(examined).await;
+        // Who asked may have gone.
+        let _ = answer.map(|answer| answer.send(outcome));
     }
     info!("stopping");
 }
@@ -113,17 +119,29 @@ fn hasher_threads(config: &Config) -> usize {
 
 /// The signals that matter to a daemon.
 struct Signals {
+    stops: Stops,
+    hangup: Signal,
+}
+
+/// The signals that mean a stop.
+struct Stops {
     terminate: Signal,
     interrupt: Signal,
-    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
+        let stops = Stops { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+        Ok(Self { stops, hangup: signal(SignalKind::hangup())? })
+    }
+}
+
+impl Stops {
+    /// Waits for one of them.
+    async fn one(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

@@ -103,7 +103,8 @@ impl Running {
     /// One line for people.
     pub fn status(&self) -> String {
         let coins = self.coins.iter().map(CoinService::status);
-        let notes = self.reloads.notes().into_iter();
+        let taken_over = (self.reloads.generation > 1).then(|| format!("configuration {}", self.reloads.generation));
+        let notes = taken_over.into_iter().chain(self.reloads.notes());
         let all: Vec<String> = notes.chain(coins).chain([self.setup.books.status()]).collect();
         // What is told to the service manager is one line.
         all.join("; ").replace(char::is_control, " ")

@@ -181,9 +181,9 @@ coin.port.vardiff.grid = "integer" | now
 coin.mpos.host = "192.0.2.1" | restart
 coin.mpos.port = 3307 | restart
 coin.mpos.socket = "/run/mysqld/mysqld.sock" | restart
-coin.mpos.user = "other" | restart
-coin.mpos.password = "other" | restart
-coin.mpos.password_file = "DIR/other" | restart | with !coin.mpos.password & coin.mpos.password_file = "DIR/word"
+coin.mpos.user = "other" | new
+coin.mpos.password = "other" | new
+coin.mpos.password_file = "DIR/other" | new | with !coin.mpos.password & coin.mpos.password_file = "DIR/word"
 coin.mpos.database = "other" | restart
 coin.mpos.accounts_database = "other" | restart
 coin.mpos.workers_database = "other" | restart

@@ -29,6 +29,45 @@ fn a_password_may_stand_in_a_file() {
 }
 
 #[test]
+fn further_coins_stand_in_files_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, beside) = (folder.path().join("pool.toml"), folder.path().join("conf.d"));
+    std::fs::create_dir(&beside).unwrap();
+    let defaults = "[defaults.port]\nconnections_max = 77\n";
+    std::fs::write(&path, format!("{defaults}{LEAST}")).unwrap();
+    std::fs::write(beside.join("doge.toml"), SECOND).unwrap();
+    // What editors leave and what is meant for others is not read.
+    for name in [".doge.toml", "doge.toml~", "doge.toml.dpkg-old", "README"] {
+        std::fs::write(beside.join(name), "no toml").unwrap();
+    }
+    let config = config::load(&path).unwrap();
+    let names: Vec<&str> = config.coins.iter().map(|coin| coin.name.as_str()).collect();
+    assert_eq!(names, ["litecoin", "dogecoin"]);
+    assert!(config.coins.iter().all(|coin| coin.ports[0].connections_max == 77), "[defaults] are inherited");
+    let public = |config: &Config| config.warnings.iter().filter(|warning| warning.what.contains("everybody")).count();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(public(&config::load(&path).unwrap()), 1, "the other file's password");
+
+    let mistakes = |text: &str| {
+        std::fs::write(beside.join("doge.toml"), text).unwrap();
+        config::load(&path).unwrap_err().problems
+    };
+    let [problem] = &mistakes(&format!("[daemon]\nlog_level = \"info\"\n{SECOND}"))[..] else { panic!() };
+    assert_eq!((problem.file.as_path(), problem.position), (&*beside.join("doge.toml"), Some((1, 2))));
+    assert!(problem.what.contains("only [[coin]] tables"), "{problem}");
+    // Names and ports are everybody's, and places are told with their file.
+    for (text, part) in [(LEAST.to_owned(), "doge.toml:"), ("x = ".to_owned(), "this is not TOML")] {
+        let problems = mistakes(&text);
+        assert!(problems.iter().any(|problem| problem.to_string().contains(part)), "{problems:?}");
+        assert!(problems.iter().all(|problem| problem.file == beside.join("doge.toml")), "{problems:?}");
+    }
+    std::fs::remove_file(beside.join("doge.toml")).unwrap();
+    assert_eq!(config::load(&path).unwrap().coins.len(), 1);
+    std::fs::create_dir(beside.join("folder.toml")).unwrap();
+    assert!(config::load(&path).unwrap_err().to_string().contains("folder.toml: the file cannot be read"));
+}
+
+#[test]
 fn no_message_repeats_a_password() {
     let shown = |text: &str| match config::parse(Path::new("p"), text.to_owned()) {
         Ok(config) => format!("{config:?}"),

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::office::Office;
 use crate::stage;
+use crate::support::fake_node::Fault;
 use crate::support::miner::{PATIENCE, Wanted};
 
 const METRICS: &str = "[metrics]\nlisten = \"127.0.0.1:0\"\n";
@@ -32,13 +33,16 @@ impl Scraped {
                 assert!(helped.insert(name.to_owned()) && !words.is_empty(), "{line}");
             } else if let Some(kind) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = kind.split_once(' ').unwrap();
-                assert!(matches!(kind, "counter" | "gauge") && helped.contains(name), "{line}");
+                assert!(matches!(kind, "counter" | "gauge" | "histogram") && helped.contains(name), "{line}");
                 assert!(scraped.types.insert(name.to_owned(), kind.to_owned()).is_none(), "{line} twice");
             } else {
                 let (series, value) = line.rsplit_once(' ').unwrap();
                 let (name, labels) =
                     series.split_once('{').map_or((series, ""), |(name, rest)| (name, rest.strip_suffix('}').unwrap()));
-                assert!(scraped.types.contains_key(name), "{line} before its type");
+                let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+                let is_histogram =
+                    family.is_some_and(|family| scraped.types.get(family).is_some_and(|kind| kind == "histogram"));
+                assert!(is_histogram || scraped.types.contains_key(name), "{line} before its type");
                 let known = scraped.samples.insert((name.to_owned(), labels_of(labels)), value.parse().unwrap());
                 assert!(known.is_none(), "{line} twice");
             }
@@ -129,6 +133,15 @@ async fn metrics_agree_with_the_rows_and_everything_that_is_built_on_them_exists
     assert_eq!(scraped.of("mpos_stratum_workers", &[]), 1.0);
     assert_eq!(scraped.of("mpos_stratum_drain_state", &[("state", "running")]), 1.0);
     assert_eq!((scraped.of("mpos_stratum_mining", &[]), scraped.of("mpos_stratum_node_ready", &[])), (1.0, 1.0));
+    let (transactions, answers) = ("mpos_stratum_drain_transaction_seconds", "mpos_stratum_node_answer_seconds");
+    for name in [transactions, answers] {
+        let count = scraped.of(&format!("{name}_count"), &[]);
+        assert!(count >= 1.0 && scraped.of(&format!("{name}_bucket"), &[("le", "+Inf")]) == count, "{name}");
+        assert!(
+            scraped.of(&format!("{name}_bucket"), &[("le", "0.001")]) <= count
+                && scraped.of(&format!("{name}_sum"), &[]) > 0.0
+        );
+    }
     assert!(scraped.of("process_resident_memory_bytes", &[]) > 1e6);
 
     for (name, kind) in &scraped.types {
@@ -136,7 +149,8 @@ async fn metrics_agree_with_the_rows_and_everything_that_is_built_on_them_exists
     }
     let labels: BTreeSet<&str> =
         scraped.samples.keys().flat_map(|(_, labels)| labels.keys().map(String::as_str)).collect();
-    let known = ["by", "coin", "event", "node", "port", "reason", "source", "spool", "state", "version", "window"];
+    let known =
+        ["by", "coin", "event", "le", "node", "port", "reason", "source", "spool", "state", "version", "window"];
     assert!(labels.iter().all(|label| known.contains(label)), "a label that a miner may choose? {labels:?}");
     let text = format!("{:?}", scraped.samples.keys());
     assert!(!text.contains("alice") && !text.contains("mpos-stratum-test"), "no miner's words");
@@ -165,7 +179,7 @@ fn the_dashboard_is_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_but_metrics_is_answered_and_a_silent_visitor_hurts_nobody() {
+async fn nothing_but_metrics_and_health_is_answered_and_a_silent_visitor_hurts_nobody() {
     let office = Office::open("control_http", METRICS, "").await;
     let address = address(&office).await;
     let mut silent = Vec::new();
@@ -178,9 +192,26 @@ async fn nothing_but_metrics_is_answered_and_a_silent_visitor_hurts_nobody() {
         (b"rubbish\r\n\r\n", "400"),
         (&[b'a'; 4096], "431"),
         (b"GET /metrics HTTP/1.0\r\n\r\n", "200"),
+        (b"GET /healthz HTTP/1.1\r\n\r\n", "200"),
     ] {
         let (head, _) = http(address, request).await;
         assert_eq!(head.split(' ').nth(1), Some(status), "{head}");
     }
     assert!(scrape(&office).await.types.len() > 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_whether_miners_are_served() {
+    let stale = "[defaults.templates]\nrefresh_secs = 1\nstale_after_secs = 2\n";
+    let office = Office::open("control_health", &format!("{METRICS}{stale}"), "").await;
+    let address = address(&office).await;
+    let health = || http(address, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    let _miner = office.miner_from(1, "alice.rig1").await;
+    let (head, body) = health().await;
+    assert_eq!((head.split(' ').nth(1), body.as_str()), (Some("200"), "serving\n"));
+    office.node.set_fault(Fault::Refuse);
+    office.status_when("the end of work", |status| status["coins"][0]["mining"] == false).await;
+    let (head, body) = health().await;
+    assert_eq!(head.split(' ').nth(1), Some("503"), "{head}");
+    assert!(body.starts_with("not serving\n") && body.contains("bitcoin: there is no work for miners"), "{body}");
 }

@@ -106,6 +106,11 @@ impl Machine {
         self.must(&["journalctl", "--unit", "mpos-stratum", "--output", "cat", "--since", &format!("@{second}")])
     }
 
+    /// What the service manager itself and all others have said since a second.
+    pub fn log_of_system_since(&self, second: &str) -> String {
+        self.must(&["journalctl", "--output", "cat", "--since", &format!("@{second}")])
+    }
+
     /// The second it is.
     pub fn now(&self) -> String {
         self.must(&["date", "+%s"])

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::crew;
+use crate::life;
 use crate::machine::Machine;
 use crate::support::litecoind::Litecoin;
 use crate::support::miner::{Algorithm, Job, Miner, PATIENCE, Wanted};
 
 /// The password of every worker.
-const PASSWORD: &str = "worker-secret";
+pub const PASSWORD: &str = "worker-secret";
 /// As in schema/grants.sql.
 const DATABASE: &str = "pool";
 const DATABASE_PASSWORD: &str = "change-me";
@@ -16,7 +18,7 @@ const DATABASE_PASSWORD: &str = "change-me";
 const BLOCKS_BEFORE: u64 = 110;
 pub const WORKER: &str = "alice.rig1";
 /// Where the daemon serves miners.
-const LISTEN: &str = "127.0.0.1:3333";
+pub const LISTEN: &str = "127.0.0.1:3333";
 
 /// The pool, and how many shares its miners were told are good.
 pub struct Site<'a> {
@@ -74,6 +76,38 @@ password_file = "$CREDENTIALS_DIRECTORY/mysql-password"
 database = "{DATABASE}"
 "#
         )
+    }
+
+    /// The same with one more port.
+    pub fn configuration_with_port(&self, listen: &str) -> String {
+        let port = format!("[[coin.port]]\nlisten = \"{listen}\"\ndifficulty = 0.0000152587890625\n[coin.mpos]");
+        self.configuration().replace("[coin.mpos]", &port)
+    }
+
+    /// Gives so many more miners their names.
+    pub fn hire(&self, miners: usize) {
+        let rows: Vec<String> =
+            (0..miners).map(|miner| format!("(LAST_INSERT_ID(), '{}', '{PASSWORD}')", crew::name(miner))).collect();
+        let sql = format!(
+            "INSERT INTO accounts (username, pass, pin, is_locked) VALUES ('crew', '', '', 0); \
+             INSERT INTO pool_worker (account_id, username, password) VALUES {}",
+            rows.join(",")
+        );
+        self.machine.feed(&["mariadb", DATABASE], sql.as_bytes());
+    }
+
+    /// Waits until every share that the hired were told is good is a row, and holds that no other is.
+    pub async fn has_rows_of(&mut self, accepted: &[usize]) {
+        self.accepted += accepted.iter().sum::<usize>();
+        self.every_share_is_a_row().await;
+        let sql = "SELECT username, COUNT(*) FROM shares WHERE our_result = 'Y' GROUP BY username";
+        let counted = self.machine.must(&["mariadb", "-N", DATABASE, "-e", sql]);
+        let row = |line: &str| {
+            let (name, count) = line.split_once('\t').unwrap();
+            (name.to_owned(), count.parse().unwrap())
+        };
+        life::compare(&counted.lines().map(row).collect(), accepted);
+        assert_eq!(self.number("SELECT COUNT(*) FROM shares WHERE our_result = 'N'"), 0, "nothing was refused");
     }
 
     /// Puts the passwords where the drop-in of the examples loads them from.

@@ -1,7 +1,10 @@
 //! Nodes come and go, and change their passwords.
 
+use rustix::process::Signal;
+use tokio::net::TcpListener;
+
 use crate::site::{Site, share};
-use crate::stage::SHA256D_EASY;
+use crate::stage::{SHA256D_EASY, rows_of};
 use crate::support::fake_node::FakeNode;
 use crate::support::miner::hash::display;
 use crate::support::miner::{Algorithm, Job};
@@ -64,4 +67,44 @@ async fn a_node_that_is_away_is_a_warning_and_how_often_they_are_asked_changes()
     let told = site.reload().await;
     assert!(told.contains("coin bitcoin, node spare: login changed") && !told.contains('"'), "{told}");
     share(&mut miner).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_another_coin_is_refused_with_the_reason() {
+    let mut site = Site::open("reload_misfit", SHA256D_EASY, "").await;
+    let (mut miner, _) = site.miner().await;
+    let (first, wrong) = (site.coins[0].nodes.clone(), FakeNode::start(Algorithm::Scrypt).unwrap());
+    // Its blocks have other names than this coin's.
+    wrong.name_by_proof_of_work();
+    site.coins[0].nodes = format!("{first}{}", wrong.config());
+    site.keys = "log_level = \"debug\"".to_owned();
+    let why = site.refused().await;
+    assert!(why.contains("the coin's profile is not that of the node's chain"), "{why}");
+    let status = site.status_when("the status", |_| true).await;
+    assert_eq!((names(&status).len(), &status["log_level"]), (1, &"info".into()));
+    share(&mut miner).await;
+    site.coins[0].nodes = first;
+    assert!(site.reload().await.contains("log_level info -> debug"));
+    share(&mut miner).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_does_not_wait_for_a_reload_that_waits_for_a_node() {
+    let mut site = Site::open("reload_stop", SHA256D_EASY, "").await;
+    let (mut miner, _) = site.miner().await;
+    share(&mut miner).await;
+    rows_of(&site.db, "reload_stop", 1).await;
+    // Takes connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let node = format!("[[coin.node]]\nname = \"silent\"\nurl = \"http://{}\"\n", silent.local_addr().unwrap());
+    site.coins[0].nodes += &format!("{node}user = \"pool\"\npassword = \"x\"\n");
+    let asked = async {
+        let called = silent.accept().await.unwrap();
+        site.daemon.signal(Signal::TERM).unwrap();
+        called
+    };
+    let (output, _called) = tokio::join!(site.try_reload(), asked);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert!(why.contains("the daemon stops: nothing was read again"), "{why}");
 }

@@ -6,9 +6,10 @@ use crate::rules::Finding;
 use crate::source::{File, closing, find, is_name};
 
 /// The floors of the house: a folder or file of `src/` and the floor it stands on.
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 17] = [
     ("clock", 0),
     ("exit", 0),
+    ("histogram", 0),
     ("pulse", 0),
     ("bytes", 0),
     ("difficulty", 0),

@@ -21,7 +21,7 @@ the reason; until then the old value stays in force.";
 const AFTER_HELP: &str = "\
 What holds at once: the log level, connections_max, [tls] and certificates; of ports everything but extranonce2_bytes,
 for connections that are open too where that makes sense; ports, nodes and coins that were added or removed; users
-and passwords of nodes. `config.example.toml` and the manual page say for every table what else does.
+and passwords of nodes and of the database. `config.example.toml` and the manual page say for every table what else does.
 
 Exit codes: 0 taken over, 69 the daemon does not answer, 78 refused: nothing was changed.";
 

@@ -23,7 +23,6 @@ const WATCHED: Effect = Restart("found blocks are watched by it from their first
 const NOBODY: Effect = Restart("blocks that are on their way are credited by it");
 const SIZE: Effect = Restart("miners were told the size of their extranonce, and work is made for it");
 const TABLE: Effect = Restart("the spool belongs to that table and is being drained into it");
-const LOGIN: Effect = Restart("spool and workers are connected with it");
 const DIRECTORY: Effect = Restart("what is known of workers was learnt by it");
 const SPOOL: Effect = Restart("the spool is open with it");
 
@@ -154,8 +153,8 @@ fn templates(found: &mut Found<'_>, old: &Templates, new: &mut Templates) {
 fn mpos(found: &mut Found<'_>, old: &Mpos, new: &mut Mpos) {
     compare!(found, Mpos, old, new, {
         endpoint: "mpos.host", TABLE;
-        user: "mpos.user", LOGIN;
-        password: "mpos.password", LOGIN;
+        user: "mpos.user", NewConnections;
+        password: "mpos.password", NewConnections;
         database: "mpos.database", TABLE;
         accounts_database: "mpos.accounts_database", DIRECTORY;
         workers_database: "mpos.workers_database", DIRECTORY;

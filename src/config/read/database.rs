@@ -14,6 +14,10 @@ use crate::config::value::{
 };
 use crate::config::{ColumnUse, Durability, Endpoint, Ledger, Mpos, Workers};
 
+/// What to do where a credential of the service manager is not to be had.
+pub(super) const CREDENTIAL_REMEDY: &str = "only the daemon itself gets it from the service manager (LoadCredential=): to have it here as well, set \
+                                            CREDENTIALS_DIRECTORY to the folder it is loaded from";
+
 /// Longest name of a database in MySQL, in characters.
 const DATABASE_CHARS_MAX: usize = 64;
 
@@ -172,9 +176,7 @@ fn password_from(report: &Report, place: &Place<'_>, path: &Path, is_credential:
         report.problem(place, what, "put the password into that file and let the daemon's user read it");
         return None;
     }
-    let remedy = "only the daemon itself gets it from the service manager (LoadCredential=): to have it here as well, set \
-                  CREDENTIALS_DIRECTORY to the folder it is loaded from";
-    report.credential(place, what, remedy);
+    report.credential(place, what, CREDENTIAL_REMEDY);
     // Reaches nobody who would send it: either it is a problem, or the configuration is only looked at.
     Some(Secret::new(""))
 }

@@ -54,34 +54,56 @@ fn parsed<'t>(source: &Source, text: &'t str, report: &Report) -> Spanned<DeTabl
     table
 }
 
-/// Reads everything. `None` only together with a problem in `report`.
-pub(super) fn config(source: &Source, report: &Report) -> Option<Config> {
+/// Reads everything: the file, and those beside it that hold further coins. `None` only together with a problem in
+/// `report`.
+pub(super) fn config(sources: &[Source], report: &Report) -> Option<Config> {
     let presets = Presets::new(report);
-    let document = parsed(source, source.text(), report);
+    let documents: Vec<_> = sources.iter().map(|source| (source, parsed(source, source.text(), report))).collect();
+    let ((source, document), drop_ins) = documents.split_first()?;
     if report.has_problems() {
         // Whatever the tables of a text with mistakes seem to say would only lead to more of them.
         return None;
     }
     let layer = Layer { source, table: document.get_ref(), path: String::new() };
-    let home = Place { source, span: 0..0, key: String::new(), shown: false };
-    let top = Section::new(report, "", vec![layer.clone()], home);
+    let top = Section::new(report, "", vec![layer.clone()], home(source));
 
     let (tls_files, handshakes) = transport::daemon_wide(top.table("tls"));
     let metrics = metrics::read(top.table("metrics"));
     let daemon = daemon::read(top.table("daemon"), source, handshakes, metrics);
     let defaults = defaults(&top, &layer);
     let read_coin = |section| coin::read(report, section, defaults.as_ref(), &presets, &tls_files);
-    let (coins, marks): (Vec<_>, Vec<CoinMarks<'_>>) = top.tables("coin").into_iter().map(read_coin).unzip();
+    let further = drop_ins.iter().flat_map(|(source, document)| coins_of_drop_in(report, source, document));
+    let sections = top.tables("coin").into_iter().chain(further);
+    let (coins, marks): (Vec<_>, Vec<CoinMarks<'_>>) = sections.map(read_coin).unzip();
     if marks.is_empty() {
         report.problem(&top.place("coin"), "there is no coin", "add a [[coin]] table; config.example.toml shows one");
     }
     top.finish();
     relations::check(report, &marks);
     if report.holds_secret() {
-        warn_if_public(report, source.path(), &Place { source, span: 0..0, key: String::new(), shown: false });
+        sources.iter().for_each(|source| warn_if_public(report, source.path(), &home(source)));
     }
     let coins = coins.into_iter().map(|coin| coin.map(Arc::new)).collect::<Option<Vec<_>>>()?;
     Some(Config { daemon: daemon?, coins, warnings: Vec::new() })
+}
+
+/// The coins of a file beside the configuration; anything else in it would leave open which file decides.
+fn coins_of_drop_in<'a>(
+    report: &'a Report,
+    source: &'a Source,
+    document: &'a Spanned<DeTable<'a>>,
+) -> Vec<Section<'a>> {
+    for (key, _) in document.get_ref().iter().filter(|(key, _)| key.get_ref() != "coin") {
+        let place = Place { source, span: key.span(), key: key.get_ref().to_string(), shown: false };
+        report.problem(&place, "only [[coin]] tables may stand here", "move it into the configuration file itself");
+    }
+    let layer = Layer { source, table: document.get_ref(), path: String::new() };
+    Section::new(report, "", vec![layer], home(source)).tables("coin")
+}
+
+/// A file as a whole.
+fn home(source: &Source) -> Place<'_> {
+    Place { source, span: 0..0, key: String::new(), shown: false }
 }
 
 /// What operators add to presets of coins that MPOS has no class for and of algorithms that are not proven.
@@ -95,7 +117,7 @@ pub(super) fn preset_profile(name: &str) -> Option<Profile> {
     let operator = Source::new(Path::new("preset"), BY_THE_OPERATOR.to_owned());
     let table = parsed(&operator, BY_THE_OPERATOR, &report);
     let below = Layer { source: &operator, table: table.get_ref(), path: String::new() };
-    let home = Place { source: layer.source, span: 0..0, key: String::new(), shown: false };
+    let home = home(layer.source);
     profile::read(&report, &Section::new(&report, "coin", vec![layer, below], home))
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use toml::de::DeValue;
 
+use super::database::CREDENTIAL_REMEDY;
+use crate::config::problem::is_missing_credential;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, list, nonempty, one_of, secs, sized, text, wrong};
 use crate::config::{Handshakes, Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport, identity};
@@ -61,6 +63,11 @@ fn tls(section: &Section<'_>, (certificate, key): &SharedFiles) -> Option<Option
     let files = TlsFiles { certificate, key };
     match identity::load(&files) {
         Ok(_) => Some(Some(Tls { required, files })),
+        Err(bad) if [&files.certificate, &files.key].into_iter().any(|file| is_missing_credential(file)) => {
+            section.report().credential(&section.place("tls"), bad.what, CREDENTIAL_REMEDY);
+            // Reaches nobody who would use it: either it is a problem, or the configuration is only looked at.
+            Some(Some(Tls { required, files }))
+        }
         Err(bad) => {
             let own = if bad.in_key { "tls_key_file" } else { "tls_certificate_file" };
             let place = section.place(if section.has(own) { own } else { "tls" });

@@ -62,6 +62,11 @@ impl Line {
         (line, reached)
     }
 
+    /// Goes on with a connection that is open.
+    pub(super) fn over(host: Host, conn: Conn) -> Self {
+        Self { host: Some(host), conn: Some(conn), away: None }
+    }
+
     /// The server that is asked.
     pub fn server(&self) -> &str {
         self.host.as_ref().map_or("", |host| &host.name)
@@ -126,7 +131,7 @@ impl Line {
 /// A session that the server itself keeps from writing, and whose statements it ends.
 async fn open_read_only(host: &Host) -> Result<Conn, Error> {
     let limits = Limits::default();
-    let mut conn = connect::open(&host.opts, &limits).await?;
+    let mut conn = connect::open(&host.now(), &limits).await?;
     let bounds = format!(
         "SET SESSION lock_wait_timeout = {STATEMENT_SECS} /*M!100101 , max_statement_time = {STATEMENT_SECS} */ \
          /*!50708 , max_execution_time = {STATEMENT_SECS}000 */"

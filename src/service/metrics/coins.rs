@@ -141,6 +141,16 @@ pub(super) fn tell(text: &mut Text, scene: &Scene, crowd: &Crowd) {
         scene.coins.iter().for_each(|view| samples(text, view));
     }
     tips(text, scene);
+    text.family(
+        "mpos_stratum_node_answer_seconds",
+        Kind::Histogram,
+        "How long the node takes for calls but long polls and blocks.",
+    );
+    for view in &scene.coins {
+        for node in view.nodes.all().iter() {
+            text.histogram(&[("coin", &view.coin.name), ("node", node.name())], &node.rpc.answers());
+        }
+    }
     text.family("mpos_stratum_node_height", Kind::Gauge, "Height of the node, where it is known.");
     for view in &scene.coins {
         for node in view.nodes.all().iter() {

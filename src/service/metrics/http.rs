@@ -1,4 +1,4 @@
-//! Answers `GET /metrics`: one request a connection, within bounds.
+//! Answers `GET /metrics` and `GET /healthz`: one request a connection, within bounds.
 
 use std::io;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::metrics;
 use crate::service::scene::Scene;
+use crate::service::status::{alarms, unserved};
 
 /// Connections at once; others wait to be accepted.
 const CONNECTIONS_MAX: usize = 8;
@@ -55,7 +56,13 @@ async fn talk(mut stream: TcpStream, scene: &watch::Receiver<Arc<Scene>>) -> io:
             let text = metrics(&scene);
             worded("200 OK", "text/plain; version=0.0.4; charset=utf-8", &text, body)
         }
-        Asked::Other(status) => worded(status, "text/plain", "only GET /metrics is answered here\n", true),
+        Asked::Health { body } => {
+            let (status, text) = health(&Arc::clone(&scene.borrow()));
+            worded(status, "text/plain; charset=utf-8", &text, body)
+        }
+        Asked::Other(status) => {
+            worded(status, "text/plain", "only GET /metrics and /healthz are answered here\n", true)
+        }
     };
     let told = async {
         stream.write_all(answer.as_bytes()).await?;
@@ -80,6 +87,8 @@ async fn head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 enum Asked {
     /// The metrics; `body`: not only the headers.
     Metrics { body: bool },
+    /// Whether miners are served.
+    Health { body: bool },
     /// Something that gets this status.
     Other(&'static str),
 }
@@ -102,9 +111,20 @@ fn request(head: &[u8]) -> Asked {
     match (method, path) {
         (Some(b"GET"), b"/metrics") => Asked::Metrics { body: true },
         (Some(b"HEAD"), b"/metrics") => Asked::Metrics { body: false },
+        (Some(b"GET"), b"/healthz") => Asked::Health { body: true },
+        (Some(b"HEAD"), b"/healthz") => Asked::Health { body: false },
         (Some(b"GET" | b"HEAD"), _) => Asked::Other("404 Not Found"),
         _ => Asked::Other("405 Method Not Allowed"),
     }
+}
+
+/// 200 while miners of all coins are served, else 503; and everything that somebody should look at.
+fn health(scene: &Scene) -> (&'static str, String) {
+    let (status, word) = match unserved(scene).is_empty() {
+        true => ("200 OK", "serving\n"),
+        false => ("503 Service Unavailable", "not serving\n"),
+    };
+    (status, alarms(scene).into_iter().fold(word.to_owned(), |text, alarm| text + &alarm.replace('\n', " ") + "\n"))
 }
 
 fn worded(status: &str, kind: &str, text: &str, body: bool) -> String {
@@ -120,11 +140,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_get_metrics_is_served() {
+    fn only_metrics_and_health_are_served() {
         for (head, asked) in [
             ("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", Asked::Metrics { body: true }),
             ("GET /metrics?x=1 HTTP/1.0\r\n\r\n", Asked::Metrics { body: true }),
             ("HEAD /metrics HTTP/1.1\r\n\r\n", Asked::Metrics { body: false }),
+            ("GET /healthz HTTP/1.1\r\n\r\n", Asked::Health { body: true }),
+            ("HEAD /healthz HTTP/1.1\r\n\r\n", Asked::Health { body: false }),
             ("GET / HTTP/1.1\r\n\r\n", Asked::Other("404 Not Found")),
             ("POST /metrics HTTP/1.1\r\n\r\n", Asked::Other("405 Method Not Allowed")),
             ("GET /metrics\r\n\r\n", Asked::Other("400 Bad Request")),

@@ -1,4 +1,5 @@
-//! Metrics for Prometheus: text format 0.0.4 by HTTP/1.1, `GET /metrics` and nothing else.
+//! Metrics for Prometheus: text format 0.0.4 by HTTP/1.1, `GET /metrics`. Beside it `GET /healthz`, for balancers and monitors.
+//! Nothing else is answered.
 //!
 //! Names end in their unit (`_total` for what only grows, `_seconds`, `_bytes`). Labels are what the
 //! configuration or the program knows: coin, port, node, spool, reason, event, source, window, state. Nothing a

@@ -82,6 +82,14 @@ pub(super) fn tell(text: &mut Text, spools: &[(&LedgerView, SpoolStatus)]) {
             text.sample(&[("spool", &status.name)], value(view, status));
         }
     }
+    text.family(
+        "mpos_stratum_drain_transaction_seconds",
+        Kind::Histogram,
+        "How long the database takes for a transaction with rows.",
+    );
+    for (view, status) in spools {
+        text.histogram(&[("spool", &status.name)], &view.ledger.commits());
+    }
     text.family("mpos_stratum_drain_state", Kind::Gauge, "1 for the state that the drain is in.");
     for (_, status) in spools {
         for state in DRAIN_STATES {

@@ -71,7 +71,7 @@ pub fn look(scene: &Scene) -> Status {
         bans_ordered,
         bans_automatic,
         log_level: scene.log.levels().to_string(),
-        alarms: alarms(scene, &coins, &spools),
+        alarms: alarms(scene),
         coins,
         spools,
     }
@@ -168,26 +168,40 @@ pub fn spool_status(view: &LedgerView) -> SpoolStatus {
 }
 
 /// What somebody should look at.
-fn alarms(scene: &Scene, coins: &[CoinStatus], spools: &[SpoolStatus]) -> Vec<String> {
+pub fn alarms(scene: &Scene) -> Vec<String> {
     let mut alarms = scene.reloads.notes();
     alarms.extend(scene.troubles.iter().cloned());
-    for (view, coin) in scene.coins.iter().zip(coins) {
+    for view in &scene.coins {
         if let Some(reason) = &*view.alarm.borrow() {
-            alarms.push(format!("{}: the node would refuse our blocks: {reason}", coin.name));
+            alarms.push(format!("{}: the node would refuse our blocks: {reason}", view.coin.name));
         }
-        if !coin.mining {
-            alarms.push(format!("{}: there is no work for miners", coin.name));
-        }
+        alarms.extend(no_work(view));
     }
-    for (view, spool) in scene.ledgers.iter().zip(spools) {
+    for view in &scene.ledgers {
+        let spool = spool_status(view);
         if !matches!(&*spool.drain, "running" | "off") {
             alarms.push(format!("{}: the drain is {}: {}", spool.database, spool.drain, spool.reason));
         }
-        if let Some(problem) = view.ledger.status().sync_failed {
-            alarms.push(format!("{}: the disk does not take the spool: {problem}", spool.database));
-        }
+        alarms.extend(no_disk(view));
         alarms.extend(view.ledger.overdue().map(|overdue| format!("{}: {overdue}", spool.database)));
         alarms.extend(view.skew.borrow().map(|skew| format!("{}: {skew}", spool.database)));
     }
     alarms
+}
+
+/// Why miners of a coin or of all are not served as they should be now. Shares that wait for the database are no
+/// reason, nor is anything else that only an operator would notice.
+pub fn unserved(scene: &Scene) -> Vec<String> {
+    let coins = scene.coins.iter().filter_map(no_work);
+    coins.chain(scene.ledgers.iter().filter_map(no_disk)).collect()
+}
+
+fn no_work(view: &CoinView) -> Option<String> {
+    let is_mining = view.board.borrow().job.is_some();
+    (!is_mining).then(|| format!("{}: there is no work for miners", view.coin.name))
+}
+
+fn no_disk(view: &LedgerView) -> Option<String> {
+    let problem = view.ledger.status().sync_failed?;
+    Some(format!("{}: the disk does not take the spool: {problem}", view.database))
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use blocks::newest;
-pub use look::{Crowd, crowd, look, spool_status};
+pub use look::{Crowd, alarms, crowd, look, spool_status, unserved};
 
 /// The whole daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
