@@ -95,10 +95,13 @@ async fn beside(job: Job) {
     let newest: Option<u64> = conn.query_first("SELECT MAX(id) FROM shares").await.unwrap();
     job.begin(&mut conn, newest.unwrap()).await;
     let seen: Vec<Option<u64>> = db.query(&database, "SELECT MAX(id) FROM shares").await;
-    // Shares from before the block are of earlier seconds.
+    // Shares from before the block are of earlier seconds: a lookup asks by the block's hash first and by time last, and
+    // everything may become visible in between.
+    miners.end().await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let (record, found) = block(900_001, clock.unix_secs(), 0);
     rig.book.append_shares(&rig.ledger, &[record]);
+    let miners = Miners::start(&rig);
     let searching = tokio::spawn({
         let (db, database, found) = (Arc::clone(&db), database.clone(), found.clone());
         async move {

@@ -59,7 +59,7 @@ async fn w08_b07_both_kinds_of_miners_are_paid_what_they_worked_around_a_change(
     assert!(raised.clean && is(&raised, 16.0), "a rise by 16 makes old work void");
     let begun = between(&mut miner, &new, SHA256D_SOME, 16.0 * SHA256D_SOME);
     assert!(miner.submit("alice.rig1", &begun).await.unwrap().is_true());
-    let weak = between(&mut miner, &raised, SHA256D_SOME, 16.0 * SHA256D_SOME);
+    let weak = between(&mut miner, &raised, SHA256D_SOME, 15.0 * SHA256D_SOME);
     assert_eq!(miner.submit("alice.rig1", &weak).await.unwrap().code(), Some(23));
     let strong = between(&mut miner, &raised, 16.0 * SHA256D_SOME, 1e9);
     assert!(miner.submit("alice.rig1", &strong).await.unwrap().is_true());
@@ -74,7 +74,7 @@ async fn w08_without_a_window_the_job_s_own_difficulty_is_the_only_one() {
     let keys = adjusted("\nrace_window_secs = 0");
     let stage = FakeStage::start_with("protocol_w08b", |coin| coin.ports[0] = keys).await;
     let (mut miner, old, _) = lowered(&stage).await;
-    let weak = between(&mut miner, &old, SHA256D_SOME, 16.0 * SHA256D_SOME);
+    let weak = between(&mut miner, &old, SHA256D_SOME, 15.0 * SHA256D_SOME);
     assert_eq!(miner.submit("alice.rig1", &weak).await.unwrap().code(), Some(23));
     let strong = between(&mut miner, &old, 16.0 * SHA256D_SOME, 1e9);
     assert!(miner.submit("alice.rig1", &strong).await.unwrap().is_true());

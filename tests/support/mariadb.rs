@@ -1,7 +1,6 @@
 //! A private MariaDB server: own data directory, own socket, a free port, gone when dropped.
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 
-use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -14,6 +13,8 @@ use mpos_stratum::config::secret::Secret;
 use mpos_stratum::config::{Endpoint, Mpos};
 use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, Opts, OptsBuilder};
+
+use super::ports::free_port;
 
 /// How long the server may take to start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -294,8 +295,4 @@ fn run(command: &mut Command) {
 
 fn is_root() -> bool {
     std::fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
