@@ -14,6 +14,8 @@ mod support;
 
 #[path = "coins/fuzzing.rs"]
 mod fuzzing;
+#[path = "node/opinion.rs"]
+mod opinion;
 #[path = "coins/spender.rs"]
 mod spender;
 #[path = "pool/stage.rs"]
@@ -26,12 +28,11 @@ use mpos_stratum::bytes::{hex, parse_display_hash};
 use mpos_stratum::chain::form::{ChainForm, Schedule};
 use mpos_stratum::config::{self, Node};
 use mpos_stratum::node::nodes::Nodes;
-use mpos_stratum::node::proposal::{Opinion, propose};
-use mpos_stratum::pow::ids::TransactionHash;
-use mpos_stratum::work::job::{Job, JobRecipe};
+use mpos_stratum::node::proposal::Opinion;
 use mpos_stratum::work::template::{Template, Tip};
 use serde_json::{Value, json};
 
+use crate::opinion::opinion;
 use crate::stage::{Coin, PASSWORD};
 use crate::support::bitcoind::Bitcoind;
 use crate::support::daemon::Daemon;
@@ -114,21 +115,6 @@ async fn a_block_of_the_node_s_own_comes_by_long_polling() {
     }
 }
 
-/// What the node thinks of a block of work.
-async fn opinion(node: &Node, template: Template, form: &Arc<ChainForm>) -> Opinion {
-    let recipe = JobRecipe {
-        payout_script: vec![0x51],
-        recipients: Vec::new(),
-        form: Arc::clone(form),
-        text: "early".into(),
-        entropy: [7; 6],
-        transaction_hash: TransactionHash::Sha256d,
-    };
-    let job = Job::new(1, 1, Arc::new(template), Arc::new(recipe), Duration::ZERO, 8).unwrap();
-    let nodes = Nodes::new(std::slice::from_ref(node));
-    propose(&nodes.all()[0], form, &hex::encode(&job.proposal(8).unwrap())).await
-}
-
 #[tokio::test]
 async fn work_without_transactions_on_a_new_tip_is_taken_on_both_sides_of_a_halving() {
     let core = Bitcoind::start().await;
@@ -153,9 +139,9 @@ async fn work_without_transactions_on_a_new_tip_is_taken_on_both_sides_of_a_halv
         };
         assert_eq!(u64::from(tip.height), height);
         let empty = last.empty_on(&tip, &form).unwrap();
-        let node = core.rpc_config();
+        let nodes = Nodes::new(&[core.rpc_config()]);
         let greedy = Template { coinbase_value: empty.coinbase_value + 1, ..empty.clone() };
-        assert_eq!(opinion(&node, empty, &form).await, Opinion::Good, "{height}");
-        assert!(matches!(opinion(&node, greedy, &form).await, Opinion::Bad(_)));
+        assert_eq!(opinion(&nodes, Arc::new(empty), &form).await, Opinion::Good, "{height}");
+        assert!(matches!(opinion(&nodes, Arc::new(greedy), &form).await, Opinion::Bad(_)));
     }
 }

@@ -9,6 +9,8 @@ mod early;
 mod faults;
 #[path = "node/following.rs"]
 mod following;
+#[path = "node/opinion.rs"]
+mod opinion;
 #[path = "node/payout.rs"]
 mod payout;
 #[path = "node/real.rs"]

@@ -4,20 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mpos_stratum::bytes::hex;
 use mpos_stratum::chain::form::{ChainForm, Schedule};
 use mpos_stratum::clock::SystemClock;
 use mpos_stratum::config::Templates;
 use mpos_stratum::node::chain::Chain;
 use mpos_stratum::node::nodes::Nodes;
 use mpos_stratum::node::poller::Poller;
-use mpos_stratum::node::proposal::{Opinion, propose};
-use mpos_stratum::pow::ids::TransactionHash;
-use mpos_stratum::work::job::{Job, JobRecipe};
+use mpos_stratum::node::proposal::Opinion;
 use mpos_stratum::work::template::Template;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use crate::opinion::opinion;
 use crate::support::bcoin::Bcoin;
 use crate::support::scripted_node::{Reply, ScriptedNode};
 use crate::{chain, templates, wait_for};
@@ -34,20 +32,6 @@ fn with_schedule(schedule: Schedule) -> Arc<Chain> {
 
 fn quickly() -> Templates {
     Templates { empty_after: Some(Duration::from_millis(20)), ..templates(Duration::from_millis(20), false) }
-}
-
-/// A block of work, without proof of work.
-fn block(template: &Arc<Template>, form: &Arc<ChainForm>) -> String {
-    let recipe = JobRecipe {
-        payout_script: vec![0x51],
-        recipients: Vec::new(),
-        form: Arc::clone(form),
-        text: "early".into(),
-        entropy: [7; 6],
-        transaction_hash: TransactionHash::Sha256d,
-    };
-    let job = Job::new(1, 1, Arc::clone(template), Arc::new(recipe), Duration::ZERO, 4).unwrap();
-    hex::encode(&job.proposal(4).unwrap())
 }
 
 /// What a node says before and after a block, as a node that makes its templates slowly.
@@ -104,12 +88,12 @@ async fn work_without_transactions_comes_first_and_a_real_node_would_take_its_bl
         assert!(template.particulars.is_provisional && template.transactions.is_empty());
         assert_eq!(u64::from(template.height), height + 1);
         let judge = Nodes::new(&[real.rpc_config()]);
-        let opinion = propose(&judge.all()[0], &chain.form, &block(&template, &chain.form)).await;
-        assert!(matches!(opinion, Opinion::Good), "{height}: {opinion:?}");
+        let found = opinion(&judge, Arc::clone(&template), &chain.form).await;
+        assert!(matches!(found, Opinion::Good), "{height}: {found:?}");
         // One unit more than the subsidy, and the same node would refuse it: it does look.
         let greedy = Template { coinbase_value: template.coinbase_value + 1, ..(*template).clone() };
-        let opinion = propose(&judge.all()[0], &chain.form, &block(&Arc::new(greedy), &chain.form)).await;
-        assert!(matches!(opinion, Opinion::Bad(_)), "{opinion:?}");
+        let found = opinion(&judge, Arc::new(greedy), &chain.form).await;
+        assert!(matches!(found, Opinion::Bad(_)), "{found:?}");
 
         slow.told.add_permits(1);
         let is_full = |template: &Arc<Template>| !template.particulars.is_provisional;

@@ -116,18 +116,8 @@ impl FakeManager {
     /// Waits until the store holds these names, in sorted order, and no others. What a daemon sends before it
     /// writes a log line is read by the manager's own thread: the line alone does not tell that it is here.
     pub async fn wait_for_names(&self, wanted: &[String]) -> io::Result<()> {
-        let mut count = self.count.clone();
-        let search = async {
-            loop {
-                count.mark_unchanged();
-                if self.names() == wanted {
-                    return Some(());
-                }
-                count.changed().await.ok()?;
-            }
-        };
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("kept: {:?}, not {wanted:?}", self.names()));
-        tokio::time::timeout(PATIENCE, search).await.ok().flatten().ok_or_else(late)
+        let late = || format!("kept: {:?}, not {wanted:?}", self.names());
+        self.until(|| (self.names() == wanted).then_some(()), late).await
     }
 
     /// Drops everything in the store, as a stop does that is no restart.
@@ -142,18 +132,24 @@ impl FakeManager {
 
     /// Waits until the running daemon has said a line that `wanted` likes.
     pub async fn wait_for(&self, what: &str, wanted: impl Fn(&str) -> bool) -> io::Result<String> {
+        let late = || format!("no {what}: {:?}", self.lines());
+        self.until(|| self.lines().into_iter().find(|line| wanted(line)), late).await
+    }
+
+    /// Looks after every message until something is found.
+    async fn until<T>(&self, look: impl Fn() -> Option<T>, late: impl Fn() -> String) -> io::Result<T> {
         let mut count = self.count.clone();
         let search = async {
             loop {
                 count.mark_unchanged();
-                if let Some(line) = self.lines().into_iter().find(|line| wanted(line)) {
-                    return Some(line);
+                if let Some(found) = look() {
+                    return Some(found);
                 }
                 count.changed().await.ok()?;
             }
         };
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no {what}: {:?}", self.lines()));
-        tokio::time::timeout(PATIENCE, search).await.ok().flatten().ok_or_else(late)
+        let found = tokio::time::timeout(PATIENCE, search).await.ok().flatten();
+        found.ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, late()))
     }
 }
 
