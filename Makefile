@@ -19,8 +19,7 @@ demo: ## A minute of mining on regtest with everything real: ARGS="--keep" leave
 
 test: ## Formatting, lints and all tests, with real databases and coin daemons
 	@tests/setup/install.sh test
-	cargo fmt --check
-	cargo clippy --all-targets --locked -- -D warnings
+	@$(MAKE) --no-print-directory lint
 	@$(RAISE_FILE_LIMIT); set -x; cargo test --locked
 
 test-core: ## The same daemon at a current Bitcoin Core, built once (half an hour) into target/core
@@ -70,7 +69,7 @@ fmt: ## Format the sources
 
 lint: ## Formatting and lints, nothing else
 	cargo fmt --check
-	cargo clippy --all-targets --locked -- -D warnings
+	cargo clippy --all-targets --test package --locked -- -D warnings
 
 deps: ## Install what tests and demo need (Debian, Ubuntu)
 	@tests/setup/install.sh test

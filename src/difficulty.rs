@@ -31,6 +31,11 @@ impl Difficulty {
         (Self::MIN.0..=Self::MAX.0).contains(&value).then_some(Self(value))
     }
 
+    /// The difficulty that is nearest to a number.
+    pub fn nearest(value: f64) -> Self {
+        if value.is_nan() { Self::MIN } else { Self(value.clamp(Self::MIN.0, Self::MAX.0)) }
+    }
+
     /// The number.
     pub fn get(self) -> f64 {
         self.0

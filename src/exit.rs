@@ -14,6 +14,10 @@ pub enum Exit {
     Unavailable,
     /// A bug: an internal check failed.
     Software,
+    /// The spool cannot be written: its disk is full, read-only or gone.
+    CannotCreate,
+    /// The daemon's user may not use the spool; starting again cannot help.
+    NoPermission,
     /// The configuration is wrong; starting again cannot help.
     Config,
 }
@@ -27,6 +31,8 @@ impl Exit {
             Exit::Usage => 64,
             Exit::Unavailable => 69,
             Exit::Software => 70,
+            Exit::CannotCreate => 73,
+            Exit::NoPermission => 77,
             Exit::Config => 78,
         }
     }

@@ -103,6 +103,14 @@ fn what_is_left_in_a_state_directory_is_the_exit_code() {
     std::fs::write(spool.join("spool.id"), "damaged").unwrap();
     assert_eq!(code(&left()), 1);
     assert!(stdout(&left()).contains("cannot be read, so it may hold shares"), "{}", stdout(&left()));
+    // Who mistypes the folder must not hear that nothing would be lost with it.
+    let mistyped = mpos_stratum(&["spool", "left", "--state-dir", folder.path().join("stat").to_str().unwrap()]);
+    assert_eq!((code(&mistyped), stdout(&mistyped)), (69, ""));
+    assert!(
+        stderr(&mistyped).contains("/stat: there is no such directory; name the state_dir"),
+        "{}",
+        stderr(&mistyped)
+    );
 }
 
 #[test]
@@ -134,6 +142,45 @@ fn help_and_version_go_to_standard_output() {
 }
 
 #[test]
+fn commands_say_how_they_are_used_and_how_they_end() {
+    for command in ["run", "check", "notify", "audit"] {
+        let help = mpos_stratum(&[command, "--help"]);
+        assert_eq!(code(&help), 0);
+        for part in ["Examples:\n", &format!("mpos-stratum {command}"), "Exit codes: 0 ", ", 64 command line"] {
+            assert!(stdout(&help).contains(part), "{part} is not in: {}", stdout(&help));
+        }
+    }
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_refused_before_anybody_is_asked() {
+    for (arguments, told) in [
+        (&["audit", "--block", "zz"][..], "a hash of 64 hexadecimal digits"),
+        (&["miners", "set-difficulty", "alice", "nan"], "a number from 1e-12 to 1e30"),
+        (&["miners", "set-difficulty", "alice", "1e300"], "a number from 1e-12 to 1e30"),
+    ] {
+        let output = mpos_stratum(arguments);
+        assert_eq!((code(&output), stdout(&output)), (64, ""), "{arguments:?}");
+        assert!(stderr(&output).contains(told) && stderr(&output).len() < 400, "{}", stderr(&output));
+    }
+    let known = ["2750001", &"aB".repeat(32)];
+    for block in known {
+        assert_eq!(code(&mpos_stratum(&["audit", "--block", block, "--config", "/nowhere.toml"])), 78, "{block}");
+    }
+}
+
+#[test]
+fn what_is_no_block_hash_is_the_callers_mistake() {
+    for hash in ["%s", "ab", &"ab".repeat(33)] {
+        let output = mpos_stratum(&["notify", "litecoin", hash, "--socket", "/nowhere/notify.sock"]);
+        assert_eq!(code(&output), 64, "{hash}");
+        assert!(stderr(&output).contains("is no block hash of 64 hexadecimal digits"), "{}", stderr(&output));
+    }
+    let away = mpos_stratum(&["notify", "litecoin", &"ab".repeat(32), "--socket", "/nowhere/notify.sock"]);
+    assert_eq!(code(&away), 69, "{}", stderr(&away));
+}
+
+#[test]
 fn algo_hash_prints_the_hash_of_a_header_as_explorers_do() {
     // Dash's and Litecoin's: the hash of the first is its block id, that of the second is not.
     let vectors: Vec<serde_json::Value> = serde_json::from_str(include_str!("data/pow-vectors.json")).unwrap();
@@ -159,6 +206,34 @@ fn algo_hash_prints_the_hash_of_a_header_as_explorers_do() {
     let usual = mpos_stratum(&["algo", "hash", "scrypt", &header]);
     assert_eq!((code(&set), code(&usual)), (0, 0));
     assert_ne!(set.stdout, usual.stdout);
+}
+
+#[test]
+fn algo_list_says_of_each_what_it_costs_here_and_what_proves_it() {
+    let output = mpos_stratum(&["algo", "list"]);
+    assert_eq!(code(&output), 0);
+    let text = stdout(&output);
+    let mut lines = text.lines();
+    assert_eq!(
+        lines.next().unwrap().split_whitespace().collect::<Vec<_>>().join(" "),
+        "name us per hash class proof also called; proven by"
+    );
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split_whitespace().collect()).collect();
+    for row in &rows {
+        let [name, micros, class, proof, ..] = row[..] else { panic!("{row:?}") };
+        assert!(micros.parse::<f64>().is_ok_and(|micros| micros > 0.0), "{row:?}");
+        assert!(["cheap", "heavy", "expensive"].contains(&class), "{row:?}");
+        assert_eq!(proof == "chain", row.join(" ").contains("headers of"), "{row:?}");
+        assert_eq!(proof == "unproven", row.join(" ").contains("agrees with"), "{row:?}");
+        // What the list names can be asked for by that name.
+        assert_eq!(code(&mpos_stratum(&["algo", "hash", name, &"00".repeat(80)])), 0, "{name}");
+    }
+    let row = |name: &str| rows.iter().find(|row| row[0] == name).map(|row| row[2..].join(" ")).unwrap_or_default();
+    for (name, class, other_name) in
+        [("sha256d", "cheap chain", "sha256"), ("scrypt", "heavy chain", "ltc_scrypt"), ("bcrypt", "expensive", "")]
+    {
+        assert!(row(name).starts_with(class) && row(name).contains(other_name), "{name}: {}", row(name));
+    }
 }
 
 /// Lines that somebody could send who wants to do harm, and what the answer to each says; `None`: a hash.
@@ -191,7 +266,7 @@ fn hostile_lines() -> Vec<(String, Option<&'static str>)> {
         (with("odocrypt", r#"{"epoch_secs":0}"#), Some("epoch_secs = 0")),
         (with("odocrypt", r#"{"epoch_secs":1}"#), None),
         (with("yescryptr32", r#"{"N":1}"#), Some("has no parameter N")),
-        (with("argon2d-dyn", r#"{"lanes":0}"#), None),
+        (with("argon2d-dyn", r#"{"lanes":0}"#), Some("lanes = 0")),
         (with("scrypt-jane", r#"{"nfactor":19}"#), Some(too_large)),
         (with("scrypt-jane", r#"{"nfactor":31}"#), Some("nfactor = 31")),
         (format!(r#"{{"algorithm":"x11","header_hex":"{header}","time":4294967296}}"#), Some("not a vector")),

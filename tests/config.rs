@@ -141,6 +141,9 @@ fn servers_to_go_on_with_and_tables_without_transactions() {
     assert!(config.coins[0].mpos.allow_myisam);
     assert!(config.warnings.iter().any(|warning| warning.what.contains("stored twice")), "{:?}", config.warnings);
     one_mistake(&with("allow_myisam = true"), &["at_least_once"]);
+    let config = read(&with("ca_file = \"/etc/ssl/db.pem\""));
+    assert_eq!(config.coins[0].mpos.ca_file.as_deref(), Some(std::path::Path::new("/etc/ssl/db.pem")));
+    one_mistake(&with("socket = \"/run/db.sock\"\nca_file = \"/etc/ssl/db.pem\""), &["ca_file", "not encrypted"]);
     // A server that one coin goes on with and another one uses is one server.
     let other = "database = \"mpos\"\nhost = \"db2\"\nfailover = [\"localhost\"]";
     one_mistake(&second("database = \"mpos_doge\"", other), &["is the `shares` table of litecoin too"]);
@@ -358,6 +361,23 @@ fn vardiff_bounds_that_cannot_be_kept() {
     }
     let swapped = problems(&vardiff("min = 64, max = 1"));
     assert!(swapped.iter().any(|problem| problem.what == "is above max, 1"), "{swapped:?}");
+}
+
+#[test]
+fn addresses_of_the_daemons_own_stay_apart_from_the_ports() {
+    let with = |table: &str| format!("{table}\n{LEAST}");
+    for clash in ["127.0.0.1:3333", "[::1]:3333"] {
+        // `0.0.0.0` leaves IPv6 alone.
+        let parts = &["coin[litecoin].port[0].listen", clash, "give every port"];
+        let metrics = with(&format!("[metrics]\nlisten = \"{clash}\"")).replace("0.0.0.0:3333", clash);
+        one_mistake(&metrics, &[parts, &["of [metrics]"][..]].concat());
+        let nomp = with(&format!("[daemon]\nnomp_listen = \"{clash}\"")).replace("0.0.0.0:3333", clash);
+        one_mistake(&nomp, &[parts, &["of nomp_listen"][..]].concat());
+    }
+    one_mistake(&with("[metrics]\nlisten = \"127.0.0.1:3333\""), &["127.0.0.1:3333 of [metrics]"]);
+    let both = "[daemon]\nnomp_listen = \"127.0.0.1:9\"\n[metrics]\nlisten = \"127.0.0.1:9\"";
+    one_mistake(&with(both), &["daemon.nomp_listen = \"127.0.0.1:9\"", "clashes with 127.0.0.1:9 of [metrics]"]);
+    assert_eq!(problems(&with(&both.replacen(":9", ":8", 1))), []);
 }
 
 #[test]

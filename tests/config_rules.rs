@@ -55,7 +55,7 @@ fn every_rule_can_be_set() {
     let rules = rules(
         "share_tolerance_percent = 1\nstale_grace_secs = 2\nrace_window_secs = 0\nstart_difficulty_from = [\"agent\"]\n\
          agent_difficulties = [{ agent = \"NiceHash\", difficulty = 500000, least = true }, { agent = \"cpuminer\", difficulty = 0.1 }]\n\
-         apply = \"next_job\"\njobs_before_auth = false\nauthorize_timeout_secs = 5\ninvalid_percent_max = 100\n\
+         apply = \"next_job\"\njobs_before_auth = false\nauthorize_timeout_secs = 5\njunk_lines_max = 9\ninvalid_percent_max = 100\n\
          invalid_window_shares = 20\ninvalid_window_secs = 10\nresume_window_secs = 0\nreconnect_on_stop = true\n\
          advertise = \"[2001:db8::1]:3333\"\nmessage = \"Hello\"\nask_version = true",
     );
@@ -76,6 +76,7 @@ fn every_rule_can_be_set() {
         apply_at_next_job: true,
         jobs_before_auth: false,
         authorize_timeout: secs(5),
+        junk_lines_max: 9,
         invalid_ratio_max: 1.0,
         invalid_window_shares: 20,
         invalid_window: secs(10),

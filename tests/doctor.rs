@@ -13,6 +13,8 @@ mod support;
 
 #[path = "doctor/coin_node.rs"]
 mod coin_node;
+#[path = "doctor/online.rs"]
+mod online;
 #[path = "doctor/planted.rs"]
 mod planted;
 #[path = "doctor/pool.rs"]

@@ -14,6 +14,8 @@ mod difficulties;
 mod nomp;
 #[path = "import/stratum_mining.rs"]
 mod stratum_mining;
+#[path = "import/which_coin.rs"]
+mod which_coin;
 
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};

@@ -16,6 +16,8 @@ mod attach;
 mod difficulty;
 #[path = "mpos/doubt.rs"]
 mod doubt;
+#[path = "mpos/encrypted.rs"]
+mod encrypted;
 #[path = "mpos/guards.rs"]
 mod guards;
 #[path = "mpos/shares.rs"]

@@ -191,6 +191,12 @@ fn the_daemon_is_shut_in(machine: &Machine) {
     assert_eq!(machine.must(&["ps", "-o", "user=", "-p", &pid]).trim(), "mpos-stratum");
     let limits = machine.must(&["cat", &format!("/proc/{pid}/limits")]);
     assert!(limits.lines().any(|line| line.starts_with("Max core file size") && line.contains(" 0 ")), "{limits}");
+    // Miners and the disk they wait for come first, hashes next, and newcomers behind all services.
+    let threads = machine.must(&["ps", "-L", "-o", "comm=,ni=", "-p", &pid]);
+    for (name, niceness) in [("mpos-stratum", "-15"), ("spool-sync", "-15"), ("hasher-0", "-5"), ("strangers", "5")] {
+        let all: Vec<&str> = threads.lines().filter_map(|line| line.strip_prefix(name)).map(str::trim).collect();
+        assert!(!all.is_empty() && all.iter().all(|found| *found == niceness), "{name}: {threads}");
+    }
     let mode = machine.must(&["stat", "--format", "%a %U:%G", STATE]);
     assert_eq!(mode, "750 mpos-stratum:mpos-stratum");
     let log = machine.must(&["journalctl", "--unit", SERVICE, "--output", "cat"]);
@@ -246,9 +252,11 @@ async fn purged_when_all_is_drained(site: &mut Site<'_>) {
         }
     };
     tokio::time::timeout(PATIENCE, none_left).await.expect("the spool never became empty");
+    machine.put(&format!("{CONF_D}/second.toml"), b"# a further coin, with its passwords\n");
     let purged = machine.run(&["dpkg", "--purge", SERVICE]);
     assert_eq!(purged.code, 0, "{}", purged.text);
     assert_eq!(machine.run(&["ls", STATE]).code, 2, "nothing was left in it");
+    assert!(purged.text.contains("/etc/mpos-stratum is kept: it holds files of yours"), "{}", purged.text);
     assert_eq!(machine.must(&["ls", "/etc/mpos-stratum"]), "credentials", "what the operator made stays");
     let units = machine.run(&["systemctl", "list-unit-files", "--no-legend", "mpos-stratum.service"]);
     assert_eq!(units.text.trim(), "");

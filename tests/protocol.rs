@@ -5,7 +5,7 @@
 //! | number | where |
 //! | --- | --- |
 //! | w11, w19, w20, w28, b06, b32 | `transport` |
-//! | w13, w14 | `loss`, `pool/life.rs` |
+//! | w13, w14 | `loss/kills.rs`, `pool/life.rs` |
 //! | w15, w16, w18, b16 | `pool/finding.rs`, `pool/blocks.rs` (heights from 1 on at a real node), `src/chain/script.rs` |
 //! | w17 | `coins/fixtures.rs` |
 //! | w23, b08, b09, b25, b26 | `vardiff`, `src/work/vardiff.rs` |

@@ -72,6 +72,28 @@ pub const KINDS: [(&str, Kind); 11] = [
     ("spoof", Kind::Spoof),
 ];
 
+impl Kind {
+    /// Connections that are open at a time.
+    fn connections(self) -> usize {
+        match self {
+            Self::Slowloris => 5_000,
+            Self::Idle => 10_000,
+            Self::Deaf => 1_000,
+            _ => 2 * ADDRESSES,
+        }
+    }
+}
+
+/// The attacks that a name stands for; `all` is all of them at once.
+pub fn kinds_of(name: &str) -> impl Iterator<Item = (&'static str, Kind)> {
+    KINDS.into_iter().filter(move |(known, _)| name == "all" || name == *known)
+}
+
+/// Connections that an attack has open at a time.
+pub fn connections_of(name: &str) -> usize {
+    kinds_of(name).map(|(_, kind)| kind.connections()).sum()
+}
+
 /// What the attackers did.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Deeds {
@@ -182,13 +204,7 @@ pub async fn run(Orders { kinds, port, round }: Orders) -> io::Result<()> {
 }
 
 fn begin(kind: Kind, attack: &Arc<Attack>, attackers: &mut JoinSet<()>) {
-    let count = match kind {
-        Kind::Slowloris => 5_000,
-        Kind::Idle => 10_000,
-        Kind::Deaf => 1_000,
-        _ => 2 * ADDRESSES,
-    };
-    for nth in 0..count {
+    for nth in 0..kind.connections() {
         let attack = Arc::clone(attack);
         attackers.spawn(async move {
             loop {

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::setpriority_process;
 use tokio::task::JoinSet;
 
 use crate::connection::Connection;
 use crate::stage::Stage;
 use crate::tally::Tally;
 
+/// The niceness of who keeps the pace of sending.
+const PACE_NICENESS: i32 = -20;
 /// Connections that log in at the same time.
 const LOGINS_AT_ONCE: usize = 200;
 /// Longest wait for all verdicts after the last share.
@@ -62,6 +65,7 @@ impl Crowd {
     pub async fn open_loop(&self, shares_per_sec: u32, length: Duration) -> io::Result<f64> {
         let (connections, tally) = (self.connections.clone(), Arc::clone(&self.tally));
         let pace = move || {
+            come_first();
             let (start, step) = (Instant::now(), Duration::from_secs(1) / shares_per_sec.max(1));
             let (mut due, mut latest) = (Duration::ZERO, Duration::ZERO);
             for connection in connections.iter().cycle() {
@@ -90,4 +94,11 @@ impl Crowd {
         }
         Ok(Instant::now())
     }
+}
+
+/// Has the calling thread come before all others where that is allowed, as a miner's machine has nothing to do with
+/// what goes on at the pool: it must not be stopped between looking at the clock and sending.
+pub fn come_first() {
+    // Who may not is measured as he is.
+    let _allowed = setpriority_process(None, PACE_NICENESS);
 }

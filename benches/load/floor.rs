@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::crowd::come_first;
 use crate::stamps;
 
 /// Time between two lines.
@@ -23,6 +24,7 @@ pub fn measure(length: Duration) -> io::Result<Vec<u64>> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stamps::turn_on(&stream)?;
+    come_first();
     let (start, mut due, mut micros) = (Instant::now(), Duration::ZERO, Vec::new());
     while due < length {
         thread::sleep(due.saturating_sub(start.elapsed()));

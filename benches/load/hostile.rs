@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde::Serialize;
 
-use crate::attack::{ACCOUNT, Deeds, KINDS, PROXY, WORKERS};
+use crate::attack::{ACCOUNT, Deeds, PROXY, WORKERS, connections_of, kinds_of};
 use crate::crowd::Crowd;
 use crate::floor;
 use crate::runs::{median, wire_order};
 use crate::stage::Stage;
+use crate::stolen::HostTime;
 use crate::support::miner::Algorithm;
 use crate::tally::percentile_ms;
 
@@ -37,8 +38,18 @@ const BUILD_UP: Duration = Duration::from_secs(4);
 const SETTLE: Duration = Duration::from_secs(2);
 /// After so long a tip is taken for one that was skipped.
 const TIP_PATIENCE: Duration = Duration::from_secs(3);
+/// A round in which other machines of the host took more than this part of the processors' time is one too many: it
+/// says nothing of one reply in a hundred.
+const STOLEN_MAX: f64 = 0.002;
+/// So many more are measured at most; then those count in which least was taken.
+const ROUNDS_MORE: u8 = 10;
 /// The rows must have landed by then.
 const ROWS_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The daemon's resident memory is never more than this,
+const RESIDENT_MAX: u64 = 48 << 20;
+/// and for each connection that is open.
+const RESIDENT_PER_CONNECTION_MAX: u64 = 24 << 10;
 
 /// Times that honest miners measured, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -81,10 +92,12 @@ pub struct While {
     pub cores: f64,
     /// How late the generator was at worst.
     pub generator_late_ms: f64,
+    /// Part of the processors' time that the host gave to other machines.
+    pub stolen: f64,
 }
 
 impl While {
-    /// The median of each figure.
+    /// The median of each figure, and the most that was stolen.
     fn median(all: &[Self]) -> Self {
         Self {
             replies: Times::median(all, |one| one.replies),
@@ -92,6 +105,7 @@ impl While {
             echo: Times::median(all, |one| one.echo),
             cores: median(all.iter().map(|one| one.cores).collect()),
             generator_late_ms: median(all.iter().map(|one| one.generator_late_ms).collect()),
+            stolen: all.iter().map(|one| one.stolen).fold(0.0, f64::max),
         }
     }
 }
@@ -111,6 +125,8 @@ pub struct Hostile {
     pub deeds: Deeds,
     /// Resident memory of the daemon before, at most, and after the attack; bytes.
     pub resident_bytes: [u64; 3],
+    /// The bound of each.
+    pub resident_bytes_max: u64,
     /// Honest shares answered `true`.
     pub acknowledged: u64,
     /// Their rows.
@@ -126,9 +142,11 @@ pub struct Hostile {
 }
 
 impl Hostile {
-    /// Whether no honest miner lost anything. How long it took stands beside it.
+    /// Whether no honest miner lost anything, and memory kept its bound. How long it took stands beside it.
     pub fn holds(&self) -> bool {
-        self.rows == self.acknowledged && self.acknowledged > 0 && self.refused == 0 && self.broken == 0
+        let nothing_lost =
+            self.rows == self.acknowledged && self.acknowledged > 0 && self.refused == 0 && self.broken == 0;
+        nothing_lost && self.resident_bytes.iter().all(|bytes| *bytes <= self.resident_bytes_max)
     }
 
     /// The p99 of each round, without and with.
@@ -181,10 +199,12 @@ impl Hostile {
         );
         let Deeds { connections, closed, lines, bytes } = deeds;
         println!(
-            "           attackers: {connections} connections, {closed} ended by the pool, {lines} lines, {} MiB; generator late {:.1}/{:.1} ms",
+            "           attackers: {connections} connections, {closed} ended by the pool, {lines} lines, {} MiB; \
+             generator late {:.1}/{:.1} ms, at most {:.1} % of the time stolen by other machines",
             bytes >> 20,
             quiet.generator_late_ms,
-            attacked.generator_late_ms
+            attacked.generator_late_ms,
+            100.0 * quiet.stolen.max(attacked.stolen)
         );
         println!("           a bare echo: {} without, {} with", three(quiet.echo), three(attacked.echo));
         println!(
@@ -196,8 +216,10 @@ impl Hostile {
         if !self.holds() {
             let trouble = self.trouble.as_deref().unwrap_or("-");
             println!(
-                "           FAILED: {} refused, {} connections broke; first: {trouble}",
-                self.refused, self.broken
+                "           FAILED: {} refused, {} connections broke; first: {trouble}; at most {} MiB are allowed",
+                self.refused,
+                self.broken,
+                self.resident_bytes_max >> 20
             );
         }
     }
@@ -214,7 +236,10 @@ pub async fn beside(attack: &str, rounds: u8) -> io::Result<Hostile> {
     let crowd = Crowd::log_in(stage.port, MINERS).await?;
     crowd.tally.watch_and_follow();
     let (mut whiles, mut deeds, mut before) = (Vec::new(), Deeds::default(), None);
-    for round in 0..rounds {
+    for round in 0..rounds + ROUNDS_MORE {
+        if clean(&whiles) >= rounds.into() {
+            break;
+        }
         crowd.open_loop(SHARES_PER_SEC, SETTLE).await?;
         let quiet = honest(&stage, &crowd).await?;
         before.get_or_insert(stage.daemon.resident_bytes()?);
@@ -242,6 +267,8 @@ pub async fn beside(attack: &str, rounds: u8) -> io::Result<Hostile> {
         return Err(io::Error::other(format!("the daemon ended with {status}")));
     }
     let rows = stage.rows_but_of(ACCOUNT).await;
+    whiles.sort_by(|one, other| stolen(one).total_cmp(&stolen(other)));
+    whiles.truncate(rounds.into());
     let counted = stage.daemon.log().iter().find_map(|line| Some(line.split_once("counted=")?.1.to_owned()));
     let counted = counted.unwrap_or_default();
     let half = |nth: usize| While::median(&whiles.iter().map(|halves| halves[nth]).collect::<Vec<_>>());
@@ -252,6 +279,7 @@ pub async fn beside(attack: &str, rounds: u8) -> io::Result<Hostile> {
         rounds: whiles,
         deeds,
         resident_bytes,
+        resident_bytes_max: RESIDENT_MAX + RESIDENT_PER_CONNECTION_MAX * (MINERS + connections_of(attack)) as u64,
         acknowledged,
         rows,
         refused,
@@ -261,10 +289,20 @@ pub async fn beside(attack: &str, rounds: u8) -> io::Result<Hostile> {
     })
 }
 
+/// The most that was stolen in either half of a round.
+fn stolen([quiet, attacked]: &[While; 2]) -> f64 {
+    quiet.stolen.max(attacked.stolen)
+}
+
+/// Rounds in which little was stolen.
+fn clean(rounds: &[[While; 2]]) -> usize {
+    rounds.iter().filter(|round| stolen(round) <= STOLEN_MAX).count()
+}
+
 /// Shares at a steady rate, and new tips; what the miners see of both.
 async fn honest(stage: &Stage, crowd: &Crowd) -> io::Result<While> {
     let tally = &crowd.tally;
-    let (cpu, start) = (stage.daemon.cpu_time()?, Instant::now());
+    let (cpu, host, start) = (stage.daemon.cpu_time()?, HostTime::now()?, Instant::now());
     tally.measure(true);
     let tips = async {
         let mut tips = Vec::new();
@@ -278,6 +316,7 @@ async fn honest(stage: &Stage, crowd: &Crowd) -> io::Result<While> {
     let echo = tokio::task::spawn_blocking(|| floor::measure(LENGTH));
     let (late, tips) = tokio::join!(crowd.open_loop(SHARES_PER_SEC, LENGTH), tips);
     tally.measure(false);
+    let stolen = HostTime::now()?.stolen_since(host);
     let echo = Times::of(echo.await.map_err(io::Error::other)??);
     let cores = stage.daemon.cpu_time()?.saturating_sub(cpu).as_secs_f64() / start.elapsed().as_secs_f64();
     let mut arrivals = Vec::new();
@@ -295,7 +334,7 @@ async fn honest(stage: &Stage, crowd: &Crowd) -> io::Result<While> {
         arrivals.extend(seen.iter().map(micros));
     }
     let (replies, jobs) = (Times::of(tally.latencies()), Times::of(arrivals));
-    Ok(While { replies, jobs, echo, cores, generator_late_ms: late? })
+    Ok(While { replies, jobs, echo, cores, generator_late_ms: late?, stolen })
 }
 
 /// The process of the attackers. Dropping it kills it.
@@ -303,8 +342,7 @@ struct Attackers(Child);
 
 impl Attackers {
     fn start(attack: &str, stage: &Stage, round: u8) -> io::Result<Self> {
-        let all: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
-        let kinds = if attack == "all" { all.join(",") } else { attack.to_owned() };
+        let kinds = kinds_of(attack).map(|(name, _)| name).collect::<Vec<_>>().join(",");
         // Other machines would not take the daemon's processor time: here they run only while nobody else wants to.
         let mut command = Command::new("chrt");
         command.args(["--idle", "0"]).arg(std::env::current_exe()?);

@@ -28,6 +28,7 @@ mod report;
 mod runs;
 mod stage;
 mod stamps;
+mod stolen;
 mod tally;
 
 use std::io;

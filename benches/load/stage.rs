@@ -16,7 +16,7 @@ const DATABASE: &str = "mpos";
 /// Workers of one account; as many accounts as the workers need.
 const WORKERS_PER_ACCOUNT: usize = 100;
 /// The niceness that the unit in packaging/ gives the daemon.
-const NICENESS: &str = "-5";
+const NICENESS: &str = "-15";
 /// A port whose limits are out of the way.
 const OPEN_PORT: &str = "connections_max = 12000\nmessages_per_sec = 1000000\nmessages_burst = 1000000";
 /// The drain is given up when no row has landed for so long.

@@ -11,6 +11,8 @@ type Other = (&'static str, fn(&[u8]));
 pub fn of(name: &str) -> Option<Other> {
     match name {
         "scrypt" => Some(("scrypt 0.12", |header| scrypt(header, 10))),
+        // At the N of the end of 2030, as ours.
+        "scrypt-n" => Some(("scrypt 0.12", |header| scrypt(header, 16))),
         "scrypt-og" => Some(("scrypt 0.12", |header| scrypt(header, 6))),
         "lyra2rev2" => Some(("lyra2 0.2", |header| drop(black_box(lyra2::lyra2rev2::sum(header.to_vec()))))),
         "lyra2rev3" => Some(("lyra2 0.2", |header| drop(black_box(lyra2::lyra2rev3::sum(header.to_vec()))))),

@@ -31,6 +31,8 @@ pub struct ChainForm {
     pub bare_requests: bool,
     /// A second parameter of template requests: the algorithm's name, on coins with several.
     pub template_algorithm: Option<String>,
+    /// The bits of a header's version that name the algorithm, and what they are for this one, on coins with several.
+    pub algorithm_bits: AlgorithmBits,
     /// Further members of a template that name mandatory payees; the usual ones are known anyway.
     pub payee_members: Vec<String>,
     /// Members of a template that look like payees and are none.
@@ -48,6 +50,15 @@ pub struct ChainForm {
     pub lock_to_height: bool,
     /// When difficulty and subsidy change; `None`: not known, or not by such a rule.
     pub schedule: Option<Schedule>,
+}
+
+/// Bits of a header's version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AlgorithmBits {
+    /// Which; none: the version says nothing of the algorithm.
+    pub mask: u32,
+    /// What they must be.
+    pub value: u32,
 }
 
 /// When the difficulty and the subsidy of a chain change, on its main network: the rules of Bitcoin, with its numbers or

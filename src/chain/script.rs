@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn heights_at_every_boundary() {
+    fn b16_heights_at_every_boundary() {
         for (number, script) in [
             (0, "00"),
             (1, "51"),

@@ -12,7 +12,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::exit::Exit;
 use crate::pow::names::{self, Named, Proof};
 use crate::pow::params::{self, Params};
-use crate::pow::{Class, Scratch};
+use crate::pow::{Class, Scratch, header_time};
 
 /// Longest header that is hashed from the command line; chains have up to about 1500 bytes.
 const HEADER_BYTES_MAX: usize = 4096;
@@ -26,7 +26,9 @@ const MEASURE: Duration = Duration::from_millis(20);
 pub(super) enum Algo {
     /// List every algorithm: name, cost on this machine, other spellings, and what proves it right
     ///
-    /// Measuring takes some seconds. `class` decides where a share is hashed: `cheap` where it is read, `heavy` and
+    /// Measuring takes some seconds. Every name is also known with `_hash` behind it. What grows with time is measured as
+    /// it will be at the end of 2030; scrypt-jane, whose YaCoin needs more memory today than a hash may have, as it was in
+    /// 2013. `class` decides where a share is hashed: `cheap` where it is read, `heavy` and
     /// `expensive` on threads of their own; `expensive` ones have to be accepted in the configuration.
     List,
     /// Print the proof-of-work hash of a header, in the byte order in which block explorers show it
@@ -94,11 +96,9 @@ fn hash(name: &str, header: &str, params: &Params, time: Option<u32>, scratch: &
     let header = hex::decode(header.as_bytes())
         .filter(|header| header.len() <= HEADER_BYTES_MAX)
         .ok_or_else(|| format!("the header must be hexadecimal digits in pairs, {HEADER_BYTES_MAX} bytes at most"))?;
-    let hash = match time {
-        Some(time) => algorithm.hash_at(&header, time, scratch),
-        None => algorithm.hash(&header, scratch),
-    };
-    Ok(display_hash(&hash))
+    let time = time.unwrap_or_else(|| header_time(&header));
+    algorithm.check_at(time).map_err(|problem| format!("at {time}: {problem}"))?;
+    Ok(display_hash(&algorithm.hash_at(&header, time, scratch)))
 }
 
 /// A line of `--jsonl`; known vectors have more keys, which do not matter here.
@@ -278,5 +278,11 @@ mod tests {
         assert_ne!(vector("").1, vector(r#","time":1500000000"#).1);
         assert_eq!(vector("").1, vector(r#","time":117901063"#).1);
         assert_eq!(vector(r#","params":{"N":2}"#).0, Exit::Usage);
+        // Nothing was computed, so no hash is shown.
+        let today = format!(r#"{{"algorithm":"scrypt-jane","header_hex":"{}","time":1795000000}}"#, "07".repeat(80));
+        let (exit, answers) = lines(&today);
+        assert_eq!(exit, Exit::Usage);
+        let told = answers[0]["error"].as_str().unwrap();
+        assert!(told.starts_with("at 1795000000: scrypt with log_n 22 and r 1 is not supported"), "{told}");
     }
 }

@@ -12,11 +12,21 @@ use crate::pow::{Algorithm, names};
 
 mod online;
 
+const AFTER_HELP: &str = "\
+Examples:
+  mpos-stratum check                                   the file of the service
+  mpos-stratum check --config new.toml --online        a new one, and whether nodes and databases agree with it
+
+Exit codes: 0 good, 1 with --online: a node or a database objects or does not answer, 64 command line,
+69 the nodes cannot be asked, 78 the configuration is wrong.";
+
 #[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// Ask the nodes too: whether the profile is that of their chain, and the payout address one of their wallet
+    /// Ask nodes and databases too: whether the profile is that of the chain and the payout address one of the wallet,
+    /// and whether the tables are there and may be used
     #[arg(long)]
     online: bool,
 }

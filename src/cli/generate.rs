@@ -123,6 +123,55 @@ mod tests {
         assert!(pages.len() > 10 && pages.iter().all(|(name, _)| !name.contains("generate")));
     }
 
+    /// The long texts about commands that stand in the sources below a directory, as their readers see them.
+    fn long_texts(directory: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.extend(long_texts(&path));
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).unwrap();
+            let begun = source.split("LONG_ABOUT: &str = \"\\\n").skip(1);
+            found.extend(begun.map(|text| words(&unescaped(text.split("\";\n").next().unwrap()))));
+        }
+        found
+    }
+
+    /// A text as it stands in a source, as the program has it.
+    fn unescaped(text: &str) -> String {
+        text.replace("\\\\", "\u{0}").replace("\\\n", " ").replace("\\\"", "\"").replace('\u{0}', "\\")
+    }
+
+    fn words(text: &str) -> String {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// What `--help` says about a command and about those below it.
+    fn helps(command: &mut Command) -> Vec<(String, String)> {
+        let name = format!("{}.8", command.get_display_name().unwrap_or(command.get_name()));
+        let help = words(&command.render_long_help().to_string());
+        let below = command.get_subcommands_mut().flat_map(helps).collect::<Vec<_>>();
+        std::iter::once((name, help)).chain(below).collect()
+    }
+
+    #[test]
+    fn every_long_text_about_a_command_is_in_its_help_and_on_its_page() {
+        let texts = long_texts(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli")));
+        assert!(texts.len() > 14, "{texts:#?}");
+        let mut program = Cli::command().disable_help_subcommand(true);
+        program.build();
+        let helps = helps(&mut program);
+        let pages = pages().unwrap();
+        for text in texts {
+            let (name, _) = helps.iter().find(|(_, help)| help.contains(&text)).unwrap_or_else(|| panic!("{text}"));
+            let page = plain(&pages.iter().find(|(file, _)| file == name).unwrap().1);
+            let page = page.replace(" .PP ", " ").replace("\\\\", "\\");
+            assert!(page.contains(&text), "{name} lacks {text}: {page}");
+        }
+    }
+
     #[test]
     fn everything_is_written_into_the_directory() {
         let dir = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@ mod import;
 mod live;
 mod notify;
 mod run;
+mod socket;
 mod spool;
 
 use std::fmt::Display;
@@ -36,7 +37,7 @@ First steps:
   2. mpos-stratum check --config /etc/mpos-stratum/config.toml
      lists everything that is wrong at once, or shows how the configuration was understood.
   3. mpos-stratum check --online --config /etc/mpos-stratum/config.toml
-     holds every coin's profile and payout address against its nodes.
+     holds every coin's profile and payout address against its nodes, and looks at the tables of its database.
   4. mpos-stratum doctor --config /etc/mpos-stratum/config.toml --mpos /srv/mpos/include/config/global.inc.php
      looks at everything else between MPOS, database, wallet and nodes.
   5. mpos-stratum run --config /etc/mpos-stratum/config.toml
@@ -46,7 +47,8 @@ take over a changed configuration.
 When something looks wrong: `status` and `doctor` look at everything, and `doctor` names the remedies; `spool status`,
 `spool verify` and `audit` explain it in detail. None of them changes anything.
 
-Exit codes: 0 good, 1 a check found something, 64 command line, 69 something needed at start is missing, 70 a bug, 78 configuration.";
+Exit codes: 0 good, 1 a check found something, 64 command line, 69 something needed at start is missing, 70 a bug, 73 the
+spool cannot be written, 77 the spool may not be used, 78 configuration.";
 
 #[derive(Parser)]
 #[command(name = "mpos-stratum", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER_HELP)]
@@ -55,9 +57,11 @@ struct Cli {
     command: Command,
 }
 
+// A command's own texts must stand here: the doc comment of a variant takes away a `long_about` of what is in it.
 #[derive(Subcommand)]
 enum Command {
     /// Serve miners until told to stop
+    #[command(after_help = run::AFTER_HELP)]
     Run(ConfigArgument),
     /// Read the configuration, show how it was understood or everything that is wrong with it, and exit
     ///
@@ -65,16 +69,22 @@ enum Command {
     /// `--online`.
     Check(check::Arguments),
     /// Write a configuration out of that of an older stratum server
+    #[command(long_about = import::LONG_ABOUT)]
     Import(import::Arguments),
     /// Show how the running daemon is: coins, miners, hash rates, shares, spools, blocks, alarms
+    #[command(long_about = live::STATUS_LONG_ABOUT)]
     Status(live::Status),
     /// List the connections of the running daemon, end some, or change their difficulty
+    #[command(long_about = live::MINERS_LONG_ABOUT)]
     Miners(live::Miners),
     /// See who is banned, ban an address or a network, or lift a ban
+    #[command(long_about = live::BAN_LONG_ABOUT)]
     Ban(live::Ban),
     /// Show or change what the running daemon logs
+    #[command(long_about = live::LOG_LEVEL_LONG_ABOUT)]
     LogLevel(live::LogLevel),
     /// Have the running daemon read its configuration again, and say what came of it
+    #[command(long_about = live::RELOAD_LONG_ABOUT)]
     Reload(live::Reload),
     /// Tell the running daemon of a new block: the node's `blocknotify=mpos-stratum notify COIN %s`
     Notify(notify::Arguments),
@@ -82,13 +92,16 @@ enum Command {
     #[command(subcommand)]
     Algo(algo::Algo),
     /// Look into the spools, and decide where a stopped drain goes on
+    #[command(long_about = spool::LONG_ABOUT)]
     Spool(spool::Arguments),
     /// Compare what miners were told with what MPOS has, and explain every difference
+    #[command(long_about = audit::LONG_ABOUT)]
     Audit(audit::Arguments),
     /// Write the manual pages, and the completions for bash, zsh and fish, into a directory
     #[command(hide = true)]
     Generate(generate::Arguments),
     /// Look at everything that can be wrong between MPOS, its database, wallet, nodes and this daemon
+    #[command(long_about = doctor::LONG_ABOUT)]
     Doctor(doctor::Arguments),
 }
 

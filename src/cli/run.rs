@@ -6,6 +6,19 @@ use super::load;
 use crate::exit::Exit;
 use crate::service::logging::Log;
 
+/// Shown with the command, which has no arguments but the configuration file.
+pub(super) const AFTER_HELP: &str = "\
+Examples:
+  mpos-stratum check --config config.toml && mpos-stratum run --config config.toml
+  systemctl enable --now mpos-stratum        under systemd, as the package has it
+
+SIGTERM and SIGINT end it: what miners have sent by then is still answered and written down. SIGHUP, or
+`mpos-stratum reload`, has it read its configuration again. It logs to standard error.
+
+Exit codes: 0 it was told to end, 64 command line, 69 something it needs is missing, as an address that is in use,
+70 a bug, 73 the spool cannot be written, 77 the spool may not be used, 78 configuration. After 64, 77 and 78
+starting again cannot help.";
+
 pub(super) fn run(path: &Path) -> Exit {
     let config = match load(path) {
         Ok(config) => config,

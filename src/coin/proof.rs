@@ -17,7 +17,7 @@ pub const HEADERS_OF_EXPENSIVE: u32 = 2;
 pub const HEADERS_OF_SEVERAL: u32 = 64;
 /// Version bit of a block that was mined with another chain's (merged mining): its proof of work is
 /// that chain's header.
-const MERGED_BIT: u32 = 0x100;
+pub const MERGED_BIT: u32 = 0x100;
 
 /// A block of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Sample {
     pub hash: Hash,
     /// Its header.
     pub header: Vec<u8>,
+    /// The header of the other chain that is its proof of work, where it was mined with one and the node shows it.
+    pub parent: Option<Vec<u8>>,
     /// The node says that it was staked, not mined.
     pub staked: bool,
 }
@@ -105,8 +107,11 @@ pub fn prove(profile: &Profile, samples: &[Sample]) -> Result<Proof, Misfit> {
         let ours = profile.block_hash.of(bytes, pow);
         // Where the name is the proof of work, both are wrong if the algorithm is: that is said first.
         let target = Target::from_compact(header.bits).ok_or(Misfit::Header { height })?;
-        let meets = target.is_met_by(&pow);
-        let excused = sample.staked || header.version & MERGED_BIT != 0 || profile.several_algorithms;
+        let is_merged = header.version & MERGED_BIT != 0;
+        let parent = sample.parent.as_deref().filter(|_| is_merged);
+        let work = parent.map_or(pow, |parent| profile.algorithm.hash(parent, &mut scratch));
+        let meets = target.is_met_by(&work);
+        let excused = sample.staked || is_merged && parent.is_none() || profile.several_algorithms;
         if !meets && !excused {
             return Err(Misfit::Work { height });
         }
@@ -119,8 +124,8 @@ pub fn prove(profile: &Profile, samples: &[Sample]) -> Result<Proof, Misfit> {
             let network_difficulty = target.difficulty(profile.stratum_bits);
             let mpos_difficulty = network_difficulty * mpos_factor(profile.stratum_bits, profile.mpos_bits);
             proof.mined += 1;
-            proof.example = Some(Example { height, pow, network_difficulty, mpos_difficulty });
-        } else if !sample.staked && header.version & MERGED_BIT == 0 {
+            proof.example = Some(Example { height, pow: work, network_difficulty, mpos_difficulty });
+        } else if !sample.staked && (!is_merged || parent.is_some()) {
             missed = Some(height);
         }
     }

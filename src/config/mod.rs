@@ -11,6 +11,7 @@
 //! | --- | --- |
 //! | `typed`, `rules`, `transport` | what the rest of the daemon sees |
 //! | `change` | what a changed file means for the running daemon |
+//! | `glance` | where the daemon's sockets are, whatever else is wrong |
 //! | `identity` | a certificate and its key from their files |
 //! | `problem` | a mistake and its place, and the list of them |
 //! | `section` | a table seen through its layers |
@@ -19,6 +20,7 @@
 //! | `relations` | what must hold between coins |
 
 pub mod change;
+pub mod glance;
 pub mod identity;
 pub mod problem;
 mod read;

@@ -25,8 +25,18 @@ impl CoinMarks<'_> {
     }
 }
 
-/// Compares every coin with every earlier one.
-pub(super) fn check(report: &Report, coins: &[CoinMarks<'_>]) {
+/// An address of the daemon's own, beside its coins' ports.
+pub(super) struct Door<'a> {
+    /// The table that opens it, for people.
+    pub(super) of: &'static str,
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+    /// Where that is written.
+    pub(super) place: Place<'a>,
+}
+
+/// Compares every coin with every earlier one, and the ports of all with the daemon's own.
+pub(super) fn check(report: &Report, doors: &[Door<'_>], coins: &[CoinMarks<'_>]) {
     for (index, coin) in coins.iter().enumerate() {
         for earlier in coins.iter().take(index) {
             names(report, earlier, coin);
@@ -34,7 +44,7 @@ pub(super) fn check(report: &Report, coins: &[CoinMarks<'_>]) {
             shares(report, earlier, coin);
         }
     }
-    ports(report, coins);
+    ports(report, doors, coins);
 }
 
 fn names(report: &Report, earlier: &CoinMarks<'_>, coin: &CoinMarks<'_>) {
@@ -108,13 +118,15 @@ fn server(endpoint: &Endpoint) -> Endpoint {
     }
 }
 
-fn ports(report: &Report, coins: &[CoinMarks<'_>]) {
-    let all: Vec<_> =
-        coins.iter().flat_map(|coin| coin.listens.iter().map(move |(address, place)| (coin, address, place))).collect();
+fn ports(report: &Report, doors: &[Door<'_>], coins: &[CoinMarks<'_>]) {
+    let mut all: Vec<_> = doors.iter().map(|door| (door.of, &door.address, &door.place)).collect();
+    for coin in coins {
+        all.extend(coin.listens.iter().map(|(address, place)| (coin.called(), address, place)));
+    }
     for (index, (_, address, place)) in all.iter().enumerate() {
         let earlier = all.iter().take(index).find(|(_, earlier, _)| clash(**earlier, **address));
-        if let Some((coin, earlier, _)) = earlier {
-            let what = format!("clashes with {earlier} of {}", coin.called());
+        if let Some((called, earlier, _)) = earlier {
+            let what = format!("clashes with {earlier} of {called}");
             report.problem(place, what, "give every port a number of its own");
         }
     }

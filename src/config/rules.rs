@@ -23,6 +23,8 @@ pub struct Rules {
     pub jobs_before_auth: bool,
     /// A connection without an authorised worker is closed so long after it has subscribed.
     pub authorize_timeout: Duration,
+    /// Lines in a row that are no requests; at this many the connection is closed.
+    pub junk_lines_max: u8,
     /// A connection is closed if more than this share of its latest submits is bad, 0..1; at 1 never.
     pub invalid_ratio_max: f64,
     /// Submits that are looked at together for that.
@@ -80,6 +82,7 @@ impl Default for Rules {
             apply_at_next_job: false,
             jobs_before_auth: true,
             authorize_timeout: Duration::from_secs(60),
+            junk_lines_max: 3,
             invalid_ratio_max: 0.5,
             invalid_window_shares: 500,
             invalid_window: Duration::from_secs(600),

@@ -132,6 +132,9 @@ pub struct Node {
     pub ways: NodeWays,
 }
 
+/// Who vouches for a node behind HTTPS without `ca_file`: where Debian keeps the system's certificates.
+pub const NODE_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Ways to a node beside plain RPC; without any, there are none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NodeWays {
@@ -267,6 +270,8 @@ pub struct Mpos {
     /// Servers to go on with, in this order, when the one in use is away. The operator vouches that
     /// each holds every transaction the one before it has committed.
     pub failover: Vec<Endpoint>,
+    /// Certificates by which a server must prove itself; with them connections over TCP are encrypted, else not.
+    pub ca_file: Option<PathBuf>,
     /// `allow_myisam = "at_least_once"`: write even if `shares` has no transactions. After a crash or
     /// a broken connection rows may then be stored twice, though never lost.
     pub allow_myisam: bool,

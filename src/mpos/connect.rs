@@ -2,13 +2,15 @@
 //! settings, so that nothing depends on how the server is configured.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, DriverError, Error, IoError, Opts, OptsBuilder, Params, Row};
+use mysql_async::{Conn, DriverError, Error, IoError, Opts, OptsBuilder, Params, Row, SslOpts};
 
 use super::limits::{IDLE_SESSION_SECS, IDLE_TRANSACTION_SECS, Limits, NET_TIMEOUT_SECS};
 use super::login::Login;
+use super::trouble::words;
 use crate::config::{Endpoint, Mpos};
 
 /// Silence after which the operating system asks whether the other side still lives.
@@ -52,7 +54,13 @@ fn opts(mpos: &Mpos, endpoint: &Endpoint) -> Opts {
         // Go where the operator said, not to a socket that the server mentions.
         .prefer_socket(false);
     let builder = match endpoint {
-        Endpoint::Tcp(host, port) => builder.ip_or_hostname(host.as_str()).tcp_port(*port),
+        Endpoint::Tcp(host, port) => {
+            // Only those whom the operator trusts vouch for the server.
+            let ssl = |path: &PathBuf| {
+                SslOpts::default().with_root_certs(vec![path.clone().into()]).with_disable_built_in_roots(true)
+            };
+            builder.ip_or_hostname(host.as_str()).tcp_port(*port).ssl_opts(mpos.ca_file.as_ref().map(ssl))
+        }
         Endpoint::Socket(path) => builder.socket(Some(path.to_string_lossy())),
     };
     builder.into()
@@ -71,19 +79,21 @@ pub async fn open(opts: &Opts, limits: &Limits) -> Result<Conn, Error> {
 }
 
 /// Opens a connection for a command that reads: to the first server of `mpos` that answers, beginning
-/// with the one named `first` if it is among them. Returns its name too. The error is that of the last
-/// one.
-pub async fn open_any(mpos: &Mpos, first: Option<&str>, limits: &Limits) -> Result<(Conn, String), Error> {
+/// with the one named `first` if it is among them. Returns its name too.
+///
+/// # Errors
+/// What became of each of them, with its name.
+pub async fn open_any(mpos: &Mpos, first: Option<&str>, limits: &Limits) -> Result<(Conn, String), String> {
     let mut hosts = hosts(mpos);
     hosts.sort_by_key(|host| Some(host.name.as_str()) != first);
-    let mut result = Err(Error::Driver(DriverError::ConnectionClosed));
+    let mut problems = Vec::new();
     for host in hosts {
-        result = open(&host.now(), limits).await.map(|conn| (conn, host.name));
-        if result.is_ok() {
-            break;
+        match open(&host.now(), limits).await {
+            Ok(conn) => return Ok((conn, host.name)),
+            Err(error) => problems.push(format!("{}: {}", host.name, words(&error))),
         }
     }
-    result
+    Err(problems.join("; "))
 }
 
 /// What every session of ours is told first. The comments are read by one brand of server only:
@@ -148,6 +158,7 @@ mod tests {
             accounts_database: "shared".into(),
             workers_database: "shared".into(),
             failover: vec![Endpoint::Tcp("second".into(), 3308)],
+            ca_file: None,
             allow_myisam: false,
         }
     }
@@ -160,8 +171,20 @@ mod tests {
         assert_eq!((tcp.ip_or_hostname(), tcp.tcp_port(), tcp.socket()), ("db.example", 3307, None));
         assert_eq!((tcp.user(), tcp.pass(), tcp.db_name()), (Some("pool"), Some("p@ss:/?#"), Some("coin")));
         assert!(!tcp.prefer_socket() && tcp.client_found_rows());
+        assert!(tcp.ssl_opts().is_none());
+        let encrypted = Mpos { ca_file: Some("/ca.pem".into()), ..mpos(Endpoint::Tcp("db.example".into(), 3307)) };
+        assert!(hosts(&encrypted).iter().all(|host| host.opts.ssl_opts().is_some()), "the others too");
         let socket = &hosts(&mpos(Endpoint::Socket("/run/mysqld/mysqld.sock".into())))[0];
         assert_eq!(socket.opts.socket(), Some("/run/mysqld/mysqld.sock"));
+    }
+
+    #[tokio::test]
+    async fn whoever_cannot_be_reached_is_named() {
+        let at = |port| Endpoint::Tcp("127.0.0.1".into(), port);
+        let nowhere = Mpos { failover: vec![at(2)], ..mpos(at(1)) };
+        let problem = open_any(&nowhere, Some("127.0.0.1:2"), &Limits::default()).await.map(drop).unwrap_err();
+        let refused = "Connection refused (os error 111)";
+        assert_eq!(problem, format!("127.0.0.1:2: {refused}; 127.0.0.1:1: {refused}"));
     }
 
     #[test]

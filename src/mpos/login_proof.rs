@@ -9,6 +9,7 @@ use super::doctor::Line;
 use super::doctor::grants::{Need, granted, missing, needs};
 use super::doctor::tables::{ACCOUNTS, OWN, WORKERS};
 use super::limits::Limits;
+use super::trouble::words;
 use crate::config::{Mpos, Workers};
 
 /// Error numbers by which a server says that it does not let this user in, now or later: not into this schema
@@ -64,7 +65,7 @@ pub async fn prove(mpos: &Mpos, workers: &Workers, first: &str) -> Result<(), Do
             Err(Error::Server(error)) if REJECTIONS.contains(&error.code) => {
                 return Err(Doubt::Rejected(format!("{}: {error}", host.name)));
             }
-            Err(error) => silent = format!("{}: {error}", host.name),
+            Err(error) => silent = format!("{}: {}", host.name, words(&error)),
         }
     }
     Err(Doubt::Unasked(silent))

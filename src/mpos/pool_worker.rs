@@ -10,6 +10,7 @@ use super::beside::{Beside, Open};
 use super::connect::{self, ask_first, quoted, within};
 use super::hosts::InUse;
 use super::login::Login;
+use super::trouble::words;
 use crate::config::Mpos;
 use crate::worker::difficulties::DifficultyStore;
 use crate::worker::source::SourceError;
@@ -84,11 +85,11 @@ impl PoolWorkerColumn {
 impl DifficultyStore for PoolWorkerColumn {
     async fn write(&mut self, worker: &str, difficulty: f64) -> Result<(), SourceError> {
         let result = within(STATEMENT_TIMEOUT, self.write_on(worker, difficulty)).await;
-        result.map_err(|error| SourceError(error.to_string()))
+        result.map_err(|error| SourceError(words(&error)))
     }
 
     async fn read(&mut self, worker: &str) -> Result<Option<f64>, SourceError> {
         let result = within(STATEMENT_TIMEOUT, self.read_on(worker)).await;
-        result.map_err(|error| SourceError(error.to_string()))
+        result.map_err(|error| SourceError(words(&error)))
     }
 }

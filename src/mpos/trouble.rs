@@ -1,6 +1,6 @@
 //! What can go wrong with the database, and what that means for the caller.
 
-use mysql_async::{DriverError, Error};
+use mysql_async::{DriverError, Error, IoError};
 
 use crate::ledger::sink::SinkError;
 
@@ -43,11 +43,19 @@ pub fn classify(error: &Error) -> Meaning {
     }
 }
 
+/// An error of the database for people: of the way to it only what the system says, which the driver introduces twice.
+pub fn words(error: &Error) -> String {
+    match error {
+        Error::Io(IoError::Io(error)) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
 /// Why a step of the writer failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// The database or the way to it.
-    #[error("{0}")]
+    #[error("{}", words(.0))]
     Sql(#[from] Error),
     /// The server may not be written to; another one perhaps.
     #[error("{0}")]
@@ -67,7 +75,7 @@ impl Trouble {
     /// The meaning of an error that a statement with row values gave.
     pub fn of_row(error: Error) -> Self {
         match classify(&error) {
-            Meaning::Refused => Trouble::Row(error.to_string()),
+            Meaning::Refused => Trouble::Row(words(&error)),
             Meaning::Unavailable => Trouble::Sql(error),
         }
     }
@@ -96,7 +104,7 @@ impl Trouble {
 impl From<Trouble> for SinkError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Sql(error) => SinkError::Unavailable(format!("database: {error}")),
+            Trouble::Sql(error) => SinkError::Unavailable(format!("database: {}", words(&error))),
             Trouble::ReadOnly(text) | Trouble::NotNow(text) => SinkError::Unavailable(text),
             Trouble::Row(text) => SinkError::Refused(text),
             Trouble::Stop(text) => SinkError::Stop(text),
@@ -134,6 +142,15 @@ mod tests {
         }
         let io = Error::Io(mysql_async::IoError::Io(std::io::ErrorKind::ConnectionReset.into()));
         assert_eq!(classify(&io), Meaning::Unavailable);
+    }
+
+    #[test]
+    fn what_the_system_says_is_said_once() {
+        let refused = || Error::Io(IoError::Io(std::io::ErrorKind::ConnectionRefused.into()));
+        assert_eq!(words(&refused()), "connection refused");
+        assert_eq!(Trouble::from(refused()).at("db:3306").to_string(), "db:3306: connection refused");
+        assert_eq!(SinkError::from(Trouble::from(refused())).to_string(), "database: connection refused");
+        assert!(words(&server(1045, "28000")).contains("ERROR 1045 (28000): text"));
     }
 
     #[test]

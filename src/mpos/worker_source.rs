@@ -10,6 +10,7 @@ use super::beside::{Beside, Open};
 use super::connect::{self, ask, ask_first, quoted, within};
 use super::hosts::InUse;
 use super::login::Login;
+use super::trouble::words;
 use crate::config::Mpos;
 use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, WorkerSource};
 
@@ -117,7 +118,7 @@ impl PoolWorkers {
 
 impl WorkerSource for PoolWorkers {
     async fn find(&mut self, name: &str) -> Result<Found, SourceError> {
-        within(LOOKUP_TIMEOUT, self.look_up(name)).await.map_err(|error| SourceError(error.to_string()))
+        within(LOOKUP_TIMEOUT, self.look_up(name)).await.map_err(|error| SourceError(words(&error)))
     }
 
     async fn create(
@@ -128,7 +129,7 @@ impl WorkerSource for PoolWorkers {
     ) -> Result<StoredWorker, SourceError> {
         within(LOOKUP_TIMEOUT, self.insert(account, name, password))
             .await
-            .map_err(|error| SourceError(error.to_string()))?;
+            .map_err(|error| SourceError(words(&error)))?;
         // Read back: another process may have been faster, and the column may have changed the text.
         match self.find(name).await? {
             Found::Worker(worker) => Ok(worker),

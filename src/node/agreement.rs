@@ -163,10 +163,12 @@ impl Agreement {
     async fn disproof(&self, node: &Node, tip: Tip) -> Option<String> {
         let name = display_hash(&tip.0);
         match node.rpc.raw_header(&tip.0, self.chain.header_bytes()).await {
-            Ok(Some(header)) if self.chain.name_of(&header) != tip.0 => {
-                return Some(format!("the header it shows for its tip {name} has another hash"));
+            Ok(Some(header)) => {
+                if self.chain.name_of(&header).await.is_some_and(|shown| shown != tip.0) {
+                    return Some(format!("the header it shows for its tip {name} has another hash"));
+                }
             }
-            Ok(_) => (),
+            Ok(None) => (),
             Err(error) if error.is_not_found() => {
                 return Some(format!("it builds on {name}, which it does not know"));
             }

@@ -131,7 +131,14 @@ async fn wallet_infos(nodes: &Nodes, address: &str) -> Vec<AddressInfo> {
     let mut asked = JoinSet::new();
     for node in nodes.all().iter() {
         let (node, address) = (Arc::clone(node), address.to_owned());
-        asked.spawn(async move { timeout(WALLET_MAX, query(&node, "getaddressinfo", &address)).await });
+        let said = async move {
+            match query(&node, "getaddressinfo", &address).await {
+                // Nodes from before it say so in `validateaddress`.
+                Err(error) if error.is_method_missing() => query(&node, "validateaddress", &address).await,
+                said => said,
+            }
+        };
+        asked.spawn(timeout(WALLET_MAX, said));
     }
     let mut infos = Vec::new();
     while let Some(answer) = asked.join_next().await {

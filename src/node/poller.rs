@@ -55,7 +55,7 @@ impl Poller {
         let bell = Arc::new(Bell::new(Arc::clone(&clock)));
         let publisher = Publisher::new(nodes.clone(), clock, templates.refresh, Arc::clone(&bell));
         let publisher = Arc::new(publisher.going_on_from(past));
-        bell.tally().in_use(Source::Poll);
+        bell.tally().in_use(Source::Poll, templates.poll);
         let (nodes, chain) = (nodes.clone(), Arc::clone(chain));
         let tasks = Mutex::new(watchers(&nodes, templates, &chain, &publisher, &bell));
         Self { nodes, chain, publisher, bell, tasks }
@@ -106,21 +106,21 @@ fn watchers(
             bell: Arc::clone(bell),
         });
         if templates.longpoll {
-            bell.tally().in_use(Source::Longpoll);
+            bell.tally().in_use(Source::Longpoll, Duration::ZERO);
             tasks.spawn(longpoll::run(Arc::clone(&watch), watch.latest.subscribe()));
         }
         if let Some((host, port)) = &node.ways.zmq {
-            bell.tally().in_use(Source::Zmq);
+            bell.tally().in_use(Source::Zmq, Duration::ZERO);
             let (host, port) = (host.clone(), *port);
             tasks.spawn(zmq::run(Arc::clone(node), host, port, Arc::clone(chain), Arc::clone(bell)));
         }
         if let Some(way) = &node.ways.peer {
-            bell.tally().in_use(Source::Peer);
+            bell.tally().in_use(Source::Peer, Duration::ZERO);
             let work = publisher.subscribe();
             tasks.spawn(peer::run(Arc::clone(node), way.clone(), Arc::clone(chain), Arc::clone(bell), work));
         }
         let early = Early::new(templates.empty_after);
-        let poll = Poll { watch, refresh: templates.refresh, early, names_tip: true, fetched_at: None };
+        let poll = Poll { watch, refresh: templates.refresh, early, names_tip: true, named: None, fetched_at: None };
         tasks.spawn(poll.run(templates.poll, bell.listen()));
     }
     if nodes.all().len() > 1 {
@@ -136,6 +136,8 @@ struct Poll {
     early: Early,
     /// Whether the node knows `getbestblockhash`; without it every poll fetches a template.
     names_tip: bool,
+    /// The tip that the node named when it was looked at last.
+    named: Option<Hash>,
     /// When polling last got a template.
     fetched_at: Option<Instant>,
 }
@@ -153,13 +155,14 @@ impl Poll {
                 if matches!(state, NodeState::Refused { .. }) {
                     ticks.reset_after(every.max(REFUSED_PAUSE));
                 }
-                self.watch.fail(state);
+                self.watch.fail(state, self.named.take());
             }
         }
     }
 
     /// Asks for the tip, and for a template if there is reason to.
     async fn look(&mut self, ring: Option<Ring>) -> Result<(), NodeState> {
+        self.named = None;
         let base = self.watch.latest.borrow().as_ref().map(|template| template.previous);
         let named = ring.and_then(|ring| ring.tip);
         if named.is_some() && named == base {
@@ -170,6 +173,7 @@ impl Poll {
             // Announced, but the node has not taken it over yet.
             tip = self.next_tip(base).await?;
         }
+        self.named = tip;
         let due = self.fetched_at.is_none_or(|at| at.elapsed() >= self.refresh);
         let moved = tip.is_some_and(|tip| base != Some(tip));
         if let Some(tip) = tip {

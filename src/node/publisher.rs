@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use super::bell::Bell;
 use super::nodes::{Aside, Nodes};
 use super::tip::{NodeState, Past, Source, Work};
-use crate::bytes::Hash;
 use crate::bytes::u256::U256;
+use crate::bytes::{Hash, display_hash};
 use crate::clock::Clock;
 use crate::config;
 use crate::work::template::Template;
@@ -44,6 +44,10 @@ struct Board {
     latest: Vec<Option<Latest>>,
     /// By node: whether it is set aside.
     aside: Vec<bool>,
+    /// By node: the tip it named although it gives no template on it.
+    named: Vec<Option<Hash>>,
+    /// Height of the work that was taken down because the tip had moved on.
+    taken_down: u32,
     /// By tip: the work of its chain, where a node told it.
     works: VecDeque<(Hash, U256)>,
     /// The node whose template is published.
@@ -73,6 +77,8 @@ impl Publisher {
             refresh,
             latest: vec![None; nodes.all().len()],
             aside: vec![false; nodes.all().len()],
+            named: vec![None; nodes.all().len()],
+            taken_down: 0,
             works: VecDeque::new(),
             current: None,
             lost_at: None,
@@ -116,7 +122,7 @@ impl Publisher {
         let latest = latest.collect();
         let current = board.current.and_then(|place| before.get(place));
         let current = current.and_then(|node| after.iter().position(|new| Arc::ptr_eq(new, node)));
-        (board.latest, board.aside) = (latest, vec![false; after.len()]);
+        (board.latest, board.aside, board.named) = (latest, vec![false; after.len()], vec![None; after.len()]);
         (board.current, board.lost_at, board.refresh) = (current, None, refresh);
     }
 
@@ -127,17 +133,17 @@ impl Publisher {
     /// A node gave a template.
     pub(super) fn offer(&self, index: usize, template: Arc<Template>, source: Source) {
         let at = self.clock.monotonic();
-        self.update(index, NodeState::Ready, |slot| *slot = Some(Latest { template, source, at }));
+        self.update(index, NodeState::Ready, None, |slot| *slot = Some(Latest { template, source, at }));
     }
 
     /// A node's tip is the one of its last template.
     pub(super) fn unchanged(&self, index: usize) {
-        self.update(index, NodeState::Ready, |_| ());
+        self.update(index, NodeState::Ready, None, |_| ());
     }
 
-    /// A node gives no templates.
-    pub(super) fn failed(&self, index: usize, state: NodeState) {
-        self.update(index, state, |slot| *slot = None);
+    /// A node gives no templates; `tip` is what it builds on, if it could still be asked.
+    pub(super) fn failed(&self, index: usize, state: NodeState, tip: Option<Hash>) {
+        self.update(index, state, tip, |slot| *slot = None);
     }
 
     /// Sets a node aside or takes it back.
@@ -190,8 +196,11 @@ impl Publisher {
         self.clock.monotonic()
     }
 
-    fn update(&self, index: usize, state: NodeState, change: impl FnOnce(&mut Option<Latest>)) {
+    fn update(&self, index: usize, state: NodeState, named: Option<Hash>, change: impl FnOnce(&mut Option<Latest>)) {
         let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = board.named.get_mut(index) {
+            *slot = named;
+        }
         if let Some(node) = self.nodes.all().get(index) {
             node.set_state(state);
         }
@@ -207,7 +216,7 @@ impl Publisher {
     fn choose(&self, board: &mut Board) {
         let now = self.clock.monotonic();
         let published = self.work.borrow().template.clone();
-        board.choose(published.as_deref().map_or(0, |template| template.height), now);
+        board.choose(published.as_deref().map_or(board.taken_down, |template| template.height), now);
         self.publish(board, now);
     }
 
@@ -215,7 +224,8 @@ impl Publisher {
         let chosen = board.current.and_then(|index| Some((index, board.latest.get(index)?.clone()?)));
         self.work.send_if_modified(|work| {
             let Some((index, latest)) = chosen else {
-                return self.publish_state(board, work);
+                let taken_down = self.take_down(board, work);
+                return self.publish_state(board, work) || taken_down;
             };
             let ready = work.state.is_ready();
             let nodes = self.nodes.all();
@@ -277,6 +287,25 @@ impl Publisher {
         let later = latest.template.curtime.saturating_sub(old.curtime);
         now.saturating_sub(board.renewed_at) >= board.refresh
             && (!old.same_block(&latest.template) || u64::from(later) >= board.refresh.as_secs())
+    }
+
+    /// Where the node builds on another tip than the published one and nobody has a template for it, what is published is
+    /// work on a tip of yesterday, whose blocks nobody takes. True if there was such work.
+    fn take_down(&self, board: &mut Board, work: &mut Work) -> bool {
+        let named = board.current.and_then(|index| *board.named.get(index)?);
+        let (Some(old), Some(tip)) = (&work.template, named) else { return false };
+        if old.previous == tip {
+            return false;
+        }
+        tracing::warn!(
+            node = work.node,
+            tip = display_hash(&tip),
+            "the tip has moved on and no node gives a template for the new one: the old work is taken down"
+        );
+        board.taken_down = old.height;
+        work.template = None;
+        work.tip_seq += 1;
+        true
     }
 
     /// Nothing to mine on that is new: only the state can have changed. True if it has.

@@ -149,11 +149,8 @@ impl Pursuit {
         }
     }
 
-    /// Looks for the block, unless it was refused.
+    /// Looks for the block.
     async fn look(&mut self) -> Option<Report> {
-        if let Said::Refused(reason) = &self.said {
-            return Some(Report::Refused(reason.clone()));
-        }
         let place = self.node.rpc.place_of(&self.block.hash).await;
         self.side_chain = matches!(place, Ok(Place::SideChain));
         match place {
@@ -169,6 +166,10 @@ impl Pursuit {
             }
             Ok(Place::Unknown) => (),
             Err(error) => tracing::warn!(%error, "cannot look for a submitted block"),
+        }
+        // Asked before that: old nodes call a block refused that reached them by another way.
+        if let Said::Refused(reason) = &self.said {
+            return Some(Report::Refused(reason.clone()));
         }
         if self.said == Said::Taken {
             self.confirms += 1;
@@ -256,11 +257,14 @@ fn in_words(answer: &Result<Box<RawValue>, RpcError>) -> String {
 fn meaning(answer: &Result<Box<RawValue>, RpcError>) -> Said {
     let result = match answer {
         Ok(result) => result,
-        // Could not be decoded (-22), failed verification (-25, -26, -27), failed its check
-        // (-100, Peercoin). Other errors say nothing about the block: safe mode, a full disk.
-        Err(RpcError::Node { code: -22 | -25 | -26 | -27 | -100, message, .. }) => {
+        // Could not be decoded (-22), failed verification (-25, -26, -27). Other errors say nothing about the
+        // block: safe mode, a full disk.
+        Err(RpcError::Node { code: -22 | -25 | -26 | -27, message, .. }) => return Said::Refused(message.clone()),
+        // Peercoin and its descendants: either the block fails its check, or the wallet cannot sign it now.
+        Err(RpcError::Node { code: -100, message, .. }) if message.to_ascii_lowercase().contains("checkblock") => {
             return Said::Refused(message.clone());
         }
+        Err(RpcError::Node { code: -100, message, .. }) => return Said::Open(Some(message.clone())),
         Err(_) => return Said::Open(None),
     };
     let words = match serde_json::from_str::<Option<String>>(result.get()) {
@@ -303,9 +307,13 @@ mod tests {
 
     #[test]
     fn only_errors_about_the_block_refuse_it() {
-        let error = |code| {
-            meaning(&Err(RpcError::Node { node: "n".into(), method: "m".into(), code, message: "words".into() }))
+        let said = |code, words: &str| {
+            meaning(&Err(RpcError::Node { node: "n".into(), method: "m".into(), code, message: words.into() }))
         };
+        let error = |code| said(code, "words");
+        assert_eq!(said(-100, "CheckBlock failed"), Said::Refused("CheckBlock failed".into()));
+        let locked = "Unable to sign block, wallet locked?";
+        assert_eq!(said(-100, locked), Said::Open(Some(locked.into())), "it may be unlocked");
         assert_eq!(error(-22), Said::Refused("words".into()));
         for code in [-1, -2, -10, -20, -28, -32603] {
             assert_eq!(error(code), Said::Open(None), "{code}");

@@ -218,3 +218,23 @@ fn template_request(form: &ChainForm, longpoll_id: Option<&str>) -> Value {
 fn counted(confirmations: i64) -> u32 {
     u32::try_from(confirmations).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_asked_for_as_the_node_wants_it() {
+        let form = ChainForm { template_rules: vec!["segwit".into()], ..ChainForm::default() };
+        let usual = template_request(&form, None);
+        assert_eq!((&usual[0]["rules"], usual[0].get("longpollid")), (&json!(["segwit"]), None));
+        assert_eq!(template_request(&form, Some("id 7"))[0]["longpollid"], "id 7");
+        let named = ChainForm { template_algorithm: Some("skein".into()), ..form.clone() };
+        for id in [None, Some("id 7")] {
+            let asked = template_request(&named, id);
+            assert_eq!((asked.as_array().map(Vec::len), &asked[1]), (Some(2), &json!("skein")));
+        }
+        let bare = ChainForm { bare_requests: true, ..form };
+        assert_eq!(template_request(&bare, Some("id 7")), json!([]));
+    }
+}

@@ -9,7 +9,10 @@ use super::rpc::{Call, Rpc, TEMPLATE_BYTES_MAX};
 use crate::bytes::{Hash, hex, parse_display_hash};
 use crate::chain::form::ChainForm;
 use crate::chain::header::{Extra, Header, HeaderForm};
-use crate::coin::proof::Sample;
+use crate::coin::proof::{MERGED_BIT, Sample};
+
+/// Bytes of a header of the chains that others are mined with.
+const PARENT_BYTES: usize = 80;
 
 /// What a node says about a block in JSON, as far as the header goes.
 #[derive(Deserialize)]
@@ -53,7 +56,9 @@ async fn of_node(rpc: &Rpc, count: u32, flagged: bool, form: HeaderForm) -> Resu
         let hash = rpc.hash("getblockhash", &name)?;
         let (header, staked) =
             if flagged { from_block(rpc, &name, form).await? } else { from_header(rpc, &name, form).await? };
-        samples.push(Sample { height, hash, header, staked });
+        let is_merged = header.first_chunk().is_some_and(|version| u32::from_le_bytes(*version) & MERGED_BIT != 0);
+        let parent = if is_merged { parent(rpc, &name).await? } else { None };
+        samples.push(Sample { height, hash, header, parent, staked });
     }
     Ok(samples)
 }
@@ -77,6 +82,27 @@ async fn from_block(rpc: &Rpc, name: &str, form: HeaderForm) -> Result<(Vec<u8>,
     const METHOD: &str = "getblock";
     let answer = rpc.call_as(Call::new(METHOD).bytes_max(TEMPLATE_BYTES_MAX), json!([name])).await?;
     rebuilt(rpc, METHOD, answer, form)
+}
+
+/// The other chain's header in which a block of merged mining has its proof of work; `None`: the node does not show it.
+async fn parent(rpc: &Rpc, name: &str) -> Result<Option<Vec<u8>>, RpcError> {
+    #[derive(Deserialize)]
+    struct Block {
+        auxpow: Option<Auxiliary>,
+    }
+    #[derive(Deserialize)]
+    struct Auxiliary {
+        parentblock: Option<String>,
+    }
+    let call = Call::new("getblock").bytes_max(TEMPLATE_BYTES_MAX);
+    let block: Block = match rpc.call_as(call, json!([name])).await {
+        // In a form of its own.
+        Err(RpcError::BadAnswer { .. }) => return Ok(None),
+        answer => answer?,
+    };
+    let text = block.auxpow.and_then(|auxiliary| auxiliary.parentblock);
+    let bytes = text.and_then(|text| hex::decode(text.as_bytes()));
+    Ok(bytes.and_then(|bytes| bytes.get(..PARENT_BYTES).map(<[u8]>::to_vec)))
 }
 
 /// The header put together from the fields of an answer.

@@ -53,15 +53,15 @@ impl Tip {
 pub(super) struct Tally {
     tips: VecDeque<Tip>,
     counts: [Count; SOURCES],
-    /// Sources in use: only these can miss a tip.
-    used: [bool; SOURCES],
+    /// Sources in use: only these can miss a tip. How much later than the first each may be.
+    used: [Option<Duration>; SOURCES],
 }
 
 impl Tally {
-    /// The source is in use.
-    pub(super) fn in_use(&mut self, source: Source) {
+    /// The source is in use; `pace` is how rarely it looks, if it does not hear of tips by itself.
+    pub(super) fn in_use(&mut self, source: Source, pace: Duration) {
         if let Some(used) = source.index().and_then(|index| self.used.get_mut(index)) {
-            *used = true;
+            *used = Some(LATE_MAX + pace);
         }
     }
 
@@ -101,10 +101,11 @@ impl Tally {
         for tip in self.tips.iter_mut().filter(|tip| tip.is_confirmed && !tip.is_counted) {
             tip.is_counted = true;
             add(&mut self.counts, tip);
-            let is_over = tip.first_at().is_some_and(|first| now.saturating_sub(first) >= LATE_MAX);
-            if is_over {
-                note_missed(&mut self.counts, &self.used, tip);
+            // A script that has told of a tip is expected to go on.
+            for (used, told) in self.used.iter_mut().zip(tip.told) {
+                *used = used.or(told.map(|_| LATE_MAX));
             }
+            note_missed(&mut self.counts, &self.used, tip, now);
         }
     }
 
@@ -114,7 +115,7 @@ impl Tally {
         for tip in self.tips.iter().filter(|tip| tip.is_confirmed && !tip.is_counted) {
             add(&mut counts, tip);
         }
-        let used = counts.iter().zip(self.used).map(|(count, used)| used || count.told > 0);
+        let used = counts.iter().zip(self.used).map(|(count, used)| used.is_some() || count.told > 0);
         let rows = Source::OF_TIPS.into_iter().zip(counts).zip(used);
         rows.filter_map(|(row, used)| used.then_some(row)).collect()
     }
@@ -141,15 +142,20 @@ fn add(counts: &mut [Count; SOURCES], tip: &Tip) {
     }
 }
 
-fn note_missed(counts: &mut [Count; SOURCES], used: &[bool; SOURCES], tip: &Tip) {
+fn note_missed(counts: &mut [Count; SOURCES], used: &[Option<Duration>; SOURCES], tip: &Tip, now: Duration) {
     let Some(first) = tip.first_at() else { return };
     let rows = counts.iter_mut().zip(used).zip(tip.told).zip(Source::OF_TIPS);
-    for (((count, _), told), source) in rows.filter(|(((_, used), _), _)| **used) {
-        if told.is_some_and(|told| told.saturating_sub(first) < LATE_MAX) {
+    for (((count, late), told), source) in rows {
+        let Some(late) = *late else { continue };
+        if told.is_some_and(|told| told.saturating_sub(first) < late) {
             if count.missed >= MISSED_MAX {
                 tracing::info!(source = source.name(), "this source of new tips works again");
             }
             count.missed = 0;
+            continue;
+        }
+        if now.saturating_sub(first) < late {
+            // The next block came before it was late.
             continue;
         }
         count.missed = count.missed.saturating_add(1);
@@ -210,10 +216,28 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_poll_is_not_late_and_a_script_that_worked_once_is_missed() {
+        let mut tally = Tally::default();
+        tally.in_use(Source::Poll, Duration::from_secs(60));
+        tally.in_use(Source::Longpoll, Duration::ZERO);
+        for byte in 1..=5u8 {
+            let now = at(u64::from(byte) * 100_000);
+            tally.told(Source::Longpoll, [byte; 32], now);
+            tally.confirmed([byte; 32], now);
+            tally.told(Source::Poll, [byte; 32], now + at(55_000));
+            if byte == 1 {
+                tally.told(Source::NompLine, [byte; 32], now + at(50));
+            }
+        }
+        tally.confirmed([6; 32], at(600_000));
+        assert_eq!((count_of(&tally, Source::Poll).missed, count_of(&tally, Source::NompLine).missed), (0, 4));
+    }
+
+    #[test]
     fn a_source_that_is_silent_or_late_has_missed_it() {
         let mut tally = Tally::default();
-        tally.in_use(Source::Poll);
-        tally.in_use(Source::Zmq);
+        tally.in_use(Source::Poll, Duration::from_secs(1));
+        tally.in_use(Source::Zmq, Duration::ZERO);
         for byte in 1..=12u8 {
             let now = at(u64::from(byte) * 10_000);
             tally.told(Source::Poll, [byte; 32], now);

@@ -72,10 +72,10 @@ impl Watch {
         }
     }
 
-    /// The node gives no templates.
-    pub(super) fn fail(&self, state: NodeState) {
+    /// The node gives no templates; `tip` is what it builds on, if it could still be asked.
+    pub(super) fn fail(&self, state: NodeState, tip: Option<Hash>) {
         self.latest.send_replace(None);
-        self.publisher.failed(self.index, state);
+        self.publisher.failed(self.index, state, tip);
     }
 
     /// What an error says about the node.

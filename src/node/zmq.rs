@@ -20,6 +20,7 @@ use super::nodes::Node;
 use super::rpc::Call;
 use super::tip::Source;
 use crate::bytes::Hash;
+use crate::chain::header::HEADER_BYTES_MAX;
 
 /// How long connecting may take, and then how long the handshake.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -28,7 +29,7 @@ const FRAME_BYTES_MAX: u64 = 64 << 20;
 /// Most parts of a message; more end the connection.
 const PARTS_MAX: usize = 8;
 /// So much of each part is kept: a block's header.
-const PART_BYTES_KEPT: usize = 80;
+const PART_BYTES_KEPT: usize = HEADER_BYTES_MAX;
 /// Bytes of a greeting.
 const GREETING_BYTES: usize = 64;
 /// A connection without traffic is probed after so long, so often and in this rhythm: ZMQ has no heartbeat.
@@ -188,7 +189,7 @@ async fn listen(mut stream: Stream, node: &Node, chain: &Chain, bell: &Bell) -> 
         };
         let [topic, body, rest @ ..] = parts.as_slice() else { continue };
         let which = usize::from(topic == RAW_TOPIC);
-        let Some(tip) = tip_of(topic, body, chain) else { continue };
+        let Some(tip) = tip_of(topic, body, chain).await else { continue };
         bell.ring(Source::Zmq, Some(tip));
         let number = rest.first().and_then(|number| Some(u32::from_le_bytes(number.as_slice().try_into().ok()?)));
         if let Some(last) = last.get_mut(which) {
@@ -203,7 +204,7 @@ async fn listen(mut stream: Stream, node: &Node, chain: &Chain, bell: &Bell) -> 
 }
 
 /// The block a message is about.
-fn tip_of(topic: &[u8], body: &[u8], chain: &Chain) -> Option<Hash> {
+async fn tip_of(topic: &[u8], body: &[u8], chain: &Chain) -> Option<Hash> {
     match topic {
         HASH_TOPIC => {
             // Published in the order in which people read it.
@@ -211,7 +212,7 @@ fn tip_of(topic: &[u8], body: &[u8], chain: &Chain) -> Option<Hash> {
             hash.reverse();
             Some(hash)
         }
-        RAW_TOPIC => chain.name_of_start(body),
+        RAW_TOPIC => chain.name_of_start(body).await,
         _ => None,
     }
 }

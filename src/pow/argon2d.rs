@@ -2,10 +2,16 @@
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
+use serde_json::Value;
+
+use super::params::{Unset, whole};
 use crate::bytes::Hash;
 
 /// Shortest salt that Argon2 takes; shorter headers, which no chain has, are filled up with zeros.
 const SALT_BYTES_MIN: usize = 8;
+
+/// What `m_kib` may be.
+const MEMORY_WANTED: &str = "a whole number up to 65535, eight for each lane at least";
 
 /// Which revision, and how much work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +29,34 @@ pub struct Argon2d {
 impl Argon2d {
     /// Dynamic's: 500 KiB in eight lanes, twice.
     pub const DYNAMIC: Self = Self { v13: false, passes: 2, memory_kib: 500, lanes: 8 };
+
+    /// Sets a parameter as known vectors have it.
+    pub(super) fn set(&mut self, name: &str, value: &Value) -> Result<(), Unset> {
+        let small = || whole(value).and_then(|number| u8::try_from(number).ok()).filter(|number| *number > 0);
+        match name {
+            "t" => self.passes = small().ok_or(Unset::Value("a whole number from 1 to 255"))?,
+            "lanes" => self.lanes = small().ok_or(Unset::Value("a whole number from 1 to 255"))?,
+            "m_kib" => {
+                let kib = whole(value).and_then(|number| u16::try_from(number).ok());
+                self.memory_kib = kib.ok_or(Unset::Value(MEMORY_WANTED))?;
+            }
+            "version" => match value.as_str() {
+                Some("0x10") => self.v13 = false,
+                Some("0x13") => self.v13 = true,
+                _ => return Err(Unset::Value("\"0x10\" or \"0x13\"")),
+            },
+            "salt" if value.as_str() == Some("= input") => {}
+            "salt" => return Err(Unset::Value("\"= input\": coins take the header for it")),
+            _ => return Err(Unset::Unknown { has: "t, m_kib, lanes, version, salt" }),
+        }
+        Ok(())
+    }
+
+    /// Whether the parameters go together; else which one is wrong, its value and what would do.
+    pub(super) fn check(self) -> Result<(), (&'static str, String, &'static str)> {
+        let lanes = u16::from(self.lanes);
+        if self.memory_kib >= 8 * lanes { Ok(()) } else { Err(("m_kib", self.memory_kib.to_string(), MEMORY_WANTED)) }
+    }
 
     /// The hash of a header, in memory that is kept for the next one. With parameters that Argon2
     /// does not know it is the greatest hash there is.

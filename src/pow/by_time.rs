@@ -4,6 +4,8 @@
 //! that the cost is one that the chain itself has reached; and what would need more memory than
 //! a hash may have is not hashed at all.
 
+use std::ops::RangeInclusive;
+
 /// The most steps of a [`Steps`].
 pub const STEPS_MAX: usize = 24;
 
@@ -55,9 +57,10 @@ impl Steps {
         reached.unwrap_or(&self.steps[0]).1
     }
 
-    /// The most that any time gives.
-    pub fn log_n_max(&self) -> u8 {
-        self.steps.iter().map(|(_, log_n)| *log_n).max().unwrap_or(0)
+    /// The most that a time within `span` gives.
+    pub fn log_n_most(&self, span: &RangeInclusive<u32>) -> u8 {
+        let within = self.steps.iter().filter(|(from, _)| span.contains(from)).map(|(_, log_n)| *log_n);
+        within.fold(self.log_n(*span.start()), u8::max)
     }
 }
 
@@ -92,6 +95,13 @@ impl Growth {
         };
         factor.saturating_add(1)
     }
+
+    /// The most that a time within `span` gives. Between the moments looked at it only grows.
+    pub fn log_n_most(&self, span: &RangeInclusive<u32>) -> u8 {
+        let before_fixed = self.fixed_from.map(|(from, _)| from.saturating_sub(1));
+        let inner = before_fixed.filter(|moment| span.contains(moment));
+        [*span.start(), *span.end()].into_iter().chain(inner).map(|moment| self.log_n(moment)).fold(0, u8::max)
+    }
 }
 
 /// How often `seconds` can be halved until less than 8 are left, and the lowest two bits of that.
@@ -125,7 +135,7 @@ mod tests {
         for time in (0..u32::MAX).step_by(99_991) {
             assert_eq!(Steps::VERTCOIN.log_n(time), vertcoin_log_n(time), "{time}");
         }
-        assert_eq!(Steps::VERTCOIN.log_n_max(), 20);
+        assert_eq!(Steps::VERTCOIN.log_n_most(&(0..=u32::MAX)), 20);
     }
 
     #[test]
@@ -164,6 +174,11 @@ mod tests {
         assert_eq!(ultracoin.log_n(1_446_335_999), Growth::YACOIN.log_n(1_446_335_999));
         assert_eq!(ultracoin.log_n(1_446_336_000), 15);
         assert_eq!(ultracoin.log_n(u32::MAX), 15);
+        // What comes before a fixed factor counts too, where it lies within the span.
+        assert_eq!(ultracoin.log_n_most(&(1_446_336_000..=u32::MAX)), 15);
+        let late = Growth { fixed_from: Some((1_900_000_000, 9)), ..Growth::YACOIN };
+        let most = [1_767_225_600..=1_924_991_999, 1_900_000_000..=1_924_991_999].map(|span| late.log_n_most(&span));
+        assert_eq!(most, [Growth::YACOIN.log_n(1_899_999_999), 10]);
         let bounded = Growth { factor_min: 10, factor_max: 12, ..Growth::YACOIN };
         // Before the start the least factor does not hold.
         assert_eq!(bounded.log_n(bounded.chain_start), 5);
@@ -178,7 +193,10 @@ mod tests {
         let table = Steps::new([(13, 300), (9, 100), (14, 400), (10, 200)]).unwrap();
         let at = [0, 99, 100, 199, 200, 300, 399, 400, u32::MAX].map(|time| table.log_n(time));
         assert_eq!(at, [9, 9, 9, 9, 10, 13, 13, 14, 14]);
-        assert_eq!(table.log_n_max(), 14);
+        let most = [0..=50, 0..=100, 150..=250, 250..=350, 350..=500].map(|span| table.log_n_most(&span));
+        assert_eq!(most, [9, 9, 10, 13, 14]);
+        let falling = Steps::new([(19, 0), (30, 50), (11, 100)]).unwrap();
+        assert_eq!([60..=200, 100..=200, 0..=49].map(|span| falling.log_n_most(&span)), [30, 11, 19]);
         assert_eq!(Steps::new([]), None);
         assert_eq!(Steps::new((0..25).map(|n| (n, u32::from(n)))), None);
         assert!(Steps::new((0..24).map(|n| (n, u32::from(n)))).is_some());

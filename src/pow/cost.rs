@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Algorithm;
+use super::{Algorithm, Chained};
 
 /// What one hash costs on one core of a server of today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,13 +47,13 @@ impl Algorithm {
             | Self::Blake
             | Self::Shavite3
             | Self::Fugue
-            | Self::Hefty1
-            | Self::Hefty1Nomp
             | Self::Blake2s
             | Self::Sha1coin
-            | Self::Lbry
-            | Self::Chained(_) => Class::Cheap,
-            Self::Odocrypt { .. } => Class::Heavy,
+            | Self::Lbry => Class::Cheap,
+            // The block before decides what a hash consists of; most of what it can be takes longer than is cheap.
+            Self::Chained(Chained::X16r | Chained::X16rv2) => Class::Heavy,
+            Self::Chained(_) => Class::Cheap,
+            Self::Odocrypt { .. } | Self::Hefty1 | Self::Hefty1Nomp => Class::Heavy,
             Self::Bcrypt => Class::Expensive,
             Self::Scrypt { log_n, r } => scrypt_class(log_n, r),
             Self::MemoryHard(memory_hard) => memory_hard.class(),

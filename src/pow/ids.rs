@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{heavy, scrypt, sha256, sha256d};
+use super::{Algorithm, Cost, heavy, scrypt, sha256, sha256d};
 use crate::bytes::Hash;
 
 /// Which hash of the header names a block; it is what MPOS compares with `solution`.
@@ -18,6 +18,15 @@ pub enum BlockHash {
 }
 
 impl BlockHash {
+    /// Where a name may be computed whose proof-of-work hash is not at hand.
+    pub fn cost(self, algorithm: Algorithm) -> Cost {
+        match self {
+            Self::Sha256d => Cost::Inline,
+            Self::Pow => algorithm.cost(),
+            Self::Scrypt => Cost::Offloaded,
+        }
+    }
+
     /// The name of the block with this header and proof-of-work hash.
     pub fn of(self, header: &[u8], pow: Hash) -> Hash {
         match self {

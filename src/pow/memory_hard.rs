@@ -1,7 +1,12 @@
 //! Algorithms made to need memory, beside scrypt itself. They keep their memory from hash to hash.
 
+use std::ops::RangeInclusive;
+
+use serde_json::Value;
+
 use super::by_time::{Growth, Steps};
 use super::cost::{Class, scrypt_class};
+use super::params::{Unset, whole};
 use super::scrypt::{self, jane};
 use super::{Argon2d, Lyra2, Scratch, UnsupportedParameters, Yescrypt, header_time, neoscrypt};
 use crate::bytes::Hash;
@@ -23,24 +28,13 @@ pub enum MemoryHard {
     Argon2d(Argon2d),
 }
 
-/// Why a parameter cannot be set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unset {
-    /// There is none of this name; these are there.
-    Unknown {
-        /// Their names.
-        has: &'static str,
-    },
-    /// The value must be this.
-    Value(&'static str),
-}
-
 /// Greatest N factor of scrypt-jane that chains know.
 const FACTOR_MAX: u64 = 30;
 
 impl MemoryHard {
     /// Sets a parameter as known vectors have it: the cost that the time would give.
-    pub(super) fn set(&mut self, name: &str, number: Option<u64>) -> Result<(), Unset> {
+    pub(super) fn set(&mut self, name: &str, value: &Value) -> Result<(), Unset> {
+        let number = whole(value);
         match (self, name) {
             (Self::ScryptN(steps), "N") => {
                 let n = number.filter(|n| n.is_power_of_two() && *n > 1);
@@ -57,9 +51,7 @@ impl MemoryHard {
                 Ok(())
             }
             (Self::ScryptJane(_), _) => Err(Unset::Unknown { has: "nfactor" }),
-            // Vectors repeat what the name says.
-            (Self::Argon2d(_), "t" | "m_kib" | "lanes" | "version" | "salt") => Ok(()),
-            (Self::Argon2d(_), _) => Err(Unset::Unknown { has: "t, m_kib, lanes, version, salt" }),
+            (Self::Argon2d(argon2d), _) => argon2d.set(name, value),
             (Self::Lyra2(_) | Self::NeoScrypt | Self::Yescrypt(_), _) => Err(Unset::Unknown { has: "none" }),
         }
     }
@@ -69,12 +61,7 @@ impl MemoryHard {
     /// # Errors
     /// A table in which no entry is within the memory that a hash may have.
     pub(super) fn check(self) -> Result<(), UnsupportedParameters> {
-        let (log_n, r) = match self {
-            Self::ScryptN(steps) => (steps.log_n(0), 1),
-            Self::ScryptJane(growth) => (growth.log_n(0), 1),
-            Self::Lyra2(_) | Self::NeoScrypt | Self::Yescrypt(_) | Self::Argon2d(_) => return Ok(()),
-        };
-        if scrypt::is_supported(log_n, r) { Ok(()) } else { Err(UnsupportedParameters { log_n, r }) }
+        self.check_at(0)
     }
 
     /// Whether it can be computed today and for some years. A chain that needs more memory than a hash may have would have
@@ -83,20 +70,32 @@ impl MemoryHard {
     /// # Errors
     /// It cannot.
     pub fn check_today(self) -> Result<(), UnsupportedParameters> {
-        let log_n = match self {
-            Self::ScryptN(steps) => steps.log_n(CLASS_TIME),
-            Self::ScryptJane(growth) => growth.log_n(CLASS_TIME),
-            _ => return Ok(()),
-        };
-        if scrypt::is_supported(log_n, 1) { Ok(()) } else { Err(UnsupportedParameters { log_n, r: 1 }) }
+        self.log_n_most(&CLASS_TIMES).map_or(Ok(()), supported)
     }
 
-    /// The time at which the cost is measured: today, or for YaCoin's scrypt-jane, which today needs more memory than a hash may
+    /// Whether it can be computed at a time.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub(super) fn check_at(self, time: u32) -> Result<(), UnsupportedParameters> {
+        self.log_n_most(&(time..=time)).map_or(Ok(()), supported)
+    }
+
+    /// log2 of the most that N is at a time within `span`, where it depends on the time.
+    fn log_n_most(self, span: &RangeInclusive<u32>) -> Option<u8> {
+        match self {
+            Self::ScryptN(steps) => Some(steps.log_n_most(span)),
+            Self::ScryptJane(growth) => Some(growth.log_n_most(span)),
+            Self::Lyra2(_) | Self::NeoScrypt | Self::Yescrypt(_) | Self::Argon2d(_) => None,
+        }
+    }
+
+    /// The time at which the cost is measured: the end of the years by which it is classed, or for YaCoin's scrypt-jane, which today needs more memory than a hash may
     /// have, the time at which it needed 4 MiB.
     pub(super) fn measured_at(self) -> u32 {
         match self {
             Self::ScryptJane(_) if self.check_today().is_err() => YACOIN_4_MIB,
-            _ => CLASS_TIME,
+            _ => *CLASS_TIMES.end(),
         }
     }
 
@@ -139,7 +138,9 @@ impl MemoryHard {
     /// How many headers are computed side by side.
     pub(super) fn batch_max(self) -> usize {
         match self {
-            Self::ScryptN(_) | Self::ScryptJane(_) => scrypt::BATCH_MAX,
+            Self::ScryptN(_) | Self::ScryptJane(_) => {
+                self.log_n_most(&CLASS_TIMES).map_or(1, |log_n| scrypt::batch_max(log_n, 1))
+            }
             Self::Lyra2(_) | Self::NeoScrypt | Self::Yescrypt(_) | Self::Argon2d(_) => 1,
         }
     }
@@ -155,18 +156,23 @@ impl MemoryHard {
     /// What one hash costs, today and for some years.
     pub(super) fn class(self) -> Class {
         match self {
-            Self::ScryptN(steps) => scrypt_class(steps.log_n(CLASS_TIME), 1),
-            Self::ScryptJane(growth) => scrypt_class(growth.log_n(CLASS_TIME), 1),
+            Self::ScryptN(_) | Self::ScryptJane(_) => {
+                self.log_n_most(&CLASS_TIMES).map_or(Class::Heavy, |log_n| scrypt_class(log_n, 1))
+            }
             Self::Lyra2(_) => Class::Cheap,
             Self::NeoScrypt | Self::Yescrypt(_) | Self::Argon2d(_) => Class::Heavy,
         }
     }
 }
 
-/// The time at which algorithms that change with time are classed: the end of 2030.
-const CLASS_TIME: u32 = 1_924_991_999;
+/// The times by which algorithms that change with time are classed, by the costliest of them: 2026 to 2030.
+const CLASS_TIMES: RangeInclusive<u32> = 1_767_225_600..=1_924_991_999;
 /// When YaCoin's N factor became 14.
 const YACOIN_4_MIB: u32 = 1_384_768_416;
+
+fn supported(log_n: u8) -> Result<(), UnsupportedParameters> {
+    if scrypt::is_supported(log_n, 1) { Ok(()) } else { Err(UnsupportedParameters { log_n, r: 1 }) }
+}
 
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ mod neoscrypt;
 pub mod params;
 pub mod primitives;
 mod scratch;
-mod scrypt;
+pub mod scrypt;
 mod simple;
 mod yescrypt;
 
@@ -94,8 +94,9 @@ pub enum Algorithm {
 /// Parameters that no hash can be computed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "scrypt with log_n {log_n} and r {r} is not supported: log_n and r must be at least 1 and the memory, \
+    "scrypt with log_n {log_n} and r {r} is not supported: log_n and r must be at least 1, r at most {r_max}, and the memory, \
      128 * r * 2^log_n bytes, at most {max} bytes",
+    r_max = scrypt::R_MAX,
     max = scrypt::MEMORY_BYTES_MAX
 )]
 pub struct UnsupportedParameters {
@@ -113,6 +114,17 @@ impl Algorithm {
             Self::Scrypt { log_n, r } if !scrypt::is_supported(log_n, r) => Err(UnsupportedParameters { log_n, r }),
             Self::MemoryHard(memory_hard) => memory_hard.check(),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether a hash can be computed at a time, for the algorithms that [change with time](Algorithm::depends_on_time).
+    ///
+    /// # Errors
+    /// It would need more memory than a hash may have.
+    pub fn check_at(self, time: u32) -> Result<(), UnsupportedParameters> {
+        match self {
+            Self::MemoryHard(memory_hard) => memory_hard.check_at(time),
+            _ => self.check(),
         }
     }
 
@@ -160,7 +172,7 @@ impl Algorithm {
     /// How many headers are worth hashing at once: as many as are computed side by side.
     pub fn batch_max(self) -> usize {
         match self {
-            Self::Scrypt { r: 1, .. } => scrypt::BATCH_MAX,
+            Self::Scrypt { log_n, r } => scrypt::batch_max(log_n, r),
             Self::MemoryHard(memory_hard) => memory_hard.batch_max(),
             _ => 1,
         }

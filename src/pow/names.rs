@@ -46,6 +46,16 @@ impl Named {
         matches!(self.proof, Proof::Implementations(_))
     }
 
+    /// How we know that it is right with the parameters of `algorithm`, which need not be the usual ones.
+    pub fn proof_of(&self, algorithm: Algorithm) -> Proof {
+        match algorithm {
+            // Vertcoin's first years, beside the usual N.
+            Algorithm::Scrypt { log_n: 10 | 11, r: 1 } => Proof::Chains("Litecoin, Vertcoin"),
+            Algorithm::Scrypt { .. } => Proof::Implementations("OpenSSL"),
+            _ => self.proof,
+        }
+    }
+
     /// A row with what most algorithms have: double SHA-256 for transactions, blocks named by the
     /// proof of work, no class of MPOS's and no other spelling.
     const fn new(name: &'static str, algorithm: Algorithm, stratum_bits: u8, proof: Proof) -> Self {
@@ -85,10 +95,18 @@ impl Named {
     }
 }
 
-/// The algorithm of a name or an alias.
+/// What the names of Python's hash modules, which stratum-mining's configurations repeat, end with.
+const MODULE_SUFFIX: &str = "_hash";
+
+/// The algorithm of a name or an alias, or of one with `_hash` behind it.
 pub fn find(name: &str) -> Option<&'static Named> {
-    let is = |spelling: &str| spelling.eq_ignore_ascii_case(name);
-    all().find(|named| is(named.name) || named.aliases.iter().any(|alias| is(alias)))
+    let spelled = |wanted: &str| {
+        let is = |spelling: &str| spelling.eq_ignore_ascii_case(wanted);
+        all().find(|named| is(named.name) || named.aliases.iter().any(|alias| is(alias)))
+    };
+    let module = name.len().checked_sub(MODULE_SUFFIX.len()).and_then(|length| name.split_at_checked(length));
+    let bare = module.filter(|(_, end)| end.eq_ignore_ascii_case(MODULE_SUFFIX)).map(|(bare, _)| bare);
+    spelled(name).or_else(|| spelled(bare?))
 }
 
 /// Every algorithm.
@@ -114,12 +132,19 @@ mod tests {
 
     #[test]
     fn predecessors_spellings_are_known() {
-        for (spelling, name) in
-            [("SHA256", "sha256d"), ("sha256d", "sha256d"), ("ltc_scrypt", "scrypt"), ("Scrypt", "scrypt")]
-        {
+        for (spelling, name) in [
+            ("SHA256", "sha256d"),
+            ("sha256d", "sha256d"),
+            ("ltc_scrypt", "scrypt"),
+            ("Scrypt", "scrypt"),
+            ("lyra2re2_hash", "lyra2rev2"),
+            ("nist5_HASH", "nist5"),
+            ("groestlcoin_hash", "groestl"),
+            ("darkcoin_hash", "x11"),
+        ] {
             assert_eq!(find(spelling).map(|named| named.name), Some(name), "{spelling}");
         }
-        for unknown in ["", "cryptonight", "verthash"] {
+        for unknown in ["", "_hash", "hash", "x11_hash_hash", "ährä_hash", "cryptonight", "verthash"] {
             assert_eq!(find(unknown), None, "{unknown}");
         }
     }

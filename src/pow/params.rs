@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Algorithm;
-use super::memory_hard::Unset;
 use super::names::Named;
+use super::{Algorithm, MemoryHard};
 
 /// Names and values.
 pub type Params = BTreeMap<String, Value>;
@@ -40,6 +39,23 @@ pub enum ParamsError {
     Unsupported(#[from] super::UnsupportedParameters),
 }
 
+/// Why an algorithm cannot have a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unset {
+    /// There is none of this name; these are there.
+    Unknown {
+        /// Their names.
+        has: &'static str,
+    },
+    /// The value must be this.
+    Value(&'static str),
+}
+
+/// A whole number, bare or as text.
+pub(super) fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+}
+
 /// The algorithm of a row with these parameters instead of its usual ones.
 ///
 /// # Errors
@@ -48,7 +64,7 @@ pub fn with(named: &Named, params: &Params) -> Result<Algorithm, ParamsError> {
     let mut algorithm = named.algorithm;
     for (name, value) in params {
         let wrong = |wanted| ParamsError::Value { name: name.clone(), value: value.to_string(), wanted };
-        let number = || value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+        let number = || whole(value);
         let known: &'static str = match &mut algorithm {
             Algorithm::Scrypt { log_n, r } => match name.as_str() {
                 "N" => {
@@ -66,7 +82,7 @@ pub fn with(named: &Named, params: &Params) -> Result<Algorithm, ParamsError> {
                 "p" => return Err(wrong("1")),
                 _ => "N, r, p",
             },
-            Algorithm::MemoryHard(memory_hard) => match memory_hard.set(name, number()) {
+            Algorithm::MemoryHard(memory_hard) => match memory_hard.set(name, value) {
                 Ok(()) => continue,
                 Err(Unset::Value(wanted)) => return Err(wrong(wanted)),
                 Err(Unset::Unknown { has }) => has,
@@ -91,6 +107,9 @@ pub fn with(named: &Named, params: &Params) -> Result<Algorithm, ParamsError> {
         };
         return Err(ParamsError::Unknown { algorithm: named.name, name: name.clone(), has: known });
     }
+    if let Algorithm::MemoryHard(MemoryHard::Argon2d(argon2d)) = algorithm {
+        argon2d.check().map_err(|(name, value, wanted)| ParamsError::Value { name: name.to_owned(), value, wanted })?;
+    }
     algorithm.check()?;
     Ok(algorithm)
 }
@@ -98,7 +117,7 @@ pub fn with(named: &Named, params: &Params) -> Result<Algorithm, ParamsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pow::names;
+    use crate::pow::{Argon2d, MemoryHard, names};
 
     fn read(algorithm: &str, params: &str) -> Result<Algorithm, String> {
         let params = serde_json::from_str(params).unwrap();
@@ -112,6 +131,11 @@ mod tests {
         let day = Ok(Algorithm::Odocrypt { epoch_secs: 86_400 });
         assert_eq!(read("odocrypt", r#"{"epoch_secs":86400}"#), day);
         assert_eq!(read("odo", r#"{"key":"nTime - nTime % 86400 (test net)"}"#), day);
+        let lighter = Argon2d { v13: true, passes: 1, memory_kib: 250, lanes: 4 };
+        assert_eq!(
+            read("argon2d-dyn", r#"{"t":1,"m_kib":"250","lanes":4,"version":"0x13","salt":"= input"}"#),
+            Ok(Algorithm::MemoryHard(MemoryHard::Argon2d(lighter)))
+        );
         assert_eq!(read("nist5", "{}"), Ok(names::find("nist5").unwrap().algorithm));
     }
 
@@ -125,6 +149,13 @@ mod tests {
             ("scrypt", r#"{"N":1000}"#, "N = 1000: must be a power of two above 1"),
             ("scrypt", r#"{"r":-1}"#, "r = -1: must be a whole number above 0"),
             ("scrypt", r#"{"p":2}"#, "p = 2: must be 1"),
+            ("argon2d-dyn", r#"{"N":2}"#, "argon2d-dyn has no parameter N; it has: t, m_kib, lanes, version, salt"),
+            ("argon2d-dyn", r#"{"m_kib":"banana"}"#, "m_kib = \"banana\": must be a whole number up to 65535, "),
+            ("argon2d-dyn", r#"{"m_kib":63}"#, "m_kib = 63: must be"),
+            ("argon2d-dyn", r#"{"t":0}"#, "t = 0: must be"),
+            ("argon2d-dyn", r#"{"version":"0x12"}"#, "version = \"0x12\": must be \"0x10\" or \"0x13\""),
+            ("argon2d-dyn", r#"{"salt":"salt"}"#, "salt = \"salt\": must be \"= input\""),
+            ("scrypt", r#"{"r":65}"#, "scrypt with log_n 10 and r 65 is not supported"),
             ("scrypt", r#"{"N":1073741824}"#, "scrypt with log_n 30 and r 1 is not supported"),
         ] {
             let problem = read(algorithm, params).unwrap_err();

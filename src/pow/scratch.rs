@@ -6,7 +6,7 @@ use super::{neoscrypt, scrypt, yescrypt};
 
 /// Memory that a hash may keep for the next one; one per thread or task that hashes. It grows to what
 /// the largest hash so far needed: 64 MiB for scrypt and its descendants, 16 MiB for yescrypt, 64 MiB for Argon2d at most
-/// (half a mebibyte as coins use it), 32 KiB for NeoScrypt.
+/// (half a mebibyte as coins use it), 32 KiB for NeoScrypt. Where coins of several are hashed it is their sum.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// OdoCrypt's cipher drawn last, with its key: drawing one costs more than hashing with it.

@@ -117,7 +117,7 @@ pub async fn prove_new_nodes(before: &[Arc<Coin>], after: &[Arc<Coin>]) -> Resul
             };
             match proven {
                 Ok(_) => Ok(None),
-                Err(misfit @ Refusal::Misfit { .. }) => Err(format!("{of}: {misfit}")),
+                Err(misfit @ (Refusal::Misfit { .. } | Refusal::Chains { .. })) => Err(format!("{of}: {misfit}")),
                 Err(Refusal::Unasked(problem)) => Ok(Some(format!("{of} does not answer now: {problem}"))),
             }
         });

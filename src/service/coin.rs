@@ -189,6 +189,7 @@ impl CoinService {
             meter: Arc::clone(&self.meter),
             alarm: self.alarm.clone(),
             blocks: self.pursuer.dir().to_owned(),
+            tally: Arc::clone(self.pursuer.tally()),
         }
     }
 

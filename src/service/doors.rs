@@ -33,7 +33,7 @@ pub async fn local_doors(daemon: &Daemon, notify: &Notify, clock: &Arc<dyn Clock
     match Listener::tcp(address).await {
         Ok(listener) => {
             let notify = notify.clone();
-            info!(listen = ?listener.address(), "lines of NOMP's blocknotify are taken");
+            info!(listen = listener.address().map(display), "lines of NOMP's blocknotify are taken");
             doors.spawn(local_socket::serve(listener, Arc::clone(clock), move |line| notify.answer_nomp(line)));
         }
         Err(problem) => warn!(%address, %problem, "cannot listen for NOMP's blocknotify: is NOMP still running?"),
@@ -60,7 +60,7 @@ pub async fn operators_doors(
     let Some(address) = daemon.metrics else { return };
     match TcpListener::bind(address).await {
         Ok(listener) => {
-            info!(listen = ?listener.local_addr().ok(), "metrics are told");
+            info!(listen = listener.local_addr().ok().map(display), "metrics are told");
             doors.spawn(http::serve(listener, scene.clone()));
         }
         Err(problem) => warn!(%address, %problem, "metrics cannot be told there: is something else listening?"),

@@ -52,6 +52,8 @@ pub struct JobMaker {
     job: Option<Arc<Job>>,
     /// The last template that a job was tried to be made of.
     tried: Option<Arc<Template>>,
+    /// A template that pays the pool twice was told of.
+    told_double: bool,
     /// The first job of the newest tip, to be judged by its node.
     tips: watch::Sender<Option<Proposal>>,
     /// What the node said against it.
@@ -81,6 +83,7 @@ impl JobMaker {
             entropy: [high, low, e, f, g, h],
             job: None,
             tried: None,
+            told_double: false,
             tips: watch::Sender::new(None),
             alarm: watch::Sender::new(None),
             pulse: Arc::new(Pulse::new("the job maker", TURN_MAX)),
@@ -138,7 +141,7 @@ impl JobMaker {
     async fn confirmed(&self, nodes: &Nodes) -> Payout {
         let coin = &self.coin;
         loop {
-            let problem = match proof::prove(coin, nodes).await {
+            let problem = match proof::prove_every(coin).await {
                 Ok(proof) => {
                     info!(coin = coin.name, "{}", proof::described(coin, &proof));
                     match payout::confirm(coin, nodes).await {
@@ -184,7 +187,18 @@ impl JobMaker {
     }
 
     fn publish(&mut self, work: &Work, recipe: &Arc<JobRecipe>) {
-        let Some(template) = &work.template else { return };
+        let Some(template) = &work.template else {
+            // The tip has moved on, and there is no template for the new one.
+            (self.job, self.tried) = (None, None);
+            self.board.send_if_modified(|board| {
+                let had = board.job.is_some();
+                if had {
+                    *board = Arc::new(JobBoard { tip_seq: work.tip_seq, job: None });
+                }
+                had
+            });
+            return;
+        };
         if self.tried.as_ref().is_none_or(|tried| !Arc::ptr_eq(tried, template)) {
             self.make(work, template, recipe);
             self.tried = Some(Arc::clone(template));
@@ -235,6 +249,7 @@ impl JobMaker {
                     self.tips.send_replace(Some(Proposal { job, node, extranonce2_bytes: size }));
                 }
                 self.tell_rules(template);
+                self.tell_double_payment(template, recipe);
                 self.job = Some(job);
             }
             Err(problem) => {
@@ -243,6 +258,22 @@ impl JobMaker {
                 error!(coin = %self.coin.name, %problem, "no job can be made of the node's template: nothing is mined until it gives another");
             }
         }
+    }
+
+    /// Says once if a template has the pool's own script paid besides: MPOS's findblock stops at a coinbase with two
+    /// outputs in the wallet that it watches.
+    fn tell_double_payment(&mut self, template: &Template, recipe: &JobRecipe) {
+        let pays_twice = template.particulars.payees.iter().any(|payee| payee.script == recipe.payout_script);
+        if pays_twice && !std::mem::replace(&mut self.told_double, pays_twice) {
+            let coin = &self.coin.name;
+            error!(
+                coin,
+                height = template.height,
+                "the node's template has `payout_address` paid as a mandatory payee too: a block would have two outputs \
+                 in the wallet, at which MPOS's findblock stops; give payee and pool addresses of different wallets"
+            );
+        }
+        self.told_double = pays_twice;
     }
 
     /// Reports the rules in force, at first and when they change.

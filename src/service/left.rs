@@ -39,15 +39,18 @@ impl fmt::Display for Left {
     }
 }
 
-/// The spools below a state directory that hold something, in the order of their names; none if there is no such
-/// directory.
+/// The spools below a state directory that hold something, in the order of their names; none if the daemon has made
+/// no spool there yet.
 ///
 /// # Errors
-/// The directory cannot be read.
+/// The directory cannot be read, or it is not there: where nothing is, nothing can be said about shares.
 pub fn left_in(state_dir: &Path) -> io::Result<Vec<Left>> {
     let entries = match std::fs::read_dir(state_dir.join("spool")) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::metadata(state_dir)?;
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(error),
     };
     let mut left = Vec::new();
@@ -100,6 +103,7 @@ mod tests {
     fn what_cannot_be_read_counts_and_what_is_empty_does_not() {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(left_in(state.path()).unwrap(), [], "never started");
+        assert_eq!(left_in(&state.path().join("mistyped")).unwrap_err().kind(), io::ErrorKind::NotFound);
         let spool = |name: &str| {
             let dir = state.path().join("spool").join(name);
             std::fs::create_dir_all(&dir).unwrap();

@@ -1,8 +1,12 @@
 //! A coin's profile held against the chain of its nodes, before a miner connects.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, timeout};
+use tracing::warn;
 
 use crate::bytes::display_hash;
 use crate::chain::destination::Destination;
@@ -12,10 +16,12 @@ use crate::coin::proof::{self, HEADERS, HEADERS_OF_EXPENSIVE, HEADERS_OF_SEVERAL
 use crate::config::{Coin, preset_profile};
 use crate::difficulty::mpos_factor;
 use crate::node::nodes::Nodes;
-use crate::node::recent;
+use crate::node::{lookup, recent};
 use crate::pow::Class;
 use crate::pow::names::{self, Named};
 
+/// How long other nodes may take when one has answered.
+const OTHERS_MAX: Duration = Duration::from_secs(5);
 /// Profiles that are named as better ones.
 const ADVICE_MAX: usize = 6;
 
@@ -24,6 +30,13 @@ const ADVICE_MAX: usize = 6;
 pub enum Refusal {
     /// The nodes could not be asked, or said nothing sensible.
     Unasked(String),
+    /// Two nodes are on chains with different first blocks.
+    Chains {
+        /// One's name.
+        one: String,
+        /// The other's.
+        other: String,
+    },
     /// The profile is not that of their chain.
     Misfit {
         /// What does not fit.
@@ -37,11 +50,64 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unasked(problem) => write!(f, "the coin's profile cannot be held against the chain: {problem}"),
+            Self::Chains { one, other } => write!(
+                f,
+                "nodes {one} and {other} have different first blocks, so they are on different chains or networks: remove \
+                 the wrong one"
+            ),
             Self::Misfit { misfit, advice } => {
                 write!(f, "the coin's profile is not that of the node's chain: {misfit}; {advice}")
             }
         }
     }
+}
+
+/// Holds the coin's profile against the chains of all its nodes that answer, and these against each other. Those that
+/// take long are waited for a little when one has answered; they are told of.
+///
+/// # Errors
+/// The profile is another chain's than one node's; two nodes are on different chains; or nobody answers.
+pub async fn prove_every(coin: &Arc<Coin>) -> Result<Proof, Refusal> {
+    let mut asked = JoinSet::new();
+    for (index, node) in coin.nodes.iter().enumerate() {
+        let (coin, nodes) = (Arc::clone(coin), Nodes::new(std::slice::from_ref(node)));
+        asked.spawn(async move {
+            let first_block = lookup::hash_at(&nodes, 0).await.ok();
+            (index, prove(&coin, &nodes).await, first_block)
+        });
+    }
+    let name = |index: usize| coin.nodes.get(index).map_or_else(String::new, |node| node.name.clone());
+    let mut until = None;
+    let mut proofs = Vec::new();
+    let mut refusal = Refusal::Unasked("the coin has no node".to_owned());
+    while !asked.is_empty() {
+        let left = until.map_or(Duration::MAX, |until: Instant| until.saturating_duration_since(Instant::now()));
+        let Ok(Some(Ok((index, proof, first_block)))) = timeout(left, asked.join_next()).await else { break };
+        match proof {
+            Ok(proof) => {
+                until.get_or_insert_with(|| Instant::now() + OTHERS_MAX);
+                proofs.push((index, proof, first_block));
+            }
+            Err(Refusal::Misfit { misfit, advice }) if coin.nodes.len() > 1 => {
+                return Err(Refusal::Misfit { misfit, advice: format!("{advice} (by node {})", name(index)) });
+            }
+            Err(misfit @ Refusal::Misfit { .. }) => return Err(misfit),
+            Err(unasked) => refusal = unasked,
+        }
+    }
+    proofs.sort_by_key(|(index, ..)| *index);
+    let mut known = proofs.iter().filter_map(|(index, _, first_block)| Some((*index, (*first_block)?)));
+    if let Some((one, first_block)) = known.next()
+        && let Some((other, _)) = known.find(|(_, other)| *other != first_block)
+    {
+        return Err(Refusal::Chains { one: name(one), other: name(other) });
+    }
+    for (index, node) in coin.nodes.iter().enumerate() {
+        if !proofs.is_empty() && !proofs.iter().any(|(proven, ..)| *proven == index) {
+            warn!(coin = coin.name, node = node.name, "the node's chain cannot be held against the profile now");
+        }
+    }
+    proofs.into_iter().next().map(|(_, proof, _)| proof).ok_or(refusal)
 }
 
 /// Holds the coin's profile against the newest blocks of its nodes.

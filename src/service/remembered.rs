@@ -116,6 +116,7 @@ mod tests {
             accounts_database: accounts.into(),
             workers_database: "pool".into(),
             failover: servers.collect(),
+            ca_file: None,
             allow_myisam: false,
         }
     }

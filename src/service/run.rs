@@ -1,5 +1,6 @@
 //! The daemon from start to stop.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +17,12 @@ use super::logging::Log;
 use super::ports::{self, Listening};
 use super::reloading::{ReloadBell, ReloadRings};
 use super::running::{Running, Setup, bans_file};
-use super::runtimes::Runtimes;
+use super::runtimes::{Runtimes, as_hashers};
 use super::{descriptors, fd_store, handover, supervisor};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::ledger::error::OpenError;
 use crate::pow::hashers::Hashers;
 use crate::stratum::gate::House;
 use crate::stratum::lanes::Lanes;
@@ -42,16 +44,41 @@ pub fn run(config: Config, path: &Path, log: Log) -> Exit {
             return Exit::Unavailable;
         }
     };
-    let exit =
-        runtimes.block_on(|lanes| serve(config, path.to_owned(), passed, log, lanes)).unwrap_or_else(|failure| {
-            error!("{failure}");
-            Exit::Unavailable
-        });
+    let ended = runtimes.block_on(|lanes| serve(config, path.to_owned(), passed, log, lanes));
     runtimes.shut_down();
-    exit
+    match ended {
+        Ok(()) => Exit::Ok,
+        Err(Failure { exit, problem }) => {
+            error!("{problem}");
+            exit
+        }
+    }
 }
 
-async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log, lanes: Lanes) -> Result<Exit, String> {
+/// Why the daemon did not come up.
+struct Failure {
+    exit: Exit,
+    problem: String,
+}
+
+impl From<String> for Failure {
+    fn from(problem: String) -> Self {
+        Self { exit: Exit::Unavailable, problem }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(problem: OpenError) -> Self {
+        let exit = match &problem {
+            OpenError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => Exit::NoPermission,
+            OpenError::Io { .. } => Exit::CannotCreate,
+            _ => Exit::Unavailable,
+        };
+        Self { exit, problem: problem.to_string() }
+    }
+}
+
+async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log, lanes: Lanes) -> Result<(), Failure> {
     // Signals first: a stop that comes while we start is not lost.
     let mut signals = Signals::new().map_err(|problem| format!("signals cannot be caught: {problem}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -60,8 +87,8 @@ async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log, 
     house.guard.restore(&bans_file(&config), &*clock);
     let (past, passed) = handover::arrive(passed);
     let bound = ports::bind_all(&config.coins, &house, Listening::new(passed))?;
-    let books = Books::open(&config, &clock).await.map_err(|problem| problem.to_string())?;
-    let hashers = Hashers::start(hasher_threads(&config), HASHER_QUEUE_MAX)
+    let books = Books::open(&config, &clock).await?;
+    let hashers = as_hashers(|| Hashers::start(hasher_threads(&config), HASHER_QUEUE_MAX))
         .map_err(|problem| format!("hasher threads cannot be started: {problem}"))?;
     let hand_over = fd_store::may_be_there();
     let departures = Arc::<Departures>::default();
@@ -75,7 +102,7 @@ async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log, 
     supervisor::stopping();
     running.finish(&stop).await;
     info!("stopped");
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 /// Keeps status line and bans file up to date, and reloads when asked to, until a signal says stop.
@@ -143,5 +170,23 @@ impl Stops {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Error;
+
+    use super::*;
+
+    #[test]
+    fn the_exit_code_says_whether_starting_again_can_help() {
+        let refused = |kind| OpenError::Io { action: "open", path: "spool".into(), source: Error::from(kind) };
+        let code = |problem: OpenError| Failure::from(problem).exit.code();
+        assert_eq!(code(refused(ErrorKind::PermissionDenied)), 77);
+        assert_eq!(code(refused(ErrorKind::ReadOnlyFilesystem)), 73);
+        assert_eq!(code(refused(ErrorKind::StorageFull)), 73);
+        assert_eq!(code(OpenError::InUse { dir: "spool".into(), holder: String::new() }), 69);
+        assert_eq!(Failure::from(String::from("a port")).exit.code(), 69);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::blocks::Tally;
 use super::logging::Log;
 use super::meter::Meter;
 use super::reloading::{ReloadBell, Reloads};
@@ -70,6 +71,8 @@ pub struct CoinView {
     pub alarm: watch::Receiver<Option<String>>,
     /// Where the dossiers of its blocks are.
     pub blocks: PathBuf,
+    /// What became of them since the start.
+    pub tally: Arc<Tally>,
 }
 
 /// A ledger.

@@ -232,6 +232,7 @@ mod tests {
             accounts_database: "pool".into(),
             workers_database: "pool".into(),
             failover: failover.iter().map(|name| server(name)).collect(),
+            ca_file: None,
             allow_myisam: false,
         }
     }

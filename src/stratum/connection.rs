@@ -4,6 +4,7 @@
 //! directory or of a hasher, the disk, a deadline, the end. What was read is handled at once and
 //! completely; shares that were read together are written down together and answered in one write.
 
+mod ending;
 mod errands;
 mod hashing;
 mod leaving;
@@ -20,8 +21,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use self::hashing::{HashAnswers, next_hash};
 use self::leaving::leave_early;
@@ -106,10 +106,20 @@ async fn converse(mut stream: Stream, mut connection: Connection, remote: Socket
     stream.say_goodbye();
     let Connection { context, session, admission, .. } = &connection;
     let wire = &context.counters.wire;
-    match end {
-        End::Session(reason) if admission.on_close(reason, context.clock.monotonic()) => Counters::count(&wire.bans),
-        End::Deaf => Counters::count(&wire.slow_readers),
-        _ => {}
+    let reason = match end {
+        End::Session(reason) => Some(reason),
+        // Whoever leaves before the window is over is judged by what there is.
+        End::Peer if session.has_misbehaved() => Some(CloseReason::InvalidShares),
+        _ => None,
+    };
+    if let Some(reason) = reason {
+        ending::counter(wire, reason).map(Counters::count);
+        if admission.on_close(reason, context.clock.monotonic()) {
+            Counters::count(&wire.bans);
+        }
+    }
+    if matches!(end, End::Deaf) {
+        Counters::count(&wire.slow_readers);
     }
     let address = session.address();
     debug!(coin = %context.coin, %remote, %address, worker = ?session.last_worker(), agent = ?session.agent(), ?end, "connection closed");
@@ -134,8 +144,6 @@ enum End {
 struct Authorised {
     ticket: Ticket,
     answer: Answer,
-    /// The worker had been authorised before.
-    again: bool,
 }
 
 struct Connection {
@@ -220,6 +228,7 @@ impl Connection {
         self.show_names();
         loop {
             if self.write(stream).is_err() {
+                self.hear_out(stream, &board).await;
                 return End::Peer;
             }
             if self.stranger && self.session.has_worked() && self.closing.is_none() {
@@ -315,47 +324,6 @@ impl Connection {
                     return;
                 }
             }
-        }
-    }
-
-    /// What had been read when the connection was given up still counts, for one line of it may be a block:
-    /// no more than the line buffer holds, and at any pace.
-    async fn read_the_rest(&mut self, board: &watch::Receiver<Arc<JobBoard>>) {
-        if self.closing.is_none() || self.drained {
-            return;
-        }
-        let (now, snapshot) = (self.now(), seen(board));
-        while self.session.may_read()
-            && let Ok(Some(line)) = self.lines.next_line()
-        {
-            self.session.on_line(now, line, &snapshot);
-        }
-        self.drained = true;
-        self.carry_out().await;
-    }
-
-    /// The connection is over: submits that were read before still count, for one of them may be a
-    /// block. Nobody waits for the disk any more.
-    async fn carry_through(&mut self, limit: Duration) {
-        let end = self.context.clock.monotonic() + limit;
-        while self.session.has_unjudged() {
-            let now = self.context.clock.monotonic();
-            if now >= end {
-                warn!(coin = %self.context.coin, "a submit of a closed connection got no answer in time and is given up");
-                return;
-            }
-            let snapshot = seen(&self.context.board);
-            tokio::select! {
-                Some(Ok(authorised)) = self.authorisations.join_next(), if !self.authorisations.is_empty() => {
-                    self.on_authorised(authorised, &snapshot);
-                }
-                Some((ticket, hash)) = next_hash(&mut self.hashes) => self.session.on_hash(self.now(), ticket, hash),
-                // A candidate does not wait for its name.
-                () = sleep(self.session.deadline().min(end).saturating_sub(now)) => {
-                    self.session.on_tick(self.now(), &snapshot);
-                }
-            }
-            self.carry_out().await;
         }
     }
 

@@ -77,6 +77,18 @@ pub struct WireCounters {
     pub delayed_authorizations: AtomicU64,
     /// Addresses banned.
     pub bans: AtomicU64,
+    /// Closed: lines in a row that are no requests, or methods that nobody knows.
+    pub junk: AtomicU64,
+    /// Closed: a line beyond its limit.
+    pub line_too_long: AtomicU64,
+    /// Closed: not subscribed in time.
+    pub not_subscribed: AtomicU64,
+    /// Closed: no worker logged in in time.
+    pub not_authorised: AtomicU64,
+    /// Closed: no share counted for too long.
+    pub idle: AtomicU64,
+    /// Closed: too many invalid shares.
+    pub invalid_shares: AtomicU64,
 }
 
 /// A sum of positive numbers that many add to.
@@ -129,7 +141,7 @@ impl Counters {
 
 impl WireCounters {
     /// Names and counters, in the order of a connection's life.
-    pub fn named(&self) -> [(&'static str, &AtomicU64); 17] {
+    pub fn named(&self) -> [(&'static str, &AtomicU64); 23] {
         [
             ("accept_failures", &self.accept_failures),
             ("daemon_full", &self.daemon_full),
@@ -148,6 +160,12 @@ impl WireCounters {
             ("slowed", &self.slowed),
             ("delayed_authorizations", &self.delayed_authorizations),
             ("bans", &self.bans),
+            ("junk", &self.junk),
+            ("line_too_long", &self.line_too_long),
+            ("not_subscribed", &self.not_subscribed),
+            ("not_authorised", &self.not_authorised),
+            ("idle", &self.idle),
+            ("invalid_shares", &self.invalid_shares),
         ]
     }
 }

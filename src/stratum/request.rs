@@ -140,8 +140,12 @@ impl<'a> Request<'a> {
             Some(raw) if raw.starts_with('[') => {
                 serde_json::from_str::<Params<'a>>(raw).map_err(|_| NotARequest::Json)?.0
             }
-            // A number or a text that is not in an array is one parameter: some miners send it so. An
-            // object counts as none.
+            // The session knows no parameter by name. The request is one level around the object.
+            Some(raw) if raw.starts_with('{') => {
+                let walked = Nested { depth: 2 }.deserialize(&mut serde_json::Deserializer::from_str(raw));
+                walked.map(|()| Vec::new()).map_err(|_| NotARequest::Json)?
+            }
+            // A number or a text that is not in an array is one parameter: some miners send it so.
             Some(raw) => match serde_json::from_str::<Param<'a>>(raw).map_err(|_| NotARequest::Json)? {
                 Param::Missing | Param::Other => Vec::new(),
                 param => vec![param],
@@ -351,6 +355,8 @@ mod tests {
             (format!("[{{{}}}]", names(32)), format!("[{{{}}}]", names(33))),
             (text(1024), text(1025)),
             ("[[[1]]]".to_owned(), "[[[[1]]]]".to_owned()),
+            ("{\"a\":{\"b\":{}}}".to_owned(), "{\"a\":{\"b\":{\"c\":{}}}}".to_owned()),
+            (format!("{{{}}}", names(32)), format!("{{{}}}", names(33))),
             ("[{\"a\":1,\"b\":1}]".to_owned(), "[{\"a\":1,\"a\":1}]".to_owned()),
         ] {
             assert_eq!((parsed(&good), parsed(&bad)), (Ok(()), Err(NotARequest::Json)), "{good}");

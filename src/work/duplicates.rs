@@ -5,7 +5,7 @@
 //! key. Two generations are kept, the tip's and the one before, so that a late block candidate of
 //! the previous tip is not taken twice either.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,6 +21,9 @@ pub const DUPLICATES_MAX: usize = 250_000;
 /// Most shares that all extranonces of a coin remember together. At the bound every connection is
 /// treated as at its own.
 pub const COIN_DUPLICATES_MAX: usize = 2_000_000;
+
+/// Most block candidates remembered as such per extranonce.
+pub const CANDIDATES_MAX: usize = 10_000;
 
 /// How many shares the extranonces of one coin remember together; clones count in one place.
 #[derive(Debug, Clone, Default)]
@@ -75,9 +78,9 @@ pub struct Duplicates {
     count: KeyCount,
     current: HashSet<ShareKey>,
     previous: HashSet<ShareKey>,
-    /// Keys that turned out to be block candidates: they are few, and a repeat of one must not even
-    /// become a row.
-    candidates: Vec<ShareKey>,
+    /// Keys that turned out to be block candidates, with the tip at that time: a repeat of one must not even become a
+    /// row.
+    candidates: HashMap<ShareKey, u64>,
 }
 
 /// What [`Duplicates::reserve`] found.
@@ -104,17 +107,16 @@ impl Duplicates {
     /// Forgets the tip before the previous one when the tip has moved.
     pub fn on_tip(&mut self, tip_seq: u64) {
         if tip_seq != self.tip_seq {
-            self.tip_seq = tip_seq;
+            let before = std::mem::replace(&mut self.tip_seq, tip_seq);
             self.count.give_back(self.previous.len());
             self.previous = std::mem::take(&mut self.current);
-            let previous = &self.previous;
-            self.candidates.retain(|key| previous.contains(key));
+            self.candidates.retain(|_, tip| *tip == before);
         }
     }
 
     /// Marks `key` as submitted, before it is hashed, so that two copies in flight cannot both count.
     pub fn reserve(&mut self, key: ShareKey) -> Reserved {
-        if self.candidates.contains(&key) {
+        if self.candidates.contains_key(&key) {
             return Reserved::DuplicateCandidate;
         }
         if self.previous.contains(&key) || self.current.contains(&key) {
@@ -127,9 +129,12 @@ impl Duplicates {
         Reserved::New
     }
 
-    /// Notes that a key was a block candidate.
+    /// Notes that a key was a block candidate, whether it could be remembered as a share or not. Beyond
+    /// [`CANDIDATES_MAX`], which only a test network reaches, a repeat is the duplicate of a share.
     pub fn mark_candidate(&mut self, key: ShareKey) {
-        self.candidates.push(key);
+        if self.candidates.len() < CANDIDATES_MAX {
+            self.candidates.insert(key, self.tip_seq);
+        }
     }
 
     /// Takes a reservation back: the share did not count, so it need not be remembered.
@@ -148,7 +153,7 @@ impl Duplicates {
         writer.u64(self.tip_seq);
         writer.list(self.current.iter(), |writer, key| key.carry(writer));
         writer.list(self.previous.iter(), |writer, key| key.carry(writer));
-        writer.list(self.candidates.iter(), |writer, key| key.carry(writer));
+        writer.list(self.candidates.keys(), |writer, key| key.carry(writer));
     }
 
     /// Reads it. The keys count, even where the coin's bound is reached.
@@ -161,7 +166,10 @@ impl Duplicates {
         duplicates.current = reader.list(DUPLICATES_MAX, ShareKey::carried)?;
         duplicates.previous = reader.list(DUPLICATES_MAX, ShareKey::carried)?;
         duplicates.count.0.fetch_add(duplicates.current.len() + duplicates.previous.len(), Ordering::Relaxed);
-        duplicates.candidates = reader.list(2 * DUPLICATES_MAX, ShareKey::carried)?;
+        let candidates: Vec<ShareKey> = reader.list(2 * DUPLICATES_MAX, ShareKey::carried)?;
+        let (of_tip, of_previous) = (duplicates.tip_seq, duplicates.tip_seq.wrapping_sub(1));
+        let tip = |key: &ShareKey| if duplicates.previous.contains(key) { of_previous } else { of_tip };
+        duplicates.candidates = candidates.into_iter().map(|key| (key, tip(&key))).collect();
         Ok(duplicates)
     }
 }
@@ -249,6 +257,23 @@ mod tests {
         duplicates.on_tip(3);
         duplicates.release(&key(2));
         assert_eq!(duplicates.reserve(key(2)), Reserved::New, "released although the tip has moved");
+    }
+
+    #[test]
+    fn b17_a_candidate_beyond_the_bound_is_known_as_long_as_others_and_they_are_bounded_too() {
+        let mut duplicates = Duplicates::default();
+        duplicates.on_tip(1);
+        duplicates.count.0.store(COIN_DUPLICATES_MAX, Ordering::Relaxed);
+        assert_eq!(duplicates.reserve(key(1)), Reserved::Full);
+        duplicates.mark_candidate(key(1));
+        for tip in [1, 2] {
+            duplicates.on_tip(tip);
+            assert_eq!(duplicates.reserve(key(1)), Reserved::DuplicateCandidate, "tip {tip}");
+        }
+        duplicates.on_tip(3);
+        assert_eq!(duplicates.reserve(key(1)), Reserved::Full);
+        (0..2 * CANDIDATES_MAX as u32).for_each(|nonce| duplicates.mark_candidate(key(nonce)));
+        assert_eq!(duplicates.candidates.len(), CANDIDATES_MAX);
     }
 
     #[test]

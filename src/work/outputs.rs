@@ -75,6 +75,10 @@ pub fn divide(template: &Template, payout_script: &[u8], recipients: &[Recipient
     let mut outputs = vec![Output { value: own, script: payout_script.to_vec() }];
     outputs.extend(payees.iter().cloned());
     outputs.extend(shares);
+    if own == 0 && outputs.len() > 1 {
+        // An output of nothing in the wallet would stop MPOS's findblock.
+        outputs.remove(0);
+    }
     let paid: u128 = outputs.iter().map(|output| u128::from(output.value)).sum();
     if paid != u128::from(value) {
         return Err(JobError::Sum { paid, value });
@@ -96,7 +100,12 @@ mod tests {
         template.particulars.payees = payees.iter().map(output).collect();
         let recipients: Vec<Recipient> =
             shares.iter().map(|share_ppm| Recipient { script: vec![0xcc], share_ppm: *share_ppm }).collect();
-        let outputs = divide(&template, &[0xaa], &recipients)?;
+        let mut outputs = divide(&template, &[0xaa], &recipients)?;
+        if outputs[0].script != [0xaa] {
+            assert!(!payees.is_empty(), "nobody else is there");
+            outputs.insert(0, Output { value: 0, script: vec![0xaa] });
+        }
+        assert!(outputs[0].value > 0 || outputs.len() > 1 || value == 0);
         assert_eq!(outputs[0].script, [0xaa]);
         assert!(outputs[1..=payees.len()].iter().all(|output| output.script == [0xbb]));
         assert!(outputs[1 + payees.len()..].iter().all(|output| output.script == [0xcc]));

@@ -36,10 +36,12 @@ pub enum Reject {
     NoWork,
     /// So many shares were sent on one tip that no further one can be told from a repeat.
     TooMany,
+    /// The job's id is none that this daemon ever gives.
+    MadeUpJob,
 }
 
 /// Kinds of refusals.
-pub const REJECTS: usize = 15;
+pub const REJECTS: usize = 16;
 
 /// All of them with their names in counters and metrics, in the order of their numbers.
 const NAMED: [(Reject, &str); REJECTS] = [
@@ -58,6 +60,7 @@ const NAMED: [(Reject, &str); REJECTS] = [
     (Reject::NotRecorded, "not_recorded"),
     (Reject::NoWork, "no_work"),
     (Reject::TooMany, "too_many"),
+    (Reject::MadeUpJob, "made_up_job"),
 ];
 
 impl Reject {
@@ -75,7 +78,7 @@ impl Reject {
     /// 25 not subscribed.
     pub fn code(self) -> i32 {
         match self {
-            Reject::UnknownJob | Reject::Stale => 21,
+            Reject::UnknownJob | Reject::MadeUpJob | Reject::Stale => 21,
             Reject::Duplicate => 22,
             Reject::LowDifficulty => 23,
             Reject::Unauthorized => 24,
@@ -87,7 +90,7 @@ impl Reject {
     /// The text a miner sees. Some miners recognise stale work by the word "job".
     pub fn text(self) -> &'static str {
         match self {
-            Reject::UnknownJob => "Job not found",
+            Reject::UnknownJob | Reject::MadeUpJob => "Job not found",
             Reject::Stale => "Job not found (stale)",
             Reject::Duplicate => "Duplicate share",
             Reject::LowDifficulty => "Low difficulty share",
@@ -117,7 +120,7 @@ impl Reject {
     /// submit never becomes a row, for it has no proven worker or no work behind it.
     pub fn row_reason(self) -> Option<&'static str> {
         match self {
-            Reject::UnknownJob => Some("job not found"),
+            Reject::UnknownJob | Reject::MadeUpJob => Some("job not found"),
             Reject::Stale => Some("job not found (stale)"),
             Reject::Duplicate => Some("duplicate share"),
             Reject::LowDifficulty => Some("low difficulty share"),

@@ -55,7 +55,8 @@ pub struct Outcome {
     /// The hash meets the network target: it goes to the nodes, whatever else is wrong with it.
     pub candidate: bool,
     /// The difficulty that is credited: the assigned one, or the newest where that is lower; never the
-    /// hash's own, and never more than what was asked of it.
+    /// hash's own, and never more than what was asked of it. A block that misses what was asked is worth what the
+    /// network asked: else whoever has a difficulty above the network's would be paid for work he never did.
     pub credited: Difficulty,
     /// It counts only because of the tolerance.
     pub tolerated: bool,
@@ -69,7 +70,14 @@ pub fn judge(facts: &Facts<'_>, stratum_bits: u8) -> Outcome {
     let lowered = facts.newest.filter(|newest| newest.difficulty() < facts.assigned.difficulty());
     let bar = lowered.unwrap_or(facts.assigned);
     // A block is work enough even where the chain is easier than the share target.
-    let met = if candidate { Met::Exactly } else { bar.check(&facts.pow) };
+    let (met, credited) = match bar.check(&facts.pow) {
+        Met::Missed if candidate => {
+            let network = Difficulty::nearest(facts.network.difficulty(stratum_bits));
+            (Met::Exactly, bar.difficulty().min(network))
+        }
+        _ if candidate => (Met::Exactly, bar.difficulty()),
+        met => (met, bar.difficulty()),
+    };
     let verdict = if !facts.authorised {
         Err(Reject::Unauthorized)
     } else if !facts.version_in_mask {
@@ -90,7 +98,7 @@ pub fn judge(facts: &Facts<'_>, stratum_bits: u8) -> Outcome {
     Outcome {
         verdict,
         candidate,
-        credited: bar.difficulty(),
+        credited,
         tolerated: met == Met::Tolerated && verdict.is_ok(),
         share_difficulty: difficulty_of_hash(&facts.pow, stratum_bits),
     }
@@ -213,6 +221,27 @@ mod tests {
         assert!(outcome.share_difficulty > 1e60);
         let late = Facts { freshness: Freshness::Late, ..facts(share_target(1.0), &one) };
         assert_eq!(judge(&late, 32).verdict, Ok(()));
+    }
+
+    #[test]
+    fn w10_a_block_is_credited_no_more_than_the_network_asked_where_it_misses_the_share_target() {
+        let network = Target(share_target(0.25));
+        for asked in [1.0, 1e12, 1e30] {
+            let asked = bar(asked);
+            let outcome = judge(&Facts { network, ..facts(network.0, &asked) }, 32);
+            assert_eq!((outcome.verdict, outcome.candidate), (Ok(()), true));
+            assert!((outcome.credited.get() / 0.25 - 1.0).abs() < 1e-9, "{outcome:?}");
+        }
+        // One that meets what was asked is credited that, be it more or less than the network's.
+        for asked in [0.125, 0.25, 4.0] {
+            let (pow, asked) = (share_target(asked).min(network.0), bar(asked));
+            let outcome = judge(&Facts { network, ..facts(pow, &asked) }, 32);
+            assert_eq!((outcome.candidate, outcome.credited), (true, asked.difficulty()));
+        }
+        // A chain so easy that no difficulty is low enough for it.
+        let one = bar(1.0);
+        let outcome = judge(&Facts { network: Target(U256::MAX), ..facts(U256::MAX, &one) }, 0);
+        assert!(outcome.credited.get() < 1.0, "{outcome:?}");
     }
 
     #[test]

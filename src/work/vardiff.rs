@@ -187,6 +187,12 @@ impl Estimator {
         if self.paused || now.saturating_sub(self.changed) < FLOOD_GAP {
             return None;
         }
+        let max = cap.map_or(bounds.max, |cap| cap.min(bounds.max)).max(bounds.min);
+        if self.difficulty > max {
+            // The network's has fallen below it: shares must not be harder than blocks.
+            (self.changed, self.difficulty) = (now, max);
+            return Some(max);
+        }
         let finding = self.finding(bounds)?;
         if finding.ratio < FLOOD_RATIO && now.saturating_sub(self.changed) < CHANGE_GAP {
             return None;
@@ -199,7 +205,6 @@ impl Estimator {
             return None;
         }
         let ratio = if self.gap.is_none() { finding.ratio } else { cautious(finding) };
-        let max = cap.map_or(bounds.max, |cap| cap.min(bounds.max)).max(bounds.min);
         let wanted = on_grid(self.difficulty.get() * factor(ratio, bounds), bounds.grid);
         let next = Difficulty::new(wanted)?.min(max).max(bounds.min);
         if next == self.difficulty {
@@ -394,6 +399,18 @@ mod tests {
             }
         }
         assert_eq!(last, 50.0);
+    }
+
+    #[test]
+    fn a_network_that_has_become_easier_takes_the_difficulty_with_it() {
+        let mut estimator = Estimator::new(Difficulty::new(1024.0).unwrap(), Duration::ZERO);
+        let mut at = |secs, cap| estimator.retarget(Duration::from_secs(secs), &bounds(), Difficulty::new(cap));
+        assert_eq!(at(5, 2000.0), None);
+        assert_eq!(at(10, 300.0), Difficulty::new(300.0), "without any evidence about the miner");
+        assert_eq!(at(15, 300.0), None);
+        // The port's least stands above it.
+        assert_eq!(at(20, 1e-9), Difficulty::new(0.001));
+        assert_eq!(at(25, 1e-9), None);
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn paid(value: u64, script: &str) -> (u64, String) {
 }
 
 #[test]
-fn dash_of_today() {
+fn w17_dash_of_today() {
     let payload = "02".to_owned() + &"ab".repeat(69);
     let block = block(
         &form(),

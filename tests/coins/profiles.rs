@@ -25,7 +25,9 @@ async fn check_online(configuration: String) -> (i32, String) {
 async fn check_online_proves_right_profiles_with_numbers() {
     let (litecoin, bcoin, db) = (Litecoin::start_at(20).await, Bcoin::start().await, MariaDb::shared());
     bcoin.generate(20).await;
-    let coins = [Coin::litecoin(&litecoin, &db, "x").await, Coin::bcoin(&bcoin, &db, "y")];
+    stage::create_database(&db, "check_x").await;
+    stage::create_database(&db, "check_y").await;
+    let coins = [Coin::litecoin(&litecoin, &db, "check_x").await, Coin::bcoin(&bcoin, &db, "check_y")];
     let (code, text) = check_online(stage::configuration(&[&coins[0], &coins[1]])).await;
     assert_eq!(code, 0, "{text}");
     for part in [
@@ -34,6 +36,8 @@ async fn check_online_proves_right_profiles_with_numbers() {
         "difficulty 1 is 2^32 hashes for miners, rows hold it x 1",
         "by the script 76a914",
         "warning: the payout address does not belong to the node's wallet",
+        "database of litecoin, asked online",
+        "; tables and rights are as they must be",
     ] {
         assert!(text.contains(part), "`{part}` is not in: {text}");
     }
@@ -66,4 +70,22 @@ async fn a_daemon_with_a_wrong_profile_opens_no_port() {
     let line = daemon.wait_for_log("nothing is mined until this is put right").await.unwrap();
     assert!(line.contains("would fit") && line.contains("bitcoin"), "{line}");
     assert!(!daemon.log().iter().any(|line| line.contains("work is available") || line.contains("stratum port open")));
+}
+
+#[tokio::test]
+async fn every_node_is_held_against_the_profile_and_against_the_others() {
+    let (litecoin, bcoin, db) = (Litecoin::start_at(20).await, Bcoin::start().await, MariaDb::shared());
+    bcoin.generate(20).await;
+    stage::create_database(&db, "coin_several").await;
+    let mut coin = Coin::litecoin(&litecoin, &db, "coin_several").await;
+    coin.nodes = [litecoin.rpc_config().port, bcoin.rpc_config().port].map(stage::node_table).concat();
+    let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
+    let line = daemon.wait_for_log("nothing is mined until this is put right").await.unwrap();
+    assert!(line.contains("does not meet its target") && line.contains("by node"), "{line}");
+    // A chain too young to prove anything, but another: both nodes are named.
+    let young = Bcoin::start().await;
+    coin.nodes = [litecoin.rpc_config().port, young.rpc_config().port].map(stage::node_table).concat();
+    let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
+    let line = daemon.wait_for_log("nothing is mined until this is put right").await.unwrap();
+    assert!(line.contains("have different first blocks"), "{line}");
 }

@@ -38,6 +38,16 @@ fn every_algorithm_can_be_chosen_once_the_operator_accepts_what_it_is() {
 fn unproven_and_expensive_algorithms_are_refused_with_the_key_that_accepts_them() {
     one_mistake(&with_algorithm("x15", ""), &["unproven", "accept_unproven = true", "algo hash"]);
     one_mistake(&with_algorithm("bcrypt", "accept_unproven = true"), &["50 ms", "accept_expensive = true"]);
+    // Parameters that no chain has shown are as unproven as an algorithm.
+    one_mistake(&with_algorithm("scrypt", "scrypt_log_n = 6"), &["unproven", "OpenSSL", "accept_unproven = true"]);
+    one_mistake(&with_algorithm("scrypt", "scrypt_r = 8"), &["unproven", "accept_unproven = true"]);
+    assert!(problems(&with_algorithm("scrypt", "scrypt_log_n = 11")).is_empty());
+    // What it costs on any day until 2030 counts, not what it costs on the last.
+    let falling = "scrypt_n_steps = [[524288, 0], [2048, 1900000000]]";
+    one_mistake(&with_algorithm("scrypt-n", falling), &["50 ms", "accept_expensive = true"]);
+    let impossible = "scrypt_n_steps = [[2048, 0], [1073741824, 1700000000], [2048, 1900000000]]";
+    one_mistake(&with_algorithm("scrypt-n", impossible), &["log_n 30", "not supported"]);
+    one_mistake(&with_algorithm("scrypt-jane", "scrypt_jane_fixed = [1900000000, 9]"), &["scrypt", "not supported"]);
     let large = "scrypt_log_n = 18\naccept_unproven = true";
     one_mistake(&with_algorithm("scrypt", large), &["accept_expensive = true"]);
     one_mistake(&with_algorithm("x11", "odocrypt_epoch_secs = 9"), &["odocrypt_epoch_secs", "x11"]);
@@ -69,4 +79,6 @@ fn transactions_and_blocks_are_named_as_the_coin_says() {
     assert_eq!(profile("groestl", "transaction_hash = \"sha256d\"").transaction_hash, TransactionHash::Sha256d);
     let verge = with_algorithm("x17", "").replace("\"pow\"", "\"scrypt\"");
     assert_eq!(read(&verge).coins[0].profile.block_hash, BlockHash::Scrypt);
+    let named = verge.replace("block_hash = \"scrypt\"", "block_hash = \"scrypt\"\nemit_invalid_block_hashes = true");
+    one_mistake(&named, &["emit_invalid_block_hashes", "every share", "leave it out"]);
 }

@@ -35,6 +35,8 @@ fn forms_that_contradict_themselves() {
     one_mistake(&litecoin(&long), &["transaction_message", "140 bytes"]);
     let both = "bare_template_requests = true\ntemplate_algorithm = \"scrypt\"";
     one_mistake(&litecoin(both), &["template_algorithm", "bare_template_requests"]);
+    let outside = "algorithm_bits_mask = \"00000f00\"\nalgorithm_bits = \"00001200\"";
+    one_mistake(&litecoin(outside), &["algorithm_bits", "00001200", "00000f00"]);
     let flo = read(&least("preset = \"litecoin\"", "preset = \"florincoin\"\ntransaction_message = \"hello\""));
     assert_eq!(flo.coins[0].profile.form.message.as_deref(), Some("hello"));
     let dogecoin = read(&least("preset = \"litecoin\"", "preset = \"dogecoin\""));

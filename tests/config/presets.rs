@@ -1,10 +1,13 @@
 //! The shipped presets.
 
+use mpos_stratum::bytes::hex;
 use mpos_stratum::coin::preset::{self, PRESETS, Preset};
 use mpos_stratum::coin::profile::Profile;
 use mpos_stratum::config;
 use mpos_stratum::difficulty::mpos_factor;
 use mpos_stratum::pow::{Algorithm, names};
+
+use serde_json::Value;
 
 use super::{least, one_mistake, read};
 
@@ -55,6 +58,15 @@ fn profile(preset: &Preset) -> Profile {
 }
 
 #[test]
+fn the_example_names_every_preset() {
+    let example = include_str!("../../config.example.toml");
+    let (_, list) = example.split_once("# What the coin is: ").unwrap();
+    let (list, _) = list.split_once("\npreset = ").unwrap();
+    let named: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    assert_eq!(named, PRESETS.each_ref().map(|preset| preset.name));
+}
+
+#[test]
 fn every_preset_is_complete() {
     for preset in &PRESETS {
         let (named, profile) = (algorithm(preset), profile(preset));
@@ -80,6 +92,23 @@ fn every_preset_is_complete() {
             assert!(read(&p2p).coins[0].nodes[0].ways.peer.is_some(), "{}", preset.name);
         }
     }
+}
+
+#[test]
+fn what_presets_say_of_version_bits_real_headers_have() {
+    let all: Vec<Value> = serde_json::from_str(include_str!("../data/pow-vectors.json")).unwrap();
+    let mut shown = 0;
+    for vector in all.iter().filter(|vector| vector["kind"] == "block") {
+        let (coin, algorithm) = (vector["coin"].as_str().unwrap_or_default(), vector["algorithm"].as_str().unwrap());
+        let name = format!("{}-{algorithm}", coin.split(' ').next().unwrap().to_lowercase());
+        let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) else { continue };
+        let version: [u8; 4] =
+            hex::decode(&vector["header_hex"].as_str().unwrap().as_bytes()[..8]).unwrap().try_into().unwrap();
+        let bits = profile(preset).form.algorithm_bits;
+        assert_eq!(u32::from_le_bytes(version) & bits.mask, bits.value, "{name}");
+        shown += usize::from(bits.mask != 0);
+    }
+    assert!(shown >= 8, "{shown}");
 }
 
 #[test]

@@ -1,14 +1,21 @@
 //! Commands that act: on miners, on bans, on the log.
 
+use std::path::Path;
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::office::Office;
-use crate::stage::SHA256D_SOME;
+use crate::stage::{self, Coin, SHA256D_SOME};
+use crate::support::daemon::Daemon;
+use crate::support::fake_node::FakeNode;
+use crate::support::mariadb::MariaDb;
 use crate::support::miner::{Algorithm, EventKind, Miner};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn miners_are_listed_page_by_page_found_and_kicked() {
     let office = Office::open("control_miners", "", "").await;
+    assert_eq!(office.told(&["miners", "list"]).await, "nobody is connected\n");
     let (mut rig1, _) = office.miner_from(1, "alice.rig1").await;
     let (mut rig2, job) = office.miner_from(2, "alice.rig2").await;
     let (mut bob, _) = office.miner_from(3, "Bob.Garage").await;
@@ -41,6 +48,48 @@ async fn miners_are_listed_page_by_page_found_and_kicked() {
     assert!(bob.request("mining.ping", json!([])).await.unwrap().error.is_none(), "others stay");
     // And nobody is banned.
     let (_rig1, _) = office.miner_from(1, "alice.rig1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_find_the_socket_where_the_configuration_has_it() {
+    let (db, node) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
+    stage::create_database(&db, "control_runtime_dir").await;
+    let config = stage::configuration(&[&Coin::fake(&node, &db, "control_runtime_dir")]);
+    let config = config.replacen("[daemon]\n", "[daemon]\nruntime_dir = \"run3\"\n", 1);
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("run3")).unwrap();
+    let daemon = Daemon::start_in(home.path(), &config).unwrap();
+    daemon.port("bitcoin").await.unwrap();
+    let file = home.path().join("mpos-stratum.toml");
+    let ended = |arguments: &[&str], file: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
+        command.args(arguments).arg("--config").arg(file).env_remove("RUNTIME_DIRECTORY").output().unwrap()
+    };
+    // A file with a mistake that the daemon has not read yet still says where it is.
+    daemon.write_config(&format!("{config}[coin.mistake]\n")).unwrap();
+    let hash = "ab".repeat(32);
+    for (arguments, code) in [
+        (&["status", "--json"][..], 0),
+        (&["miners", "list", "--json"], 0),
+        (&["miners", "kick", "nobody"], 1),
+        (&["ban", "list"], 0),
+        (&["ban", "add", "192.0.2.7"], 0),
+        (&["ban", "lift", "192.0.2.7"], 0),
+        (&["log-level"], 0),
+        (&["notify", "bitcoin", &hash], 0),
+        (&["notify", "dogecoin", &hash], 64),
+        (&["reload"], 78),
+    ] {
+        let output = ended(arguments, &file);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    // Whoever may not read it is not bothered with that, and told where the daemon was looked for.
+    for arguments in [&["notify", "bitcoin", &hash][..], &["log-level"]] {
+        let output = ended(arguments, &home.path().join("none.toml"));
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(69) && !words.contains("none.toml"), "{words}");
+        assert!(words.contains("/run/mpos-stratum/"), "{words}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,15 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::Path;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::office::Office;
-use crate::stage;
-use crate::support::fake_node::Fault;
-use crate::support::miner::{PATIENCE, Wanted};
+use crate::stage::{self, Coin};
+use crate::support::daemon::Daemon;
+use crate::support::fake_node::{FakeNode, Fault};
+use crate::support::mariadb::MariaDb;
+use crate::support::miner::{Algorithm, PATIENCE, Wanted};
 
 const METRICS: &str = "[metrics]\nlisten = \"127.0.0.1:0\"\n";
 
@@ -98,13 +101,13 @@ async fn http(address: SocketAddr, request: &[u8]) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-async fn address(office: &Office) -> SocketAddr {
-    let line = office.daemon.wait_for_log("metrics are told").await.unwrap();
-    line.split("listen=").nth(1).unwrap().trim_start_matches("Some(").split(')').next().unwrap().parse().unwrap()
+async fn address(daemon: &Daemon) -> SocketAddr {
+    let line = daemon.wait_for_log("metrics are told").await.unwrap();
+    line.split("listen=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
 }
 
-async fn scrape(office: &Office) -> Scraped {
-    let (head, body) = http(address(office).await, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+async fn scrape(daemon: &Daemon) -> Scraped {
+    let (head, body) = http(address(daemon).await, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4"), "{head}");
     Scraped::read(&body)
 }
@@ -120,7 +123,8 @@ async fn metrics_agree_with_the_rows_and_everything_that_is_built_on_them_exists
     assert!(!alice.submit("alice.rig1", &weak).await.unwrap().is_true());
     let rows = stage::rows_of(&office.db, office.database, 4).await;
     office.status_when("the drain", |status| status["spools"][0]["lag"] == 0).await;
-    let scraped = scrape(&office).await;
+    let scraped = scrape(&office.daemon).await;
+    assert!(scraped.of("mpos_stratum_template_age_seconds", &[]) < PATIENCE.as_secs_f64());
 
     let good = rows.iter().filter(|row| row.our_result == "Y").count();
     assert_eq!(scraped.of("mpos_stratum_shares_accepted_total", &[("coin", "bitcoin")]), good as f64);
@@ -143,6 +147,10 @@ async fn metrics_agree_with_the_rows_and_everything_that_is_built_on_them_exists
         );
     }
     assert!(scraped.of("process_resident_memory_bytes", &[]) > 1e6);
+    for state in ["accepted", "rejected", "orphaned", "confirmed"] {
+        let labels = [("coin", "bitcoin"), ("state", state)];
+        assert_eq!(scraped.of("mpos_stratum_blocks_total", &labels), 0.0, "an alert counts from 0 on");
+    }
 
     for (name, kind) in &scraped.types {
         assert_eq!(name.ends_with("_total"), kind == "counter", "{name} is a {kind}");
@@ -156,11 +164,12 @@ async fn metrics_agree_with_the_rows_and_everything_that_is_built_on_them_exists
     assert!(!text.contains("alice") && !text.contains("mpos-stratum-test"), "no miner's words");
 
     for file in ["packaging/prometheus/mpos-stratum.rules.yml", "packaging/grafana/mpos-stratum.json"] {
-        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
         let named = names_in(&text);
         assert!(named.len() > 10, "{file}: {named:?}");
         for name in named {
-            assert!(scraped.types.contains_key(&name), "{file} names {name}, which does not exist");
+            let family = name.strip_suffix("_bucket").unwrap_or(&name);
+            assert!(scraped.types.contains_key(family), "{file} names {name}, which does not exist");
         }
     }
 }
@@ -172,6 +181,20 @@ fn names_in(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn the_job_that_rules_and_dashboard_rely_on_is_named_to_who_sets_prometheus_up() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let rules = read("packaging/prometheus/mpos-stratum.rules.yml");
+    for text in [&rules, &read("packaging/grafana/mpos-stratum.json").replace("\\\"", "\"")] {
+        let jobs: BTreeSet<&str> = text.split("job=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(jobs, BTreeSet::from(["mpos-stratum"]));
+    }
+    for text in [&rules, &read("packaging/debian/README.Debian")] {
+        let scrape = text.split("scrape_configs:").nth(1).unwrap();
+        assert!(scrape.contains("job_name: mpos-stratum\n") && scrape.contains("targets: [\"127.0.0.1:9100\"]"));
+    }
+}
+
+#[test]
 fn the_dashboard_is_json() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/grafana/mpos-stratum.json");
     let board: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -179,9 +202,23 @@ fn the_dashboard_is_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn work_that_has_not_come_yet_has_no_age() {
+    let (db, node) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
+    node.set_fault(Fault::Refuse);
+    stage::create_database(&db, "control_no_work").await;
+    let config = stage::configuration(&[&Coin::fake(&node, &db, "control_no_work")]);
+    let daemon = Daemon::start(&config.replacen("[[coin]]", &format!("{METRICS}[[coin]]"), 1)).unwrap();
+    let scraped = scrape(&daemon).await;
+    assert_eq!(scraped.of("mpos_stratum_mining", &[]), 0.0);
+    assert!(scraped.types.contains_key("mpos_stratum_template_age_seconds"));
+    let ages = scraped.samples.keys().filter(|(name, _)| name == "mpos_stratum_template_age_seconds");
+    assert_eq!(ages.count(), 0, "an alert would take the machine's uptime for the age of work");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_but_metrics_and_health_is_answered_and_a_silent_visitor_hurts_nobody() {
     let office = Office::open("control_http", METRICS, "").await;
-    let address = address(&office).await;
+    let address = address(&office.daemon).await;
     let mut silent = Vec::new();
     for _ in 0..7 {
         silent.push(TcpStream::connect(address).await.unwrap());
@@ -197,14 +234,14 @@ async fn nothing_but_metrics_and_health_is_answered_and_a_silent_visitor_hurts_n
         let (head, _) = http(address, request).await;
         assert_eq!(head.split(' ').nth(1), Some(status), "{head}");
     }
-    assert!(scrape(&office).await.types.len() > 30);
+    assert!(scrape(&office.daemon).await.types.len() > 30);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_is_whether_miners_are_served() {
     let stale = "[defaults.templates]\nrefresh_secs = 1\nstale_after_secs = 2\n";
     let office = Office::open("control_health", &format!("{METRICS}{stale}"), "").await;
-    let address = address(&office).await;
+    let address = address(&office.daemon).await;
     let health = || http(address, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     let _miner = office.miner_from(1, "alice.rig1").await;
     let (head, body) = health().await;

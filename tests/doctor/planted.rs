@@ -243,6 +243,12 @@ const IN_MPOS_FILE: &[(&str, &str, &str)] = &[
     ("$config['payout_system'] = 'pps';", "mpos.pps", "warning"),
 ];
 
+/// The same settings computed: nothing is said of what is not known.
+const COMPUTED: &[(&str, &str)] = &[
+    ("$config['algorithm'] = getenv('MPOS_ALGO');", "mpos.algorithm"),
+    ("$config['db']['shared']['accounts'] = getenv('ACCOUNTS');", "mpos.database"),
+];
+
 /// The healthy pool and what it says.
 struct Ward {
     pool: Pool,
@@ -301,6 +307,13 @@ async fn acceptance_11_the_doctor_finds_each_planted_fault_and_nothing_in_a_heal
     for (line, id, severity) in IN_MPOS_FILE {
         ward.pool.write_php(line);
         ward.expect(line, id, severity).await;
+        ward.pool.write_php("");
+    }
+    for (line, id) in COMPUTED {
+        ward.pool.write_php(line);
+        let (code, found, _) = ward.pool.found().await;
+        let news: Vec<_> = found.difference(&ward.usual).cloned().collect();
+        assert_eq!((code, news), (1, vec![((*id).to_owned(), "could-not-look".to_owned())]), "{line}");
         ward.pool.write_php("");
     }
     on_this_machine(&mut ward).await;

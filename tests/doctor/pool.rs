@@ -152,6 +152,14 @@ impl Pool {
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
+    /// Runs `check --online`: its exit code, and what it says.
+    pub async fn check_online(&self) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
+        command.args(["check", "--online", "--config"]).arg(self.config_path());
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    }
+
     /// The exit code, everything that is not fine, and the whole answer.
     pub async fn found(&self) -> (i32, Found, Value) {
         let output = self.doctor(&["--json"]).await;

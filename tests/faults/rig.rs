@@ -50,6 +50,7 @@ pub fn mpos_at(port: u16, name: &str) -> Mpos {
         accounts_database: name.into(),
         workers_database: name.into(),
         failover: Vec::new(),
+        ca_file: None,
         allow_myisam: false,
     }
 }

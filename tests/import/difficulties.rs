@@ -1,9 +1,11 @@
 //! What one unit of difficulty stood for differed between servers and versions: nothing is copied blindly.
 
+use mpos_stratum::config::Grid;
+
 use crate::{Run, file, scratch};
 
 /// The fixture with some lines put in another's place.
-fn with(changes: &[(&str, &str)], arguments: &[&str]) -> Run {
+pub(super) fn with(changes: &[(&str, &str)], arguments: &[&str]) -> Run {
     let mut text = std::fs::read_to_string(file("config.py")).unwrap();
     for (from, to) in changes {
         assert!(text.contains(from), "{from}");
@@ -14,7 +16,7 @@ fn with(changes: &[(&str, &str)], arguments: &[&str]) -> Run {
     Run::of(&[&fixed, arguments].concat())
 }
 
-const LITECOIN: [&str; 2] = ["--answer", "preset=litecoin"];
+pub(super) const LITECOIN: [&str; 2] = ["--answer", "preset=litecoin"];
 const BITCOIN: [&str; 2] = ["--answer", "preset=bitcoin"];
 /// Scrypt, and the version's own idea of difficulty 1.
 const NO_DIFF1: (&str, &str) = ("CUSTOM_DIFF1 =", "CUSTOM_DIFF2 =");
@@ -107,4 +109,48 @@ fn blocks_with_parts_of_their_own_are_what_the_preset_says_or_are_described() {
     let profile = with(&[staked, texts], &answers).config().coins[0].profile.clone();
     assert!(profile.form.transaction_time && profile.form.block_signature && profile.pays_public_key);
     assert!(profile.form.message.is_some());
+}
+
+#[test]
+fn defaults_of_the_old_server_go_on_counting() {
+    let none = |name: &'static str| -> (&'static str, &'static str) { (name, "# none\n") };
+    let absent = [
+        none("VDIFF_X2_TYPE = True\n"),
+        none("VDIFF_FLOAT = False\n"),
+        none("ENABLE_WORKER_BANNING = True\n"),
+        none("WORKER_CACHE_TIME = 600\n"),
+        none("WORKER_BAN_TIME = 300\n"),
+        none("INVALID_SHARES_PERCENT = 50\n"),
+    ];
+    let run = with(&absent, &LITECOIN);
+    let port = run.config().coins[0].ports[0].clone();
+    let vardiff = port.vardiff.as_ref().unwrap();
+    assert_eq!((vardiff.double_steps, vardiff.grid), (true, Grid::Integer));
+    assert_eq!((port.rules.invalid_ratio_max, port.transport.limits.ban.as_secs()), (0.33, 300));
+    assert!(run.text.contains("\ninvalid_window_secs = 600\n"), "{}", run.text);
+    for (option, fate) in [
+        ("VDIFF_X2_TYPE", "not set: VDIFF_X2_TYPE: adapted as vardiff.double_steps: True, the old server's default"),
+        ("VDIFF_FLOAT", "adapted as vardiff.grid = \"integer\": False, the old server's default"),
+        ("ENABLE_WORKER_BANNING", "adapted as port.invalid_percent_max: True, the old server's default"),
+        ("WORKER_BAN_TIME", "adapted as port.ban_secs: 300, the old server's default"),
+        ("WORKER_CACHE_TIME", "adapted as port.invalid_window_secs: 600, the old server's default"),
+        ("INVALID_SHARES_PERCENT", "adapted as port.invalid_percent_max: 33"),
+    ] {
+        assert!(run.fate(option).contains(fate), "{}", run.fate(option));
+    }
+    let run = with(&[absent[2]], &LITECOIN);
+    assert!(run.fate("WORKER_BAN_TIME").contains("taken as ban_secs"), "{}", run.fate("WORKER_BAN_TIME"));
+    let run = with(&[("VARIABLE_DIFF = True\n", "# none\n")], &LITECOIN);
+    assert!(run.config().coins[0].ports[0].vardiff.is_none());
+    assert!(run.fate("VARIABLE_DIFF").contains("adapted"), "{}", run.fate("VARIABLE_DIFF"));
+    // The oldest version had none of these.
+    let oldest = [("COINDAEMON_TRUSTED", "LITECOIN_TRUSTED"), ("ALGO_NAME = 'ltc_scrypt'", "# none")];
+    let run = with(&[&absent[..3], &oldest].concat(), &LITECOIN);
+    let vardiff = run.config().coins[0].ports[0].vardiff.clone().unwrap();
+    assert_eq!((vardiff.double_steps, vardiff.grid), (false, Grid::Off));
+    assert!(run.fate("WORKER_BAN_TIME").contains("dropped: this version banned nobody"));
+    assert!(!run.text.contains("VDIFF_X2_TYPE") && !run.text.contains("invalid_percent_max"), "{}", run.text);
+    let run =
+        with(&[("COINDAEMON_TRUSTED", "LITECOIN_TRUSTED"), ("VDIFF_X2_TYPE = True", "VDIFF_X2_TYPE = 'x'")], &LITECOIN);
+    assert!(run.fate("VDIFF_X2_TYPE").contains("dropped: this version had no such switch"), "{}", run.text);
 }

@@ -11,7 +11,7 @@ use crate::{Run, file};
 const ANSWER: [&str; 2] = ["--answer", "fallback_worker=pool.fallback"];
 
 /// A copy of the folder, in which one file is another.
-fn copy(path: &str, content: &str) -> tempfile::TempDir {
+pub(super) fn copy(path: &str, content: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for inner in ["", "pool_configs", "coins"] {
         let from = file(&format!("nomp/{inner}"));
@@ -268,4 +268,83 @@ fn coins_go_by_older_names() {
     let text = text.replace("LcPdXyShLWpSxbAoJsJyGu5V4AaSfh8evS", "XmVqYKxNcrGUkmcHnwxrXVkjm7Jd2LaDR3");
     std::fs::write(folder.path().join("pool_configs/litecoin.json"), text).unwrap();
     assert!(import(folder.path(), &[]).text.contains("preset = \"dash\""));
+}
+
+/// The first pool of the folder with something changed in its file.
+fn with(from: &str, to: &str) -> Run {
+    let text = std::fs::read_to_string(file("nomp/pool_configs/litecoin.json")).unwrap();
+    assert!(text.contains(from), "{from}");
+    import(copy("pool_configs/litecoin.json", &text.replace(from, to)).path(), &[])
+}
+
+#[test]
+fn what_is_asked_is_not_called_taken() {
+    let run = with(r#""mpos_ltc""#, r#""l;tc""#);
+    assert!(run.fate("mposMode.database").contains("needs an answer: mpos.database"), "{}", run.text);
+    run.complains("QUESTION litecoin.mpos.database");
+    let run = with(r#"{"host": "10.0.0.7", "port": 9332"#, r#"{"host": "10.0.0.7/rpc", "port": 9332"#);
+    for option in ["daemons[1].host", "daemons[1].port"] {
+        assert!(run.fate(option).contains("needs an answer: node.url"), "{}", run.fate(option));
+    }
+    run.complains("where is the coin's node?");
+    let run = with(r#""minDiff": 8, "#, r#""minDiff": "low", "#);
+    let fate = run.fate("ports.3032.varDiff");
+    assert!(fate.contains("LOOK AT THIS: has no difficulties as minDiff and maxDiff"), "{fate}");
+    assert!(run.fate("ports.3032.varDiff.targetTime").contains("dropped"), "{}", run.text);
+    let run = with(r#""p2p": {"enabled": true"#, r#""p2p": 9333, "p2q": {"enabled": true"#);
+    assert!(run.fate("p2p").contains("LOOK AT THIS: is no table, so nothing in it was read"), "{}", run.text);
+}
+
+#[test]
+fn every_port_of_the_old_file_has_its_line_and_stands_once() {
+    let run = with(r#""3008": {"diff": 8}"#, r#""3008": 8"#);
+    assert!(run.fate("ports.3008").contains("ports.3008 = 8: needs an answer: difficulty"), "{}", run.text);
+    run.complains("QUESTION litecoin.difficulty");
+    let run = with(r#""3008": {"#, r#""70000": {"#);
+    assert!(run.fate("ports.70000").contains("needs an answer: listen"), "{}", run.text);
+    run.complains(
+        "QUESTION litecoin.listen: on which address and port do miners connect? The old file's ports.70000 gives",
+    );
+    for again in [r#""3008": {"diff": 1}, "3008": {"diff": 8}"#, r#""3008": {"diff": 8}, " 3008": {"diff": 1}"#] {
+        let config = with(r#""3008": {"diff": 8}"#, again).config();
+        let ports: Vec<String> =
+            config.coins[1].ports.iter().map(|port| format!("{} {}", port.listen.port(), port.difficulty)).collect();
+        assert_eq!(ports, ["3008 8", "3032 32", "3256 256"], "{again}");
+    }
+}
+
+#[test]
+fn the_first_versions_said_the_magic_in_the_pools_file() {
+    let p2p = r#""port": 9333, "magic": "FBC0B6DB", "protocolVersion": 70002, "#;
+    let text = std::fs::read_to_string(file("nomp/pool_configs/litecoin.json")).unwrap();
+    let folder = copy("pool_configs/litecoin.json", &text.replace(r#""port": 9333, "#, p2p));
+    let coin = r#"{"name": "Litecoin", "symbol": "LTC", "algorithm": "scrypt"}"#;
+    std::fs::write(folder.path().join("coins/litecoin.json"), coin).unwrap();
+    let run = import(folder.path(), &[]);
+    let config = run.config();
+    let peer = config.coins[1].nodes[0].ways.peer.as_ref().unwrap();
+    assert_eq!((peer.port, peer.magic, peer.version), (9333, [0xfb, 0xc0, 0xb6, 0xdb], 70_002));
+    assert!(run.fate("p2p.magic").contains("taken as p2p_magic"), "{}", run.text);
+    assert!(run.fate("p2p.protocolVersion").contains("taken as p2p_version"), "{}", run.text);
+    // Where both are said, the later version's file counts.
+    let run = with(r#""port": 9333, "#, &p2p.replace("FBC0B6DB", "fcc1b7dc"));
+    assert_eq!(run.config().coins[1].nodes[0].ways.peer.as_ref().unwrap().magic, [0xfb, 0xc0, 0xb6, 0xdb]);
+    assert!(run.fate("p2p.magic").contains("dropped: the coin's peerMagic"), "{}", run.text);
+    with(r#""port": 9333, "#, &p2p.replace("FBC0B6DB", "pchMessage"))
+        .complains("p2p.magic = \"pchMessage\": LOOK AT THIS");
+}
+
+#[test]
+fn passwords_are_looked_at_unless_the_portal_says_no() {
+    let config = std::fs::read_to_string(file("nomp/config.json")).unwrap();
+    let names = r#""validateWorkerUsername": true"#;
+    assert!(config.contains(names));
+    for (written, checks) in [("\"enabled\"", true), ("1", true), ("\"\"", false), ("null", false), ("false", false)] {
+        let config = config.replace(names, &format!(r#""validateWorkerUsername": {written}"#));
+        let run = import(copy("config.json", &config).path(), &[]);
+        assert_eq!(run.config().coins[1].workers.check_password, checks, "{written}");
+    }
+    let run = with(r#""checkPassword": true"#, r#""checkPassword": "false""#);
+    assert!(run.config().coins[1].workers.check_password);
+    run.complains("mposMode.checkPassword: LOOK AT THIS: NOMP took any text for true");
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use mpos_stratum::config::{Endpoint, Grid, NodeLogin};
 
+use crate::difficulties::{LITECOIN, with};
 use crate::{Run, file, scratch};
 
 /// What no old file of ours says.
@@ -101,6 +102,29 @@ fn secrets_go_into_the_file_and_nowhere_else() {
 }
 
 #[test]
+fn passwords_are_looked_at_unless_the_file_says_no() {
+    for (written, checks, fate) in [
+        ("'enabled'", true, "LOOK AT THIS: Python takes it for true"),
+        ("'no'", true, "LOOK AT THIS: Python takes it for true"),
+        ("bool(1)", true, "LOOK AT THIS: its value is computed"),
+        ("'yes'", true, "taken as workers.check_password"),
+        ("1", true, "taken as workers.check_password"),
+        ("''", false, "taken as workers.check_password"),
+        ("None", false, "taken as workers.check_password"),
+        ("False", false, "taken as workers.check_password"),
+    ] {
+        let option = format!("USERS_CHECK_PASSWORD = {written}");
+        let run = with(&[("USERS_CHECK_PASSWORD = True", &option)], &LITECOIN);
+        assert_eq!(run.config().coins[0].workers.check_password, checks, "{written}");
+        assert!(run.fate("USERS_CHECK_PASSWORD").contains(fate), "{written}: {}", run.text);
+        assert_eq!(run.complaints.contains("USERS_CHECK_PASSWORD"), fate.starts_with("LOOK"), "{}", run.complaints);
+    }
+    let run = with(&[("USERS_AUTOADD = False", "USERS_AUTOADD = 'perhaps'")], &LITECOIN);
+    assert!(!run.config().coins[0].workers.auto_create);
+    run.complains("USERS_AUTOADD = \"perhaps\": LOOK AT THIS: is neither yes nor no; false counts");
+}
+
+#[test]
 fn mposs_own_file_is_compared_with_it() {
     let run = imported(&["--mpos", &file("global.inc.php")]);
     let coin = &run.config().coins[0];
@@ -149,6 +173,95 @@ fn mpos_alone_is_a_beginning() {
     let coin = &config.coins[0];
     assert_eq!((coin.ports[0].listen.port(), coin.nodes[0].port), (3334, 9332));
     assert_eq!(coin.mpos.password.reveal(), "it's \"secret\"; really");
+}
+
+#[test]
+fn a_wallet_behind_https_stays_there() {
+    let text = std::fs::read_to_string(file("global.inc.php")).unwrap();
+    let text = text.replace("'127.0.0.1:9332'", "'https://localhost:19334'");
+    let (_folder, path) = scratch("global.inc.php", &text);
+    let answers = ["payout_address=LcPdXyShLWpSxbAoJsJyGu5V4AaSfh8evS", "fallback_worker=p.f", "difficulty=16"];
+    let answers = answers.iter().chain(&["preset=litecoin"]).flat_map(|answer| ["--answer", answer]);
+    let run = Run::of(&["mpos", path.to_str().unwrap()].into_iter().chain(answers).collect::<Vec<_>>());
+    let node = &run.config().coins[0].nodes[0];
+    assert_eq!((node.host.as_str(), node.port, node.ways.tls_ca.is_some()), ("localhost", 19334, true));
+    assert!(
+        run.text.contains("\nurl = \"https://localhost:19334\"\n") && run.text.contains("ca_file = "),
+        "{}",
+        run.text
+    );
+    assert!(run.fate("wallet.host").contains("adapted as node.url: by https"), "{}", run.fate("wallet.host"));
+
+    let (_folder, path) = scratch("global.inc.php", &text.replace("'https://localhost:19334'", "'localhost'"));
+    let run = Run::of(&["mpos", path.to_str().unwrap()]);
+    assert!(run.fate("wallet.host").contains("needs an answer: node.url"), "{}", run.fate("wallet.host"));
+    run.complains("where is the coin's node?");
+}
+
+#[test]
+fn a_database_that_cannot_be_written_is_asked_for() {
+    let run = with(&[("'mpos_ltc'", "'mpos ltc'")], &LITECOIN);
+    assert!(run.fate("DB_MYSQL_DBNAME").contains("needs an answer: mpos.database"), "{}", run.text);
+    let run = with(&[("DATABASE_DRIVER = 'mysql'", "DATABASE_DRIVER = 'none'")], &LITECOIN);
+    run.complains("QUESTION litecoin.mpos.database");
+    for option in ["DB_MYSQL_HOST", "DB_MYSQL_PASS", "DB_MYSQL_DBNAME"] {
+        assert!(run.fate(option).contains("dropped: DATABASE_DRIVER named another database"), "{}", run.fate(option));
+    }
+    let text = std::fs::read_to_string(file("global.inc.php")).unwrap();
+    let text =
+        text.replace("'mpos_accounts'", "'mpos accounts'").replace("= 100;", "= 'many';").replace("'3334'", "'x'");
+    let (_folder, path) = scratch("global.inc.php", &text);
+    let run = Run::of(&["mpos", path.to_str().unwrap()]);
+    for (option, fate) in [
+        ("db.shared.accounts", "LOOK AT THIS: is no name of a database"),
+        ("db.shared.workers", "taken as mpos.workers_database"),
+        ("confirmations", "LOOK AT THIS: is no number"),
+        ("gettingstarted.stratumport", "needs an answer: listen"),
+    ] {
+        assert!(run.fate(option).contains(fate), "{}", run.fate(option));
+    }
+    run.complains("The old file's gettingstarted.stratumport gives no port number.");
+    let mpos = file("global.inc.php");
+    let fate = imported(&["--mpos", &mpos]).fate("db.name").to_owned();
+    assert!(fate.contains("taken as nothing: compared with the stratum server's"), "{fate}");
+}
+
+#[test]
+fn every_missing_secret_is_a_question_of_its_own() {
+    let missing = [
+        ("COINDAEMON_TRUSTED_PASSWORD = ", "X_Y = "),
+        ("COINDAEMON_TRUSTED_PASSWORD_1 = COINDAEMON_TRUSTED_PASSWORD\n", "\n"),
+        ("DB_MYSQL_PASS = ", "X_Y = "),
+        ("DB_MYSQL_USER = ", "X_Y = "),
+    ];
+    let run = with(&missing, &LITECOIN);
+    assert_eq!(run.code, 1, "{}", run.complaints);
+    for (id, asks) in [
+        ("node.password", "what is the node's rpcpassword?"),
+        ("node2.password", "what is the node's rpcpassword?"),
+        ("mpos.password", "what is the password of the database's user?"),
+        ("mpos.user", "which user of the database writes shares?"),
+    ] {
+        run.complains(&format!("QUESTION litecoin.{id}: {asks} (to be filled in)"));
+        assert!(run.text.contains(&format!("\n#   litecoin.{id}\n")), "{}", run.text);
+    }
+}
+
+#[test]
+fn other_ways_in_are_told_of() {
+    let chained = "LISTEN_HTTP_TRANSPORT = LISTEN_HTTPS_TRANSPORT = None";
+    let changes = [
+        (chained, "LISTEN_HTTP_TRANSPORT = 8000\nLISTEN_HTTPS_TRANSPORT = port()"),
+        ("LISTEN_WS_TRANSPORT = None", "LISTEN_WS_TRANSPORT = 8001"),
+        ("LISTEN_WSS_TRANSPORT = None", "LISTEN_WSS_TRANSPORT = 0"),
+    ];
+    let run = with(&changes, &LITECOIN);
+    assert_eq!(run.code, 0);
+    run.complains("LISTEN_HTTP_TRANSPORT = 8000: LOOK AT THIS: miners connect by stratum over TCP or TLS only");
+    run.complains("LISTEN_WS_TRANSPORT = 8001: LOOK AT THIS: miners connect");
+    run.complains("LISTEN_HTTPS_TRANSPORT: LOOK AT THIS: its value is computed");
+    assert!(run.fate("LISTEN_WSS_TRANSPORT").contains("dropped"), "{}", run.text);
+    assert!(!with(&[], &LITECOIN).complaints.contains("_TRANSPORT"));
 }
 
 #[test]

@@ -71,7 +71,7 @@ async fn more(progress: &AtomicUsize, by: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn miners_work_on_through_restarts_and_every_acknowledged_share_is_one_row() {
+async fn w22_miners_work_on_through_restarts_and_every_acknowledged_share_is_one_row() {
     // More for measurements: LIFE_MINERS=5000.
     let miners = std::env::var("LIFE_MINERS").map_or(MINERS, |text| text.parse().unwrap());
     let house = House::new("life_restarts", SHA256D_EASY).await;

@@ -47,7 +47,7 @@ enum Due {
 impl Sent {
     /// The block that the pool can have seen in it: none where it did not know the job any more, because
     /// the work was two blocks old.
-    fn block(&self) -> Option<&str> {
+    pub fn block(&self) -> Option<&str> {
         let forgotten = matches!(&self.answer, Some((Answer::Refused(text), ..)) if text == FORGOTTEN);
         self.block.as_deref().filter(|_| !forgotten)
     }

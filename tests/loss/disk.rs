@@ -64,7 +64,7 @@ async fn a_full_disk_refuses_shares_keeps_what_was_acknowledged_and_takes_blocks
     tokio::task::block_in_place(|| pool.db.restart());
     let accounts = crew.stop().await;
     let counts = check(&mut pool, &accounts).await;
-    let in_reserve = accounts.iter().flat_map(|account| &account.sent).filter(|sent| sent.block.is_some());
+    let in_reserve = accounts.iter().flat_map(|account| &account.sent).filter(|sent| sent.block().is_some());
     assert!(counts.blocks >= BLOCKS && in_reserve.count() == counts.blocks, "{counts:?}");
     assert!(pool.daemon.take().unwrap().stop().await.unwrap().success());
 }
@@ -137,7 +137,7 @@ async fn a_start_on_a_read_only_disk_says_so_and_loses_nothing() {
     pool.daemon.take().unwrap().kill().unwrap();
     disk.set_read_only(true);
     let mut daemon = Daemon::start_in(pool.home.path(), &pool.config).unwrap();
-    assert_eq!(daemon.wait_for_end().await.unwrap().code(), Some(69));
+    assert_eq!(daemon.wait_for_end().await.unwrap().code(), Some(73));
     let said = daemon.log().join("\n");
     assert!(said.contains("Read-only file system") && said.contains("spool"), "{said}");
     disk.set_read_only(false);

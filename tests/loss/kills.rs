@@ -142,11 +142,11 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_by_kills_at_random() {
+async fn w13_nothing_is_lost_or_doubled_by_kills_at_random() {
     kill_loop("process").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_by_kills_at_random_with_answers_behind_the_flush() {
+async fn w13_nothing_is_lost_or_doubled_by_kills_at_random_with_answers_behind_the_flush() {
     kill_loop("power").await;
 }

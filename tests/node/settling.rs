@@ -107,6 +107,55 @@ async fn an_undecided_answer_is_settled_by_the_chain() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_a_block_that_is_in_the_chain_is_none() {
+    // A node from before BIP22's words, which the block has reached as a peer's.
+    let node = ScriptedNode::start(|asked| match asked.method.as_str() {
+        "submitblock" => Reply::Result(json!("rejected")),
+        _ => found(1),
+    })
+    .await;
+    assert!(settle_on(&[&node], WAIT_MAX).await.unwrap().accepted);
+    let refused = ScriptedNode::start(|asked| ignorant(asked, Reply::Result(json!("rejected")))).await;
+    let verdict = settle_on(&[&refused], WAIT_MAX).await.unwrap();
+    assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "rejected"));
+}
+
+#[tokio::test]
+async fn a_wallet_that_cannot_sign_now_is_asked_again() {
+    let locked = "Unable to sign block, wallet locked?";
+    let node = ScriptedNode::start(move |asked| match (asked.method.as_str(), asked.before) {
+        ("submitblock", 0) => Reply::Error(-100, locked),
+        ("submitblock", _) => Reply::Result(json!(null)),
+        ("getblockheader", 1) => Reply::Error(-5, "Block not found"),
+        _ => found(1),
+    })
+    .await;
+    assert!(settle_on(&[&node], WAIT_MAX).await.unwrap().accepted);
+    let stays = ScriptedNode::start(move |asked| ignorant(asked, Reply::Error(-100, locked))).await;
+    let verdict = settle_on(&[&stays], SOON).await.unwrap();
+    assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, locked));
+}
+
+#[tokio::test]
+async fn a_block_beside_a_stranger_s_is_preferred_once() {
+    let preferred = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&preferred);
+    let node = ScriptedNode::start(move |asked| match asked.method.as_str() {
+        "submitblock" => Reply::Result(json!("inconclusive")),
+        "preciousblock" => {
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Reply::Result(json!(null))
+        }
+        _ => found(if count.load(std::sync::atomic::Ordering::SeqCst) == 0 { -1 } else { 1 }),
+    })
+    .await;
+    let (nodes, block) = (Nodes::new(&[node.rpc_config()]), solved(OURS, 7, &block_hex()));
+    nodes.note_own(7, block.hash);
+    assert!(settle(&nodes, block, WAIT_MAX).await.outcome.unwrap().accepted);
+    assert_eq!(preferred.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn a_known_block_that_nobody_shows_is_no_acceptance() {
     // bcoin answers so for blocks it has found invalid before.
     let node = ScriptedNode::start(|asked| ignorant(asked, Reply::Result(json!("rejected: duplicate")))).await;

@@ -16,7 +16,7 @@ fn must(program: &str, arguments: &[&str]) -> String {
 }
 
 /// Everything that has to be there, with its mode.
-const FILES: [(&str, &str); 22] = [
+const FILES: [(&str, &str); 24] = [
     ("-rwxr-xr-x", "./usr/sbin/mpos-stratum"),
     ("-rw-r-----", "./etc/mpos-stratum/config.toml"),
     ("-rw-r--r--", "./lib/systemd/system/mpos-stratum.service"),
@@ -32,7 +32,7 @@ const FILES: [(&str, &str); 22] = [
     ("-rw-r--r--", "./usr/share/mpos-stratum/presets/litecoin.toml"),
     ("-rw-r--r--", "./usr/share/mpos-stratum/prometheus/mpos-stratum.rules.yml"),
     ("-rw-r--r--", "./usr/share/mpos-stratum/grafana/mpos-stratum.json"),
-    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/README.Debian"),
+    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/README.Debian.gz"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/README.md.gz"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/changelog.gz"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/changelog.Debian.gz"),

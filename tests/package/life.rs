@@ -104,6 +104,9 @@ async fn reloaded_good_and_bad(site: &Site<'_>) {
 /// Killed, and hung until the watchdog ends it: nobody is refused, and it begins again by itself.
 pub async fn killed_and_hung(site: &mut Site<'_>) {
     let machine = site.machine;
+    // The service has just been started: the port listens from the first work on.
+    let (mut miner, _) = site.miner().await;
+    site.shares(&mut miner, 1).await;
     let callers = Callers::start(address(LISTEN));
     let restarts = || machine.property("NRestarts").parse::<u32>().unwrap();
     let before = restarts();

@@ -85,7 +85,7 @@ async fn acceptance_4_two_blocks_within_one_second_have_ids_in_the_order_of_heig
 }
 
 #[tokio::test]
-async fn acceptance_5_one_node_down_and_another_one_accepts() {
+async fn w15_acceptance_5_one_node_down_and_another_one_accepts() {
     let (db, down) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
     down.set_fault(Fault::Refuse);
     let first = down.config();
@@ -102,7 +102,7 @@ async fn acceptance_5_one_node_down_and_another_one_accepts() {
 }
 
 #[tokio::test]
-async fn acceptance_6_the_call_is_never_answered_and_the_block_was_accepted() {
+async fn w15_acceptance_6_the_call_is_never_answered_and_the_block_was_accepted() {
     let (mine, db) = Mine::start("f_timeout").await;
     mine.node.set_submit_answer(SubmitAnswer::AcceptAndHang);
     let hash = mine.find().await;
@@ -113,7 +113,7 @@ async fn acceptance_6_the_call_is_never_answered_and_the_block_was_accepted() {
 }
 
 #[tokio::test]
-async fn a_slow_node_is_heard_after_another_has_decided() {
+async fn w15_a_slow_node_is_heard_after_another_has_decided() {
     let (db, slow) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
     slow.set_submit_answer(SubmitAnswer::AcceptAndHang);
     let second = slow.config();

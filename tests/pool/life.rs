@@ -95,7 +95,7 @@ async fn acknowledged_shares_survive_a_kill() {
 }
 
 #[tokio::test]
-async fn a_block_found_without_database_comes_before_every_later_row() {
+async fn w14_a_block_found_without_database_comes_before_every_later_row() {
     let (mut db, bcoin) = (MariaDb::start(), Bcoin::start().await);
     bcoin.generate(3).await;
     stage::create_database(&db, "pool").await;

@@ -16,7 +16,7 @@ const SECRETS: [&str; 3] = ["database-secret", "mistaken-secret", "outdated-secr
 const LEVELS: [&str; 5] = [" ERROR ", " WARN ", " INFO ", " DEBUG ", " TRACE "];
 
 #[tokio::test]
-async fn names_are_escaped_and_secrets_are_nowhere() {
+async fn b30_names_are_escaped_and_secrets_are_nowhere() {
     let (db, node) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
     for database in ["logs", "logs_denied"] {
         stage::create_database(&db, database).await;

@@ -6,7 +6,7 @@ use crate::support::fake_node::FakeNode;
 use crate::support::miner::{Algorithm, EventKind};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_coin_comes_and_is_drained_when_it_goes() {
+async fn w21_a_coin_comes_and_is_drained_when_it_goes() {
     let mut site = Site::open("reload_coins_a", SHA256D_EASY, "").await;
     let (mut miner, _) = site.miner().await;
     share(&mut miner).await;

@@ -11,7 +11,7 @@ use crate::support::mariadb::MariaDb;
 use crate::support::miner::Algorithm;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bad_file_changes_nothing_and_says_why_and_a_good_one_ends_that() {
+async fn w21_a_bad_file_changes_nothing_and_says_why_and_a_good_one_ends_that() {
     let mut site = Site::open("reload_files", SHA256D_EASY, "").await;
     let (mut miner, _) = site.miner().await;
     share(&mut miner).await;

@@ -9,7 +9,7 @@ use crate::stage::{SHA256D_EASY, SHA256D_SOME};
 use crate::support::miner::EventKind;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_port_comes_and_the_old_one_goes_while_its_miners_stay() {
+async fn w21_a_port_comes_and_the_old_one_goes_while_its_miners_stay() {
     let mut site = Site::open("reload_ports", SHA256D_EASY, "").await;
     let (mut miner, _) = site.miner().await;
     let (old, new) = (site.port, free_address());

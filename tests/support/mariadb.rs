@@ -167,6 +167,7 @@ impl MariaDb {
             accounts_database: database.into(),
             workers_database: database.into(),
             failover: Vec::new(),
+            ca_file: None,
             allow_myisam: false,
         }
     }

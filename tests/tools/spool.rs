@@ -51,6 +51,14 @@ async fn a_spool_is_shown_while_its_daemon_works() {
 }
 
 #[tokio::test]
+async fn an_empty_spool_has_no_last_event() {
+    let rig = Rig::new("tools_empty").await;
+    rig.write(&[]);
+    let verify = rig.run(&["spool", "verify"]).await;
+    assert!(verify.code == 0 && verify.out.contains(" bytes: no event\n"), "{verify:?}");
+}
+
+#[tokio::test]
 async fn every_field_of_an_event_is_dumped() {
     let rig = Rig::new("tools_dump").await;
     let stale = ShareRecord { accepted: false, reason: "stale, \"old\"".into(), ..share("bob.x") };

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bytes::hex;
-use crate::chain::form::AddressForms;
+use crate::chain::form::{AddressForms, AlgorithmBits};
 use crate::chain::header::HeaderForm;
 
 fn outputs() -> Vec<Output> {
@@ -17,6 +17,7 @@ static PLAIN: ChainForm = ChainForm {
     template_rules: Vec::new(),
     bare_requests: false,
     template_algorithm: None,
+    algorithm_bits: AlgorithmBits { mask: 0, value: 0 },
     payee_members: Vec::new(),
     ignored_members: Vec::new(),
     payees_beside_value: false,

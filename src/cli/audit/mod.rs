@@ -11,15 +11,17 @@ use clap::Args;
 
 use self::report::Report;
 use super::spool::{Place, Target, fail, open, wait};
+use crate::bytes::parse_display_hash;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Coin;
 use crate::exit::Exit;
 use crate::mpos::audit::block::Remark;
 use crate::mpos::connect;
 use crate::mpos::limits::Limits;
+use crate::mpos::trouble::words;
 use crate::service::server_note;
 
-const LONG_ABOUT: &str = "\
+pub(super) const LONG_ABOUT: &str = "\
 Compare what miners were told with what MPOS has, and explain every difference.
 
 The events of the spool are compared with the rows of shares and shares_archive, second by second; the
@@ -27,13 +29,21 @@ block candidates with mpos_stratum_block, MPOS's blocks, the dossiers beside the
 Only SELECTs are sent, by ranges of ids. It may be used while everything runs.
 
 A row may be missing because it is not drained yet, in quarantine, or paid and deleted by MPOS: these are
-explained and are no problem of their own. Exit code 1 if there is a problem.
+explained and are no problem of their own.";
 
-  mpos-stratum audit --block 2750001     why was this block (not) credited?";
+const AFTER_HELP: &str = "\
+Examples:
+  mpos-stratum audit                                   the last 24 hours of every coin
+  mpos-stratum audit --coin litecoin --since 168
+  mpos-stratum audit --block 2750001                   why was this block (not) credited?
+
+Run it as root or as the daemon's user: others may not read the spool.
+Exit codes: 0 everything is explained, 1 there is a problem, 64 command line, 69 the spool or the database cannot be
+read, 78 the configuration is wrong.";
 
 /// Arguments of `audit`.
 #[derive(Args)]
-#[command(long_about = LONG_ABOUT)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     /// The configuration file
     #[arg(long, short, value_name = "FILE", default_value = "/etc/mpos-stratum/config.toml")]
@@ -45,11 +55,17 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOURS", default_value_t = 24.0)]
     since: f64,
     /// Only this block, by its height or hash, however old
-    #[arg(long, value_name = "HEIGHT|HASH")]
+    #[arg(long, value_name = "HEIGHT|HASH", value_parser = block)]
     block: Option<String>,
     /// Print one JSON object per spool and line
     #[arg(long)]
     json: bool,
+}
+
+/// A block's height or hash as it was given.
+fn block(text: &str) -> Result<String, String> {
+    let is_good = text.parse::<u32>().is_ok() || parse_display_hash(text).is_some();
+    is_good.then(|| text.to_owned()).ok_or_else(|| "give a height, or a hash of 64 hexadecimal digits".to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
@@ -72,14 +88,13 @@ async fn audit(arguments: &Arguments) -> Result<Exit, Exit> {
 async fn of_place(arguments: &Arguments, place: &Place) -> Result<Report, Exit> {
     let files = open(&place.dir)?;
     let Some(coin) = place.coins.first() else { return Err(Exit::Software) };
-    let database = |error: mysql_async::Error| fail(format_args!("{}: database: {error}", place.names()));
     let in_use = server_note::of_daemon(&files);
     let opened = connect::open_any(&coin.mpos, in_use.as_deref(), &Limits::default()).await;
-    let (mut conn, _) = opened.map_err(database)?;
+    let (mut conn, server) = opened.map_err(|problem| fail(format_args!("{}: database: {problem}", place.names())))?;
     let now = SystemClock::new().unix_secs();
     let back = std::time::Duration::try_from_secs_f64(arguments.since * 3600.0).map_or(u64::MAX, |back| back.as_secs());
     let mut report = Report::new(place.names(), place.dir.clone());
-    let view = View { coin: Arc::clone(coin), files, since: now.saturating_sub(back), now };
+    let view = View { coin: Arc::clone(coin), server, files, since: now.saturating_sub(back), now };
     if arguments.block.is_none() {
         shares::compare(&view, &mut conn, &mut report).await?;
     }
@@ -98,6 +113,8 @@ async fn of_place(arguments: &Arguments, place: &Place) -> Result<Report, Exit> 
 /// What is looked at.
 struct View {
     coin: Arc<Coin>,
+    /// The database's server.
+    server: String,
     files: crate::ledger::inspect::SpoolFiles,
     /// First second.
     since: u64,
@@ -111,6 +128,6 @@ impl View {
     }
 
     fn database(&self) -> impl Fn(mysql_async::Error) -> Exit {
-        |error| fail(format_args!("{}: database: {error}", self.coin.name))
+        |error| fail(format_args!("{}: database {}: {}", self.coin.name, self.server, words(&error)))
     }
 }

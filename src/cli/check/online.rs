@@ -1,15 +1,16 @@
-//! `check --online`: every coin held against its nodes, each node by itself.
+//! `check --online`: every coin held against its nodes, each node by itself, and what is wrong with the databases.
 
 use tokio::runtime::Builder;
 
-use super::super::say;
 use crate::bytes::hex;
+use crate::cli::doctor::{Essentials, essentials};
+use crate::cli::{say, spool};
 use crate::config::{Coin, Config};
 use crate::exit::Exit;
 use crate::node::nodes::Nodes;
 use crate::service::{payout, proof};
 
-/// Asks every node of every coin. One that says no, or nothing, makes the exit code say so.
+/// Asks every node of every coin, and every database. One that says no, or nothing, makes the exit code say so.
 pub(super) fn run(config: &Config) -> Exit {
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -23,7 +24,24 @@ pub(super) fn run(config: &Config) -> Exit {
         say(&mut std::io::stdout(), format_args!("\n{}, asked online", coin.name));
         all_good &= runtime.block_on(check_coin(coin));
     }
+    for place in spool::places(config) {
+        say(&mut std::io::stdout(), format_args!("\ndatabase of {}, asked online", place.names()));
+        all_good &= runtime.block_on(check_database(&place));
+    }
     if all_good { Exit::Ok } else { Exit::Findings }
+}
+
+async fn check_database(place: &spool::Place) -> bool {
+    let mut out = std::io::stdout();
+    let Essentials { server, wrong } = essentials(place).await;
+    for words in &wrong {
+        say(&mut out, format_args!("  WRONG: {words}"));
+    }
+    if let Some((name, version)) = server {
+        let tables = if wrong.is_empty() { "; tables and rights are as they must be" } else { "" };
+        say(&mut out, format_args!("  {name}: version {version}{tables}"));
+    }
+    wrong.is_empty()
 }
 
 async fn check_coin(coin: &Coin) -> bool {

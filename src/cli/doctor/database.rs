@@ -11,6 +11,37 @@ use crate::mpos::doctor::{
     Line, Reached, Seen, grants, ids, pool as asked, rows, server as settings, tables as schema, workers as names,
 };
 
+/// What `check --online` says of a database.
+#[derive(Default)]
+pub(in crate::cli) struct Essentials {
+    /// The server that answered first, and its version.
+    pub(in crate::cli) server: Option<(String, String)>,
+    /// What keeps shares from being written or miners from logging in.
+    pub(in crate::cli) wrong: Vec<String>,
+}
+
+/// Looks at every server of a database, and at the tables and rights on the first that answers.
+pub(in crate::cli) async fn essentials(place: &Place) -> Essentials {
+    let Some(coin) = place.coins.first() else { return Essentials::default() };
+    let (mut line, reached) = Line::open(&coin.mpos, None).await;
+    let away = reached.iter().filter_map(|(name, answer)| Some((name, answer.as_ref().err()?)));
+    let mut wrong: Vec<String> = away
+        .map(|(name, why)| format!("{name}: {why}; check the server, and user and password in [coin.mpos]"))
+        .collect();
+    if wrong.len() == reached.len() {
+        return Essentials { server: None, wrong };
+    }
+    let mut sheet = Sheet::default();
+    let found = settings::settings(&mut line).await;
+    sheet.judge(&server::READ_ONLY, &found, server::read_only);
+    of_tables(&mut line, place, &mut sheet).await;
+    let server = line.server().to_owned();
+    line.close().await;
+    wrong.extend(sheet.wrong().into_iter().map(|words| format!("{server}: {words}")));
+    let version = found.map_or_else(|_| "unknown".to_owned(), |found| found.version);
+    Essentials { server: Some((server, version)), wrong }
+}
+
 /// Looks at everything there; the newest shares are handed back.
 pub(super) async fn look(
     line: &mut Line,

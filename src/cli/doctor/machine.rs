@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::report::{Check, Words, fault, note, warning};
+use crate::cli::socket::UNIT_RUNTIME_DIR;
 use crate::cli::spool::utc;
 use crate::config::Config;
 use crate::mpos::doctor::Seen;
@@ -176,9 +177,6 @@ pub(super) fn daemon(holders: &[u32]) -> Words {
         _ => Words::new(),
     }
 }
-
-/// Where the unit makes the socket; a command is not told.
-const UNIT_RUNTIME_DIR: &str = "/run/mpos-stratum";
 
 /// `running`: only then is there a socket to be expected.
 pub(super) fn notify(runtime_dir: &Path, running: bool) -> Words {

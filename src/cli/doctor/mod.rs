@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+pub(super) use self::database::{Essentials, essentials};
 use self::report::{Check, Sheet, fault, warning};
 use super::import::settings::{self, MposSettings};
 use super::say;
@@ -32,7 +33,7 @@ use crate::clock::SystemClock;
 use crate::config::{Coin, Config};
 use crate::exit::Exit;
 
-const LONG_ABOUT: &str = "\
+pub(super) const LONG_ABOUT: &str = "\
 Look at everything that can be wrong between MPOS, its database and wallet, the nodes and this daemon.
 
 Nothing is changed, ever: the database session is read-only, its statements are bounded, nodes are only asked. It
@@ -60,7 +61,7 @@ looked at, 64 command line, 78 the configuration cannot be used.";
 
 /// Arguments of `doctor`.
 #[derive(Args)]
-#[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     /// The configuration file
     #[arg(long, short, value_name = "FILE", default_value = "/etc/mpos-stratum/config.toml")]

@@ -1,17 +1,18 @@
 //! Looks at a coin's nodes and wallets.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::report::Sheet;
+use super::report::{Sheet, Words};
 use super::wallet::Owned;
 use super::{nodes, wallet};
 use crate::bytes::display_hash;
 use crate::chain::destination::Destination;
-use crate::cli::import::settings::MposSettings;
-use crate::config::{Coin, Node, NodeLogin, NodeWays};
+use crate::cli::import::settings::{MposSettings, Wallet};
+use crate::config::{Coin, NODE_CA_FILE, Node, NodeLogin, NodeWays};
 use crate::node::chain::Chain;
 use crate::node::checkup::{Checkup, checkup};
 use crate::node::lookup;
@@ -97,7 +98,8 @@ pub(super) async fn look(coin: &Coin, settings: Option<&MposSettings>, given: bo
         Some(known) => {
             let login = NodeLogin::Password { user: known.user.clone(), password: known.password.clone() };
             let (host, name) = (known.host.clone(), MPOS_WALLET.to_owned());
-            let node = Node { name, host, port: known.port, login, timeout: CALL_MAX, ways: NodeWays::default() };
+            let ways = NodeWays { tls_ca: voucher(coin, known), ..NodeWays::default() };
+            let node = Node { name, host, port: known.port, login, timeout: CALL_MAX, ways };
             Some(Side::look(&node, &chain).await)
         }
         None => None,
@@ -105,6 +107,9 @@ pub(super) async fn look(coin: &Coin, settings: Option<&MposSettings>, given: bo
     all.extend(&of_mpos);
     one_chain(&all, sheet).await;
     sheet.turn_to(format!("{}: wallet and MPOS", coin.name));
+    if let Some(why) = settings.and_then(|settings| settings.unknown(&["wallet.host"])) {
+        sheet.could_not(&wallet::MPOS_WALLET, &why);
+    }
     if let Some(of_mpos) = &of_mpos {
         sheet.say(&wallet::MPOS_WALLET, nodes::reachable(&of_mpos.checkup, true));
         sheet.judge(&wallet::UNLOCKED, &of_mpos.checkup.wallet, |state| {
@@ -123,6 +128,14 @@ pub(super) async fn look(coin: &Coin, settings: Option<&MposSettings>, given: bo
             )],
         ),
     }
+}
+
+/// Who vouches for MPOS's wallet if it is behind HTTPS: what our own configuration says of that node, as MPOS's file
+/// says nothing of it.
+fn voucher(coin: &Coin, wallet: &Wallet) -> Option<PathBuf> {
+    let ours = |node: &&Node| (&node.host, node.port) == (&wallet.host, wallet.port);
+    let named = coin.nodes.iter().find(ours).and_then(|node| node.ways.tls_ca.clone());
+    wallet.https.then(|| named.unwrap_or_else(|| NODE_CA_FILE.into()))
 }
 
 async fn of_node(coin: &Coin, sides: &[Side], index: usize, sheet: &mut Sheet) {
@@ -223,9 +236,40 @@ async fn payout(coin: &Coin, sides: &[Side], of_mpos: Option<&Side>, sheet: &mut
 
 /// What MPOS's file says, compared with ours.
 fn agreed(coin: &Coin, settings: &MposSettings, sheet: &mut Sheet) {
-    sheet.say(&wallet::ALGORITHM, wallet::algorithm(coin, settings));
-    sheet.say(&wallet::DATABASE, wallet::database(coin, settings));
-    sheet.say(&wallet::CONFIRMATIONS, wallet::confirmations(coin, settings));
-    sheet.say(&wallet::STRATUM_PORT, wallet::stratum_port(coin, settings));
-    sheet.say(&wallet::PPS, wallet::pps(settings));
+    let databases = ["db", "db.name", "db.shared", "db.shared.accounts", "db.shared.workers"];
+    // Of other payout systems the price of a share is no matter.
+    let by_class = settings.payout_system.as_deref() == Some("pps");
+    let priced: &[&str] = if by_class { &["algorithm"] } else { &["payout_system"] };
+    let mut compare = |check, needs: &[&str], words: fn(&Coin, &MposSettings) -> Words| match settings.unknown(needs) {
+        Some(why) => sheet.could_not(check, &why),
+        None => sheet.say(check, words(coin, settings)),
+    };
+    compare(&wallet::ALGORITHM, &["algorithm"], wallet::algorithm);
+    compare(&wallet::DATABASE, &databases, wallet::database);
+    compare(&wallet::CONFIRMATIONS, &["confirmations"], wallet::confirmations);
+    compare(&wallet::STRATUM_PORT, &["gettingstarted.stratumport"], wallet::stratum_port);
+    compare(&wallet::PPS, priced, |_, settings| wallet::pps(settings));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::secret::Secret;
+
+    #[test]
+    fn a_wallet_behind_https_is_vouched_for_as_the_node_that_it_is() {
+        let text = include_str!("../../../config.example.toml").to_owned();
+        let mut coin = Coin::clone(&crate::config::parse(Path::new("config.toml"), text).unwrap().coins[0]);
+        let wallet = |https, port| {
+            let (host, user, password) = (coin.nodes[0].host.clone(), "u".to_owned(), Secret::new("p"));
+            Wallet { https, host, port, user, password }
+        };
+        let (plain, tls, other) = (wallet(false, 9332), wallet(true, 9332), wallet(true, 9999));
+        coin.nodes[0].ways.tls_ca = Some("own.pem".into());
+        assert_eq!(voucher(&coin, &plain), None);
+        assert_eq!(voucher(&coin, &tls), Some("own.pem".into()));
+        assert_eq!(voucher(&coin, &other), Some(NODE_CA_FILE.into()));
+    }
 }

@@ -103,6 +103,17 @@ impl Sheet {
         self.findings.iter().all(|finding| finding.word.severity <= Severity::Note)
     }
 
+    /// What is a fault or could not be looked at, with what to do.
+    pub(super) fn wrong(&self) -> Vec<String> {
+        let words = self.findings.iter().map(|finding| &finding.word);
+        let told = |word: &Word| match word.severity {
+            Severity::Fault => Some(format!("{}: {}", word.saw, word.mend)),
+            Severity::CouldNotLook => Some(word.saw.clone()),
+            Severity::Fine | Severity::Note | Severity::Warning => None,
+        };
+        words.filter_map(told).collect()
+    }
+
     fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.word.severity == severity).count()
     }

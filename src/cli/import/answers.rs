@@ -24,6 +24,8 @@ pub(super) struct Answers {
     given: Vec<Answer>,
     miners: Vec<(Option<String>, KnownMiner)>,
     bad: RefCell<Vec<String>>,
+    /// More will be asked once a question is answered that others depend on.
+    expects_more: Cell<bool>,
 }
 
 /// A miner whose hash rate is known, as the old pool saw it: it tells what one unit of the old difficulty cost.
@@ -116,9 +118,17 @@ impl Answers {
         }
     }
 
+    /// Notes that a question is open without which others cannot be asked: their answers are no mistakes.
+    pub(super) fn expect_more(&self) {
+        self.expects_more.set(true);
+    }
+
     /// Every mistake, answers that nothing asked for included.
     pub(super) fn mistakes(&self) -> Vec<String> {
         let mut mistakes = self.bad.borrow().clone();
+        if self.expects_more.get() {
+            return mistakes;
+        }
         let unused = self.given.iter().filter(|answer| !answer.used.get());
         mistakes.extend(unused.map(|answer| {
             let coin = answer.coin.as_ref().map_or(String::new(), |coin| format!("{coin}."));

@@ -1,6 +1,6 @@
 //! The database and the nodes of an old server.
 
-use super::draft::{CoinDraft, Table};
+use super::draft::{CoinDraft, Table, text};
 use super::history::Old;
 
 /// Login data as far as an old file has them. No `Debug`: they hold passwords.
@@ -8,6 +8,8 @@ use super::history::Old;
 pub(super) struct Login {
     pub(super) host: Option<String>,
     pub(super) port: Option<u16>,
+    /// Only nodes have it: HTTPS.
+    pub(super) https: bool,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
     /// Only databases have one.
@@ -33,32 +35,65 @@ pub(super) enum Part {
     Name,
 }
 
+/// The keys that are asked for where an old value cannot stand under them.
+pub(super) const NODE_URL: &str = "node.url";
+pub(super) const DATABASE: &str = "mpos.database";
+/// Where the first node is if an old file does not say it.
+const DEFAULT_HOST: &str = "127.0.0.1";
+
+impl Login {
+    /// Host and port as a node's URL takes them.
+    pub(super) fn address(&self) -> Option<(&str, u16)> {
+        let host = self.host.as_deref().unwrap_or(DEFAULT_HOST);
+        let plain = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+        self.port.filter(|_| plain || host.parse::<std::net::Ipv6Addr>().is_ok()).map(|port| (host, port))
+    }
+}
+
 /// Reads a login, and tells what became of its options.
 pub(super) fn login(old: &Old<'_>, names: Names<'_>) -> Login {
     let mut login = Login::default();
-    for (name, part, key) in names {
-        if *part == Part::Port {
-            login.port = old.number(name).and_then(port_number);
-            match login.port {
-                Some(_) => old.taken(name, key),
-                None => old.attention(name, "is no port number"),
-            }
-            continue;
-        }
+    for (name, part, _) in names {
         // Samples ship with passwords such as `**empty**`.
-        let value = old.text(name).filter(|value| !value.starts_with("**")).map(str::to_owned);
-        match value {
-            Some(_) => old.taken(name, key),
-            None => old.attention(name, format!("is empty or still the sample's; {key} has to be filled in")),
-        }
+        let text = || old.text(name).filter(|value| !value.starts_with("**")).map(str::to_owned);
         match part {
-            Part::Host => login.host = value,
-            Part::User => login.user = value,
-            Part::Password => login.password = value,
-            Part::Name | Part::Port => login.name = value,
+            Part::Port => login.port = old.number(name).and_then(port_number),
+            Part::Host => login.host = text(),
+            Part::User => login.user = text(),
+            Part::Password => login.password = text(),
+            Part::Name => login.name = text(),
         }
     }
+    for (name, part, key) in names {
+        tell(old, &login, name, *part, key);
+    }
     login
+}
+
+/// Tells what became of a part, by what will be written of it.
+fn tell(old: &Old<'_>, login: &Login, name: &str, part: Part, key: &str) {
+    let has = match part {
+        Part::Port => login.port.is_some(),
+        Part::Host => login.host.is_some(),
+        Part::User => login.user.is_some(),
+        Part::Password => login.password.is_some(),
+        Part::Name => login.name.is_some(),
+    };
+    let is_sample = "is empty or still the sample's";
+    match part {
+        _ if !has && key.starts_with("nothing") => old.dropped(name, is_sample),
+        Part::Port if !has && key == NODE_URL => old.attention(name, format!("is no port number; {key} is asked for")),
+        Part::Port if !has => old.attention(name, format!("is no port number; the default of {key} counts")),
+        Part::Host if key == NODE_URL && login.address().is_none() => old.asked(name, key),
+        Part::Port if key == NODE_URL && login.address().is_none() => old.asked(name, key),
+        Part::Host if !has && key == NODE_URL => {
+            old.adapted(name, key, format!("{DEFAULT_HOST}, the old server's default"));
+        }
+        Part::Host if !has => old.attention(name, format!("{is_sample}; the default of {key} counts")),
+        Part::Name if key == DATABASE && !login.name.as_deref().is_some_and(is_database) => old.asked(name, key),
+        _ if !has => old.attention(name, format!("{is_sample}; {key} has to be filled in")),
+        _ => old.taken(name, key),
+    }
 }
 
 /// Writes `[coin.mpos]`.
@@ -72,19 +107,20 @@ pub(super) fn put(coin: &mut CoinDraft, login: &Login) {
         table.set("port", port.to_string());
     }
     table.note("It needs three small tables of ours (schema/mpos-stratum.sql) and the rights of schema/grants.sql.");
-    secret(table, &name, "user", login.user.as_deref(), "which user of the database writes shares?");
-    secret(table, &name, "password", login.password.as_deref(), "what is the password of the database's user?");
+    let place = (name.as_str(), "mpos");
+    secret(table, place, "user", login.user.as_deref(), "which user of the database writes shares?");
+    secret(table, place, "password", login.password.as_deref(), "what is the password of the database's user?");
     match login.name.as_deref().filter(|database| is_database(database)) {
         Some(database) => table.text("database", database),
-        None => table.ask_by_hand(&name, "database", "which database has MPOS's table `shares`?"),
+        None => table.ask_by_hand(&name, "mpos", "database", "which database has MPOS's table `shares`?"),
     }
 }
 
-/// Writes a value, or asks for it in the file.
-fn secret(table: &mut Table, coin: &str, key: &'static str, value: Option<&str>, asks: &str) {
+/// Writes a value, or asks for it in the file. `place` is the coin, and what the table is called in the question.
+fn secret(table: &mut Table, place: (&str, &str), key: &'static str, value: Option<&str>, asks: &str) {
     match value {
         Some(value) => table.text(key, value),
-        None => table.ask_by_hand(coin, key, asks),
+        None => table.ask_by_hand(place.0, place.1, key, asks),
     }
 }
 
@@ -96,22 +132,28 @@ pub(super) fn is_database(name: &str) -> bool {
 /// Adds a node. `false` if it is there already.
 pub(super) fn add_node(coin: &mut CoinDraft, known: &mut Vec<(String, u16)>, login: &Login) -> bool {
     let mut table = Table::default();
-    let host = login.host.as_deref().unwrap_or("127.0.0.1");
-    let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-    let shown = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    match login.port {
-        Some(port) if plain || host.parse::<std::net::Ipv6Addr>().is_ok() => {
+    let number = coin.nodes.len() + 1;
+    let called = if number == 1 { "node".to_owned() } else { format!("node{number}") };
+    match login.address() {
+        Some((host, port)) => {
             let address = (host.to_ascii_lowercase(), port);
             if known.contains(&address) {
                 return false;
             }
             known.push(address);
-            table.text("url", &format!("http://{shown}:{port}"));
+            let shown = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            let scheme = if login.https { "https" } else { "http" };
+            table.text("url", &format!("{scheme}://{shown}:{port}"));
+            if login.https {
+                table.note("Needed if the system's authorities do not vouch for the node's certificate:");
+                table.open("ca_file", text("/etc/mpos-stratum/node.pem"));
+            }
         }
-        _ => table.ask_by_hand(&coin.name, "url", "where is the coin's node? http://host:port of its RPC"),
+        None => table.ask_by_hand(&coin.name, &called, "url", "where is the coin's node? http://host:port of its RPC"),
     }
-    secret(&mut table, &coin.name, "user", login.user.as_deref(), "what is the node's rpcuser?");
-    secret(&mut table, &coin.name, "password", login.password.as_deref(), "what is the node's rpcpassword?");
+    let place = (coin.name.as_str(), called.as_str());
+    secret(&mut table, place, "user", login.user.as_deref(), "what is the node's rpcuser?");
+    secret(&mut table, place, "password", login.password.as_deref(), "what is the node's rpcpassword?");
     coin.nodes.push(table);
     true
 }

@@ -4,6 +4,7 @@
 
 use super::draft::{Asked, Kind, Table, number};
 use super::history::Context;
+use super::identity::ALGORITHM;
 
 /// Name of the question what one unit of the old difficulty cost.
 pub(super) const OLD_BITS: &str = "old_difficulty_bits";
@@ -25,9 +26,17 @@ pub(super) enum Scale {
 }
 
 impl Scale {
-    /// For coins that are only shown.
-    pub(super) fn unchanged() -> Self {
-        Scale::Settled { factor: 1.0, old_bits: 32, how: "unchanged".to_owned() }
+    /// For coins whose algorithm is asked for: before that is answered, a difficulty means nothing.
+    pub(super) fn unknown() -> Self {
+        Scale::Open { factors: Vec::new(), why: String::new() }
+    }
+
+    /// The question that an open scale waits for.
+    pub(super) fn question(&self) -> &'static str {
+        match self {
+            Scale::Open { factors, .. } if factors.is_empty() => ALGORITHM,
+            _ => OLD_BITS,
+        }
     }
 
     /// Decides by what is known, by a known miner, or by the answer.
@@ -91,6 +100,10 @@ impl Scale {
                 number(*factor)
             )),
             Scale::Settled { .. } => {}
+            Scale::Open { factors, .. } if factors.is_empty() => {
+                into.note(format!("It was {}; what that means depends on the algorithm.", number(old)));
+                into.text("difficulty", "?");
+            }
             Scale::Open { factors, why } => {
                 let meaning: Vec<String> = factors
                     .iter()
@@ -121,29 +134,45 @@ impl Scale {
     }
 }
 
+/// The class by which MPOS's own configuration counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Class {
+    /// One that MPOS ships: its `target_bits`.
+    Shipped(u8),
+    /// Its `target_bits` do not stand in the file; a sentence says why.
+    Hidden(String),
+}
+
 /// What is known of the unit of `shares.difficulty`, as log2 of hashes.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct RowUnits {
     /// `target_bits` of the class that MPOS ships for the algorithm.
     pub(super) usual: Option<u8>,
-    /// `target_bits` of the class that MPOS's own configuration names.
-    pub(super) class: Option<u8>,
+    /// The class that MPOS's own configuration names; `None`: that was not read.
+    pub(super) class: Option<Class>,
     /// What the old server wrote.
     pub(super) old: Option<u8>,
 }
 
 /// Writes `mpos_bits` if everything that is known agrees, else asks.
 pub(super) fn put_mpos_bits(cx: &Context, coin: &str, into: &mut Table, units: RowUnits) {
-    let known: Vec<u8> = [units.class, units.usual, units.old].into_iter().flatten().collect();
+    let (class, hidden) = match units.class {
+        Some(Class::Shipped(bits)) => (Some(bits), None),
+        Some(Class::Hidden(why)) => (None, Some(why)),
+        None => (None, None),
+    };
+    let known: Vec<u8> = [class, units.usual, units.old].into_iter().flatten().collect();
     let agreed = known.first().filter(|first| known.iter().all(|bits| bits == *first));
-    if let Some(bits) = agreed.filter(|_| units.usual.is_some() || units.class.is_some()) {
+    // What others usually count by says nothing of a class that cannot be seen.
+    if let Some(bits) = agreed.filter(|_| hidden.is_none() && (units.usual.is_some() || class.is_some())) {
         // An answer that was not needed is still the operator's word.
         let answered = cx.answers.find(coin, "mpos_bits").and_then(|answer| Kind::Number.toml(answer));
         return into.set("mpos_bits", answered.unwrap_or_else(|| bits.to_string()));
     }
     let say = |what: &str, bits: Option<u8>| bits.map(|bits| format!("{what} {bits}"));
     let sources: Vec<String> = [
-        say("MPOS's configuration names a class with", units.class),
+        hidden,
+        say("MPOS's configuration names a class with", class),
         say("MPOS's own class for this algorithm has", units.usual),
         say("the old server wrote rows by", units.old),
     ]

@@ -96,9 +96,10 @@ impl Table {
         self.lines.push(Line::Ask(Question { id, key, asks, example, value, forced }));
     }
 
-    /// A secret that stands in no old file: it has to be written into the new one.
-    pub(super) fn ask_by_hand(&mut self, coin: &str, key: &'static str, asks: &str) {
-        let (id, asks) = (format!("{coin}.{key}"), asks.to_owned());
+    /// A secret that stands in no old file: it has to be written into the new one. `table` tells it from the same key
+    /// of another table.
+    pub(super) fn ask_by_hand(&mut self, coin: &str, table: &str, key: &'static str, asks: &str) {
+        let (id, asks) = (format!("{coin}.{table}.{key}"), asks.to_owned());
         let value = text("...");
         self.lines.push(Line::Ask(Question { id, key, asks, example: String::new(), value, forced: false }));
     }

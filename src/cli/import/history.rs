@@ -110,30 +110,41 @@ impl<'a> Old<'a> {
 
     /// A table inside, under its own name.
     pub(super) fn within(&self, name: &str) -> Option<Old<'a>> {
-        let node = self.node.get(name).filter(|node| matches!(node.value, Value::Table(_)))?;
-        self.told.borrow_mut().insert(name.to_owned());
-        Some(self.part(name, node))
+        let node = self.node.get(name)?;
+        match node.value {
+            Value::Table(_) => {
+                self.told.borrow_mut().insert(name.to_owned());
+                return Some(self.part(name, node));
+            }
+            Value::Nothing => self.dropped(name, "is empty"),
+            _ => self.attention(name, "is no table, so nothing in it was read"),
+        }
+        None
     }
 
     /// The items of a list inside, each as a table.
     pub(super) fn items(&self, name: &str) -> Vec<Old<'a>> {
-        let Some(Value::List(items)) = self.node.get(name).map(|node| &node.value) else { return Vec::new() };
+        let Some(node) = self.node.get(name) else { return Vec::new() };
+        let Value::List(items) = &node.value else {
+            self.attention(name, "is no list, so nothing in it was read");
+            return Vec::new();
+        };
         self.told.borrow_mut().insert(name.to_owned());
         items.iter().enumerate().map(|(index, item)| self.part(&format!("{name}[{index}]"), item)).collect()
     }
 
     /// The tables inside a table, with their names.
     pub(super) fn tables(&self, name: &str) -> Vec<(&'a str, Old<'a>)> {
-        let Some(node) = self.node.get(name) else { return Vec::new() };
-        let Value::Table(entries) = &node.value else { return Vec::new() };
-        self.told.borrow_mut().insert(name.to_owned());
-        entries.iter().map(|(key, item)| (key.as_str(), self.part(&format!("{name}.{key}"), item))).collect()
+        let Some(table) = self.within(name) else { return Vec::new() };
+        let inside = |key| Some((key, table.within(key)?));
+        table.names().into_iter().filter_map(inside).collect()
     }
 
-    /// The names of what is in it.
+    /// The names of what is in it, each once: of two entries with one name the later counts.
     pub(super) fn names(&self) -> Vec<&'a str> {
         let Value::Table(entries) = &self.node.value else { return Vec::new() };
-        entries.iter().map(|(name, _)| name.as_str()).collect()
+        let mut seen = BTreeSet::new();
+        entries.iter().map(|(name, _)| name.as_str()).filter(|name| seen.insert(*name)).collect()
     }
 
     fn part(&self, name: &str, node: &'a Node) -> Old<'a> {
@@ -185,6 +196,27 @@ impl<'a> Old<'a> {
         }
     }
 
+    /// Whether Python takes a literal for true: any text but the empty one is. `None`: it is missing or no literal.
+    pub(super) fn truth(&self, name: &str) -> Option<bool> {
+        match &self.node.get(name)?.value {
+            Value::Nothing => Some(false),
+            Value::Bool(flag) => Some(*flag),
+            Value::Number(number, _) => Some(number.abs() > 0.0),
+            Value::Text(text) => Some(!text.is_empty()),
+            Value::List(items) => Some(!items.is_empty()),
+            Value::Table(entries) => Some(!entries.is_empty()),
+            Value::Unread(_) => None,
+        }
+    }
+
+    /// Whether the value of an option is computed; then its line says so, and what counts in its stead.
+    pub(super) fn computed(&self, name: &str, instead: &str) -> bool {
+        let Some(Value::Unread(why)) = self.node.get(name).map(|node| &node.value) else { return false };
+        self.told.borrow_mut().insert(name.to_owned());
+        self.put(name, Fate::Attention(format!("its value {why}; {instead}")));
+        true
+    }
+
     /// Gives an option its line. Options that are not in the file get none, except where their default
     /// was changed on the way.
     pub(super) fn tell(&self, name: &str, fate: Fate) {
@@ -193,12 +225,15 @@ impl<'a> Old<'a> {
         if node.is_none() && !matches!(fate, Fate::Adapted(..)) {
             return;
         }
-        match node.map(|node| &node.value) {
-            Some(Value::Unread(why)) => {
-                self.put(name, Fate::Attention(format!("its value {why}; set it by hand if it matters")));
-            }
-            _ => self.put(name, fate),
-        }
+        let unread = node.and_then(|node| if let Value::Unread(why) = node.value { Some(why) } else { None });
+        self.put(
+            name,
+            match (unread, fate) {
+                (None, fate) => fate,
+                (Some(why), Fate::Asked(question)) => Fate::Asked(format!("{question}; its value {why}")),
+                (Some(why), _) => Fate::Attention(format!("its value {why}; set it by hand if it matters")),
+            },
+        );
     }
 
     fn put(&self, name: &str, fate: Fate) {

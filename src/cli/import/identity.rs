@@ -1,7 +1,7 @@
 //! What an old file says about the coin itself: algorithm, preset, address.
 
 use super::draft::{Asked, CoinDraft, Kind, text};
-use super::history::{Context, Old};
+use super::history::{Context, Old, short};
 use crate::chain::destination::Destination;
 use crate::chain::form::AddressForms;
 use crate::coin::preset::{self, PRESETS, Preset};
@@ -9,9 +9,52 @@ use crate::config::preset_profile;
 use crate::pow::Algorithm;
 use crate::pow::names::{self, Named};
 
-/// The algorithm that an old spelling means. Python's modules are called after it, as in `x11_hash`.
-pub(super) fn algorithm(spelling: &str) -> Option<&'static Named> {
-    names::find(spelling).or_else(|| names::find(spelling.strip_suffix("_hash")?))
+/// Name of the question by which algorithm the coin is mined.
+pub(super) const ALGORITHM: &str = "algorithm";
+
+/// What old servers computed that nothing here does: asking would be of no use.
+const UNSERVED: [&str; 1] = ["riecoin"];
+
+/// Settles the algorithm where the old file's spelling means none: by the answer, or by the preset that the operator
+/// names where the file does not contradict it. Else writes the coin's name and the question, or why the coin cannot be
+/// served; nothing that depends on the algorithm can be asked before.
+pub(super) fn settle_algorithm(cx: &Context, coin: &mut CoinDraft, spelling: Option<&str>) -> Option<&'static Named> {
+    let name = coin.name.clone();
+    if let Some(known) = spelling.filter(|spelling| UNSERVED.iter().any(|known| known.eq_ignore_ascii_case(spelling))) {
+        coin.own.text("name", &name);
+        coin.blocked.push(format!("the algorithm {known:?} is none of this version"));
+        return None;
+    }
+    if let Some(answer) = cx.answers.find(&name, ALGORITHM) {
+        if let Some(named) = names::find(answer) {
+            return Some(named);
+        }
+        cx.answers.refuse(format!(
+            "the answer to {name}.{ALGORITHM} is no algorithm of this version; `mpos-stratum algo list` shows them"
+        ));
+    }
+    let of_preset = |answer: &str| of_preset(preset::find(answer)?, "algorithm")?.as_str().and_then(names::find);
+    let problem = match spelling {
+        Some(spelling) => format!("The old file calls it {:?}, which is no name known here.", short(spelling)),
+        None => match cx.answers.find(&name, "preset").and_then(of_preset) {
+            Some(named) => return Some(named),
+            None => "The old file does not say it.".to_owned(),
+        },
+    };
+    coin.own.text("name", &name);
+    coin.own.ask(cx, &name, Asked {
+        id: ALGORITHM,
+        key: "algorithm",
+        kind: Kind::Text,
+        asks: format!(
+            "by which algorithm is the coin mined? {problem} What its difficulties mean depends on it, so answer it first, \
+             by importing again. `mpos-stratum algo list` shows every algorithm and its other spellings."
+        ),
+        example: "scrypt",
+        forced: true,
+    });
+    cx.answers.expect_more();
+    None
 }
 
 /// A value of a preset.
@@ -32,6 +75,36 @@ pub(super) fn presets(named: &Named) -> impl Iterator<Item = &'static Preset> {
 pub(super) fn preset_of(coin: &str, named: &Named) -> Option<&'static Preset> {
     let is = |preset: &&Preset| preset.is(coin) || preset.name == format!("{coin}-{}", named.name);
     presets(named).find(is)
+}
+
+/// The preset that the operator names, or else the one that the old files mean. One of another algorithm is refused:
+/// it would bring that algorithm's units of difficulty, and so wrong payouts.
+pub(super) fn chosen_preset(
+    cx: &Context,
+    coin: &str,
+    named: &Named,
+    meant: Option<&'static Preset>,
+) -> Option<&'static Preset> {
+    let answer = match cx.answers.find(coin, "preset") {
+        None => return meant,
+        Some("none") => return None,
+        Some(answer) => answer,
+    };
+    let Some(found) = preset::find(answer) else {
+        cx.answers.refuse(format!("the answer to {coin}.preset is no preset of this version, and not `none`"));
+        return None;
+    };
+    if presets(named).any(|preset| preset.name == found.name) {
+        return Some(found);
+    }
+    let fitting: Vec<&str> = presets(named).map(|preset| preset.name).chain(["none"]).collect();
+    cx.answers.refuse(format!(
+        "the answer to {coin}.preset is {}, a coin of another algorithm than the old file's, {}: answer one of {}",
+        found.name,
+        named.name,
+        fitting.join(", ")
+    ));
+    None
 }
 
 /// What a coin with staked blocks has of its own.
@@ -65,6 +138,12 @@ pub(super) fn bits(preset: Option<&Preset>, key: &str, usual: Option<u8>) -> Opt
     own.and_then(|own| u8::try_from(own).ok()).or(usual)
 }
 
+/// The four bytes that messages between nodes begin with, as our files take them.
+pub(super) fn magic(old: &str) -> Option<String> {
+    let is_magic = old.len() == 8 && old.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_magic.then(|| old.to_ascii_lowercase())
+}
+
 /// A coin's name as our files take it.
 pub(super) fn name(old: &str) -> Option<String> {
     let letter = |letter: char| match letter.to_ascii_lowercase() {
@@ -88,24 +167,12 @@ pub(super) fn put(
 ) -> bool {
     let name = coin.name.clone();
     coin.own.text("name", &name);
-    let answered = cx.answers.find(&name, "preset");
-    let preset = match answered {
-        Some("none") => None,
-        Some(answer) => match preset::find(answer) {
-            Some(preset) => Some(preset),
-            None => {
-                cx.answers.refuse(format!("the answer to {name}.preset is no preset of this version, and not `none`"));
-                None
-            }
-        },
-        None => preset,
-    };
     if let Some(preset) = preset {
         coin.own.text("preset", preset.name);
         return false;
     }
     let names: Vec<&str> = presets(named).map(|preset| preset.name).collect();
-    if answered.is_none() && !names.is_empty() {
+    if cx.answers.find(&name, "preset").is_none() && !names.is_empty() {
         let asks = format!(
             "which coin is it? The old file does not say. There are presets for {}; `none` describes another coin of the \
              algorithm {} by the keys below.",

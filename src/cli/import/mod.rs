@@ -7,6 +7,7 @@
 //! | `stratum_mining/`, `nomp/`, `mpos` | what the options of a format mean |
 //! | `difficulty` | the traps between old difficulties and ours |
 //! | `identity`, `database`, `port` | what the formats have in common |
+//! | `settings`, `wallet` | what MPOS's file says, for other commands too |
 //! | `answers`, `history`, `draft`, `write` | what the operator adds, what became of each option, the new file |
 
 mod answers;
@@ -27,6 +28,7 @@ mod stratum_mining;
 #[cfg(test)]
 mod tests;
 mod value;
+mod wallet;
 mod write;
 
 use std::io::Write;
@@ -42,12 +44,13 @@ use self::mpos::MposFacts;
 use super::say;
 use crate::exit::Exit;
 
-const LONG_ABOUT: &str = "\
+pub(super) const LONG_ABOUT: &str = "\
 Write a configuration out of that of an older stratum server.
 
 Old files are read and never executed. Behind the new configuration stands what became of every old option:
 taken, adapted, dropped, each with the reason. What no old file says is asked: by `QUESTION` in the new file,
-and here, with the --answer that answers it.
+and here, with the --answer that answers it. What depends on the algorithm is asked once that is known: answer it
+first, if no old file has it by a name that is known here. A preset of another algorithm than the file's is refused.
 
 A unit of difficulty stood for different amounts of work in different servers. Where that is not known it is
 asked, or measured by a miner whose hash rate you know:
@@ -67,7 +70,6 @@ is broken.";
 
 /// Arguments of `import`.
 #[derive(Args)]
-#[command(about = "Write a configuration out of that of an older stratum server", long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     source: Source,

@@ -52,8 +52,11 @@ fn statement(cursor: &mut Cursor<'_>, root: &mut Node, skipped: &mut Vec<(usize,
         Err(Stop::Broken(broken)) => return Err(broken),
         _ => {
             cursor.return_to(&before);
-            skipped.push((line, "is no assignment to $config"));
-            return skip(cursor);
+            skip(cursor)?;
+            if !is_guard(before.passed(cursor)) {
+                skipped.push((line, "is no assignment to $config"));
+            }
+            return Ok(());
         }
     };
     cursor.bump();
@@ -70,6 +73,12 @@ fn statement(cursor: &mut Cursor<'_>, root: &mut Node, skipped: &mut Vec<(usize,
     };
     insert(root, &path, node);
     Ok(())
+}
+
+/// Whether it is the statement with which every file of MPOS begins, against being called by itself. It sets nothing.
+fn is_guard(statement: &str) -> bool {
+    let dense: String = statement.chars().filter(|letter| !letter.is_whitespace()).collect();
+    dense.starts_with("$defflip=(!cfip())?exit(")
 }
 
 fn is_assignment(cursor: &mut Cursor<'_>) -> Result<bool, Broken> {

@@ -2,7 +2,7 @@
 
 use super::difficulty::Scale;
 use super::draft::{Asked, CoinDraft, Kind, Line, PortDraft, Table};
-use super::history::{Context, Old};
+use super::history::{Context, Old, short};
 
 /// Longest aim between two shares that our configuration takes without a word.
 const TARGET_SECS_MAX: f64 = 60.0;
@@ -10,6 +10,8 @@ const TARGET_SECS_MAX: f64 = 60.0;
 /// What an old port says, as numbers of the old server.
 pub(super) struct OldPort {
     pub(super) number: Option<u16>,
+    /// The option that has, or should have, the number.
+    pub(super) from: String,
     /// `None`: the old file has none that is one.
     pub(super) difficulty: Option<f64>,
     pub(super) vardiff: Option<OldVardiff>,
@@ -32,7 +34,11 @@ pub(super) fn add(cx: &Context, coin: &mut CoinDraft, scale: &Scale, old: &OldPo
     match old.number {
         Some(number) => port.own.text("listen", &format!("0.0.0.0:{number}")),
         None => {
-            ask_plain(cx, coin, &mut port.own, "listen", "on which address and port do miners connect?", "0.0.0.0:3333")
+            let asks = format!(
+                "on which address and port do miners connect? The old file's {} gives no port number.",
+                short(&old.from)
+            );
+            ask_plain(cx, coin, &mut port.own, "listen", &asks, "0.0.0.0:3333");
         }
     }
     let mut vardiff = old.vardiff.clone();

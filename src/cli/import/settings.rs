@@ -4,9 +4,23 @@ use std::path::Path;
 
 use super::database::port_number;
 use super::file;
-use super::mpos::{CLASSES, DEFAULT_ALGORITHM};
+use super::mpos::{self, target_bits};
 use super::value::{Node, Value};
+use super::wallet::Address;
 use crate::config::secret::Secret;
+
+/// Settings beside `algorithm` that some MPOS's file may compute.
+const OTHERS: [&str; 9] = [
+    "db",
+    "db.name",
+    "db.shared",
+    "db.shared.accounts",
+    "db.shared.workers",
+    "wallet.host",
+    "confirmations",
+    "gettingstarted.stratumport",
+    "payout_system",
+];
 
 /// The settings that both sides must agree on. What the file does not say is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +30,7 @@ pub(in crate::cli) struct MposSettings {
     /// Schemas with accounts and workers.
     pub(in crate::cli) accounts: Option<String>,
     pub(in crate::cli) workers: Option<String>,
-    /// MPOS's class of coins.
+    /// MPOS's class of coins; empty if it is not known.
     pub(in crate::cli) algorithm: String,
     /// Its `target_bits`; `None`: a class that MPOS does not ship.
     pub(in crate::cli) bits: Option<u8>,
@@ -27,11 +41,22 @@ pub(in crate::cli) struct MposSettings {
     pub(in crate::cli) stratum_port: Option<u16>,
     /// `prop`, `pplns` or `pps`.
     pub(in crate::cli) payout_system: Option<String>,
+    /// Settings of these that the file has, but not in a way that can be read, each with the reason.
+    pub(in crate::cli) hidden: Vec<(&'static str, &'static str)>,
+}
+
+impl MposSettings {
+    /// Why something that needs these settings cannot be said; `None`: it can.
+    pub(in crate::cli) fn unknown(&self, settings: &[&str]) -> Option<String> {
+        let (setting, why) = self.hidden.iter().find(|(setting, _)| settings.contains(setting))?;
+        Some(format!("`{setting}` in MPOS's file {why}"))
+    }
 }
 
 /// The RPC of MPOS's wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct Wallet {
+    pub(in crate::cli) https: bool,
     pub(in crate::cli) host: String,
     pub(in crate::cli) port: u16,
     pub(in crate::cli) user: String,
@@ -50,19 +75,26 @@ fn of(root: &Node) -> MposSettings {
         Value::Text(text) | Value::Number(_, text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
         _ => None,
     };
-    let algorithm = text(&["algorithm"]).map_or(DEFAULT_ALGORITHM.to_owned(), |name| name.to_ascii_lowercase());
-    let bits = CLASSES.iter().find(|(name, _)| *name == algorithm).map(|(_, bits)| *bits);
+    let (algorithm, why) = match mpos::algorithm(root) {
+        Ok(name) => (name, None),
+        Err(why) => (String::new(), Some(("algorithm", why))),
+    };
+    let computed = |setting: &'static str| match at(&setting.split('.').collect::<Vec<_>>())?.value {
+        Value::Unread(why) => Some((setting, why)),
+        _ => None,
+    };
+    let hidden = OTHERS.into_iter().filter_map(computed).chain(why).collect();
     let wallet = || {
-        let host = text(&["wallet", "host"])?;
-        let (host, port) = host.trim_start_matches("http://").trim_end_matches('/').rsplit_once(':')?;
+        let kind = text(&["wallet", "type"]);
+        let Address { https, host, port } = Address::read(kind.as_deref(), &text(&["wallet", "host"])?)?;
         let password = Secret::new(text(&["wallet", "password"]).unwrap_or_default());
-        Some(Wallet { host: host.to_owned(), port: port.parse().ok()?, user: text(&["wallet", "username"])?, password })
+        Some(Wallet { https, host, port: port?, user: text(&["wallet", "username"])?, password })
     };
     MposSettings {
         database: text(&["db", "name"]),
         accounts: text(&["db", "shared", "accounts"]),
         workers: text(&["db", "shared", "workers"]),
-        bits,
+        bits: target_bits(&algorithm),
         algorithm,
         wallet: wallet(),
         confirmations: text(&["confirmations"]).and_then(|number| number.parse().ok()),
@@ -70,6 +102,7 @@ fn of(root: &Node) -> MposSettings {
             .and_then(|number| number.parse().ok())
             .and_then(port_number),
         payout_system: text(&["payout_system"]).map(|name| name.to_ascii_lowercase()),
+        hidden,
     }
 }
 
@@ -93,5 +126,24 @@ mod tests {
         assert_eq!((wallet.host.as_str(), wallet.port, wallet.user.as_str()), ("127.0.0.1", 9332, "litecoinrpc"));
         assert_eq!(wallet.password.reveal(), "wallet-secret");
         assert!(read(Path::new("/nowhere/global.inc.php")).unwrap_err().contains("cannot be read"));
+    }
+
+    #[test]
+    fn what_a_file_computes_is_unknown_and_not_its_default() {
+        let of_text = |text: &str| of(&super::super::php::read(text).unwrap().root);
+        let settings = of_text(
+            "<?php $config['algorithm'] = getenv('ALGO'); $config['db']['shared']['accounts'] = $x . '_accounts';",
+        );
+        assert_eq!((settings.algorithm.as_str(), settings.bits), ("", None));
+        let why = "`algorithm` in MPOS's file is computed, and nothing is executed here";
+        assert_eq!(settings.unknown(&["confirmations", "algorithm"]).as_deref(), Some(why));
+        assert!(settings.unknown(&["db.name", "db.shared.accounts"]).is_some());
+        assert_eq!(settings.unknown(&["confirmations"]), None);
+        assert!(of_text("<?php $config['wallet']['host'] = f();").unknown(&["wallet.host"]).is_some());
+        let wallet = "<?php $config['wallet'] = array('host' => 'https://localhost:19334', 'username' => 'u');";
+        let wallet = of_text(wallet).wallet.unwrap();
+        assert_eq!((wallet.https, wallet.host.as_str(), wallet.port), (true, "localhost", 19334));
+        let absent = of_text("<?php $config['db']['name'] = 'mpos';");
+        assert_eq!((absent.algorithm.as_str(), absent.bits, absent.hidden.len()), ("scrypt", Some(16), 0));
     }
 }

@@ -175,6 +175,18 @@ fn php_assignments_build_one_tree() {
 }
 
 #[test]
+fn the_line_every_file_of_mpos_begins_with_is_no_surprise() {
+    let skipped = |text: &str| {
+        let settings = php::read(&format!("<?php\n{text}\n$config['a'] = 1;")).unwrap();
+        assert_eq!(flat(&settings.root), "{a: 1}");
+        settings.skipped.len()
+    };
+    assert_eq!(skipped("$defflip = (!cfip()) ? exit(header('HTTP/1.1 401 Unauthorized')) : 1;"), 0);
+    assert_eq!(skipped("$defflip=(!cfip())?exit(header('a; b')):1; $defflop = 1;"), 1);
+    assert_eq!(skipped("$defflip = (!cfip()) ? 0 : include('config.php');"), 1);
+}
+
+#[test]
 fn broken_php_is_told_with_its_line() {
     for (text, line, what) in [
         ("$config['a'] = 1;", 1, "no PHP file"),

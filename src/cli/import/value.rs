@@ -159,6 +159,12 @@ impl<'a> Cursor<'a> {
         self.line = other.line;
     }
 
+    /// What stands between here and a later cursor of the same text.
+    pub(super) fn passed(&self, later: &Cursor<'a>) -> &'a str {
+        let length = self.rest.len().saturating_sub(later.rest.len());
+        self.rest.get(..length).unwrap_or_default()
+    }
+
     pub(super) fn broken(&self, what: impl Into<String>) -> Broken {
         Broken { line: self.line, what: what.into() }
     }

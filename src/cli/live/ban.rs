@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::service::control;
 use crate::service::control::Request;
 
-const LONG_ABOUT: &str = "\
+pub(in crate::cli) const LONG_ABOUT: &str = "\
 See who is banned, ban an address or a network, or lift a ban.
 
 The daemon bans addresses by itself for invalid shares (`ban_secs` and its neighbours in the configuration); what
@@ -29,7 +29,7 @@ Exit codes: 0 done, 64 wrong command line or no such ban, 69 the daemon does not
 
 /// Arguments of `ban`.
 #[derive(Args)]
-#[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP)]
 pub(in crate::cli) struct Ban {
     #[command(subcommand)]
     command: Command,
@@ -95,13 +95,13 @@ pub(super) fn run(ban: &Ban) -> Result<Exit, Exit> {
                 reason: reason.clone(),
                 keep: *keep_connections,
             };
-            let answer = ask(&socket.socket, &request)?;
+            let answer = ask(socket, &request)?;
             let ended = answer.get("ended").and_then(Value::as_u64).unwrap_or(0);
             tell(format_args!("{network} is banned; {ended} connections were closed"));
             Ok(Exit::Ok)
         }
         Command::Lift(Lift { network, socket }) => {
-            ask(&socket.socket, &Request::Unban { network: network.clone() })?;
+            ask(socket, &Request::Unban { network: network.clone() })?;
             tell(format_args!("{network} is served again"));
             Ok(Exit::Ok)
         }
@@ -110,7 +110,7 @@ pub(super) fn run(ban: &Ban) -> Result<Exit, Exit> {
 
 fn list(arguments: &List) -> Result<Exit, Exit> {
     let request = Request::Bans { after: arguments.after, limit: Some(usize::from(arguments.limit)) };
-    let mut answer = ask(&arguments.socket.socket, &request)?;
+    let mut answer = ask(&arguments.socket, &request)?;
     let bans: Vec<control::Ban> = member(&mut answer, "bans")?;
     let next: Option<usize> = member(&mut answer, "next")?;
     if arguments.json {

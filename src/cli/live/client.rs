@@ -2,15 +2,16 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::complain;
+use crate::cli::socket;
 use crate::exit::Exit;
-use crate::service::control::{ANSWER_BYTES_MAX, Request};
+use crate::service::control::{ANSWER_BYTES_MAX, Request, SOCKET_NAME};
 
 /// How long the daemon may take for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
@@ -18,15 +19,28 @@ const ANSWER_MAX: Duration = Duration::from_secs(15);
 /// Where the daemon is asked.
 #[derive(clap::Args)]
 pub(super) struct Socket {
-    /// The daemon's control socket; its user and group may use it, and root
-    #[arg(long, value_name = "FILE", default_value = "/run/mpos-stratum/control.sock")]
-    pub(super) socket: PathBuf,
+    /// The daemon's control socket; its user and group may use it, and root. Without it control.sock where the
+    /// configuration has it, else /run/mpos-stratum/control.sock
+    #[arg(long, value_name = "FILE")]
+    socket: Option<PathBuf>,
+    /// The daemon's configuration file: its runtime_dir has the socket
+    #[arg(long, short, value_name = "FILE", default_value = "/etc/mpos-stratum/config.toml")]
+    pub(super) config: PathBuf,
+}
+
+impl Socket {
+    fn places(&self) -> Vec<PathBuf> {
+        match &self.socket {
+            Some(socket) => vec![socket.clone()],
+            None => socket::places(&self.config, SOCKET_NAME),
+        }
+    }
 }
 
 /// Why there is no answer.
 pub(super) enum Silence {
     /// No daemon listens there.
-    NotRunning(io::Error),
+    NotRunning(PathBuf, io::Error),
     /// It listens, but there is no answer.
     Broken(String),
 }
@@ -38,14 +52,14 @@ pub(super) struct Client {
 
 impl Client {
     /// Connects.
-    pub(super) fn connect(path: &Path) -> Result<Self, Silence> {
-        Self::connect_for(path, ANSWER_MAX)
+    pub(super) fn connect(socket: &Socket) -> Result<Self, Silence> {
+        Self::connect_for(socket, ANSWER_MAX)
     }
 
     /// Connects for questions that take so long to answer.
-    pub(super) fn connect_for(path: &Path, answer_max: Duration) -> Result<Self, Silence> {
-        let stream = UnixStream::connect(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Silence::NotRunning(error),
+    pub(super) fn connect_for(socket: &Socket, answer_max: Duration) -> Result<Self, Silence> {
+        let (_, stream) = socket::connect(&socket.places()).map_err(|(path, error)| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Silence::NotRunning(path, error),
             io::ErrorKind::PermissionDenied => Silence::Broken(format!(
                 "{}: {error}: run the command as root or as a member of the daemon's group",
                 path.display()
@@ -80,9 +94,9 @@ impl Client {
 }
 
 /// Asks once and says what is wrong.
-pub(super) fn ask(path: &Path, request: &Request) -> Result<Map<String, Value>, Exit> {
-    let mut client = Client::connect(path).map_err(|silence| explain(path, silence))?;
-    answered(client.ask(request).map_err(|silence| explain(path, silence))?)
+pub(super) fn ask(socket: &Socket, request: &Request) -> Result<Map<String, Value>, Exit> {
+    let mut client = Client::connect(socket).map_err(explain)?;
+    answered(client.ask(request).map_err(explain)?)
 }
 
 /// The answer, or the daemon's words and their exit code.
@@ -94,10 +108,10 @@ pub(super) fn answered(answer: Result<Map<String, Value>, String>) -> Result<Map
 }
 
 /// Says why there is no answer.
-pub(super) fn explain(path: &Path, silence: Silence) -> Exit {
+pub(super) fn explain(silence: Silence) -> Exit {
     match silence {
-        Silence::NotRunning(error) => complain(format_args!(
-            "the daemon does not run, or has its socket elsewhere (--socket): {}: {error}",
+        Silence::NotRunning(path, error) => complain(format_args!(
+            "the daemon does not run, or has its socket elsewhere (--config or --socket): {}: {error}",
             path.display()
         )),
         Silence::Broken(problem) => complain(problem),

@@ -8,7 +8,7 @@ use super::tell;
 use crate::exit::Exit;
 use crate::service::control::Request;
 
-const LONG_ABOUT: &str = "\
+pub(in crate::cli) const LONG_ABOUT: &str = "\
 Show what the running daemon logs, or change it until its next start.
 
 A LEVEL is off, error, warn, info, debug or trace. Alone it holds for everything and ends what was said of single
@@ -27,7 +27,7 @@ Exit codes: 0 done, 64 no such level or room, 69 the daemon does not answer.";
 
 /// Arguments of `log-level`.
 #[derive(Args)]
-#[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP)]
 pub(in crate::cli) struct Arguments {
     /// The change; without it what is logged is shown
     #[arg(value_name = "LEVEL|ROOM=LEVEL,...")]
@@ -37,7 +37,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
-    let answer = ask(&arguments.socket.socket, &Request::LogLevel { set: arguments.set.clone() })?;
+    let answer = ask(&arguments.socket, &Request::LogLevel { set: arguments.set.clone() })?;
     tell(answer.get("log_level").and_then(Value::as_str).unwrap_or_default());
     Ok(Exit::Ok)
 }

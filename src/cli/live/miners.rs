@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use super::client::{Socket, ask, member};
 use super::span::{hash_rate, shown};
 use super::{complain, plain, tell};
+use crate::difficulty::Difficulty;
 use crate::exit::Exit;
 use crate::service::control::{Miner, Request, Who};
 
-const LONG_ABOUT: &str = "\
+pub(in crate::cli) const LONG_ABOUT: &str = "\
 Look at the connections of the running daemon, end some, or change their difficulty.
 
 Connections are chosen by worker, address, number or coin; what is given must all be true of them. A worker is
@@ -28,7 +29,7 @@ Exit codes: 0 done, 1 nobody is meant, 64 wrong command line, 69 the daemon does
 
 /// Arguments of `miners`.
 #[derive(Args)]
-#[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP)]
 pub(in crate::cli) struct Miners {
     #[command(subcommand)]
     command: Command,
@@ -118,9 +119,16 @@ struct SetDifficulty {
     /// An account, a worker or a pattern; `*` with --id or --address alone
     worker: String,
     /// Stratum difficulty
+    #[arg(value_parser = difficulty)]
     difficulty: f64,
     #[command(flatten)]
     choice: Choice,
+}
+
+fn difficulty(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().and_then(Difficulty::new);
+    let bounds = || format!("a number from {:e} to {:e}", Difficulty::MIN.get(), Difficulty::MAX.get());
+    number.map(Difficulty::get).ok_or_else(bounds)
 }
 
 pub(super) fn run(miners: &Miners) -> Result<Exit, Exit> {
@@ -147,8 +155,10 @@ pub(super) fn run(miners: &Miners) -> Result<Exit, Exit> {
 }
 
 fn list(choice: &Choice, worker: Option<&String>, page: &Page) -> Result<Exit, Exit> {
-    let request = Request::Miners { who: choice.who(worker), after: page.after, limit: Some(usize::from(page.limit)) };
-    let mut answer = ask(&choice.socket.socket, &request)?;
+    let who = choice.who(worker);
+    let is_everybody = who.is_everybody();
+    let request = Request::Miners { who, after: page.after, limit: Some(usize::from(page.limit)) };
+    let mut answer = ask(&choice.socket, &request)?;
     let miners: Vec<Miner> = member(&mut answer, "miners")?;
     let next: Option<u64> = member(&mut answer, "next")?;
     if choice.json {
@@ -160,11 +170,19 @@ fn list(choice: &Choice, worker: Option<&String>, page: &Page) -> Result<Exit, E
             );
         }
         miners.iter().for_each(|miner| tell(row(miner)));
+        match (miners.is_empty(), is_everybody, page.after) {
+            (false, ..) => {}
+            (true, true, 0) => tell("nobody is connected"),
+            (true, _, 0) => complain("nobody is meant: see `miners list`"),
+            (true, ..) => tell("there are no more"),
+        }
         if let Some(next) = next {
             complain(format_args!("there are more: --after {next}"));
         }
     }
-    Ok(if miners.is_empty() { Exit::Findings } else { Exit::Ok })
+    // Who asks for all, or for the next page, has got what there is.
+    let is_missing = miners.is_empty() && !is_everybody && page.after == 0;
+    Ok(if is_missing { Exit::Findings } else { Exit::Ok })
 }
 
 fn row(miner: &Miner) -> String {
@@ -197,7 +215,7 @@ fn ordered(
     request: &Request,
     words: impl Fn(u64, &serde_json::Map<String, Value>) -> String,
 ) -> Result<Exit, Exit> {
-    let mut answer = ask(&choice.socket.socket, request)?;
+    let mut answer = ask(&choice.socket, request)?;
     let (matched, told): (u64, u64) = (member(&mut answer, "matched")?, member(&mut answer, "told")?);
     let more: bool = member(&mut answer, "more")?;
     match (choice.json, matched) {

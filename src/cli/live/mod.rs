@@ -11,11 +11,11 @@ mod view;
 
 use std::fmt::Display;
 
-pub(super) use self::ban::Ban;
-pub(super) use self::log_level::Arguments as LogLevel;
-pub(super) use self::miners::Miners;
-pub(super) use self::reload::Arguments as Reload;
-pub(super) use self::status::Arguments as Status;
+pub(super) use self::ban::{Ban, LONG_ABOUT as BAN_LONG_ABOUT};
+pub(super) use self::log_level::{Arguments as LogLevel, LONG_ABOUT as LOG_LEVEL_LONG_ABOUT};
+pub(super) use self::miners::{LONG_ABOUT as MINERS_LONG_ABOUT, Miners};
+pub(super) use self::reload::{Arguments as Reload, LONG_ABOUT as RELOAD_LONG_ABOUT};
+pub(super) use self::status::{Arguments as Status, LONG_ABOUT as STATUS_LONG_ABOUT};
 use super::say;
 use crate::exit::Exit;
 

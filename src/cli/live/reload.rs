@@ -10,7 +10,7 @@ use super::{complain, plain, tell};
 use crate::exit::Exit;
 use crate::service::control::Request;
 
-const LONG_ABOUT: &str = "\
+pub(in crate::cli) const LONG_ABOUT: &str = "\
 Have the running daemon read its configuration again, and say what came of it. `systemctl reload` does the same.
 
 The file is checked as a whole, as by `check`. If anything is wrong with it, or a new port cannot be bound, nothing
@@ -30,7 +30,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// Arguments of `reload`.
 #[derive(Args)]
-#[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     socket: Socket,
@@ -40,9 +40,8 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
-    let path = &arguments.socket.socket;
-    let asked = Client::connect_for(path, ANSWER_MAX).and_then(|mut client| client.ask(&Request::Reload));
-    let mut answer = match asked.map_err(|silence| explain(path, silence))? {
+    let asked = Client::connect_for(&arguments.socket, ANSWER_MAX).and_then(|mut client| client.ask(&Request::Reload));
+    let mut answer = match asked.map_err(explain)? {
         Ok(answer) => answer,
         Err(words) => {
             words.lines().for_each(|line| complain(plain(line)));

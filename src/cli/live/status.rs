@@ -1,7 +1,7 @@
 //! `mpos-stratum status`
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::service::control::Request;
 use crate::service::status::Status;
 
-const LONG_ABOUT: &str = "\
+pub(in crate::cli) const LONG_ABOUT: &str = "\
 Show how the running daemon is: coins with their tips and nodes, miners and hash rates, shares by what became
 of them, the spools in front of the databases, found blocks, and whatever somebody should look at.
 
@@ -33,13 +33,10 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Arguments of `status`.
 #[derive(Args)]
-#[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     socket: Socket,
-    /// The configuration file: where the spools are when the daemon does not run
-    #[arg(long, short, value_name = "FILE", default_value = "/etc/mpos-stratum/config.toml")]
-    config: PathBuf,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -90,7 +87,7 @@ async fn watch(arguments: &Arguments) -> Result<Exit, Exit> {
 
 fn look(arguments: &Arguments, client: &mut Option<Client>) -> Result<Result<Status, Exit>, Silence> {
     if client.is_none() {
-        *client = Some(Client::connect(&arguments.socket.socket)?);
+        *client = Some(Client::connect(&arguments.socket)?);
     }
     let Some(client) = client else { return Err(Silence::Broken("no connection".to_owned())) };
     let answer = client.ask(&Request::Status { blocks: Some(usize::from(arguments.blocks)) })?;
@@ -107,12 +104,12 @@ fn show(arguments: &Arguments, status: &Status) -> Exit {
 
 /// Says that nobody answers, and what waits in the spools.
 fn not_running(arguments: &Arguments, silence: Silence) -> Exit {
-    let is_away = matches!(silence, Silence::NotRunning(_));
-    let exit = explain(&arguments.socket.socket, silence);
+    let is_away = matches!(silence, Silence::NotRunning(..));
+    let exit = explain(silence);
     if !is_away {
         return exit;
     }
-    match spools(&arguments.config) {
+    match spools(&arguments.socket.config) {
         Ok(spools) if arguments.json => tell(json!({ "running": false, "spools": spools })),
         Ok(spools) => {
             for spool in &spools {

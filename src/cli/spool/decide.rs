@@ -21,7 +21,7 @@ use crate::mpos::cursor::LEASE_SECS;
 const OUTCOME_WAIT: Duration = Duration::from_secs(20);
 const OUTCOME_POLL: Duration = Duration::from_millis(100);
 
-const ADOPT_HELP: &str = "\
+pub(super) const ADOPT_LONG_ABOUT: &str = "\
 Go on from a position: make this spool the writer again without sending anything twice.
 
 Without --from it goes on behind the last event that the database or the spool itself knows to be
@@ -34,7 +34,7 @@ The number of rows that are given up, or sent although the database may have the
 there are any, nothing is done without --yes. The daemon carries the decision out within seconds if its
 drain is stopped, else at its next start, and only if nothing has changed since: otherwise it refuses.";
 
-const REWIND_HELP: &str = "\
+pub(super) const REWIND_LONG_ABOUT: &str = "\
 Send events again, from a position on, that the database has lost.
 
 Every event from --to on becomes a row again. A row that the database still has is then there TWICE and
@@ -43,7 +43,6 @@ is paid twice: find the newest row that is left (its time is the event's second 
 replays are sent again like all others. The number of rows is shown; nothing is done without --yes.";
 
 #[derive(Args)]
-#[command(long_about = ADOPT_HELP)]
 pub(super) struct Adopt {
     #[command(flatten)]
     target: Target,
@@ -56,7 +55,6 @@ pub(super) struct Adopt {
 }
 
 #[derive(Args)]
-#[command(long_about = REWIND_HELP)]
 pub(super) struct Rewind {
     #[command(flatten)]
     target: Target,

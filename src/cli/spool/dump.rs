@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::ledger::inspect::{SpoolFiles, Step};
 use crate::ledger::record::{Entry, Event, ShareRecord, VerdictRecord};
 
-const LONG_ABOUT: &str = "\
+pub(super) const LONG_ABOUT: &str = "\
 Print events, one a line, with every field.
 
 The fields of node-stratum-pool's share event have its names: job, ip, worker, height, reward and
@@ -26,7 +26,6 @@ MPOS's row), header, header_time; of verdicts candidate (its event) and nodeHash
 Events that cannot be read are reported on standard error, and the exit code is 1.";
 
 #[derive(Args)]
-#[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
     #[command(flatten)]
     target: Target,

@@ -1,5 +1,6 @@
 //! `mpos-stratum spool left`: asked before a state directory is thrown away, also by the package when it is removed.
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -18,7 +19,13 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let dir = &arguments.state_dir;
-    let unreadable = |error| fail(format_args!("{}: {error}; run this as root or as the daemon's user", dir.display()));
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => fail(format_args!(
+            "{}: there is no such directory; name the state_dir of the configuration with --state-dir",
+            dir.display()
+        )),
+        _ => fail(format_args!("{}: {error}; run this as root or as the daemon's user", dir.display())),
+    };
     let left = left_in(dir).map_err(unreadable)?;
     for spool in &left {
         say(&mut std::io::stdout(), spool);

@@ -24,7 +24,7 @@ use crate::ledger::inspect::SpoolFiles;
 use crate::ledger::verify::survey;
 use crate::service::spool_dir;
 
-const LONG_ABOUT: &str = "\
+pub(super) const LONG_ABOUT: &str = "\
 Look into the spools, and decide where a stopped drain goes on.
 
 Every share is written into the spool before its miner is answered; the drain carries it from there
@@ -51,7 +51,7 @@ It has paused where several rows in a row were refused: mend the table, or spool
 
 /// Arguments of `spool`.
 #[derive(Args)]
-#[command(long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -66,14 +66,19 @@ enum Command {
     /// Show what would be lost with a state directory, whatever the configuration says; exit code 1 if there is something
     Left(left::Arguments),
     /// Print events, one a line, with every field
+    #[command(long_about = dump::LONG_ABOUT)]
     Dump(dump::Arguments),
     /// Go on from a position: make this spool the writer again without sending anything twice
+    #[command(long_about = decide::ADOPT_LONG_ABOUT)]
     Adopt(decide::Adopt),
     /// Send events again, from a position on, that the database has lost
+    #[command(long_about = decide::REWIND_LONG_ABOUT)]
     Rewind(decide::Rewind),
     /// Let a paused drain put more refused rows into quarantine
+    #[command(long_about = resume::LONG_ABOUT)]
     Resume(resume::Arguments),
     /// Put mended rows of the quarantine in at the end, each at most once
+    #[command(long_about = replay::LONG_ABOUT)]
     Replay(replay::Arguments),
 }
 

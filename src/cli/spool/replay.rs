@@ -24,7 +24,7 @@ use crate::ledger::replay::{self, Answer, Fate, Request};
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
 const ANSWER_POLL: Duration = Duration::from_millis(100);
 
-const LONG_ABOUT: &str = "\
+pub(super) const LONG_ABOUT: &str = "\
 Put mended rows of the quarantine in at the end, each at most once.
 
 Rows that the database can never store are in quarantine.jsonl in the spool's directory, one JSON
@@ -41,7 +41,6 @@ The running daemon takes the request up within 2 seconds; without one the comman
 itself and must run as the user that owns it.";
 
 #[derive(Args)]
-#[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
     #[command(flatten)]
     target: Target,

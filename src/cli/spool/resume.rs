@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::ledger::decision::{self, Permission};
 use crate::ledger::files::random_id;
 
-const LONG_ABOUT: &str = "\
+pub(super) const LONG_ABOUT: &str = "\
 Let a paused drain go on: more refused rows may go to quarantine.
 
 Where the database refuses several rows one after the other the drain pauses, because the fault may be in
@@ -18,7 +18,6 @@ go to quarantine.jsonl, from where `spool replay` brings them back when they wer
 ends with the first row that the database takes, or when the daemon stops.";
 
 #[derive(Args)]
-#[command(long_about = LONG_ABOUT)]
 pub(super) struct Arguments {
     #[command(flatten)]
     target: Target,

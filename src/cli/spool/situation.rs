@@ -9,6 +9,7 @@ use crate::ledger::tokens::Tokens;
 use crate::mpos::connect;
 use crate::mpos::cursor::{self, LEASE_SECS, Standing};
 use crate::mpos::limits::{Limits, STATEMENT_TIMEOUT};
+use crate::mpos::trouble::words;
 use crate::service::{place, server_note};
 
 /// What the database says about the writer of `shares`.
@@ -29,12 +30,12 @@ pub(in crate::cli) struct Database {
 pub(in crate::cli) async fn ask(mpos: &Mpos, files: &SpoolFiles) -> Result<Database, String> {
     let in_use = server_note::of_daemon(files);
     let opened = connect::open_any(mpos, in_use.as_deref(), &Limits::default()).await;
-    let (mut conn, server) = opened.map_err(|error| error.to_string())?;
+    let (mut conn, server) = opened?;
     let spool = files.spool().to_string();
     let read = connect::within(STATEMENT_TIMEOUT, cursor::standing(&mut conn, &spool)).await;
     // Closed by the server anyway if that does not get through.
     let _ = conn.disconnect().await;
-    let (standing, kept) = read.map_err(|error| error.to_string())?;
+    let (standing, kept) = read.map_err(|error| format!("{server}: {}", words(&error)))?;
     let is_own = is_own(files, standing.as_ref())?;
     Ok(Database { standing, kept, server, is_own, place: place::of_spool(files.dir()) })
 }

@@ -111,15 +111,12 @@ fn as_text(place: &Place, found: &Survey, confirmed: u64, readable: bool) -> Str
 
 fn write_text(out: &mut String, place: &Place, found: &Survey, confirmed: u64, readable: bool) -> std::fmt::Result {
     writeln!(out, "{}: {}", place.names(), place.dir.display())?;
-    writeln!(
-        out,
-        "  {} segments, {} bytes: events {} to {}, the last at {}",
-        found.segments,
-        found.file_bytes,
-        found.first_seq,
-        found.last_seq,
-        utc(found.last_time)
-    )?;
+    let events = match found.last_time {
+        // No second of it is known, so nothing could be read.
+        0 => "no event".to_owned(),
+        last => format!("events {} to {}, the last at {}", found.first_seq, found.last_seq, utc(last)),
+    };
+    writeln!(out, "  {} segments, {} bytes: {events}", found.segments, found.file_bytes)?;
     writeln!(
         out,
         "  {} shares accepted, {} refused; {} block candidates, {} verdicts; database had confirmed {confirmed}",

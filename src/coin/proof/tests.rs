@@ -36,7 +36,7 @@ fn real(algorithm: &str) -> Vec<Sample> {
         let hash = parse_display_hash(&text(vector, "block_hash_hex")?)?;
         let header = hex::decode(text(vector, "header_hex")?.as_bytes())?;
         let named = header.len() == 80 && sha256d(&header) == hash;
-        (fits && named).then_some(Sample { height: 7, hash, header, staked: false })
+        (fits && named).then_some(Sample { height: 7, hash, header, parent: None, staked: false })
     };
     vectors.iter().filter_map(of).collect()
 }
@@ -51,7 +51,7 @@ fn made(version: u32, meets: bool) -> Sample {
         (met == meets).then_some(header)
     };
     let header = (0..100).find_map(header).unwrap();
-    Sample { height: 9, hash: sha256d(&header), header: header.to_vec(), staked: false }
+    Sample { height: 9, hash: sha256d(&header), header: header.to_vec(), parent: None, staked: false }
 }
 
 #[test]
@@ -115,6 +115,7 @@ fn longer_headers_prove_their_profiles_and_no_other() {
             height: 7,
             hash: parse_display_hash(vector["block_hash_hex"].as_str().unwrap()).unwrap(),
             header: hex::decode(vector["header_hex"].as_str().unwrap().as_bytes()).unwrap(),
+            parent: None,
             staked: false,
         };
         let samples: Vec<Sample> = vectors.iter().filter(of_coin).map(sample).collect();
@@ -134,4 +135,19 @@ fn headers_of_other_lengths_or_targets_are_not_understood() {
     let mut zero = made(2, true);
     zero.header[72..76].fill(0);
     assert_eq!(prove(&profile(Algorithm::Sha256d, BlockHash::Sha256d), &[zero]), Err(Misfit::Header { height: 9 }));
+}
+
+#[test]
+fn merged_mining_is_proven_by_the_other_chain_s_header() {
+    let coin = profile(Algorithm::Sha256d, BlockHash::Sha256d);
+    let (good, bad) = (made(2, true).header, made(2, false).header);
+    let merged = |parent: Option<Vec<u8>>| Sample { parent, ..made(0x0062_0104, false) };
+    let proof = prove(&coin, &[merged(Some(good.clone()))]).unwrap();
+    assert_eq!((proof.named, proof.mined), (1, 1));
+    assert_eq!(proof.example.unwrap().pow, sha256d(&good));
+    assert_eq!(prove(&coin, &[merged(Some(bad))]), Err(Misfit::Work { height: 9 }));
+    assert_eq!(prove(&coin, &[merged(None)]).unwrap().mined, 0, "not shown by the node");
+    // A block of this chain alone has no other header.
+    let own = Sample { parent: Some(good), ..made(2, false) };
+    assert_eq!(prove(&coin, &[own]), Err(Misfit::Work { height: 9 }));
 }

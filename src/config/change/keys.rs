@@ -160,6 +160,7 @@ fn mpos(found: &mut Found<'_>, old: &Mpos, new: &mut Mpos) {
         workers_database: "mpos.workers_database", DIRECTORY;
         failover: "mpos.failover", TABLE;
         allow_myisam: "mpos.allow_myisam", TABLE;
+        ca_file: "mpos.ca_file", TABLE;
     } apart {} same {});
 }
 
@@ -307,6 +308,7 @@ fn rules(found: &mut Found<'_>, old: &Rules, new: &mut Rules) {
         authorize_timeout: "authorize_timeout_secs", NewConnections;
         invalid_ratio_max: "invalid_percent_max", AtOnce;
         invalid_window_shares: "invalid_window_shares", AtOnce;
+        junk_lines_max: "junk_lines_max", AtOnce;
         invalid_window: "invalid_window_secs", AtOnce;
         resume_window: "resume_window_secs", AtOnce;
         reconnect_on_stop: "reconnect_on_stop", AtOnce;

@@ -10,7 +10,7 @@ use super::{Presets, database, node, port, profile, recipient, transport};
 use crate::bytes::hex;
 use crate::bytes::sha256::sha256;
 use crate::coin::preset::PRESETS;
-use crate::coin::profile::Profile;
+use crate::coin::profile::{BlockHash, Profile};
 use crate::config::problem::Report;
 use crate::config::relations::CoinMarks;
 use crate::config::section::{Layer, Section};
@@ -26,6 +26,15 @@ const COINBASE_TEXT_BYTES_MAX: usize = 32;
 
 /// Longest name of a worker, MPOS's `pool_worker.username`.
 const WORKER_BYTES_MAX: usize = 50;
+
+/// Refuses names for ordinary shares where each would cost a hash of its own.
+fn affordable_names(report: &Report, section: &Section<'_>, wanted: Option<bool>, profile: Option<&Profile>) {
+    if wanted == Some(true) && profile.is_some_and(|profile| profile.block_hash == BlockHash::Scrypt) {
+        let what = "would cost a scrypt hash for every share, on the thread that serves its miner";
+        let remedy = "leave it out: MPOS takes only blocks from `solution`, and those are named anyway";
+        report.problem(&section.place("emit_invalid_block_hashes"), what, remedy);
+    }
+}
 
 /// Reads a coin, and besides what other coins must agree with, as far as that could be read.
 pub(super) fn read<'a>(
@@ -52,6 +61,7 @@ pub(super) fn read<'a>(
     let fallback_worker = section.required("fallback_worker", example, fallback_worker);
     let confirmations = section.or("confirmations", "120", sized(1..=10_000));
     let emit_invalid_block_hashes = section.or("emit_invalid_block_hashes", "false", boolean);
+    affordable_names(report, &section, emit_invalid_block_hashes, profile.as_ref());
     let chain = section.optional("chain", nonempty);
     let nodes = node::read_all(report, &section);
     let templates = templates(report, section.table("templates"), profile.as_ref());

@@ -50,6 +50,11 @@ pub(super) fn mpos(section: Section<'_>) -> Option<Mpos> {
         let remedy = "list every server once, and not the one of `host` and `port`";
         section.report().problem(&section.place("failover"), "names a server twice", remedy);
     }
+    let ca_file = section.optional("ca_file", |value| nonempty(value).map(|path| section.home().source.resolve(&path)));
+    if ca_file.is_some() && named.iter().all(|endpoint| matches!(endpoint, Endpoint::Socket(_))) && !named.is_empty() {
+        let what = "is of no use: what goes through a socket of this machine is not encrypted";
+        section.report().problem(&section.place("ca_file"), what, "remove it, or name the server by `host`");
+    }
     let allow_myisam = section.optional("allow_myisam", one_of(MYISAM)).unwrap_or(false);
     if allow_myisam {
         let what = "lets rows be stored twice after a crash or a broken connection if `shares` is no InnoDB table";
@@ -68,6 +73,7 @@ pub(super) fn mpos(section: Section<'_>) -> Option<Mpos> {
         accounts_database: accounts_database.unwrap_or_else(|| database.clone()),
         workers_database: workers_database.unwrap_or_else(|| database.clone()),
         failover,
+        ca_file,
         allow_myisam,
         database,
     })

@@ -1,12 +1,11 @@
 //! `[metrics]`
 
-use std::net::SocketAddr;
-
+use crate::config::relations::Door;
 use crate::config::section::Section;
 use crate::config::value::{boolean, listen};
 
 /// Where metrics are told; `None`: nowhere.
-pub(super) fn read(section: Section<'_>) -> Option<SocketAddr> {
+pub(super) fn read<'a>(section: Section<'a>) -> Option<Door<'a>> {
     let address = section.optional("listen", listen);
     let remote = section.or("allow_remote", "false", boolean);
     if let (Some(address), Some(false)) = (address, remote)
@@ -18,6 +17,7 @@ pub(super) fn read(section: Section<'_>) -> Option<SocketAddr> {
             "listen on 127.0.0.1, or say allow_remote = true beside it",
         );
     }
+    let place = section.place("listen");
     section.finish();
-    address
+    address.map(|address| Door { of: "[metrics]", address, place })
 }

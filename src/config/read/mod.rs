@@ -69,7 +69,9 @@ pub(super) fn config(sources: &[Source], report: &Report) -> Option<Config> {
 
     let (tls_files, handshakes) = transport::daemon_wide(top.table("tls"));
     let metrics = metrics::read(top.table("metrics"));
-    let daemon = daemon::read(top.table("daemon"), source, handshakes, metrics);
+    let listen = metrics.as_ref().map(|door| door.address);
+    let (daemon, nomp) = daemon::read(top.table("daemon"), source, handshakes, listen);
+    let doors: Vec<_> = metrics.into_iter().chain(nomp).collect();
     let defaults = defaults(&top, &layer);
     let read_coin = |section| coin::read(report, section, defaults.as_ref(), &presets, &tls_files);
     let further = drop_ins.iter().flat_map(|(source, document)| coins_of_drop_in(report, source, document));
@@ -79,7 +81,7 @@ pub(super) fn config(sources: &[Source], report: &Report) -> Option<Config> {
         report.problem(&top.place("coin"), "there is no coin", "add a [[coin]] table; config.example.toml shows one");
     }
     top.finish();
-    relations::check(report, &marks);
+    relations::check(report, &doors, &marks);
     if report.holds_secret() {
         sources.iter().for_each(|source| warn_if_public(report, source.path(), &home(source)));
     }

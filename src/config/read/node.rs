@@ -7,13 +7,10 @@ use crate::bytes::hex;
 use crate::config::problem::Report;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, boolean, nonempty, secs, sized, text, wrong};
-use crate::config::{Node, NodeLogin, NodeWays, PeerWay};
+use crate::config::{NODE_CA_FILE, Node, NodeLogin, NodeWays, PeerWay};
 
 /// What to write when a node has no login at all.
 const USER_EXAMPLE: &str = "user = \"rpcuser\"` with its `password`, or `cookie_file = \"/var/lib/coin/.cookie\"";
-
-/// Who vouches for a node behind HTTPS without `ca_file`: where Debian keeps the system's certificates.
-const CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 const P2P_REMEDY: &str = "write the node's peer-to-peer address, such as \"127.0.0.1:9333\"";
 
@@ -71,7 +68,7 @@ fn read(section: Section<'_>, p2p: P2p) -> Option<Node> {
     let zmq = section.optional("zmq", zmq);
     section.finish();
     let (is_tls, host, port) = address?;
-    let tls_ca = is_tls.then(|| ca.unwrap_or_else(|| CA_FILE.into()));
+    let tls_ca = is_tls.then(|| ca.unwrap_or_else(|| NODE_CA_FILE.into()));
     let name =
         name.unwrap_or_else(|| if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") });
     let ways = NodeWays { tls_ca, peer: peer?, zmq };

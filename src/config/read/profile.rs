@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use std::sync::Arc;
 
 use super::algorithm::parameters;
-use crate::chain::form::{AddressForms, ChainForm, Schedule};
+use crate::chain::form::{AddressForms, AlgorithmBits, ChainForm, Schedule};
 use crate::chain::header::HeaderForm;
 use crate::coin::profile::{BlockHash, Profile};
 use crate::config::problem::Report;
@@ -105,8 +105,10 @@ fn accepted(report: &Report, section: &Section<'_>, named: Option<&Named>, algor
     let expensive = section.or("accept_expensive", "false", boolean)?;
     let (named, algorithm) = (named?, algorithm?);
     let place = section.place("algorithm");
-    if let (Proof::Implementations(others), false) = (named.proof, unproven) {
-        let what = format!("is unproven: it agrees with {others}, but no header of a real chain was at hand");
+    if let (Proof::Implementations(others), false) = (named.proof_of(algorithm), unproven) {
+        let what = format!(
+            "is unproven with these parameters: it agrees with {others}, but no header of a real chain was at hand"
+        );
         let remedy =
             "compare hashes of your chain's headers (`mpos-stratum algo hash`), then write `accept_unproven = true`";
         report.problem(&place, what, remedy);
@@ -129,6 +131,14 @@ fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
     if bare_requests == Some(true) && section.has("template_algorithm") {
         let what = "cannot be asked for together with bare_template_requests";
         report.problem(&section.place("template_algorithm"), what, "remove one of them");
+    }
+    let mask = section.or("algorithm_bits_mask", "\"00000000\"", hex_u32);
+    let value = section.or("algorithm_bits", "\"00000000\"", hex_u32);
+    if let (Some(mask), Some(value)) = (mask, value)
+        && value & !mask != 0
+    {
+        let what = format!("is {value:08x}, with bits outside algorithm_bits_mask, {mask:08x}");
+        report.problem(&section.place("algorithm_bits"), what, "name every bit in the mask");
     }
     let payee_members = section.or("payee_members", "[]", list(nonempty));
     let ignored_members = section.or("ignored_members", "[]", list(nonempty));
@@ -155,6 +165,7 @@ fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
         template_rules: template_rules?,
         bare_requests: bare_requests?,
         template_algorithm,
+        algorithm_bits: AlgorithmBits { mask: mask?, value: value? },
         payee_members: payee_members?,
         ignored_members: ignored_members?,
         payees_beside_value: payees_beside_value?,

@@ -30,6 +30,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<Rules> {
     let apply = section.or("apply", "\"now\"", one_of(&[("now", false), ("next_job", true)]));
     let jobs_before_auth = section.or("jobs_before_auth", "true", boolean);
     let authorize_timeout = section.or("authorize_timeout_secs", "60", secs(1..=3600));
+    let junk_lines_max = section.or("junk_lines_max", "3", sized(1..=100));
     let invalid_percent = section.or("invalid_percent_max", "50", integer(1..=100));
     let invalid_window_shares = section.or("invalid_window_shares", "500", sized(20..=100_000));
     let invalid_window = section.or("invalid_window_secs", "600", secs(10..=86_400));
@@ -47,6 +48,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<Rules> {
         apply_at_next_job: apply?,
         jobs_before_auth: jobs_before_auth?,
         authorize_timeout: authorize_timeout?,
+        junk_lines_max: junk_lines_max?,
         invalid_ratio_max: invalid_percent? as f64 / 100.0,
         invalid_window_shares: invalid_window_shares?,
         invalid_window: invalid_window?,

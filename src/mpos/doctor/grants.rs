@@ -199,6 +199,7 @@ mod tests {
             accounts_database: "pool".into(),
             workers_database: "pool".into(),
             failover: Vec::new(),
+            ca_file: None,
             allow_myisam: false,
         }
     }

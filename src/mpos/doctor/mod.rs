@@ -19,6 +19,7 @@ use mysql_async::{Conn, Error, Params};
 use super::connect::{self, Host, ask, within};
 use super::cursor::{self, Standing};
 use super::limits::Limits;
+use super::trouble::words;
 use crate::config::Mpos;
 
 /// The server ends a statement of ours that takes longer.
@@ -54,7 +55,7 @@ impl Line {
         let mut line = Self { host: None, conn: None, away: Some("no server of the database answers".to_owned()) };
         for host in hosts {
             let opened = open_read_only(&host).await;
-            reached.push((host.name.clone(), opened.as_ref().map(|_| ()).map_err(ToString::to_string)));
+            reached.push((host.name.clone(), opened.as_ref().map(|_| ()).map_err(words)));
             if let (None, Ok(conn)) = (&line.conn, opened) {
                 line = Self { host: Some(host), conn: Some(conn), away: None };
             }
@@ -108,7 +109,7 @@ impl Line {
             match open_read_only(host).await {
                 Ok(conn) => self.conn = Some(conn),
                 Err(error) => {
-                    let reason = format!("{} went away: {error}", host.name);
+                    let reason = format!("{} went away: {}", host.name, words(&error));
                     self.away = Some(reason.clone());
                     return Err(reason);
                 }
@@ -123,7 +124,7 @@ impl Line {
             if !matches!(error, Error::Server(_)) {
                 self.conn = None;
             }
-            error.to_string()
+            words(&error)
         })
     }
 }

@@ -127,7 +127,8 @@ impl Talk {
 
     /// Listens and pushes until the connection ends; returns why.
     async fn listen(&mut self, node: &Node, chain: &Chain, bell: &Bell, work: &watch::Receiver<Work>) -> String {
-        let mut pushed = node.pushed_blocks();
+        // Who does not push must not be counted among those who do.
+        let mut pushed = self.way.push_blocks.then(|| node.pushed_blocks());
         if let Err(problem) = self.ask_for_announcements(work).await {
             return problem;
         }
@@ -135,14 +136,19 @@ impl Talk {
         let mut pinged = false;
         loop {
             let wake = heard_at + if pinged { SILENCE_MAX } else { PING_AFTER };
-            let is_pushing = self.way.push_blocks;
+            let push = async {
+                match &mut pushed {
+                    Some(pushed) => pushed.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             let step = tokio::select! {
                 read = self.receive() => match read {
                     Ok(0) => return "closed by the node".into(),
                     Ok(_) => Step::Came,
                     Err(problem) => return problem,
                 },
-                block = pushed.recv(), if is_pushing => Step::Push(block),
+                block = push => Step::Push(block),
                 () = sleep_until(wake) => Step::Quiet,
             };
             let done = match step {
@@ -188,8 +194,11 @@ impl Talk {
         while let Some((command, payload)) = self.next_message()? {
             let tip = match command.as_slice() {
                 b"inv" => wire::announced(&payload),
-                b"headers" => wire::last_header(&payload, chain.header_bytes()).map(|header| chain.name_of(header)),
-                b"cmpctblock" => chain.name_of_start(&payload),
+                b"headers" => match wire::last_header(&payload, chain.header_bytes()) {
+                    Some(header) => chain.name_of(header).await,
+                    None => None,
+                },
+                b"cmpctblock" => chain.name_of_start(&payload).await,
                 b"ping" => {
                     self.send("pong", &payload).await?;
                     None

@@ -40,7 +40,7 @@ impl Bench {
     }
 
     fn lose(&self, node: usize) {
-        self.publisher.failed(node, NodeState::Unreachable { problem: "gone".into() });
+        self.publisher.failed(node, NodeState::Unreachable { problem: "gone".into() }, None);
     }
 
     /// Node, height and tip number, and whether the watchers were woken.
@@ -251,4 +251,29 @@ fn without_any_node_the_state_says_what_to_do() {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(0));
     let publisher = Publisher::new(Nodes::new(&[]), Arc::clone(&clock), REFRESH, Arc::new(Bell::new(clock)));
     assert!(matches!(publisher.subscribe().borrow().state, NodeState::Refused { .. }));
+}
+
+#[test]
+fn work_is_taken_down_when_the_tip_has_moved_and_nobody_has_a_template_for_it() {
+    let mut bench = bench();
+    let refused = || NodeState::Refused { reason: "a payee without an address".into() };
+    bench.offer(A, template(10, 1));
+    bench.seen();
+    // Without news of the tip the work stays, and with another node on the same tip.
+    bench.publisher.failed(A, refused(), None);
+    assert_eq!(bench.seen(), seen("a", 10, 1, true));
+    bench.offer(A, template(10, 1));
+    bench.seen();
+    bench.publisher.failed(A, refused(), Some(template(10, 1).previous));
+    assert_eq!(bench.seen(), seen("a", 10, 1, true));
+    // The node builds on another tip: the old work is worth nothing.
+    bench.publisher.failed(A, refused(), Some(template(11, 1).previous));
+    assert_eq!(bench.seen(), seen("a", 0, 2, true));
+    bench.publisher.failed(A, refused(), Some(template(11, 1).previous));
+    assert_eq!(bench.seen(), seen("a", 0, 2, false));
+    // A node that lags behind is no way out, but one that has caught up is.
+    bench.offer(B, template(9, 1));
+    assert_eq!(bench.seen(), seen("a", 0, 2, false));
+    bench.offer(B, template(11, 1));
+    assert_eq!(bench.seen(), seen("b", 11, 3, true));
 }

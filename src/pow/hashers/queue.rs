@@ -250,6 +250,10 @@ mod tests {
     fn a_flood_delays_others_by_one_batch_only() {
         let shared = Shared::new(256);
         let most = SCRYPT.batch_max() as u64;
+        if most < 5 {
+            // Without vectors a thread takes one at a time, and there is nothing to share out.
+            return;
+        }
         for ticket in 0..32 {
             assert!(submit(&shared, SCRYPT, 1, ticket));
         }
@@ -312,7 +316,7 @@ mod tests {
         assert_eq!(eighth.as_mut().poll(&mut context), Poll::Pending);
         assert_eq!(ninth.as_mut().poll(&mut context), Poll::Pending);
         let batch = take(&shared).unwrap();
-        assert!(batch.requests.len() >= 2);
+        assert!(batch.requests.len() == SCRYPT.batch_max());
         assert_eq!(eighth.as_mut().poll(&mut context), Poll::Ready(()));
         assert_eq!(ninth.as_mut().poll(&mut context), Poll::Ready(()));
         shared.finish(&batch.pins);

@@ -30,12 +30,10 @@ pub(super) static ALGORITHMS: [Named; 30] = [
         .blocks_by_sha256d(),
     // Miners count 2^25 hashes for the coins that name transactions by one SHA-256, where NOMP counted
     // 2^24; cpuminer's `keccakc` (Creativecoin, double SHA-256) is 2^24.
-    Named::new("keccak", Algorithm::Keccak, 25, Chains("SmartCash, Bitgesell"))
-        .aliases(&["max", "max_hash"])
-        .single_sha256(),
+    Named::new("keccak", Algorithm::Keccak, 25, Chains("SmartCash, Bitgesell")).aliases(&["max"]).single_sha256(),
     Named::new("keccak-normal", Algorithm::KeccakNormal, 24, Implementations("node-multi-hashing, sha3")),
     Named::new("skein", Algorithm::Skein, 32, Chains("Myriadcoin, DigiByte")).aliases(&["skeinhash"]),
-    Named::new("groestl", Algorithm::Groestl, 24, Chains("Groestlcoin")).aliases(&["groestl_hash"]).single_sha256(),
+    Named::new("groestl", Algorithm::Groestl, 24, Chains("Groestlcoin")).aliases(&["groestlcoin"]).single_sha256(),
     Named::new("groestl-myriad", Algorithm::GroestlMyriad, 32, Chains("Myriadcoin"))
         .aliases(&["myr-gr", "myriad-groestl", "groestlmyriad"])
         .blocks_by_sha256d(),
@@ -47,15 +45,12 @@ pub(super) static ALGORITHMS: [Named; 30] = [
     Named::new("shavite3", Algorithm::Shavite3, 32, Chains("Inkcoin")).aliases(&["ink"]),
     Named::new("nist5", Algorithm::Chained(Chained::Nist5), 32, Chains("Talkcoin")),
     // MPOS has no class for quark; stratum-mining counted 2^24 where all others count 2^32.
-    Named::new("quark", Algorithm::Chained(Chained::Quark), 32, Chains("Quark, PIVX, Diamond"))
-        .aliases(&["quark_hash"]),
+    Named::new("quark", Algorithm::Chained(Chained::Quark), 32, Chains("Quark, PIVX, Diamond")),
     Named::new("x11", Algorithm::Chained(Chained::X11), 32, Chains("Dash, Onix"))
-        .aliases(&["xcoin_hash", "darkcoin_hash", "dash_hash", "x11_hash", "darkcoin"])
+        .aliases(&["xcoin", "darkcoin", "dash"])
         .mpos(24),
     Named::new("c11", Algorithm::Chained(Chained::C11), 32, Chains("Chaincoin")).aliases(&["flax"]),
-    Named::new("qubit", Algorithm::Chained(Chained::Qubit), 32, Chains("Myriadcoin, DigiByte"))
-        .aliases(&["qubit_hash"])
-        .blocks_by_sha256d(),
+    Named::new("qubit", Algorithm::Chained(Chained::Qubit), 32, Chains("Myriadcoin, DigiByte")).blocks_by_sha256d(),
     Named::new("fresh", Algorithm::Chained(Chained::Fresh), 24, Implementations(TWO_C)),
     Named::new("fugue", Algorithm::Fugue, 24, Chains("Fuguecoin")).aliases(&["fugue256"]).single_sha256(),
     // Heavycoin's headers have 84 bytes (`header = "heavycoin"`), and its transactions are named by the same hash.
@@ -63,15 +58,13 @@ pub(super) static ALGORITHMS: [Named; 30] = [
     Named::new("hefty1-nomp", Algorithm::Hefty1Nomp, 32, Implementations("node-multi-hashing")),
     Named::new("bcrypt", Algorithm::Bcrypt, 32, Implementations("node-multi-hashing, blowfish")),
     Named::new("x13", Algorithm::Chained(Chained::X13), 32, Chains("Marucoin, DeepOnion"))
-        .aliases(&["x13_hash", "marucoin"])
+        .aliases(&["marucoin"])
         .mpos(24),
-    Named::new("x14", Algorithm::Chained(Chained::X14), 32, Implementations(TWO_C)).aliases(&["x14_hash"]),
-    Named::new("x15", Algorithm::Chained(Chained::X15), 32, Implementations(TWO_C))
-        .aliases(&["x15_hash", "bitblock_hash"])
-        .mpos(24),
-    Named::new("x16r", Algorithm::Chained(Chained::X16r), 24, Chains("Ravencoin")).aliases(&["x16r_hash"]),
-    Named::new("x16rv2", Algorithm::Chained(Chained::X16rv2), 24, Chains("Ravencoin")).aliases(&["x16rv2_hash"]),
-    Named::new("x17", Algorithm::Chained(Chained::X17), 32, Chains("Verge")).aliases(&["x17_hash"]),
+    Named::new("x14", Algorithm::Chained(Chained::X14), 32, Implementations(TWO_C)),
+    Named::new("x15", Algorithm::Chained(Chained::X15), 32, Implementations(TWO_C)).aliases(&["bitblock"]).mpos(24),
+    Named::new("x16r", Algorithm::Chained(Chained::X16r), 24, Chains("Ravencoin")),
+    Named::new("x16rv2", Algorithm::Chained(Chained::X16rv2), 24, Chains("Ravencoin")),
+    Named::new("x17", Algorithm::Chained(Chained::X17), 32, Chains("Verge")),
     Named::new("odocrypt", Algorithm::Odocrypt { epoch_secs: 864_000 }, 32, Chains("DigiByte"))
         .aliases(&["odo"])
         .blocks_by_sha256d(),

@@ -7,7 +7,7 @@ use sha3::{Digest, Keccak512};
 
 use super::romix::ChaCha;
 use super::row::{ROW_BYTES, Row};
-use super::{BATCH_MAX, NEVER, Pad, Vectors, is_supported, portable};
+use super::{BATCH_MAX, NEVER, Pad, Vectors, bytes_of, is_supported, portable, words_of};
 use crate::bytes::Hash;
 
 /// Bytes of a block of Keccak-512.
@@ -71,21 +71,14 @@ pub fn hash_batch(mut headers: &[&[u8]], log_n: u8, pad: &mut Pad, hashes: &mut 
 }
 
 fn expanded(key: &Hmac, header: &[u8]) -> Row {
-    let mut words = [0; 32];
-    for (number, half) in (1..).zip(words.chunks_exact_mut(16)) {
-        let bytes = key.derived(header, number);
-        for (word, bytes) in half.iter_mut().zip(bytes.as_chunks::<4>().0) {
-            *word = u32::from_le_bytes(*bytes);
-        }
+    let mut bytes = [0; ROW_BYTES];
+    for (number, half) in (1..).zip(bytes.as_chunks_mut::<64>().0) {
+        *half = key.derived(header, number);
     }
-    Row::from_words(&words)
+    Row::from_words(&words_of(&bytes))
 }
 
 fn finished(key: &Hmac, block: &Row) -> Hash {
-    let mut bytes = [0; ROW_BYTES];
-    for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(block.words()) {
-        *bytes = word.to_le_bytes();
-    }
-    let derived = key.derived(&bytes, 1);
+    let derived = key.derived(&bytes_of(&block.words()), 1);
     derived.first_chunk().copied().unwrap_or(NEVER)
 }

@@ -90,6 +90,42 @@ fn memory_is_kept_within_its_bound_and_not_taken_twice() {
     assert_eq!(hashes.len(), 120);
 }
 
+/// scrypt-jane by the crates `hmac` and `sha3`, around the portable ROMix.
+fn jane_by_crates(header: &[u8], log_n: u8) -> Hash {
+    use hmac::{KeyInit, Mac, SimpleHmac};
+    let derived = |salt: &[u8], number: u32| {
+        let mac = SimpleHmac::<sha3::Keccak512>::new_from_slice(header).unwrap();
+        mac.chain_update(salt).chain_update(number.to_be_bytes()).finalize().into_bytes()
+    };
+    let bytes: Vec<u8> = (1..=2).flat_map(|number| derived(header, number)).collect();
+    let mut block = [Row::from_words(&words_of(&bytes.try_into().unwrap()))];
+    portable::romix_1::<ChaCha<4>>(&mut block, &mut vec![Row::ZERO; 1 << log_n], 1 << log_n);
+    derived(&bytes_of(&block[0].words()), 1)[..32].try_into().unwrap()
+}
+
+#[test]
+fn scrypt_jane_of_every_length_around_the_block_of_its_hmac_is_that_of_the_crates() {
+    let bytes: Vec<u8> = (0..300u32).map(|number| (number * 7 + 3) as u8).collect();
+    let mut pad = Pad::default();
+    for length in (0..=2 * 72 + 2).chain([215, 216, 217, 299]) {
+        let header = &bytes[..length];
+        assert_eq!(jane::hash(header, 3, &mut pad), jane_by_crates(header, 3), "{length} bytes");
+    }
+}
+
+#[test]
+fn without_vectors_headers_are_hashed_as_the_crate_does() {
+    let bytes: Vec<u8> = (0..200u32).map(|number| (number * 5 + 1) as u8).collect();
+    let mut pad = Pad::default();
+    for length in [0, 1, 63, 64, 65, 80, 112, 200] {
+        for log_n in [1, 4, 10] {
+            let mut hashes = Vec::new();
+            hash_batch_by(None, &[&bytes[..length]; 3], (log_n, 1), &mut pad, &mut hashes);
+            assert_eq!(hashes, [hash_by_crate(&bytes[..length], log_n, 1); 3], "{length} bytes, log_n {log_n}");
+        }
+    }
+}
+
 fn row() -> impl Strategy<Value = Row> {
     any::<[[u32; 4]; 8]>().prop_map(Row)
 }

@@ -9,8 +9,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use super::dossier::{Dossier, Step, What};
+use super::dossier::{Dossier, State, Step, What};
 use super::shelf::{Shelf, write_file};
+use super::tally::Tally;
 use crate::clock::Clock;
 
 /// Pause before a dossier that the disk refused is written again.
@@ -20,6 +21,7 @@ const SAVE_PAUSE: Duration = Duration::from_secs(1);
 pub struct Case {
     dossier: Mutex<Dossier>,
     shelf: Arc<Shelf>,
+    tally: Arc<Tally>,
     clock: Arc<dyn Clock>,
     /// There are steps that the file does not have, or the end has come.
     unsaved: Notify,
@@ -30,10 +32,11 @@ pub struct Case {
 
 impl Case {
     /// A case with the steps so far.
-    pub fn new(dossier: Dossier, shelf: Arc<Shelf>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(dossier: Dossier, shelf: Arc<Shelf>, tally: Arc<Tally>, clock: Arc<dyn Clock>) -> Self {
         Self {
             dossier: Mutex::new(dossier),
             shelf,
+            tally,
             clock,
             unsaved: Notify::new(),
             ended: AtomicBool::new(false),
@@ -61,8 +64,15 @@ impl Case {
     pub fn note_at(&self, at_ms: u64, what: What) {
         let mut dossier = self.dossier();
         log(&dossier, &what);
+        let before = dossier.state;
+        // The last state of all is not one of a verdict.
+        let is_confirmed = before == State::Confirmed && matches!(what, What::Closed { .. });
         dossier.add(Step { at_ms, what });
+        let state = dossier.state;
         drop(dossier);
+        if is_confirmed || state != before {
+            self.tally.count(state);
+        }
         self.unsaved.notify_one();
     }
 
@@ -151,5 +161,35 @@ fn log(dossier: &Dossier, what: &What) {
         What::Closed { because } => {
             info!(coin, height, hash, step = "closed", because, state = ?dossier.state, "block");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dossier::tests::dossier;
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn what_becomes_of_a_block_is_counted_once_for_each_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shelf, tally) = (Arc::new(Shelf::new(dir.path().to_owned())), Arc::new(Tally::default()));
+        let pending = Dossier { state: State::Pending, marked: None, closed: false, ..dossier() };
+        let case = Case::new(pending, shelf, Arc::clone(&tally), Arc::new(ManualClock::at(0)));
+        let marked = |accepted| What::Marked { seq: 9, accepted, reason: String::new(), node_hash: None };
+        let counts = |tally: &Tally| tally.counts().map(|(_, count)| count).collect::<Vec<_>>();
+        case.note(What::Synced);
+        assert_eq!(counts(&tally), [0; 4], "pending is where all begin");
+        case.note(marked(false));
+        case.note(marked(false));
+        assert_eq!(counts(&tally), [0, 1, 0, 0], "rejected");
+        case.note(marked(true));
+        case.note(What::InChain { node: "n".to_owned(), confirmations: 3 });
+        case.note(marked(false));
+        case.note(marked(true));
+        assert_eq!(counts(&tally), [2, 1, 1, 0], "turned up, orphaned, and in the chain again");
+        case.dossier().state = State::Confirmed;
+        case.note(What::Closed { because: "120 confirmations".to_owned() });
+        assert_eq!(counts(&tally), [2, 1, 1, 1]);
     }
 }

@@ -15,6 +15,7 @@
 //! | `share_id_query` | SQL that tells `shares.id` and the verdict in the database; empty without `seq` |
 //! | `marked` | the last verdict on the ledger's disk, so what `upstream_result` is or will be: `true` is `Y`; `null`: none yet |
 //! | `confirmations` | as last seen: of the block while `accepted` or `confirmed`, else of the one that took its place |
+//! | `work_id` | what the node wants back with the block (BIP22), where it asked for that |
 //! | `share` | the share behind it: worker, remote, difficulties, header and so on ([`Share`]) |
 //! | `steps` | what happened, in order: `at_ms`, `step` and what belongs to it ([`What`]) |
 //!
@@ -63,6 +64,9 @@ pub struct Dossier {
     pub marked: Option<bool>,
     /// Confirmations as last seen.
     pub confirmations: u32,
+    /// What the node wants back with the block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_id: Option<String>,
     /// The share.
     pub share: Share,
     /// What happened.
@@ -83,6 +87,19 @@ pub enum State {
     Orphaned,
     /// It has the configured number of confirmations.
     Confirmed,
+}
+
+impl State {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Pending => "pending",
+            State::Accepted => "accepted",
+            State::Rejected => "rejected",
+            State::Orphaned => "orphaned",
+            State::Confirmed => "confirmed",
+        }
+    }
 }
 
 /// The share that is the block.
@@ -254,6 +271,7 @@ impl Dossier {
             share_id_query: String::new(),
             marked: None,
             confirmations: 0,
+            work_id: None,
             share: Share {
                 worker: share.worker.to_string(),
                 remote: share.remote,

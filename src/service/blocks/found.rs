@@ -56,6 +56,11 @@ impl Found {
         }
     }
 
+    /// What the node wants back with it.
+    pub(super) fn work_id(&self) -> Option<String> {
+        self.job.template.work_id.clone()
+    }
+
     /// Its height and its hash.
     pub(super) fn name(&self) -> (u32, Hash) {
         (self.job.template.height, self.hash)

@@ -7,6 +7,7 @@
 //! - `course` decides what a look at the nodes means: pure functions.
 //! - `case` is one block in memory: its dossier, kept on disk as steps are added.
 //! - `dossier` is the file that is written about each block, with its reader.
+//! - `tally` counts what became of them.
 //! - `shelf` is the folder with dossiers and with the bytes of blocks in flight.
 //!
 //! What is done at a step is known from the ledger or from the dossier, so a daemon that is killed
@@ -19,7 +20,9 @@ mod found;
 mod number;
 mod pursuer;
 mod shelf;
+mod tally;
 mod watch;
 
 pub use found::Found;
 pub use pursuer::{Pursuer, Settings};
+pub use tally::Tally;

@@ -19,6 +19,7 @@ use super::dossier::{Dossier, Step, What};
 use super::found::Found;
 use super::number::check_number;
 use super::shelf::{Shelf, write_file};
+use super::tally::Tally;
 use crate::bytes::Hash;
 use crate::clock::Clock;
 use crate::ledger::handle::Ledger;
@@ -54,6 +55,7 @@ pub struct Settings {
 pub struct Pursuer {
     pub(super) settings: Settings,
     pub(super) shelf: Arc<Shelf>,
+    tally: Arc<Tally>,
     /// The blocks that have a task.
     open: Mutex<HashSet<Hash>>,
     /// True: the daemon stops, watching ends.
@@ -67,12 +69,17 @@ impl Pursuer {
     pub fn new(settings: Settings) -> Self {
         let shelf = Arc::new(Shelf::new(settings.dir.clone()));
         let (stopping, tasks) = (watch::Sender::new(false), Mutex::new(Some(JoinSet::new())));
-        Self { settings, shelf, open: Mutex::default(), stopping, tasks }
+        Self { settings, shelf, tally: Arc::default(), open: Mutex::default(), stopping, tasks }
     }
 
     /// The folder of the dossiers.
     pub fn dir(&self) -> &std::path::Path {
         &self.settings.dir
+    }
+
+    /// What became of its blocks.
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.tally
     }
 
     /// The present millisecond, Unix time.
@@ -83,6 +90,7 @@ impl Pursuer {
     /// Takes a candidate up; returns at once.
     pub fn pursue(self: &Arc<Self>, found: Found) {
         let Some(case) = self.case(&found.share) else { return };
+        case.dossier().work_id = found.work_id();
         case.note_at(found.found_ms, What::Found);
         // A late one is not fought for: the network has another block of its height already.
         if found.share.accepted {
@@ -163,7 +171,7 @@ impl Pursuer {
         if self.open().contains(&own) {
             return;
         }
-        let case = Arc::new(Case::new(dossier, Arc::clone(&self.shelf), Arc::clone(&self.settings.clock)));
+        let case = self.new_case(dossier);
         case.note(What::Resumed);
         self.take_up(case, move |pursuer, case| async move {
             let is_pending = case.dossier().marked.is_none();
@@ -249,8 +257,12 @@ impl Pursuer {
     }
 
     fn case(&self, share: &ShareRecord) -> Option<Arc<Case>> {
-        let dossier = self.dossier(share)?;
-        Some(Arc::new(Case::new(dossier, Arc::clone(&self.shelf), Arc::clone(&self.settings.clock))))
+        Some(self.new_case(self.dossier(share)?))
+    }
+
+    fn new_case(&self, dossier: Dossier) -> Arc<Case> {
+        let (shelf, tally) = (Arc::clone(&self.shelf), Arc::clone(&self.tally));
+        Arc::new(Case::new(dossier, shelf, tally, Arc::clone(&self.settings.clock)))
     }
 
     /// The way of a block from wherever it stands to its end.
@@ -365,7 +377,9 @@ impl Pursuer {
         let path = self.shelf.bytes_path(&hash);
         let file = path.display().to_string();
         match tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await {
-            Ok(Ok(hex)) => Some(SolvedBlock { hash: own, height, hex: hex.into(), work_id: None }),
+            Ok(Ok(hex)) => {
+                Some(SolvedBlock { hash: own, height, hex: hex.into(), work_id: case.dossier().work_id.clone() })
+            }
             failed => {
                 warn!(coin = %self.settings.coin, height, hash, file, ?failed, "a candidate of the last run has no verdict and its bytes are gone: the nodes are asked for it by its hash");
                 None

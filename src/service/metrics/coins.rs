@@ -99,7 +99,7 @@ pub(super) fn tell(text: &mut Text, scene: &Scene, crowd: &Crowd) {
             text.sample(&[("coin", &view.coin.name)], value(view));
         }
     }
-    let labelled: [Labelled<'_>; 8] = [
+    let labelled: [Labelled<'_>; 9] = [
         ("mpos_stratum_connections", Kind::Gauge, "Connections that have begun to speak Stratum.", &|text, view| {
             ports(text, view, crowd)
         }),
@@ -120,13 +120,24 @@ pub(super) fn tell(text: &mut Text, scene: &Scene, crowd: &Crowd) {
         ),
         ("mpos_stratum_shares_refused_total", Kind::Counter, "Submits refused, by reason.", &refused_shares),
         (
+            "mpos_stratum_blocks_total",
+            Kind::Counter,
+            "Times that a found block came to a state: in the chain, never in it, replaced in it, buried.",
+            &blocks,
+        ),
+        (
             "mpos_stratum_hashrate_hashes_per_second",
             Kind::Gauge,
             "Hash rate by the difficulty that was credited.",
             &hashrates,
         ),
         ("mpos_stratum_template_age_seconds", Kind::Gauge, "How long ago a node confirmed the work.", &|text, view| {
-            let age = scene.clock.monotonic().saturating_sub(view.work.borrow().fetched_at);
+            // Without a template there is no time of it: `mpos_stratum_mining` tells of that.
+            let work = view.work.borrow();
+            if work.template.is_none() {
+                return;
+            }
+            let age = scene.clock.monotonic().saturating_sub(work.fetched_at);
             text.sample(&[("coin", &view.coin.name)], age.as_secs_f64());
         }),
         ("mpos_stratum_node_ready", Kind::Gauge, "1 while the node gives work and is believed.", &|text, view| {
@@ -141,6 +152,10 @@ pub(super) fn tell(text: &mut Text, scene: &Scene, crowd: &Crowd) {
         scene.coins.iter().for_each(|view| samples(text, view));
     }
     tips(text, scene);
+    nodes(text, scene);
+}
+
+fn nodes(text: &mut Text, scene: &Scene) {
     text.family(
         "mpos_stratum_node_answer_seconds",
         Kind::Histogram,
@@ -184,6 +199,12 @@ fn refused_shares(text: &mut Text, view: &CoinView) {
     for (nth, counter) in view.counters.refusals.iter().enumerate() {
         let reason = Reject::from_index(nth).map_or("other", Reject::name);
         text.sample(&[("coin", &view.coin.name), ("reason", reason)], count(counter));
+    }
+}
+
+fn blocks(text: &mut Text, view: &CoinView) {
+    for (state, count) in view.tally.counts() {
+        text.sample(&[("coin", &view.coin.name), ("state", state.name())], whole(count));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::BlockStatus;
-use crate::service::blocks::dossier::{Dossier, State};
+use crate::service::blocks::dossier::Dossier;
 
 /// Most dossiers that are opened for one answer: coins may share a folder.
 const DOSSIERS_READ_MAX: usize = 64;
@@ -24,19 +24,9 @@ fn of(dossier: &Dossier) -> BlockStatus {
     BlockStatus {
         height: dossier.height,
         hash: dossier.node_hash.clone().unwrap_or_else(|| dossier.hash.clone()),
-        state: name(dossier.state).to_owned(),
+        state: dossier.state.name().to_owned(),
         confirmations: dossier.confirmations,
         worker: dossier.share.worker.clone(),
         found: dossier.found_ms() / 1000,
-    }
-}
-
-fn name(state: State) -> &'static str {
-    match state {
-        State::Pending => "pending",
-        State::Accepted => "accepted",
-        State::Rejected => "rejected",
-        State::Orphaned => "orphaned",
-        State::Confirmed => "confirmed",
     }
 }

@@ -17,6 +17,9 @@ use crate::work::board::JobBoard;
 use crate::work::reject::Reject;
 use crate::worker::directory::Answer;
 
+/// The most that the login of a further worker is delayed where one is at work.
+const DELAY_OF_WORKING_MAX: Duration = Duration::from_secs(2);
+
 impl Connection {
     /// Does what the session asks for. All shares of one go are written down together, and before
     /// anything that may wait: one of them may be a block.
@@ -32,6 +35,8 @@ impl Connection {
                         true => Duration::ZERO,
                         false => self.admission.authorization_delay(self.now().monotonic),
                     };
+                    // The answers to its shares leave behind this one.
+                    let delay = if self.session.has_workers() { delay.min(DELAY_OF_WORKING_MAX) } else { delay };
                     if !delay.is_zero() {
                         Counters::count(&self.context.counters.wire.delayed_authorizations);
                     }
@@ -46,7 +51,7 @@ impl Connection {
                         if let Answer::Granted(worker) = &answer {
                             stored.learn(worker).await;
                         }
-                        Authorised { ticket, answer, again }
+                        Authorised { ticket, answer }
                     });
                 }
                 Effect::Hash { ticket, header } => headers.push((ticket, header)),
@@ -67,12 +72,11 @@ impl Connection {
     }
 
     pub(super) fn on_authorised(&mut self, authorised: Authorised, board: &JobBoard) {
-        let Authorised { ticket, answer, again } = authorised;
+        let Authorised { ticket, answer } = authorised;
         let now = self.now();
-        if matches!(answer, Answer::Denied(_)) && !again {
+        if self.session.on_authorised(now, ticket, answer, board) {
             self.admission.on_refused_authorization(now.monotonic);
         }
-        self.session.on_authorised(now, ticket, answer, board);
         self.show_names();
     }
 

@@ -50,8 +50,8 @@ pub enum Waiting {
         share: Box<PendingShare>,
         /// Its proof-of-work hash.
         pow: Hash,
-        /// When it is judged with what is known; only candidates have such a moment.
-        judge_by: Option<Duration>,
+        /// When it is judged with what is known.
+        judge_by: Duration,
     },
     /// The ledger.
     Record {
@@ -132,6 +132,11 @@ impl Answers {
         (self.first..).zip(self.waiting.iter_mut())
     }
 
+    /// True if any authorisation is under way.
+    pub fn is_authorising(&self) -> bool {
+        self.waiting.iter().any(|waiting| matches!(waiting, Waiting::Authorisation { .. }))
+    }
+
     /// True if an authorisation of `name` is under way.
     pub fn authorising(&self, name: &str) -> bool {
         self.waiting
@@ -152,7 +157,7 @@ impl Answers {
             _ => None,
         };
         let name = |waiting: &Waiting| match waiting {
-            Waiting::Name { judge_by, .. } => *judge_by,
+            Waiting::Name { judge_by, .. } => Some(*judge_by),
             Waiting::Work { until, .. } => Some(*until),
             _ => None,
         };

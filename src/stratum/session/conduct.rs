@@ -75,9 +75,14 @@ impl Conduct {
         if self.submits < rules.invalid_window_shares && !timed_out {
             return false;
         }
-        let too_bad = f64::from(self.bad) > f64::from(self.submits) * rules.invalid_ratio_max;
+        let too_bad = self.is_bad_so_far(rules);
         (self.submits, self.bad, self.window_from) = (0, 0, now);
         too_bad
+    }
+
+    /// Whether too many submits of the window were bad until now; a few say nothing.
+    pub fn is_bad_so_far(&self, rules: &Rules) -> bool {
+        self.submits >= SUBMITS_MIN && f64::from(self.bad) > f64::from(self.submits) * rules.invalid_ratio_max
     }
 
     /// Notes a login that was refused for the miner's own fault; so many workers are logged in.

@@ -40,7 +40,10 @@ impl Session {
         };
         let outcome = judge(&facts, self.terms.stratum_bits);
         self.take_note(now, &share, outcome);
-        self.note_submit(now, outcome.verdict.or(if outcome.candidate { Ok(()) } else { outcome.verdict }));
+        // Neither a block nor a share whose name the pool itself has not looked up yet speaks against the miner.
+        let excused = |session: &Self| outcome.candidate || session.answers.authorising(&share.name);
+        let fault = outcome.verdict.is_err() && !excused(self);
+        self.note_submit(now, if fault { outcome.verdict } else { Ok(()) });
         if outcome.candidate {
             self.duplicates.mark_candidate(share.key);
         } else if outcome.verdict.is_err() {

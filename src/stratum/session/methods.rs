@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Session;
 use super::answers::Waiting;
-use super::effects::{CloseReason, Effect, Moment};
+use super::effects::{Effect, Moment};
 use super::start::Source;
 use crate::bytes::hex;
 use crate::config::secret::Secret;
@@ -23,7 +23,7 @@ pub(super) const NAME_BYTES_MAX: usize = 256;
 
 impl Session {
     /// Answers a request, or starts what finds its answer.
-    pub(super) fn on_request(&mut self, now: Moment, request: &Request<'_>, board: &JobBoard) {
+    pub(super) fn on_request(&mut self, now: Moment, request: &Request<'_>, board: &JobBoard) -> bool {
         match &*request.method {
             "mining.submit" => self.submit(now, request, board),
             "mining.subscribe" => self.subscribe(now, request, board),
@@ -43,7 +43,9 @@ impl Session {
                 self.follows_extranonce = true;
                 self.answer(request, reply::yes);
             }
-            "mining.get_transactions" | "mining.get_txnhashes" => self.answer(request, |id| reply::result(id, "[]")),
+            "mining.get_transactions" | "mining.get_txnhashes" | "mining.get_txnlist" => {
+                self.answer(request, |id| reply::result(id, "[]"))
+            }
             "mining.multi_version" => self.answer(request, |id| reply::result(id, "false")),
             "mining.update_block" if self.terms.memory.update_block.is_open() => self.update_block(now, request),
             "mining.ping" => self.answer(request, |id| reply::result(id, "\"pong\"")),
@@ -56,11 +58,10 @@ impl Session {
             }
             _ => {
                 self.answer(request, |id| reply::error(id, reply::METHOD_NOT_FOUND, "Method not found"));
-                if self.conduct.asked_strange_things(now.monotonic) {
-                    self.end(CloseReason::Junk);
-                }
+                return !self.conduct.asked_strange_things(now.monotonic);
             }
         }
+        true
     }
 
     /// Queues an answer, in order; a notification gets none.
@@ -126,7 +127,7 @@ impl Session {
                     result.insert("version-rolling.mask".to_owned(), Value::from(mask));
                     self.version_mask != 0
                 }
-                "minimum-difficulty" => match self.accept_floor(option("value").and_then(number)) {
+                "minimum-difficulty" => match self.accept_floor(option("value").and_then(number), board) {
                     Some(floor) => {
                         difficulty = difficulty.max(floor);
                         true
@@ -144,21 +145,22 @@ impl Session {
         }
         let result = Value::Object(result).to_string();
         self.answer(request, |id| reply::result(id, &result));
-        self.change_difficulty(now, difficulty, board);
+        // Whoever asks for something else keeps the evidence about its rate.
+        if difficulty != self.difficulty {
+            self.change_difficulty(now, difficulty, board);
+        }
     }
 
-    /// A miner's least difficulty: kept where difficulty is adjusted, else possible only if the
-    /// port's own is enough. `None`: refused.
-    fn accept_floor(&mut self, value: Option<f64>) -> Option<Difficulty> {
-        let wanted = value.and_then(Difficulty::new)?;
-        match &self.terms.port.vardiff {
-            None => (self.difficulty >= wanted).then_some(wanted),
-            Some(vardiff) if wanted > vardiff.max => None,
-            Some(_) => {
-                self.raise_floor(wanted);
-                Some(wanted)
-            }
+    /// A miner's least difficulty: kept where difficulty is adjusted, as far as port and network go, else possible only
+    /// if the port's own is enough. `None`: refused.
+    fn accept_floor(&mut self, value: Option<f64>, board: &JobBoard) -> Option<Difficulty> {
+        let wanted = value.and_then(Difficulty::new).filter(|_| self.terms.port.rules.start_from.suggested)?;
+        if self.terms.port.vardiff.is_none() {
+            return (self.difficulty >= wanted).then_some(wanted);
         }
+        let floor = self.within_port(wanted, false, board);
+        self.raise_floor(floor);
+        Some(floor)
     }
 
     /// Sets a difficulty that was asked for or decided. A miner that has work gets new work, since a

@@ -50,8 +50,6 @@ use crate::worker::directory::{Answer, Denial};
 
 /// Most workers one connection may authorise; further ones are refused.
 pub const WORKERS_MAX: usize = 256;
-/// Lines in a row that are no requests; at this many the connection is closed.
-pub const JUNK_LINES_MAX: u8 = 3;
 /// A miner is given up if no share counts for so many times its usual gap, if that is longer than the
 /// port's limit: at the least difficulty of a port a small miner is silent for long.
 const IDLE_GAPS: u32 = 20;
@@ -76,6 +74,8 @@ pub struct Session {
     peer: Peer,
     extranonce1: Arc<Lease>,
     id: SessionId,
+    /// It was taken up from an earlier connection, and no password has said what it wants since.
+    resumed: bool,
     /// Only one of these workers may take up the session that the connection has resumed.
     bound_to: Option<Box<[Arc<str>]>>,
     /// Named by the miner in `mining.subscribe`; for logs, escaped.
@@ -155,6 +155,7 @@ impl Session {
             terms,
             peer,
             extranonce1: Arc::new(extranonce1),
+            resumed: false,
             bound_to: None,
             agent: "".into(),
             version: "".into(),
@@ -197,18 +198,27 @@ impl Session {
         }
         match Request::parse(line) {
             Ok(request) => {
-                self.junk = 0;
-                self.on_request(now, &request, board);
+                let junk = std::mem::take(&mut self.junk);
+                if !self.on_request(now, &request, board) {
+                    self.junk = junk;
+                    self.count_junk();
+                }
             }
             Err(_) => {
-                self.junk += 1;
                 self.answers.push(Waiting::Nothing(reply::not_a_request().to_vec()));
-                if self.junk >= JUNK_LINES_MAX {
-                    self.end(CloseReason::Junk);
-                }
+                self.count_junk();
             }
         }
         self.flush_ready(now.monotonic);
+    }
+
+    /// Another line that says nothing: too many in a row, and the miner is sent away.
+    fn count_junk(&mut self) {
+        // What was read goes on to be handled when the end is decided.
+        self.junk = self.junk.saturating_add(1);
+        if self.junk >= self.terms.port.rules.junk_lines_max {
+            self.end(CloseReason::Junk);
+        }
     }
 
     /// The line buffer gave up.
@@ -223,14 +233,15 @@ impl Session {
         }
     }
 
-    /// The directory answered.
-    pub fn on_authorised(&mut self, now: Moment, ticket: Ticket, answer: Answer, board: &JobBoard) {
+    /// The directory answered. True if a login is refused for the miner's own fault, and for good: not if another
+    /// reading of its password is tried.
+    pub fn on_authorised(&mut self, now: Moment, ticket: Ticket, answer: Answer, board: &JobBoard) -> bool {
         if self.on_rechecked(now, ticket, &answer) {
-            return;
+            return false;
         }
         let Some(Waiting::Authorisation { id, name, password: used, wishes, whole }) = self.answers.get_mut(ticket)
         else {
-            return;
+            return false;
         };
         if answer == Answer::Denied(Denial::WrongPassword)
             && let Some(password) = whole.take()
@@ -239,8 +250,10 @@ impl Session {
             *wishes = Wishes::default();
             *used = Secret::new(password.clone());
             let name = name.to_string();
-            return self.effects.push(Effect::Authorise { ticket, name, password, again: false });
+            self.effects.push(Effect::Authorise { ticket, name, password, again: false });
+            return false;
         }
+        let denied = matches!(answer, Answer::Denied(_));
         let (id, name, password, wishes) = (id.take(), std::mem::take(name), used.clone(), *wishes);
         let before = self.id;
         let refusal = match answer {
@@ -278,6 +291,7 @@ impl Session {
         if !self.workers.is_empty() {
             self.welcome();
         }
+        denied
     }
 
     /// The connection is over.
@@ -297,13 +311,17 @@ impl Session {
             self.leave_resumed();
         }
         self.start_rechecks(now.monotonic);
+        let is_first = self.workers.is_empty();
         self.workers.retain(|worker| worker.submitted != granted.submitted);
         if self.workers.len() >= WORKERS_MAX {
             return Err("Too many workers on this connection");
         }
         // The list is in the order of authorisation: the last is credited with a nameless candidate.
+        if is_first {
+            // Once: a login costs nothing, and a connection on which no share ever counts is to end.
+            self.active_at = now.monotonic;
+        }
         self.workers.push(granted);
-        self.active_at = now.monotonic;
         Ok(())
     }
 
@@ -363,7 +381,8 @@ impl Session {
             return Some((self.opened_at + port.subscribe_timeout, CloseReason::NotSubscribed));
         }
         if self.workers.is_empty() {
-            return Some((self.authorize_by, CloseReason::NotAuthorised));
+            // Whoever waits for the pool's own answer is not late.
+            return (!self.answers.is_authorising()).then_some((self.authorize_by, CloseReason::NotAuthorised));
         }
         let gap = self.share_gap.unwrap_or_default().max(self.estimated_gap());
         // Without work nothing can count.
@@ -409,6 +428,16 @@ impl Session {
     /// Whether the next answer waits for the disk.
     pub fn waits_for_sync(&self) -> bool {
         self.answers.wait_for_sync()
+    }
+
+    /// Whether too many of the submits were bad since they were judged last.
+    pub fn has_misbehaved(&self) -> bool {
+        self.conduct.is_bad_so_far(&self.terms.port.rules)
+    }
+
+    /// Whether a worker is logged in.
+    pub fn has_workers(&self) -> bool {
+        !self.workers.is_empty()
     }
 
     /// Whether a share has counted on this connection.

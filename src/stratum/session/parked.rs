@@ -45,6 +45,8 @@ pub struct Kept {
     pub difficulty: Difficulty,
     /// Where that came from.
     pub start: Start,
+    /// The least that its miner asked for; not carried to the daemon's next life.
+    pub floor: Option<Difficulty>,
     /// The negotiated version bits.
     pub version_mask: u32,
     /// Only one of these workers may take it up.
@@ -148,6 +150,8 @@ impl Parked {
                 extranonce2_bytes,
                 difficulty: difficulty(reader)?,
                 start: Start::carried(reader)?,
+                // The password says it again.
+                floor: None,
                 version_mask: reader.u32()?,
                 workers: reader.list::<Arc<str>, Vec<_>>(WORKERS_MAX, text)?.into(),
             };
@@ -198,6 +202,7 @@ mod tests {
             jobs: VecDeque::new(),
             difficulty: Difficulty::new(1.0).unwrap(),
             start: Start::PORT,
+            floor: None,
             version_mask: 0,
             workers: Box::new([]),
         }

@@ -100,20 +100,17 @@ impl Session {
     ) {
         let rules = &self.terms.port.rules;
         let Some(wanted) = wanted.filter(|_| source.is_allowed(rules.start_from)) else { return };
-        let repeated = source == self.start.source && source != Source::Suggested;
+        let granted = self.within_port(wanted, source.is_firm(), board);
+        // Who took up a session and wishes something else than before is heard.
+        let anew = source == Source::Password && std::mem::take(&mut self.resumed) && self.floor != Some(granted);
+        let repeated = source == self.start.source && source != Source::Suggested && !anew;
         let measured = self.estimator.as_ref().is_some_and(|estimator| estimator.has_evidence());
         if source < self.start.source || repeated || measured && !source.is_firm() {
             return;
         }
-        let granted = match &self.terms.port.vardiff {
-            Some(vardiff) => {
-                let floor = self.floor.unwrap_or(vardiff.min).max(vardiff.min);
-                let max = self.network_difficulty(board).map_or(vardiff.max, |network| network.min(vardiff.max));
-                wanted.min(max).max(floor)
-            }
-            None if source.is_firm() => wanted.max(self.terms.port.difficulty),
-            None => return,
-        };
+        if self.terms.port.vardiff.is_none() && !source.is_firm() {
+            return;
+        }
         self.start = Start { source, fixed: self.start.fixed || fixed };
         if source == Source::Password && !fixed {
             self.floor = Some(granted);

@@ -27,6 +27,8 @@ use crate::work::share::{Freshness, Version, rolled_version, time_in_range};
 /// How long a block candidate waits for the authorisation of its name, which is usually a
 /// millisecond away. Then it is judged with what is known: the block must not wait.
 const CANDIDATE_NAME_WAIT: Duration = Duration::from_millis(100);
+/// How long any other share waits for that; then it is refused, for answers behind it wait too.
+const NAME_WAIT: Duration = Duration::from_secs(10);
 
 impl Session {
     /// A share is submitted.
@@ -66,7 +68,9 @@ impl Session {
         // Work older than the previous tip's is unknown from the moment the tip moves, not only from
         // the next job sent: what was submitted of it is forgotten with it.
         let sent = key.and_then(|key| self.sent_job(key)).filter(|sent| sent.job.tip_seq + 1 >= board.tip_seq);
-        let sent = sent.ok_or(Reject::UnknownJob)?.clone();
+        // What no job of ours was ever called is not late work.
+        let unknown = if key.is_some() { Reject::UnknownJob } else { Reject::MadeUpJob };
+        let sent = sent.ok_or(unknown)?.clone();
         let extranonce2 = text(2)
             .and_then(|hex| Extranonce2::from_hex(hex.as_bytes(), self.terms.port.extranonce2_bytes))
             .ok_or(Reject::ExtranonceSize)?;
@@ -163,7 +167,7 @@ impl Session {
         };
         if self.credited(&share.name).is_none() && self.answers.authorising(&share.name) {
             let candidate = share.sent.job.template.target.is_met_by(&pow);
-            let judge_by = candidate.then_some(now.monotonic + CANDIDATE_NAME_WAIT);
+            let judge_by = now.monotonic + if candidate { CANDIDATE_NAME_WAIT } else { NAME_WAIT };
             if let Some(waiting) = self.answers.get_mut(ticket) {
                 *waiting = Waiting::Name { share, pow, judge_by };
             }
@@ -179,13 +183,13 @@ impl Session {
         self.judge_waiting(now, |session, name, _| !session.answers.authorising(name));
     }
 
-    /// Judges the candidates that have waited long enough for their name.
+    /// Judges the shares that have waited long enough for their name.
     pub(super) fn judge_overdue(&mut self, now: Moment) {
-        self.judge_waiting(now, |_, _, judge_by| judge_by.is_some_and(|moment| moment <= now.monotonic));
+        self.judge_waiting(now, |_, _, judge_by| judge_by <= now.monotonic);
     }
 
-    fn judge_waiting(&mut self, now: Moment, due: impl Fn(&Self, &str, Option<Duration>) -> bool) {
-        let named: Vec<(Ticket, Box<str>, Option<Duration>)> = self
+    fn judge_waiting(&mut self, now: Moment, due: impl Fn(&Self, &str, Duration) -> bool) {
+        let named: Vec<(Ticket, Box<str>, Duration)> = self
             .answers
             .iter_mut()
             .filter_map(|(ticket, waiting)| match waiting {

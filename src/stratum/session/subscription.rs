@@ -113,8 +113,9 @@ impl Session {
         self.jobs = kept.jobs;
         self.jobs.retain(|sent| sent.job.tip_seq + 1 >= board.tip_seq);
         self.version_mask |= kept.version_mask & self.terms.version_mask;
-        self.start = kept.start;
-        self.difficulty = kept.difficulty;
+        (self.start, self.floor, self.resumed) = (kept.start, kept.floor, true);
+        // It may have been another port's, and the network's may have changed.
+        self.difficulty = self.within_port(kept.difficulty, kept.start.is_firm(), board);
         self.bound_to = Some(kept.workers);
     }
 
@@ -123,7 +124,7 @@ impl Session {
     pub(super) fn leave_resumed(&mut self) {
         self.extranonce1 = Arc::new(self.extranonce1.another());
         self.id = self.terms.memory.parked.issue();
-        self.start = Start::PORT;
+        (self.start, self.floor, self.resumed) = (Start::PORT, None, false);
         self.difficulty = self.terms.start_difficulty();
     }
 
@@ -148,6 +149,7 @@ impl Session {
             jobs,
             difficulty: self.difficulty,
             start: self.start,
+            floor: self.floor,
             version_mask: self.version_mask,
             workers: self.workers.iter().map(|worker| worker.credited.clone()).collect(),
         };

@@ -32,14 +32,21 @@ impl Session {
         let port = &self.terms.port;
         let measured = self.estimator.as_ref().is_some_and(|estimator| estimator.has_evidence());
         match &port.vardiff {
+            Some(_) if self.start.is_of_port() && !measured => self.within_port(port.difficulty, false, board),
+            _ => self.within_port(self.difficulty, self.start.is_firm(), board),
+        }
+    }
+
+    /// What a port makes of a wanted difficulty: within its bounds, the miner's least and the network's. Where the port's
+    /// is fixed, what was decided for the worker stands above it, but not below it.
+    pub(super) fn within_port(&self, wanted: Difficulty, decided: bool, board: &JobBoard) -> Difficulty {
+        let port = &self.terms.port;
+        let capped = self.network_difficulty(board).map_or(wanted, |network| wanted.min(network));
+        match &port.vardiff {
             Some(vardiff) => {
-                let start = if self.start.is_of_port() && !measured { port.difficulty } else { self.difficulty };
-                let most = self.network_difficulty(board).map_or(vardiff.max, |network| network.min(vardiff.max));
-                let floor = self.floor.map_or(vardiff.min, |floor| floor.max(vardiff.min));
-                start.min(most).max(floor)
+                capped.min(vardiff.max).max(self.floor.map_or(vardiff.min, |floor| floor.max(vardiff.min)))
             }
-            // What was decided for the worker stands above the port, but not below it.
-            None if self.start.is_firm() => self.difficulty.max(port.difficulty),
+            None if decided => capped.max(port.difficulty),
             None => port.difficulty,
         }
     }

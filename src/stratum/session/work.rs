@@ -34,7 +34,7 @@ impl Session {
 
     /// Whether the miner may have work.
     fn may_have_work(&self) -> bool {
-        // A memory-hard share is expensive to check: no work for strangers.
+        // A share that takes a hasher's thread is expensive to check: no work for strangers.
         let for_strangers = self.terms.algorithm.cost() == Cost::Inline && self.terms.port.rules.jobs_before_auth;
         // Not before the answer to the subscription, which an authorisation may hold back.
         self.subscribed && self.greeting.is_none() && (for_strangers || !self.workers.is_empty())
@@ -151,7 +151,7 @@ impl Session {
     /// The network's difficulty, which no share needs to exceed.
     pub(super) fn network_difficulty(&self, board: &JobBoard) -> Option<Difficulty> {
         let target = board.job.as_ref()?.template.target;
-        Difficulty::new(target.difficulty(self.terms.stratum_bits))
+        Some(Difficulty::nearest(target.difficulty(self.terms.stratum_bits)))
     }
 
     /// When the difficulty is to be looked at next.

@@ -11,7 +11,7 @@ use super::{
 use crate::bytes::sha256::sha256d;
 use crate::bytes::{Hash, hex, parse_display_hash, varint};
 use crate::chain::coinbase::Output;
-use crate::chain::form::ChainForm;
+use crate::chain::form::{AlgorithmBits, ChainForm};
 use crate::chain::header::{Extra, HeaderForm};
 use crate::chain::merkle;
 use crate::difficulty::Target;
@@ -75,7 +75,7 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
     let segwit = is_segwit(&rules, &form.template_rules)?;
     signet(&members)?;
     let (bits, target) = network_target(raw("bits"), raw("target"))?;
-    let (transactions, fees) = transactions(raw("transactions"))?;
+    let (transactions, fees) = transactions(raw("transactions"), form)?;
     let witness_commitment = witness_commitment(raw("default_witness_commitment"), segwit, &transactions)?;
     // Nodes from before BIP22 was final call it `time`.
     let curtime = number("curtime", raw("curtime").or(raw("time")))?;
@@ -87,7 +87,7 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
     let payees = payees::read(&members, node_value, form)?;
     Ok(Template {
         height: number("height", raw("height"))?,
-        version: version(raw("version"))?,
+        version: version(raw("version"), form)?,
         previous: parse_display_hash(previous)
             .ok_or_else(|| fault("previousblockhash", "is not 64 hexadecimal digits"))?,
         bits,
@@ -199,11 +199,21 @@ fn takes_proposals(raw: Option<&RawValue>) -> Result<bool, TemplateError> {
 }
 
 /// Nodes write the header's version as a signed number; its 32 bits are what counts.
-fn version(raw: Option<&RawValue>) -> Result<u32, TemplateError> {
+fn version(raw: Option<&RawValue>, form: &ChainForm) -> Result<u32, TemplateError> {
     let version: i64 = required("version", raw)?;
-    u32::try_from(version)
+    let version = u32::try_from(version)
         .or_else(|_| i32::try_from(version).map(i32::cast_unsigned))
-        .map_err(|_| fault("version", "does not fit 32 bits"))
+        .map_err(|_| fault("version", "does not fit 32 bits"))?;
+    let AlgorithmBits { mask, value } = form.algorithm_bits;
+    if version & mask != value {
+        let what = format!(
+            "is {version:08x}, which is for another algorithm: of its bits {mask:08x}, {value:08x} should be set; start \
+             the node with the algorithm that is mined (such as `algo=skein`), or name it in the coin's \
+             `template_algorithm`"
+        );
+        return Err(fault("version", what));
+    }
+    Ok(version)
 }
 
 fn coinbase_value(raw: Option<&RawValue>) -> Result<u64, TemplateError> {
@@ -244,14 +254,18 @@ fn coinbase_aux(raw: Option<&RawValue>) -> Result<Vec<u8>, TemplateError> {
 }
 
 /// The transactions, and what they pay together.
-fn transactions(raw: Option<&RawValue>) -> Result<(Vec<TemplateTransaction>, Option<u64>), TemplateError> {
+fn transactions(
+    raw: Option<&RawValue>,
+    form: &ChainForm,
+) -> Result<(Vec<TemplateTransaction>, Option<u64>), TemplateError> {
     let text = raw.map(RawValue::get).ok_or_else(|| fault("transactions", "is missing"))?;
     // Nearly always all is well, and one pass over megabytes is enough; else a second finds the culprit.
     if let Ok(list) = serde_json::from_str::<Vec<RawTransaction<'_>>>(text) {
         checked_count(list.len())?;
         let fee = |raw: &RawTransaction<'_>| raw.fee.and_then(|fee| u64::try_from(fee).ok());
         let fees = list.iter().try_fold(0u64, |sum, raw| sum.checked_add(fee(raw)?));
-        let read: Result<Vec<_>, _> = list.iter().enumerate().map(|(index, raw)| transaction(index, raw)).collect();
+        let read: Result<Vec<_>, _> =
+            list.iter().enumerate().map(|(index, raw)| transaction(index, raw, form)).collect();
         return Ok((read?, fees));
     }
     let list: Vec<&RawValue> = required("transactions", raw)?;
@@ -259,7 +273,7 @@ fn transactions(raw: Option<&RawValue>) -> Result<(Vec<TemplateTransaction>, Opt
     let read = |(index, raw): (usize, &RawValue)| {
         let parsed: RawTransaction<'_> = serde_json::from_str(raw.get())
             .map_err(|error| fault(format!("transactions[{index}]"), format!("cannot be read: {error}")))?;
-        transaction(index, &parsed)
+        transaction(index, &parsed, form)
     };
     let read: Result<Vec<_>, _> = list.into_iter().enumerate().map(read).collect();
     Ok((read?, None))
@@ -272,7 +286,11 @@ fn checked_count(count: usize) -> Result<(), TemplateError> {
     Ok(())
 }
 
-fn transaction(index: usize, raw: &RawTransaction<'_>) -> Result<TemplateTransaction, TemplateError> {
+/// Bytes of a transaction's version, and of the time behind it on coins that have one there.
+const VERSION_BYTES: usize = 4;
+const TIME_BYTES: usize = 4;
+
+fn transaction(index: usize, raw: &RawTransaction<'_>, form: &ChainForm) -> Result<TemplateTransaction, TemplateError> {
     let at = |member: &str| format!("transactions[{index}]{member}");
     let data = hex::decode(raw.data.as_bytes()).ok_or_else(|| fault(at(".data"), "is not hexadecimal"))?;
     if data.len() < TRANSACTION_BYTES_MIN {
@@ -285,7 +303,8 @@ fn transaction(index: usize, raw: &RawTransaction<'_>) -> Result<TemplateTransac
     let (txid, wtxid) = (read(".txid", raw.txid)?, read(".hash", raw.hash)?);
     // Nodes from before segwit know one hash and call it `hash`; some name none at all. With a
     // witness (a zero where the count of inputs would be) neither is the transaction's id.
-    let extended = data.get(4) == Some(&0);
+    let inputs_at = VERSION_BYTES + if form.transaction_time { TIME_BYTES } else { 0 };
+    let extended = data.get(inputs_at) == Some(&0);
     if txid.is_none() && extended {
         return Err(fault(at(".txid"), "is missing, and the transaction has a witness"));
     }

@@ -2,8 +2,8 @@
 //! treasuries. A block that leaves one out is refused by the network, and the chains rotate them with
 //! every block, so they are always taken from the very template the job is made of.
 //!
-//! Nodes have many names for them, but one shape: an object, or an array of objects, with an amount and
-//! a script or an address. The usual names are known here. Something of that shape under another name
+//! Nodes have many names for them, but few shapes: an object, or an array of objects, with an amount and
+//! a script or an address; or two plain members, `NAME_payee` and `NAME_amount`. The usual names are known here. Something of that shape under another name
 //! is not passed over in silence: the template is refused until the operator has said what it is.
 
 use std::collections::BTreeMap;
@@ -78,6 +78,8 @@ const PLAIN: [&str; 12] = [
     "votes",
     "mweb",
 ];
+/// How the name of a payee ends that is no object; its amount is beside it.
+const FLAT_PAYEE: &str = "_payee";
 /// What the first masternode coins paid where they named no amount: a fifth.
 const OLD_SHARE: u64 = 5;
 /// Most payees of one template; more: it is refused. Superblocks of Dash pay some dozens.
@@ -89,13 +91,20 @@ pub(super) type Members<'a> = BTreeMap<&'a str, &'a RawValue>;
 /// The mandatory outputs of a template that pays `value` in all.
 pub(super) fn read(members: &Members<'_>, value: u64, form: &ChainForm) -> Result<Vec<Output>, TemplateError> {
     let mut payees = Vec::new();
-    members_of(members, form, &mut payees)?;
+    let mut pays_masternode = members_of(members, form, &mut payees)?;
     // Nodes of Bitcoin Cash's family put theirs among what a finished coinbase would have.
     if let Some(inner) = members.get("coinbasetxn").and_then(|raw| serde_json::from_str(raw.get()).ok()) {
-        members_of(&inner, form, &mut payees)?;
+        pays_masternode |= members_of(&inner, form, &mut payees)?;
     }
-    if payees.is_empty() {
-        payees.extend(first_masternodes(members, value, form)?);
+    // Some nodes name their masternode both ways.
+    if !pays_masternode {
+        let flat = first_masternodes(members, value, form)?;
+        payees.extend(flat.filter(|flat| !payees.contains(flat)));
+    }
+    for flat in flat_pairs(members, form)? {
+        if !payees.contains(&flat) {
+            payees.push(flat);
+        }
     }
     if payees.len() > PAYEES_MAX {
         return Err(fault("masternode", format!("and its like name more than {PAYEES_MAX} payees")));
@@ -103,7 +112,9 @@ pub(super) fn read(members: &Members<'_>, value: u64, form: &ChainForm) -> Resul
     Ok(payees)
 }
 
-fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Vec<Output>) -> Result<(), TemplateError> {
+/// Takes the payees that are objects; whether a masternode is among them.
+fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Vec<Output>) -> Result<bool, TemplateError> {
+    let mut pays_masternode = false;
     for (name, raw) in members {
         let lower = name.to_ascii_lowercase();
         let listed = |list: &[String]| list.iter().any(|known| known.eq_ignore_ascii_case(name));
@@ -142,10 +153,31 @@ fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Vec<Output>)
                 }
                 continue;
             }
-            payees.extend(entry.output(&place, started, form)?);
+            let output = entry.output(&place, started, form)?;
+            pays_masternode |= output.is_some() && lower.contains("node");
+            payees.extend(output);
         }
     }
-    Ok(())
+    Ok(pays_masternode)
+}
+
+/// `NAME_payee` and `NAME_amount`, as TuxCoin's `donation_payee`: two plain members instead of an object.
+fn flat_pairs(members: &Members<'_>, form: &ChainForm) -> Result<Vec<Output>, TemplateError> {
+    let read = |name: &str| members.get(name).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+    let mut outputs = Vec::new();
+    for name in members.keys() {
+        let Some(stem) = name.strip_suffix(FLAT_PAYEE) else { continue };
+        let payee = read(name).filter(|payee| payee.as_str().is_some_and(|payee| !payee.is_empty()));
+        let Some(payee) = payee.filter(|_| !form.ignored_members.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        else {
+            continue;
+        };
+        let amount = read(&format!("{stem}_amount")).or_else(|| read(&format!("{name}_amount"))).unwrap_or_default();
+        let entry = Entry(BTreeMap::from([("payee".to_owned(), &payee), ("amount".to_owned(), &amount)]));
+        let started = read(&format!("{stem}_payments_started")).and_then(|started| started.as_bool());
+        outputs.extend(entry.output(name, started, form)?);
+    }
+    Ok(outputs)
 }
 
 /// `payee` and `payee_amount`, as Dash had them before 0.12.1 and some of its descendants still do.

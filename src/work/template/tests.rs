@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::bytes::{display_hash, hex, parse_display_hash};
+use crate::chain::form::AlgorithmBits;
 use crate::chain::header::HeaderForm;
 
 /// The id of the first transaction ever paid, in block 170 of Bitcoin, and its bytes.
@@ -105,6 +106,18 @@ fn a_witness_transaction_must_name_its_id() {
     value["transactions"][0].as_object_mut().unwrap().remove("txid");
     let error = read(&value).unwrap_err().to_string();
     assert!(error.contains("transactions[0].txid"), "{error}");
+}
+
+#[test]
+fn a_time_in_a_transaction_is_no_sign_of_a_witness() {
+    // Novacoin's nodes name `hash` alone, and one time in 256 ends with a zero.
+    let mut value = before_segwit();
+    let timed = format!("{}00ee5565{}", &PAYMENT[..8], &PAYMENT[8..]);
+    value["transactions"][0]["data"] = json!(timed);
+    let form = ChainForm { transaction_time: true, ..rules() };
+    let template = Template::from_json(&value.to_string(), &form).unwrap();
+    assert_eq!(template.transactions[0].txid, parse_display_hash(PAYMENT_ID).unwrap());
+    assert!(read(&value).unwrap_err().to_string().contains("transactions[0].txid"), "without that time it is one");
 }
 
 #[test]
@@ -278,4 +291,16 @@ proptest! {
         let end = (text.len() as f64 * share) as usize;
         prop_assert!(Template::from_json(&text[..end], &rules()).is_err());
     }
+}
+
+#[test]
+fn a_template_for_another_algorithm_is_refused() {
+    let bits = |mask, value| ChainForm { algorithm_bits: AlgorithmBits { mask, value }, ..rules() };
+    let mut value = before_segwit();
+    value["version"] = json!(0x2000_0602);
+    let read = |form: &ChainForm| Template::from_json(&value.to_string(), form).map(|template| template.version);
+    assert_eq!(read(&bits(0xf00, 0x600)), Ok(0x2000_0602));
+    let refused = read(&bits(0xf00, 0x200)).unwrap_err().to_string();
+    assert!(refused.contains("`version` is 20000602") && refused.contains("template_algorithm"), "{refused}");
+    assert_eq!(read(&bits(0, 0)), Ok(0x2000_0602));
 }

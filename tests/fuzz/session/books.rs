@@ -39,6 +39,15 @@ pub struct Books {
     pub synced: u64,
 }
 
+/// Whether a block is credited what it is worth to the network: it may have missed what its miner was told.
+pub fn is_worth_of_block(share: &JudgedShare) -> bool {
+    let Some(work) = share.work.as_ref().filter(|work| work.candidate.is_some()) else { return false };
+    let bits = u32::from_le_bytes(work.header[72..76].try_into().unwrap());
+    let target = f64::from(bits & 0xff_ffff) * 2f64.powi(8 * ((bits >> 24) as i32 - 3));
+    let network = 65_535.0 * 2f64.powi(240 - STRATUM_BITS as i32) / target;
+    (share.assigned.get() / network - 1.0).abs() < 1e-9
+}
+
 impl Books {
     /// A share comes to the desk.
     pub fn take(&mut self, share: &JudgedShare, tolerance_ppm: u32) -> OnDesk {
@@ -57,10 +66,11 @@ impl Books {
             assert!(self.candidates.insert(header_of(&work.header)), "a block comes twice: {share:?}");
         }
         if accepted {
-            // At the most generous: a little above what the tolerance allows.
-            let loosened = share.assigned.get() / (1.0 + f64::from(tolerance_ppm) / 999_000.0);
+            // At the most generous: a little above what the tolerance allows. A block is no exception: it is never
+            // credited more than it is worth to the network.
+            let loosened = share.assigned.get() / (1.0 + f64::from(tolerance_ppm) / 999_000.0 + 1e-9);
             let bar = target::of_difficulty(loosened, STRATUM_BITS).unwrap();
-            assert!(is_block || target::is_met(&bar, &pow), "not work enough: {share:?}");
+            assert!(target::is_met(&bar, &pow), "not work enough: {share:?}");
             assert!(!self.credited.contains_key(&header_of(&work.header)), "credited twice: {share:?}");
         }
         OnDesk { accepted, header: Some(header_of(&work.header)) }

@@ -85,11 +85,7 @@ impl Life<'_> {
         let resumed = self.tape.one_in(2).then(|| ids.get(self.tape.roll(ids.len().max(1)))).flatten();
         let resumed = resumed.map(|id| (*id).clone());
         if let Some(told) = resumed.as_ref().and_then(|id| self.parted.get(id)).cloned() {
-            let own = &mut self.links[nth].told;
-            own.levels.extend(told.levels);
-            for (job, levels) in told.jobs {
-                own.jobs.entry(job).or_default().extend(levels);
-            }
+            self.links[nth].inherited.extend(told);
         }
         let line = lines::subscribe(&mut self.tape, &mut self.links[nth], resumed.as_deref());
         self.say(nth, &line, None);
@@ -116,9 +112,12 @@ impl Life<'_> {
             && !link.waits_for(&Asked::Subscription)
             && !self.books.submitted.contains(share.header.as_slice());
         let known = lines::known(link, &share, is_good);
-        if link.may_say() && known.is_some() {
+        if link.may_say() {
+            // Also if the pool may put another header together: it need not.
             self.books.submitted.insert(header_of(&share.header));
-            link.shares.push((name, share));
+            if known.is_some() {
+                link.shares.push((name, share));
+            }
         }
         self.say(nth, &line, known);
     }

@@ -161,7 +161,8 @@ impl<'a> Life<'a> {
             let job = format!("{:08x}{:02x}", share.job.0, share.job.1);
             let (assigned, race) = (share.assigned.get(), !rules.race_window.is_zero());
             let unread = link.session.out().front().to_vec();
-            assert!(link.was_told(&job, assigned, race, &unread), "a difficulty not told: {share:?} {:?}", link.told);
+            let told = link.was_told(&job, assigned, race, &unread) || super::books::is_worth_of_block(&share);
+            assert!(told, "a difficulty not told: {share:?} {:?}", link.told);
             let waiting = |(_, on_desk): &(Ticket, super::books::OnDesk)| {
                 on_desk.header == share.work.as_ref().map(|work| super::books::header_of(&work.header))
             };
@@ -260,7 +261,8 @@ impl<'a> Life<'a> {
         assert!(link.session.take_effects().is_empty(), "an effect after the end");
         self.ended += 1;
         if let Some(id) = link.session_id {
-            self.parted.insert(id, link.told);
+            link.inherited.extend(link.told);
+            self.parted.insert(id, link.inherited);
         }
     }
 

@@ -55,6 +55,16 @@ pub struct Told {
     pub jobs: HashMap<String, Vec<f64>>,
 }
 
+impl Told {
+    /// What another was told as well.
+    pub fn extend(&mut self, other: Self) {
+        self.levels.extend(other.levels);
+        for (job, levels) in other.jobs {
+            self.jobs.entry(job).or_default().extend(levels);
+        }
+    }
+}
+
 /// A connection.
 pub struct Link {
     pub session: Session,
@@ -76,9 +86,13 @@ pub struct Link {
     pub subscribed: bool,
     /// It was one without an id, which is not answered.
     pub mute: bool,
+    /// It asked to be told of another extranonce.
+    pub follows: bool,
     pub session_id: Option<String>,
     pub heard_at: Duration,
     pub told: Told,
+    /// What the sessions were told that it may have taken up; their jobs have ids of their own.
+    pub inherited: Told,
     /// What it submitted, to be repeated.
     pub shares: Vec<(String, Share)>,
     pub next_id: u64,
@@ -107,9 +121,11 @@ impl Link {
             closed: None,
             subscribed: false,
             mute: false,
+            follows: false,
             session_id: None,
             heard_at: now,
             told: Told::default(),
+            inherited: Told::default(),
             shares: Vec::new(),
             next_id: 1,
         }
@@ -129,6 +145,12 @@ impl Link {
             return self.unanswered.push_back(Unanswered { id: "null".to_owned(), asked: Asked::Other });
         };
         self.mute |= request.id.is_none() && request.method == "mining.subscribe";
+        // Also if it asks without wanting an answer.
+        let extensions = request.raw_params.filter(|_| request.method == "mining.configure");
+        self.follows |= request.method == "mining.extranonce.subscribe"
+            || extensions.and_then(|raw| serde_json::from_str::<Value>(raw).ok()).is_some_and(|params| {
+                params[0].as_array().is_some_and(|names| names.iter().any(|name| name == "subscribe-extranonce"))
+            });
         let Some(id) = request.id.as_ref().filter(|_| !request.method.is_empty()) else { return };
         let asked = match &*request.method {
             "mining.subscribe" => Asked::Subscription,
@@ -186,6 +208,11 @@ impl Link {
                     self.jobs.pop_front();
                 }
             }
+            Some("mining.set_extranonce") => {
+                assert!(self.follows, "an extranonce for somebody who does not follow: {line}");
+                self.in_force.extranonce1 = hex::decode(value["params"][0].as_str().unwrap()).unwrap();
+                assert_eq!(value["params"][1], terms.port.extranonce2_bytes);
+            }
             Some("client.show_message" | "client.get_version" | "mining.ping" | "client.reconnect") => {}
             Some(other) => panic!("the pool said {other}"),
             None => self.answered(line, &value, books, terms),
@@ -232,7 +259,11 @@ impl Link {
             let value: Value = serde_json::from_slice(line).ok()?;
             value["params"][0].as_f64().filter(|_| value["method"] == "mining.set_difficulty")
         });
-        let levels: Vec<f64> = on_its_way.chain(self.told.levels.iter().copied()).collect();
+        let levels: Vec<f64> =
+            on_its_way.chain(self.told.levels.iter().copied()).chain(self.inherited.levels.iter().copied()).collect();
+        if self.inherited.jobs.get(job).is_some_and(|levels| levels.iter().any(same)) {
+            return true;
+        }
         match self.told.jobs.get(job) {
             Some(own) if own.iter().any(same) => true,
             Some(own) => race && own.iter().any(|own| assigned < *own) && levels.iter().any(same),

@@ -26,6 +26,7 @@ fn settings() -> MposSettings {
         confirmations: Some(120),
         stratum_port: Some(3333),
         payout_system: Some("pps".into()),
+        hidden: Vec::new(),
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn login(mode: Option<&Old<'_>>) -> Login {
             ("port", Part::Port, "mpos.port"),
             ("user", Part::User, "mpos.user"),
             ("password", Part::Password, "mpos.password"),
-            ("database", Part::Name, "mpos.database"),
+            ("database", Part::Name, database::DATABASE),
         ],
     )
 }
@@ -39,7 +39,8 @@ pub(super) fn workers(cx: &Context, pool: &Old<'_>, defaults: &Old<'_>, mode: Op
     }
     let names = layer(pool, defaults, "validateWorkerUsername");
     let create = mode.flag("autoCreateWorker") == Some(true);
-    let looked = names.flag("validateWorkerUsername") == Some(true) || create;
+    // JavaScript took any text but the empty one for true.
+    let looked = names.truth("validateWorkerUsername") == Some(true) || create;
     if let Some(auth) = mode.text("stratumAuth") {
         let check = auth.eq_ignore_ascii_case("password");
         coin.workers.set("check_password", check.to_string());
@@ -48,11 +49,13 @@ pub(super) fn workers(cx: &Context, pool: &Old<'_>, defaults: &Old<'_>, mode: Op
             _ => mode.attention("stratumAuth", "anybody could mine; here a worker must be stored in MPOS"),
         }
     } else {
-        let check = mode.flag("checkPassword").unwrap_or(true);
+        let check = mode.truth("checkPassword").unwrap_or(true);
         coin.workers.set("check_password", (check && looked).to_string());
         if check && !looked {
             let why = "false: without validateWorkerUsername and autoCreateWorker the old server looked at no password";
             mode.adapted("checkPassword", "workers.check_password", why);
+        } else if check && mode.flag("checkPassword") == Some(false) {
+            mode.attention("checkPassword", "NOMP took any text for true and looked at passwords: true is written");
         } else {
             mode.taken("checkPassword", "workers.check_password");
         }

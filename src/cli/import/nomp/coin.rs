@@ -2,11 +2,11 @@
 
 use super::super::difficulty::{self, OldBits, RowUnits, Scale};
 use super::super::draft::CoinDraft;
-use super::super::history::{Context, Old, short};
+use super::super::history::{Context, Old};
 use super::super::identity;
 use super::super::mpos::MposFacts;
-use crate::coin::preset::{self, Preset};
-use crate::pow::names::Named;
+use crate::coin::preset::Preset;
+use crate::pow::names::{self, Named};
 use crate::pow::{Algorithm, MemoryHard};
 
 /// log2 of the hashes behind one unit of difficulty where it is not 32, by NOMP's names.
@@ -56,30 +56,34 @@ pub(super) fn import(
     address: Option<&str>,
     mpos: Option<&MposFacts>,
 ) -> Identified {
-    let spelling = old.text("algorithm").unwrap_or_default().to_ascii_lowercase();
-    let Some(named) = algorithm(&old, &spelling) else {
-        let what = format!("the algorithm {:?} is none of this version", short(&spelling));
-        old.attention("algorithm", what.clone());
-        coin.blocked.push(what);
-        coin.own.text("name", &coin.name.clone());
-        old.dropped("mposDiffMultiplier", "the coin cannot be served");
+    let written = old.text("algorithm").map(str::to_ascii_lowercase);
+    let spelling = written.as_deref().unwrap_or_default();
+    let known = algorithm(&old, spelling);
+    let Some(named) = known.or_else(|| identity::settle_algorithm(cx, coin, written.as_deref())) else {
+        for option in ["algorithm", "mposDiffMultiplier"] {
+            match coin.blocked.is_empty() {
+                true => old.asked(option, identity::ALGORITHM),
+                false => old.attention(option, coin.blocked.join("; ")),
+            }
+        }
+        old.taken("name", "name");
         old.finish(IDLE);
-        return Identified { preset: None, scale: Scale::unchanged() };
+        return Identified { preset: None, scale: Scale::unknown() };
     };
-    let answer = cx.answers.find(&coin.name, "preset");
-    let preset = match answer {
-        Some(answer) => preset::find(answer),
-        None => identity::preset_of(&coin.name, named),
-    };
+    let meant = identity::preset_of(&coin.name, named);
+    let preset = identity::chosen_preset(cx, &coin.name, named, meant);
     old.taken("name", "name");
-    old.taken("algorithm", if preset.is_some() { "preset" } else { "algorithm" });
+    let key = if preset.is_some() { "preset" } else { "algorithm" };
+    match known {
+        Some(_) => old.taken("algorithm", key),
+        None => old.adapted("algorithm", key, format!("{}, as answered", named.name)),
+    }
     identity::put(cx, coin, named, preset, None, address);
-    form(&old, coin, preset, &spelling);
+    form(&old, coin, preset, spelling);
     scrypt(&old, coin, named);
     growth(&old, coin, named);
-    let is_magic = |magic: &&str| magic.len() == 8 && magic.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if let Some(magic) = old.text("peerMagic").filter(is_magic) {
-        coin.own.text("p2p_magic", &magic.to_ascii_lowercase());
+    if let Some(magic) = old.text("peerMagic").and_then(identity::magic) {
+        coin.own.text("p2p_magic", &magic);
         old.taken("peerMagic", "p2p_magic");
     }
     let ours = identity::bits(preset, "stratum_bits", Some(named.stratum_bits)).unwrap_or(named.stratum_bits);
@@ -96,7 +100,7 @@ pub(super) fn import(
     let row = scale.old_bits().zip(by).and_then(|(bits, by)| bits.checked_sub(by));
     let usual = identity::bits(preset, "mpos_bits", named.mpos_bits);
     let name = coin.name.clone();
-    let units = RowUnits { usual, class: mpos.and_then(|facts| facts.class), old: row };
+    let units = RowUnits { usual, class: mpos.map(|facts| facts.class.clone()), old: row };
     difficulty::put_mpos_bits(cx, &name, &mut coin.own, units);
     match by {
         Some(_) => old.adapted("mposDiffMultiplier", "mpos_bits", "log2 of it is stratum_bits less mpos_bits"),
@@ -109,10 +113,10 @@ pub(super) fn import(
 /// The algorithm, as NOMP computed it.
 fn algorithm(old: &Old<'_>, spelling: &str) -> Option<&'static Named> {
     match (spelling, old.flag("normalHashing")) {
-        ("keccak", Some(true)) => identity::algorithm("keccak-normal"),
+        ("keccak", Some(true)) => names::find("keccak-normal"),
         // What it called so is no chain's hash, but that of its own library.
-        ("hefty1", _) => identity::algorithm("hefty1-nomp"),
-        _ => identity::algorithm(spelling),
+        ("hefty1", _) => names::find("hefty1-nomp"),
+        _ => names::find(spelling),
     }
 }
 

@@ -1,7 +1,7 @@
 //! NOMP's `pool_configs/*.json`, over the defaults of `config.json`.
 
 use super::super::database::{self, Part, port_number};
-use super::super::difficulty::{OLD_BITS, Scale};
+use super::super::difficulty::Scale;
 use super::super::draft::{CoinDraft, Table, number};
 use super::super::history::{Context, Old};
 use super::super::identity;
@@ -147,8 +147,8 @@ fn nodes(pool: &Old<'_>, coin: &mut CoinDraft) -> Vec<(String, u16)> {
         let login = database::login(
             &daemon,
             &[
-                ("host", Part::Host, "node.url"),
-                ("port", Part::Port, "node.url"),
+                ("host", Part::Host, database::NODE_URL),
+                ("port", Part::Port, database::NODE_URL),
                 ("user", Part::User, "node.user"),
                 ("password", Part::Password, "node.password"),
             ],
@@ -165,22 +165,42 @@ fn nodes(pool: &Old<'_>, coin: &mut CoinDraft) -> Vec<(String, u16)> {
 fn p2p(pool: &Old<'_>, preset: Option<&Preset>, coin: &mut CoinDraft) {
     let Some(old) = pool.within("p2p") else { return };
     let address = old.text("host").zip(old.number("port").and_then(port_number));
+    let enabled = old.flag("enabled") == Some(true);
+    if enabled {
+        magic(&old, coin);
+    }
     let has_magic =
         coin.own.has("p2p_magic") || preset.is_some_and(|preset| identity::of_preset(preset, "p2p_magic").is_some());
-    match (old.flag("enabled"), address, coin.nodes.first_mut()) {
-        (Some(true), Some((host, port)), Some(node)) if has_magic => {
+    match (enabled, address, coin.nodes.first_mut()) {
+        (true, Some((host, port)), Some(node)) if has_magic => {
             node.text("p2p", &format!("{host}:{port}"));
             old.taken("enabled", "node.p2p");
             old.taken("host", "node.p2p");
             old.taken("port", "node.p2p");
+            if old.has("protocolVersion") {
+                old.whole("protocolVersion", node, "p2p_version", 1.0..=1_000_000.0, 1.0);
+            }
         }
-        (Some(true), ..) => {
-            old.attention("enabled", "needs host, port and the coin's peerMagic; without it, long polling")
-        }
+        (true, ..) => old.attention("enabled", "needs host, port and the coin's peerMagic; without it, long polling"),
         _ => old.dropped("enabled", "it was off"),
     }
-    let off = "p2p is off";
-    old.finish(&[("host", off), ("port", off), ("disableTransactions", "transactions are never asked for")]);
+    let off = if enabled { "of no use without the others" } else { "p2p is off" };
+    let idle = ["host", "port", "magic", "protocolVersion"].map(|option| (option, off));
+    old.finish(&[&idle[..], &[("disableTransactions", "transactions are never asked for")]].concat());
+}
+
+/// `magic` of the first versions, whose coins had no `peerMagic` yet.
+fn magic(old: &Old<'_>, coin: &mut CoinDraft) {
+    match old.text("magic").map(identity::magic) {
+        Some(Some(_)) if coin.own.has("p2p_magic") => {
+            old.dropped("magic", "the coin's peerMagic has said it");
+        }
+        Some(Some(magic)) => {
+            coin.own.text("p2p_magic", &magic);
+            old.taken("magic", "p2p_magic");
+        }
+        _ => old.attention("magic", "is none: four bytes in hexadecimal"),
+    }
 }
 
 fn ports(cx: &Context, pool: &Old<'_>, defaults: &Old<'_>, coin: &mut CoinDraft, scale: &Scale) -> Vec<u16> {
@@ -199,21 +219,49 @@ fn ports(cx: &Context, pool: &Old<'_>, defaults: &Old<'_>, coin: &mut CoinDraft,
     }
     accounts::banning(layer(pool, defaults, "banning"), &mut extra);
     let extra = port::pairs(extra);
+    let Some(list) = pool.within("ports") else { return Vec::new() };
     let mut numbers = Vec::new();
-    for (number, old) in pool.tables("ports") {
-        let number = number.trim().parse::<f64>().ok().and_then(port_number);
-        let difficulty = port::difficulty(&old, "diff");
-        tell(&old, "diff", "port.difficulty", scale);
-        let vardiff = old.within("varDiff").and_then(|table| vardiff(table, scale));
-        if !old.has("varDiff") {
-            old.dropped("varDiff", "none: a fixed difficulty");
+    for name in list.names() {
+        let number = name.trim().parse::<f64>().ok().and_then(port_number);
+        let old = list.within(name);
+        if number.is_some_and(|number| numbers.contains(&number)) {
+            list.attention(name, "is the number of a port before, so it is left out");
+            if let Some(old) = old {
+                old.finish(&[("*", "its port is left out")]);
+            }
+            continue;
         }
-        let old_port = OldPort { number, difficulty, vardiff, proxied };
-        port::add(cx, coin, scale, &old_port, &extra);
+        if number.is_none() {
+            list.asked(name, "listen");
+        } else if old.is_none() {
+            list.asked(name, "difficulty");
+        }
+        let (difficulty, vardiff) = old.map_or((None, None), |old| difficulties(old, scale));
+        port::add(
+            cx,
+            coin,
+            scale,
+            &OldPort { number, from: format!("ports.{name}"), difficulty, vardiff, proxied },
+            &extra,
+        );
         numbers.extend(number);
-        old.finish(&[]);
     }
+    list.finish(&[]);
     numbers
+}
+
+/// The difficulties of a port.
+fn difficulties(old: Old<'_>, scale: &Scale) -> (Option<f64>, Option<OldVardiff>) {
+    let difficulty = port::difficulty(&old, "diff");
+    tell(&old, "diff", "port.difficulty", scale);
+    let table = old.within("varDiff");
+    let is_meant = table.is_some();
+    let vardiff = table.and_then(|table| vardiff(table, scale));
+    if is_meant && vardiff.is_none() {
+        old.attention("varDiff", "has no difficulties as minDiff and maxDiff: the port's is fixed now");
+    }
+    old.finish(&[]);
+    (difficulty, vardiff)
 }
 
 fn tell(old: &Old<'_>, name: &str, key: &str, scale: &Scale) {
@@ -221,12 +269,16 @@ fn tell(old: &Old<'_>, name: &str, key: &str, scale: &Scale) {
         _ if port::difficulty(old, name).is_none() => old.asked(name, key),
         Scale::Settled { factor, .. } if (factor - 1.0).abs() < 1e-12 => old.taken(name, key),
         Scale::Settled { factor, .. } => old.adapted(name, key, format!("times {factor}, since its unit was another")),
-        Scale::Open { .. } => old.asked(name, OLD_BITS),
+        Scale::Open { .. } => old.asked(name, scale.question()),
     }
 }
 
 fn vardiff(table: Old<'_>, scale: &Scale) -> Option<OldVardiff> {
     let bounds = port::difficulty(&table, "minDiff").zip(port::difficulty(&table, "maxDiff"));
+    let Some((min, max)) = bounds else {
+        table.finish(&[("*", "of no use unless both minDiff and maxDiff are difficulties")]);
+        return None;
+    };
     tell(&table, "minDiff", "vardiff.min", scale);
     tell(&table, "maxDiff", "vardiff.max", scale);
     let mut times = port::times(&table, ["targetTime", "retargetTime", "variancePercent"], None);
@@ -237,6 +289,5 @@ fn vardiff(table: Old<'_>, scale: &Scale) -> Option<OldVardiff> {
         table.dropped("x2mode", "off here too");
     }
     table.finish(IDLE_VARDIFF);
-    let (min, max) = bounds?;
     Some(OldVardiff { min, max, times })
 }

@@ -11,8 +11,9 @@ const DEFAULT_ALGORITHM: &str = "scrypt";
 
 /// The old spelling of the algorithm, and the option it stands in.
 pub(super) fn algorithm<'a>(old: &Old<'a>) -> (Option<&'a str>, &'static str) {
-    if let Some(name) = old.text("ALGO_NAME") {
-        return (Some(name), "ALGO_NAME");
+    // One that is set, but cannot be read, is not what the older option says.
+    if old.has("ALGO_NAME") {
+        return (old.text("ALGO_NAME"), "ALGO_NAME");
     }
     let Some(algorithm) = old.text("COINDAEMON_ALGO") else {
         // The oldest version knew scrypt only; the next took it where nothing was said.
@@ -45,13 +46,17 @@ pub(super) fn old_bits(old: &Old<'_>, ours: u8) -> OldBits {
     if old.has("LITECOIN_TRUSTED_HOST") {
         return if ours == 16 { OldBits::Known(16) } else { one_of(&[16, ours], "This version knew scrypt only.") };
     }
-    if old.text("ALGO_NAME").is_some() {
-        return match ours {
-            32 => OldBits::Known(32),
-            _ => one_of(&[ours, 32], "Without CUSTOM_DIFF1 this version demanded 2^32 hashes, whatever the algorithm."),
+    let older = old.text("COINDAEMON_ALGO").filter(|_| !old.has("ALGO_NAME"));
+    let Some(algorithm) = older else {
+        let why = match old.has("ALGO_NAME") {
+            true => "Without CUSTOM_DIFF1 this version demanded 2^32 hashes, whatever the algorithm.",
+            false => {
+                "The version is not known; without CUSTOM_DIFF1 the later one demanded 2^32, whatever the algorithm."
+            }
         };
-    }
-    match (old.text("COINDAEMON_ALGO").unwrap_or(DEFAULT_ALGORITHM), ours) {
+        return if ours == 32 { OldBits::Known(32) } else { one_of(&[ours, 32], why) };
+    };
+    match (algorithm, ours) {
         ("scrypt" | "scrypt-jane", 16) => OldBits::Known(16),
         ("quark", _) => {
             one_of(&[16, 24, 32], "Versions of 2014 and 2015 differ, and one counted every coin as scrypt.")
@@ -78,7 +83,8 @@ pub(super) fn port(cx: &Context, old: &Old<'_>, coin: &mut CoinDraft, scale: &Sc
     tell(old, "POOL_TARGET", "port.difficulty", scale, difficulty.is_some());
     let mut extra = Table::default();
     banning(old, &mut extra);
-    let old_port = OldPort { number, difficulty, vardiff, proxied };
+    let from = "LISTEN_SOCKET_TRANSPORT".to_owned();
+    let old_port = OldPort { number, from, difficulty, vardiff, proxied };
     port::add(cx, coin, scale, &old_port, &super::extra(extra));
     number.into_iter().collect()
 }
@@ -89,7 +95,7 @@ fn tell(old: &Old<'_>, name: &str, key: &str, scale: &Scale, is_difficulty: bool
         _ if !is_difficulty => old.asked(name, key),
         Scale::Settled { factor, .. } if (factor - 1.0).abs() < 1e-12 => old.taken(name, key),
         Scale::Settled { factor, .. } => old.adapted(name, key, format!("times {factor}, since its unit was another")),
-        Scale::Open { .. } => old.asked(name, super::super::difficulty::OLD_BITS),
+        Scale::Open { .. } => old.asked(name, scale.question()),
     }
 }
 
@@ -106,7 +112,11 @@ fn vardiff(old: &Old<'_>, scale: &Scale) -> Option<OldVardiff> {
         "USE_COINDAEMON_DIFF",
     ];
     if old.flag("VARIABLE_DIFF") != Some(true) {
-        old.taken("VARIABLE_DIFF", "a port without [coin.port.vardiff]");
+        let key = "a port without [coin.port.vardiff]";
+        match old.has("VARIABLE_DIFF") {
+            true => old.taken("VARIABLE_DIFF", key),
+            false => old.adapted("VARIABLE_DIFF", key, "False, the old server's default"),
+        }
         for option in OPTIONS {
             old.dropped(option, "VARIABLE_DIFF is off");
         }
@@ -125,12 +135,13 @@ fn vardiff(old: &Old<'_>, scale: &Scale) -> Option<OldVardiff> {
     let max = bound("VDIFF_MAX_TARGET", "vardiff.max", 1000.0);
     let names = ["VDIFF_TARGET_TIME", "VDIFF_RETARGET_TIME", "VDIFF_VARIANCE_PERCENT"];
     let mut times = port::times(old, names, Some([30, 120, 20]));
-    let doubles = old.flag("VDIFF_X2_TYPE") == Some(true);
-    old.taken("VDIFF_X2_TYPE", "vardiff.double_steps");
+    // The oldest version had neither: it knew no steps, and always fractions.
+    let (steps, fractions) = if is_oldest(old) { (None, None) } else { (Some(true), Some(false)) };
+    let doubles = switch(old, "VDIFF_X2_TYPE", "vardiff.double_steps", steps).unwrap_or(false);
     times.push(("double_steps", doubles.to_string()));
     let unscaled = matches!(scale, Scale::Settled { factor, .. } if (factor - 1.0).abs() < 1e-12);
-    if old.flag("VDIFF_FLOAT") == Some(false) && unscaled && min >= 1.0 {
-        old.taken("VDIFF_FLOAT", "vardiff.grid = \"integer\"");
+    if old.flag("VDIFF_FLOAT").or(fractions) == Some(false) && unscaled && min >= 1.0 {
+        switch(old, "VDIFF_FLOAT", "vardiff.grid = \"integer\"", fractions);
         times.push(("grid", "\"integer\"".to_owned()));
     } else {
         old.dropped("VDIFF_FLOAT", "any difficulty is assigned; `grid` can round them");
@@ -140,11 +151,35 @@ fn vardiff(old: &Old<'_>, scale: &Scale) -> Option<OldVardiff> {
     Some(OldVardiff { min, max, times })
 }
 
+/// Whether it is the version that knew Litecoin only, and many options not yet.
+fn is_oldest(old: &Old<'_>) -> bool {
+    old.has("LITECOIN_TRUSTED_HOST")
+}
+
+/// A switch of the old file, or the old server's default, which is told where it counts. `default` is missing where the
+/// version had no such switch.
+fn switch(old: &Old<'_>, name: &str, key: &str, default: Option<bool>) -> Option<bool> {
+    let python = |flag: bool| if flag { "True" } else { "False" };
+    match (old.flag(name), default) {
+        (Some(flag), _) => {
+            old.taken(name, key);
+            return Some(flag);
+        }
+        (None, Some(default)) if old.has(name) => {
+            old.attention(name, format!("is neither yes nor no; {}, the default, counts", python(default)));
+        }
+        (None, Some(default)) => old.adapted(name, key, format!("{}, the old server's default", python(default))),
+        (None, None) => old.dropped(name, "this version had no such switch"),
+    }
+    default
+}
+
 /// Bans for bad shares.
 fn banning(old: &Old<'_>, port: &mut Table) {
     let options = ["INVALID_SHARES_PERCENT", "WORKER_BAN_TIME", "WORKER_CACHE_TIME"];
-    match old.flag("ENABLE_WORKER_BANNING") {
-        Some(true) => old.taken("ENABLE_WORKER_BANNING", "port.invalid_percent_max"),
+    let default = (!is_oldest(old)).then_some(true);
+    match switch(old, "ENABLE_WORKER_BANNING", "port.invalid_percent_max", default) {
+        Some(true) => {}
         Some(false) => {
             old.taken("ENABLE_WORKER_BANNING", "port.invalid_percent_max = 100");
             port.set("invalid_percent_max", "100");
@@ -155,15 +190,25 @@ fn banning(old: &Old<'_>, port: &mut Table) {
         }
         None => return,
     }
-    if let Some(percent) = old.number("INVALID_SHARES_PERCENT").filter(|percent| *percent > 0.0) {
+    let percent = old.number("INVALID_SHARES_PERCENT").or((!old.has("INVALID_SHARES_PERCENT")).then_some(50.0));
+    if let Some(percent) = percent.filter(|percent| *percent > 0.0) {
         // Bad shares were compared with good ones; here they are compared with all.
         let of_all = (100.0 * percent / (100.0 + percent)).round().clamp(1.0, 99.0);
         port.set("invalid_percent_max", of_all.to_string());
-        let why = "bad shares were counted against good ones, here against all";
+        let why = format!("{of_all} of all shares: {percent} was the old server's, of good shares only");
         old.adapted("INVALID_SHARES_PERCENT", "port.invalid_percent_max", why);
     } else {
         old.dropped("INVALID_SHARES_PERCENT", "no percentage; the default of invalid_percent_max counts");
     }
-    old.whole("WORKER_BAN_TIME", port, "ban_secs", 1.0..=604_800.0, 1.0);
-    old.whole("WORKER_CACHE_TIME", port, "invalid_window_secs", 10.0..=86_400.0, 1.0);
+    for (name, key, bounds, default) in [
+        ("WORKER_BAN_TIME", "ban_secs", 1.0..=604_800.0, 300),
+        ("WORKER_CACHE_TIME", "invalid_window_secs", 10.0..=86_400.0, 600),
+    ] {
+        if old.has(name) {
+            old.whole(name, port, key, bounds, 1.0);
+        } else {
+            port.set(key, default.to_string());
+            old.adapted(name, &format!("port.{key}"), format!("{default}, the old server's default"));
+        }
+    }
 }

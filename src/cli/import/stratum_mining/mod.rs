@@ -9,12 +9,13 @@ use super::answers::UNNAMED;
 use super::database::{self, Login, Part};
 use super::difficulty::{self, RowUnits, Scale};
 use super::draft::{CoinDraft, Draft, Table};
-use super::history::{Context, Old, short};
+use super::history::{Context, Old};
 use super::identity;
 use super::mpos::{MposFacts, one_name};
 use super::port;
 use super::value::Settings;
-use crate::coin::preset;
+use crate::coin::preset::Preset;
+use crate::pow::names::{self, Named};
 
 /// Most standby nodes: the suffixes `_1` to `_98`.
 const STANDBY_MAX: usize = 98;
@@ -29,36 +30,18 @@ pub(super) fn import(cx: &Context, file: &str, settings: &Settings, mpos: Option
     pool::log_level(&old, &mut daemon);
     let mut coin = CoinDraft { name: name(cx), ..CoinDraft::default() };
     let (spelling, option) = difficulties::algorithm(&old);
-    let named = spelling.and_then(identity::algorithm);
-    match named {
-        Some(named) => old.taken(option, &format!("preset or algorithm: {}", named.name)),
-        None => {
-            let what = spelling.map_or("no algorithm is named".to_owned(), |spelling| {
-                format!("the algorithm {:?} is none of this version", short(spelling))
-            });
-            old.attention(option, what.clone());
-            coin.blocked.push(what);
-            coin.own.text("name", &coin.name.clone());
-        }
+    let known = spelling.and_then(names::find);
+    let named = known.or_else(|| identity::settle_algorithm(cx, &mut coin, spelling));
+    match (known, named) {
+        (Some(named), _) => old.taken(option, &format!("preset or algorithm: {}", named.name)),
+        (None, Some(named)) => old.adapted(option, "preset or algorithm", format!("{}, as answered", named.name)),
+        (None, None) if coin.blocked.is_empty() => old.asked(option, identity::ALGORITHM),
+        (None, None) => old.attention(option, coin.blocked.join("; ")),
     }
-    let preset = named.and_then(|named| {
-        let answer = preset::find(cx.answers.find(&coin.name, "preset")?)?;
-        identity::presets(named).any(|preset| preset.name == answer.name).then_some(answer)
-    });
-    let mut described = false;
-    let scale = match named {
-        Some(named) => {
-            let suggested = mpos.and_then(MposFacts::coin);
-            described = identity::put(cx, &mut coin, named, preset, suggested, old.text("CENTRAL_WALLET"));
-            let ours = identity::bits(preset, "stratum_bits", Some(named.stratum_bits)).unwrap_or(named.stratum_bits);
-            let scale = Scale::settle(cx, &coin.name, difficulties::old_bits(&old, ours), ours);
-            let usual = identity::bits(preset, "mpos_bits", named.mpos_bits);
-            let units = RowUnits { usual, class: mpos.and_then(|facts| facts.class), old: scale.old_bits() };
-            let name = coin.name.clone();
-            difficulty::put_mpos_bits(cx, &name, &mut coin.own, units);
-            scale
-        }
-        None => Scale::unchanged(),
+    let preset = named.and_then(|named| identity::chosen_preset(cx, &coin.name, named, None));
+    let (scale, described) = match named {
+        Some(named) => put_identity(cx, &old, &mut coin, named, preset, mpos),
+        None => (Scale::unknown(), false),
     };
     pool::form(&old, &mut coin, preset);
     pool::payout(cx, &old, &mut coin, preset);
@@ -66,6 +49,7 @@ pub(super) fn import(cx: &Context, file: &str, settings: &Settings, mpos: Option
     let nodes = nodes(&old, &mut coin);
     pool::templates(&old, &mut coin);
     pool::update_block(&old, &mut coin);
+    pool::transports(&old);
     let ports = difficulties::port(cx, &old, &mut coin, &scale);
     let login = mysql(&old);
     database::put(&mut coin, &login);
@@ -75,6 +59,26 @@ pub(super) fn import(cx: &Context, file: &str, settings: &Settings, mpos: Option
     }
     old.finish(idle::OPTIONS);
     Draft { daemon, coins: vec![coin] }
+}
+
+/// Writes which coin it is, and by what MPOS counts it. `true`: no preset knows what it is.
+fn put_identity(
+    cx: &Context,
+    old: &Old<'_>,
+    coin: &mut CoinDraft,
+    named: &Named,
+    preset: Option<&Preset>,
+    mpos: Option<&MposFacts>,
+) -> (Scale, bool) {
+    let suggested = mpos.and_then(MposFacts::coin);
+    let described = identity::put(cx, coin, named, preset, suggested, old.text("CENTRAL_WALLET"));
+    let ours = identity::bits(preset, "stratum_bits", Some(named.stratum_bits)).unwrap_or(named.stratum_bits);
+    let scale = Scale::settle(cx, &coin.name, difficulties::old_bits(old, ours), ours);
+    let usual = identity::bits(preset, "mpos_bits", named.mpos_bits);
+    let units = RowUnits { usual, class: mpos.map(|facts| facts.class.clone()), old: scale.old_bits() };
+    let name = coin.name.clone();
+    difficulty::put_mpos_bits(cx, &name, &mut coin.own, units);
+    (scale, described)
 }
 
 /// The coin's name: the old file has none.
@@ -97,8 +101,8 @@ fn nodes(old: &Old<'_>, coin: &mut CoinDraft) -> Vec<(String, u16)> {
         let login = database::login(
             old,
             &[
-                (&option("HOST"), Part::Host, "node.url"),
-                (&option("PORT"), Part::Port, "node.url"),
+                (&option("HOST"), Part::Host, database::NODE_URL),
+                (&option("PORT"), Part::Port, database::NODE_URL),
                 (&option("USER"), Part::User, "node.user"),
                 (&option("PASSWORD"), Part::Password, "node.password"),
             ],
@@ -121,17 +125,21 @@ fn mysql(old: &Old<'_>) -> Login {
     if old.flag("DATABASE_EXTEND") == Some(true) {
         old.attention("DATABASE_EXTEND", "a schema that MPOS does not read; MPOS's is written");
     }
-    let login = database::login(
-        old,
-        &[
-            ("DB_MYSQL_HOST", Part::Host, "mpos.host"),
-            ("DB_MYSQL_PORT", Part::Port, "mpos.port"),
-            ("DB_MYSQL_USER", Part::User, "mpos.user"),
-            ("DB_MYSQL_PASS", Part::Password, "mpos.password"),
-            ("DB_MYSQL_DBNAME", Part::Name, "mpos.database"),
-        ],
-    );
-    if driver == "mysql" { login } else { Login::default() }
+    let names = [
+        ("DB_MYSQL_HOST", Part::Host, "mpos.host"),
+        ("DB_MYSQL_PORT", Part::Port, "mpos.port"),
+        ("DB_MYSQL_USER", Part::User, "mpos.user"),
+        ("DB_MYSQL_PASS", Part::Password, "mpos.password"),
+        ("DB_MYSQL_DBNAME", Part::Name, database::DATABASE),
+    ];
+    if driver == "mysql" {
+        return database::login(old, &names);
+    }
+    // What is left of the sample would be written into, if it were taken.
+    for (option, ..) in names {
+        old.dropped(option, "DATABASE_DRIVER named another database, so this one was not in use");
+    }
+    Login::default()
 }
 
 /// Keys that every port gets from an old table of its own.

@@ -97,13 +97,13 @@ pub(super) fn templates(old: &Old<'_>, coin: &mut CoinDraft) {
 }
 
 pub(super) fn workers(old: &Old<'_>, coin: &mut CoinDraft) {
-    for (option, key) in [("USERS_CHECK_PASSWORD", "check_password"), ("USERS_AUTOADD", "auto_create")] {
-        let flag = old.flag(option);
-        coin.workers.set(key, flag.unwrap_or(false).to_string());
-        match flag {
-            Some(_) => old.taken(option, &format!("workers.{key}")),
-            None => old.adapted(option, &format!("workers.{key}"), "false, the old server's default"),
-        }
+    coin.workers.set("check_password", check_password(old).to_string());
+    let create = old.flag("USERS_AUTOADD");
+    coin.workers.set("auto_create", create.unwrap_or(false).to_string());
+    match create {
+        Some(_) => old.taken("USERS_AUTOADD", "workers.auto_create"),
+        None if old.has("USERS_AUTOADD") => old.attention("USERS_AUTOADD", "is neither yes nor no; false counts"),
+        None => old.adapted("USERS_AUTOADD", "workers.auto_create", "false, the old server's default"),
     }
     match old.flag("ALLOW_EXTERNAL_DIFFICULTY") {
         Some(true) => {
@@ -120,6 +120,36 @@ pub(super) fn workers(old: &Old<'_>, coin: &mut CoinDraft) {
             old.taken("DB_LOADER_REC_MAX", "ledger.batch_rows_max");
         }
         _ => old.dropped("DB_LOADER_REC_MAX", "its old default; batch_rows_max has its own"),
+    }
+}
+
+/// Whether passwords are looked at. What cannot be read must not open the pool: whoever knows a worker's name could mine
+/// in its stead.
+fn check_password(old: &Old<'_>) -> bool {
+    const OPTION: &str = "USERS_CHECK_PASSWORD";
+    const KEY: &str = "workers.check_password";
+    if old.computed(OPTION, "true is written, so that nobody mines with a wrong password unless you say so") {
+        return true;
+    }
+    match old.truth(OPTION) {
+        None => old.adapted(OPTION, KEY, "false, the old server's default"),
+        Some(true) if old.flag(OPTION) != Some(true) => {
+            let why = "Python takes it for true, so the old server looked at passwords: true is written; false lets \
+                       every password in";
+            old.attention(OPTION, why);
+        }
+        Some(_) => old.taken(OPTION, KEY),
+    }
+    old.truth(OPTION) == Some(true)
+}
+
+/// Other ways in than stratum over TCP. Miners that still use one lose the pool.
+pub(super) fn transports(old: &Old<'_>) {
+    for option in ["LISTEN_HTTP_TRANSPORT", "LISTEN_HTTPS_TRANSPORT", "LISTEN_WS_TRANSPORT", "LISTEN_WSS_TRANSPORT"] {
+        match old.truth(option) {
+            Some(false) => old.dropped(option, "it was off"),
+            _ => old.attention(option, "miners connect by stratum over TCP or TLS only: move those that come this way"),
+        }
     }
 }
 

@@ -38,7 +38,7 @@ fn marked(seq: u64, accepted: bool, node_hash: Option<&str>) -> What {
 
 #[test]
 fn a_dossier_is_read_as_it_was_written() {
-    let mut dossier = dossier();
+    let mut dossier = Dossier { work_id: Some("work 7".into()), ..dossier() };
     let node = || "127.0.0.1:9332".to_owned();
     for what in [
         What::Recorded { seq: 17 },

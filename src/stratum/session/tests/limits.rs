@@ -241,3 +241,100 @@ fn w20_a_hundred_thousand_repeats_and_worthless_shares_leave_nothing_behind() {
     assert!(miner.rows.len() - rows <= allowance::REFUSED_ROWS_MAX as usize, "{}", miner.rows.len());
     assert!(miner.session.answers.is_empty() && miner.session.out().is_empty());
 }
+
+#[test]
+fn junk_beyond_the_end_is_heard_out_and_no_more() {
+    let mut miner = Miner::ready(HARD);
+    (0..2000).for_each(|_| drop(miner.say("x")));
+    assert_eq!(miner.closed, Some(CloseReason::Junk));
+}
+
+#[test]
+fn unknown_methods_are_answered_and_count_as_junk_only_when_there_are_many() {
+    let unknown = r#"{"id":1,"method":"mining.dance","params":[]}"#;
+    let mut miner = Miner::ready(HARD);
+    for _ in 0..200 {
+        assert_eq!(miner.say(unknown)[0]["error"][0], -3);
+        miner.say(r#"{"id":2,"method":"mining.ping","params":[]}"#);
+    }
+    assert_eq!(miner.closed, None, "between others they are put up with");
+    (0..200).for_each(|_| drop(miner.say(unknown)));
+    assert_eq!(miner.closed, Some(CloseReason::Junk));
+}
+
+#[test]
+fn whoever_waits_for_the_pool_s_own_answer_is_not_late() {
+    let mut port = port();
+    port.rules.authorize_timeout = Duration::from_secs(3);
+    let mut miner = Miner::on(port, HARD, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
+    miner.tick_at(4);
+    assert_eq!(miner.closed, None);
+    assert_eq!(miner.grant(0, "a.b")[0]["result"], true);
+    miner.tick_at(5);
+    assert_eq!(miner.closed, None);
+    // Nobody else may be late.
+    let mut silent =
+        Miner::on(Port { rules: miner.session.terms.port.rules.clone(), ..self::port() }, HARD, Algorithm::Sha256d);
+    silent.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    silent.tick_at(4);
+    assert_eq!(silent.closed, Some(CloseReason::NotAuthorised));
+}
+
+#[test]
+fn a_login_that_is_tried_another_way_is_not_refused_yet() {
+    let mut miner = Miner::on(port(), HARD, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","pw,d=64"]}"#);
+    let wrong = || Answer::Denied(Denial::WrongPassword);
+    let mut heard = |index: usize, answer| {
+        let (ticket, moment) = (miner.authorisations[index].0, miner.moment());
+        let refused = miner.session.on_authorised(moment, ticket, answer, &miner.board);
+        miner.settle();
+        refused
+    };
+    assert!(!heard(0, wrong()), "the whole of it may be the password");
+    assert!(heard(1, wrong()));
+}
+
+#[test]
+fn a_share_waits_ten_seconds_for_the_login_of_its_worker_and_does_not_speak_against_it() {
+    let mut miner = Miner::ready(HARD);
+    miner.say(r#"{"id":3,"method":"mining.authorize","params":["a.c","x"]}"#);
+    assert!(miner.submit(4, "a.c", "0000000100", "00000001").is_empty());
+    miner.tick_at(9);
+    assert!(miner.session.has_unjudged());
+    miner.tick_at(10);
+    assert!(!miner.session.has_unjudged());
+    let lines = miner.grant(1, "a.c");
+    let refused = lines.iter().find(|line| line["id"] == 4).unwrap();
+    assert_eq!(refused["error"][0], 24);
+    assert!(!miner.session.has_misbehaved());
+}
+
+#[test]
+fn logins_do_not_keep_a_connection_alive_on_which_nothing_counts() {
+    let mut miner = Miner::ready(HARD);
+    for secs in (100..=600).step_by(100) {
+        assert_eq!(miner.closed, None, "{secs}");
+        miner.tick_at(secs);
+        let last = miner.authorisations.len();
+        miner.say(r#"{"id":3,"method":"mining.authorize","params":["a.b","x"]}"#);
+        miner.grant(last, "a.b");
+    }
+    assert_eq!(miner.closed, Some(CloseReason::Idle));
+}
+
+#[test]
+fn work_that_never_was_speaks_against_the_miner_and_old_work_does_not() {
+    let mut miner = Miner::ready(HARD);
+    for _ in 0..30 {
+        assert_eq!(miner.code(r#"["a.b","00ffff0000","00000000","6553f100","00000001"]"#), 21);
+    }
+    assert!(!miner.session.has_misbehaved());
+    for _ in 0..31 {
+        assert_eq!(miner.code(r#"["a.b","nonsense","00000000","6553f100","00000001"]"#), 21);
+    }
+    assert!(miner.session.has_misbehaved(), "even if it leaves before the window is over");
+}

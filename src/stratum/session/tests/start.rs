@@ -180,3 +180,94 @@ fn nothing_comes_between_a_subscription_and_its_answer() {
         assert_eq!(lines.len(), 5, "{agent}");
     }
 }
+
+/// A connection to the coin of another one, on a port of its own.
+fn beside(first: &Miner, port: Port) -> Miner {
+    let mut miner = Miner::on(port, VERY_HARD, Algorithm::Sha256d);
+    let mut terms = (*miner.session.terms).clone();
+    terms.memory = first.session.terms.memory.clone();
+    miner.session.terms = Arc::new(terms);
+    miner
+}
+
+/// The difficulty with which a session is taken up on a port after a password with this wish.
+fn resumed(port: Port, first_wish: &str, meanwhile: f64, second_wish: &str) -> Miner {
+    let mut first = after_log_in(adjusting(), "cg", None, first_wish);
+    first.session.difficulty = worth(meanwhile);
+    let id = crate::bytes::hex::encode(&first.session.id);
+    first.session.on_end(first.moment());
+    let mut second = beside(&first, port);
+    second.say(&format!(r#"{{"id":1,"method":"mining.subscribe","params":["cg","{id}"]}}"#));
+    assert_eq!(second.session.id, first.session.id, "taken up");
+    second.say(&format!(r#"{{"id":2,"method":"mining.authorize","params":["a.b","{second_wish}"]}}"#));
+    second.grant(0, "a.b");
+    second
+}
+
+#[test]
+fn w10_nobody_gets_a_difficulty_above_the_network_s_by_asking_for_it() {
+    let hard = |port: Port, line: &str, password: &str| {
+        let mut miner = Miner::on(port, HARD, Algorithm::Sha256d);
+        miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+        miner.say(line);
+        miner.say(&format!(r#"{{"id":3,"method":"mining.authorize","params":["a.b","{password}"]}}"#));
+        miner.grant(0, "a.b");
+        miner.session.difficulty.get()
+    };
+    let fixed = || Port { difficulty: worth(0.001), ..port() };
+    let adjusted = || Port { vardiff: Some(Vardiff { min: worth(0.001), ..vardiff(1e6) }), ..fixed() };
+    let configure = r#"{"id":2,"method":"mining.configure","params":[["minimum-difficulty"],{"minimum-difficulty.value":1000000}]}"#;
+    for password in ["d=1000000000000", "fd=1000000000000", "th=1000000"] {
+        assert_eq!(hard(fixed(), "", password), 1.0, "{password}");
+        assert_eq!(hard(adjusted(), "", password), 1.0, "{password}");
+    }
+    assert_eq!(hard(adjusted(), configure, "x"), 1.0);
+    assert_eq!(hard(fixed(), configure, "x"), 0.001);
+}
+
+#[test]
+fn a_session_taken_up_keeps_its_least_and_hears_of_another() {
+    let floor = |miner: &Miner| miner.session.floor.map(Difficulty::get);
+    let same = resumed(adjusting(), "d=256", 512.0, "d=256");
+    assert_eq!((same.session.difficulty.get(), floor(&same)), (512.0, Some(256.0)));
+    let other = resumed(adjusting(), "d=256", 512.0, "d=2048");
+    assert_eq!((other.session.difficulty.get(), floor(&other)), (2048.0, Some(2048.0)));
+    let none = resumed(adjusting(), "x", 512.0, "x");
+    assert_eq!((none.session.difficulty.get(), floor(&none)), (512.0, None));
+}
+
+#[test]
+fn a_session_taken_up_on_another_port_has_that_port_s_bounds() {
+    let higher = Vardiff { min: worth(4096.0), max: worth(65536.0), ..vardiff(1e6) };
+    let port_of = |difficulty, vardiff| Port { difficulty: worth(difficulty), vardiff, ..adjusting() };
+    for (port, expected) in [(port_of(8192.0, Some(higher)), 4096.0), (port_of(2048.0, None), 2048.0)] {
+        assert_eq!(resumed(port, "x", 512.0, "x").session.difficulty.get(), expected);
+    }
+}
+
+#[test]
+fn a_question_about_extensions_does_not_throw_away_what_is_known_of_the_rate() {
+    let mut miner = after_log_in(adjusting(), "cg", None, "x");
+    miner.session.estimator.as_mut().unwrap().on_share(Duration::from_secs(1));
+    for params in [r#"[["info"],{}]"#, r#"[["minimum-difficulty"],{"minimum-difficulty.value":16}]"#] {
+        miner.say(&format!(r#"{{"id":4,"method":"mining.configure","params":{params}}}"#));
+        assert!(miner.session.estimator.as_ref().unwrap().has_evidence(), "{params}");
+    }
+}
+
+#[test]
+fn a_least_difficulty_is_a_suggestion_that_can_be_switched_off_and_is_cut_to_the_port_s_most() {
+    let line = |value: f64| {
+        format!(
+            r#"{{"id":4,"method":"mining.configure","params":[["minimum-difficulty"],{{"minimum-difficulty.value":{value}}}]}}"#
+        )
+    };
+    let mut port = adjusting();
+    port.rules.start_from.suggested = false;
+    let mut miner = after_log_in(port, "cg", None, "x");
+    assert_eq!(miner.say(&line(4096.0))[0]["result"]["minimum-difficulty"], json!(false));
+    assert_eq!((miner.session.difficulty.get(), miner.session.floor), (1024.0, None));
+    let mut miner = after_log_in(adjusting(), "cg", None, "x");
+    assert_eq!(miner.say(&line(1e9))[0]["result"]["minimum-difficulty"], json!(true));
+    assert_eq!((miner.session.difficulty.get(), miner.session.floor), (65536.0, Some(worth(65536.0))));
+}

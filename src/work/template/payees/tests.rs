@@ -50,6 +50,29 @@ fn dash_with_a_masternode_and_superblocks_pays_both() {
 }
 
 #[test]
+fn a_flat_masternode_beside_other_payees_is_paid_too() {
+    let template = json!({ "payee": ADDRESS, "payee_amount": 100, "founderreward": { "script": "51", "amount": 7 } });
+    assert_eq!(
+        payees(&template),
+        Ok([(7, "51"), (100, SCRIPT)].map(|(value, script)| (value, script.to_owned())).to_vec())
+    );
+    // Named both ways, by the same script and amount.
+    let twice = json!({ "payee": ADDRESS, "payee_amount": 7, "devfee": { "script": SCRIPT, "amount": 7 } });
+    assert_eq!(payees(&twice), one(7, SCRIPT));
+}
+
+#[test]
+fn flat_pairs_of_payee_and_amount_are_paid_and_half_of_one_is_refused() {
+    assert_eq!(payees(&json!({ "donation_payee": ADDRESS, "donation_amount": 5 })), one(5, SCRIPT));
+    assert_eq!(payees(&json!({ "donation_payee": "", "donation_amount": 0 })), Ok(vec![]));
+    assert_eq!(payees(&json!({ "fund_payee": ADDRESS, "fund_payments_started": false })), Ok(vec![]));
+    let refused = payees(&json!({ "donation_payee": ADDRESS })).unwrap_err();
+    assert!(refused.contains("donation_payee.amount") && refused.contains("missing"), "{refused}");
+    let ignoring = ChainForm { ignored_members: vec!["donation_payee".into()], ..form() };
+    assert_eq!(payees_in(&ignoring, &json!({ "donation_payee": ADDRESS, "donation_amount": 5 })), Ok(vec![]));
+}
+
+#[test]
 fn dash_of_today_has_several_and_burns_by_script() {
     let template = json!({
         "masternode": [
