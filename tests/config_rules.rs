@@ -55,7 +55,8 @@ fn every_rule_can_be_set() {
     let rules = rules(
         "share_tolerance_percent = 1\nstale_grace_secs = 2\nrace_window_secs = 0\nstart_difficulty_from = [\"agent\"]\n\
          agent_difficulties = [{ agent = \"NiceHash\", difficulty = 500000, least = true }, { agent = \"cpuminer\", difficulty = 0.1 }]\n\
-         apply = \"next_job\"\njobs_before_auth = false\nauthorize_timeout_secs = 5\njunk_lines_max = 9\ninvalid_percent_max = 100\n\
+         apply = \"next_job\"\njobs_before_auth = false\nauthorize_timeout_secs = 5\njunk_lines_max = 9\nfailed_logins_max = 4\nworkers_max = 5\n\
+         jobs_max = 6\nunsent_bytes_max = 65536\ninvalid_percent_max = 100\n\
          invalid_window_shares = 20\ninvalid_window_secs = 10\nresume_window_secs = 0\nreconnect_on_stop = true\n\
          advertise = \"[2001:db8::1]:3333\"\nmessage = \"Hello\"\nask_version = true",
     );
@@ -77,6 +78,10 @@ fn every_rule_can_be_set() {
         jobs_before_auth: false,
         authorize_timeout: secs(5),
         junk_lines_max: 9,
+        failed_logins_max: 4,
+        workers_max: 5,
+        jobs_max: 6,
+        unsent_bytes_max: 65_536,
         invalid_ratio_max: 1.0,
         invalid_window_shares: 20,
         invalid_window: secs(10),

@@ -36,7 +36,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use problem::{ConfigError, Problem};
-pub use rules::{AgentDifficulty, Rules, StartFrom};
+pub use rules::{AgentDifficulty, JOBS_MAX, Rules, StartFrom, WORKERS_MAX};
 pub use transport::{LOGIN_LINES, Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport};
 pub use typed::*;
 

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use crate::difficulty::Difficulty;
 
+/// Workers that may be logged in on a connection, at most.
+pub const WORKERS_MAX: usize = 256;
+/// Jobs that a connection may have, at most.
+pub const JOBS_MAX: usize = 16;
+
 /// Rules of a port.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
@@ -25,6 +30,14 @@ pub struct Rules {
     pub authorize_timeout: Duration,
     /// Lines in a row that are no requests; at this many the connection is closed.
     pub junk_lines_max: u8,
+    /// Logins of a connection that may fail within a minute before it has to pause, beside one for each worker it has.
+    pub failed_logins_max: u32,
+    /// Workers that may be logged in on a connection.
+    pub workers_max: usize,
+    /// Jobs of a connection whose shares are taken; the oldest is forgotten beyond that.
+    pub jobs_max: usize,
+    /// Bytes that a miner may leave unread before it is given up; a quarter of it, and nothing more of it is read.
+    pub unsent_bytes_max: usize,
     /// A connection is closed if more than this share of its latest submits is bad, 0..1; at 1 never.
     pub invalid_ratio_max: f64,
     /// Submits that are looked at together for that.
@@ -83,6 +96,10 @@ impl Default for Rules {
             jobs_before_auth: true,
             authorize_timeout: Duration::from_secs(60),
             junk_lines_max: 3,
+            failed_logins_max: 3,
+            workers_max: WORKERS_MAX,
+            jobs_max: JOBS_MAX,
+            unsent_bytes_max: 256 * 1024,
             invalid_ratio_max: 0.5,
             invalid_window_shares: 500,
             invalid_window: Duration::from_secs(600),

@@ -1,6 +1,7 @@
 //! All nodes of a coin, with what is known about each.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::broadcast;
@@ -39,10 +40,27 @@ impl Aside {
     }
 }
 
+/// Whether a node's chain is that of the coin's profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fit {
+    /// Nobody has looked, and nothing is mined yet.
+    Unasked,
+    /// Nobody has looked, and the coin is mined on others: the node does not count.
+    Awaited,
+    /// It is.
+    Proven,
+    /// It is not.
+    Misfit {
+        /// What does not fit.
+        reason: String,
+    },
+}
+
 /// What is known about a node at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
     state: NodeState,
+    fit: Fit,
     aside: Option<Aside>,
     height: Option<u32>,
 }
@@ -62,13 +80,13 @@ pub struct Node {
 }
 
 impl Node {
-    fn new(node: &config::Node) -> Self {
+    fn new(node: &config::Node, fit: Fit) -> Self {
         let state = NodeState::Unreachable { problem: "it was not asked yet".into() };
         Self {
             config: node.clone(),
             rpc: Rpc::new(node.clone()),
             ways: node.ways.clone(),
-            known: Mutex::new(Known { state, aside: None, height: None }),
+            known: Mutex::new(Known { state, fit, aside: None, height: None }),
             pushed: broadcast::Sender::new(PUSHED_MAX),
         }
     }
@@ -92,9 +110,41 @@ impl Node {
         self.known().aside.clone()
     }
 
-    /// Whether its words about blocks count.
-    pub(super) fn is_distrusted(&self) -> bool {
-        matches!(self.known().aside, Some(Aside::Distrusted { .. }))
+    /// Why its words about blocks do not count, if so.
+    pub(super) fn distrust(&self) -> Option<String> {
+        if let Some(NodeState::Syncing { problem: reason } | NodeState::Refused { reason }) = self.held_back() {
+            return Some(reason);
+        }
+        match self.aside() {
+            Some(Aside::Distrusted { reason }) => Some(format!("set aside: {reason}")),
+            Some(Aside::Lagging { .. }) | None => None,
+        }
+    }
+
+    /// Whether its chain is that of the coin's profile.
+    pub fn fit(&self) -> Fit {
+        self.known().fit.clone()
+    }
+
+    /// Notes whether it is.
+    pub fn set_fit(&self, fit: Fit) {
+        self.known().fit = fit;
+    }
+
+    /// How it is while its chain is not known to be that of the coin's profile.
+    pub(super) fn held_back(&self) -> Option<NodeState> {
+        match &self.known().fit {
+            Fit::Unasked | Fit::Proven => None,
+            Fit::Awaited => {
+                Some(NodeState::Syncing { problem: "its chain is yet to be held against the coin's profile".into() })
+            }
+            Fit::Misfit { reason } => Some(NodeState::Refused { reason: reason.clone() }),
+        }
+    }
+
+    /// The node alone, over connections of its own.
+    pub fn apart(&self) -> Nodes {
+        Nodes::new(std::slice::from_ref(&self.config))
     }
 
     /// Ready, and not set aside.
@@ -177,6 +227,8 @@ type List = Arc<[Arc<Node>]>;
 #[derive(Debug, Clone)]
 pub struct Nodes {
     nodes: Arc<RwLock<List>>,
+    /// A node that comes now does not count before its chain was proven.
+    strict: Arc<AtomicBool>,
     /// The first block of ours at the greatest height of one.
     own: Arc<Mutex<Option<(u32, Hash)>>>,
 }
@@ -184,11 +236,11 @@ pub struct Nodes {
 impl Nodes {
     /// Nodes nobody has asked yet.
     pub fn new(nodes: &[config::Node]) -> Self {
-        Self::fixed(nodes.iter().map(|node| Arc::new(Node::new(node))).collect())
+        Self::fixed(nodes.iter().map(|node| Arc::new(Node::new(node, Fit::Unasked))).collect())
     }
 
     fn fixed(nodes: List) -> Self {
-        Self { nodes: Arc::new(RwLock::new(nodes)), own: Arc::default() }
+        Self { nodes: Arc::new(RwLock::new(nodes)), strict: Arc::default(), own: Arc::default() }
     }
 
     /// The nodes, in the order of the configuration.
@@ -198,7 +250,13 @@ impl Nodes {
 
     /// The nodes as they are now: these do not change, so that they can be told by their places.
     pub fn as_now(&self) -> Self {
-        Self { own: Arc::clone(&self.own), ..Self::fixed(self.all()) }
+        Self { own: Arc::clone(&self.own), strict: Arc::clone(&self.strict), ..Self::fixed(self.all()) }
+    }
+
+    /// From now on a node counts only once its chain was proven.
+    pub(super) fn hold_back_unproven(&self) {
+        self.strict.store(true, Ordering::SeqCst);
+        self.all().iter().filter(|node| node.fit() == Fit::Unasked).for_each(|node| node.set_fit(Fit::Awaited));
     }
 
     /// A block of ours was found, just now.
@@ -218,7 +276,9 @@ impl Nodes {
     pub(super) fn change(&self, nodes: &[config::Node]) {
         let before = self.all();
         let same = |node: &config::Node| before.iter().find(|known| known.config == *node).map(Arc::clone);
-        let after = nodes.iter().map(|node| same(node).unwrap_or_else(|| Arc::new(Node::new(node)))).collect();
+        let fit = if self.strict.load(Ordering::SeqCst) { Fit::Awaited } else { Fit::Unasked };
+        let new = |node| Arc::new(Node::new(node, fit.clone()));
+        let after = nodes.iter().map(|node| same(node).unwrap_or_else(|| new(node))).collect();
         *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = after;
     }
 

@@ -75,6 +75,11 @@ impl Poller {
         self.publisher.subscribe()
     }
 
+    /// From now on a node counts only once its chain was proven to be that of the coin's profile.
+    pub fn keep_to_proven(&self) {
+        self.publisher.keep_to_proven();
+    }
+
     /// Where news of a tip from elsewhere is told.
     pub fn bell(&self) -> &Arc<Bell> {
         &self.bell
@@ -169,6 +174,9 @@ impl Poll {
             return Ok(());
         }
         let mut tip = self.tip().await?;
+        if let Some(state) = self.watch.node.held_back() {
+            return Err(state);
+        }
         if named.is_some() && tip.is_some() && tip == base {
             // Announced, but the node has not taken it over yet.
             tip = self.next_tip(base).await?;

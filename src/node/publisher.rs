@@ -158,6 +158,23 @@ impl Publisher {
         self.choose(&mut board);
     }
 
+    /// From now on a node counts only once its chain was proven to be that of the coin's profile.
+    pub(super) fn keep_to_proven(&self) {
+        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        self.nodes.hold_back_unproven();
+        for (slot, node) in board.latest.iter_mut().zip(self.nodes.all().iter()) {
+            slot.take_if(|_| node.held_back().is_some());
+        }
+        let current = board.current.and_then(|index| self.nodes.all().get(index).map(Arc::clone));
+        if current.is_some_and(|node| node.held_back().is_some()) {
+            board.current = None;
+            self.work.send_modify(|work| {
+                work.tip_seq += u64::from(work.template.take().is_some());
+            });
+        }
+        self.choose(&mut board);
+    }
+
     /// A node told how much work the chain up to a tip has.
     pub(super) fn learn_work(&self, tip: Hash, work: U256) {
         let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,11 +218,15 @@ impl Publisher {
         if let Some(slot) = board.named.get_mut(index) {
             *slot = named;
         }
-        if let Some(node) = self.nodes.all().get(index) {
-            node.set_state(state);
+        let nodes = self.nodes.all();
+        let held_back = nodes.get(index).and_then(|node| node.held_back()).filter(|_| state.is_ready());
+        let counts = held_back.is_none();
+        if let Some(node) = nodes.get(index) {
+            node.set_state(held_back.unwrap_or(state));
         }
         if let Some(slot) = board.latest.get_mut(index) {
             change(slot);
+            slot.take_if(|_| !counts);
             if let (Some(node), Some(latest)) = (self.nodes.all().get(index), slot) {
                 node.set_height(latest.template.height.saturating_sub(1));
             }

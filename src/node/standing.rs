@@ -53,9 +53,8 @@ pub struct Finding {
 pub async fn standing(nodes: &Nodes, sought: &Sought) -> Finding {
     let mut unclear = Vec::new();
     for node in nodes.all().iter() {
-        if node.is_distrusted() {
-            let reason = node.aside().map_or_else(String::new, |aside| aside.reason().to_owned());
-            unclear.push((node.name().to_owned(), format!("set aside: {reason}")));
+        if let Some(reason) = node.distrust() {
+            unclear.push((node.name().to_owned(), reason));
             continue;
         }
         match on_node(node, sought).await {

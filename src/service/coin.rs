@@ -126,7 +126,7 @@ impl CoinService {
         let (maker, board) = JobMaker::new(news.subscribe(), Arc::clone(&clock), copied(first), &restored.work);
         let (alarm, pulse) = (maker.alarm(), maker.pulse());
         let mut jobs = JoinSet::new();
-        jobs.spawn(maker.run(nodes.clone(), poller.work()));
+        jobs.spawn(maker.run(nodes.clone(), Arc::clone(&poller)));
         jobs.spawn(summary::run(news.subscribe(), nodes.clone(), board.clone()));
         let told = shared.lanes.tell_strangers(board.clone());
         let Accounts { ledger, in_use, login, directory } = accounts;

@@ -11,12 +11,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
 use super::payout::{self, Payout};
-use super::proof;
+use super::proof::{self, Proven};
 use super::proposals::{self, Proposal};
-use crate::bytes::display_hash;
+use crate::bytes::{Hash, display_hash};
 use crate::clock::Clock;
 use crate::config::Coin;
 use crate::node::nodes::Nodes;
+use crate::node::poller::Poller;
 use crate::node::tip::Work;
 use crate::pulse::Pulse;
 use crate::work::board::JobBoard;
@@ -102,15 +103,17 @@ impl JobMaker {
     }
 
     /// Runs until the poller is gone.
-    pub async fn run(mut self, nodes: Nodes, mut work: watch::Receiver<Work>) {
+    pub async fn run(mut self, nodes: Nodes, poller: Arc<Poller>) {
+        let mut work = poller.work();
         if work.wait_for(|work| work.template.is_some()).await.is_err() {
             return;
         }
         let fetched = work.clone();
-        let payout = tokio::select! {
-            payout = self.confirmed(&nodes) => payout,
+        let (first_block, payout) = tokio::select! {
+            confirmed = self.confirmed(&nodes) => confirmed,
             never = self.withdraw_old(fetched) => match never {},
         };
+        poller.keep_to_proven();
         let recipe = Arc::new(JobRecipe {
             payout_script: payout.script,
             recipients: payout.recipients,
@@ -119,9 +122,12 @@ impl JobMaker {
             entropy: self.entropy,
             transaction_hash: self.coin.profile.transaction_hash,
         });
-        let mut proposing = JoinSet::new();
-        let proposals = proposals::run(Arc::clone(&self.coin), nodes, self.tips.subscribe(), self.alarm.clone());
-        proposing.spawn(proposals);
+        let mut beside = JoinSet::new();
+        let proposals =
+            proposals::run(Arc::clone(&self.coin), nodes.clone(), self.tips.subscribe(), self.alarm.clone());
+        beside.spawn(proposals);
+        let later = proof::prove_later(self.news.clone(), nodes.clone(), first_block);
+        beside.spawn(async { match later.await {} });
         let mut age = interval(AGE_INTERVAL);
         age.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -136,18 +142,18 @@ impl JobMaker {
         }
     }
 
-    /// The payout, once the nodes agree with it and with the coin's profile. Goes on asking until they do:
+    /// The first block of the nodes' chain and the payout, once they agree with it and with the coin's profile. Goes on asking until they do:
     /// before that no port listens.
-    async fn confirmed(&self, nodes: &Nodes) -> Payout {
+    async fn confirmed(&self, nodes: &Nodes) -> (Option<Hash>, Payout) {
         let coin = &self.coin;
         loop {
-            let problem = match proof::prove_every(coin).await {
-                Ok(proof) => {
+            let problem = match proof::prove_every(coin, nodes).await {
+                Ok(Proven { proof, first_block }) => {
                     info!(coin = coin.name, "{}", proof::described(coin, &proof));
                     match payout::confirm(coin, nodes).await {
                         Ok(payout) => {
                             payout.log(coin);
-                            return payout;
+                            return (first_block, payout);
                         }
                         Err(problem) => problem,
                     }

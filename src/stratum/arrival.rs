@@ -12,7 +12,7 @@ use tracing::debug;
 use super::context::PortContext;
 use super::counters::Counters;
 use super::gate::PortTls;
-use super::guard::{Admission, Refused};
+use super::guard::{Admission, Detention, Refused};
 use super::leaving::Arriving;
 use super::wire::probe;
 use super::wire::proxy::{self, Header};
@@ -31,6 +31,8 @@ pub struct Entry {
     from_proxy: bool,
     /// How long the connection has to wait.
     delay: Duration,
+    /// It is banned, and has to wait before it is told.
+    detained: Option<Detention>,
 }
 
 /// A connection on its way to its session.
@@ -47,6 +49,7 @@ pub struct Arrival {
     /// A trusted proxy is at the other end, and may still say for whom it speaks.
     from_proxy: bool,
     delay: Duration,
+    detained: Option<Detention>,
 }
 
 /// Why there will be no session.
@@ -72,22 +75,39 @@ pub enum Turned {
     Probe,
 }
 
+/// How long a banned connection is kept waiting, unread, before it is closed.
+const DETENTION: Duration = Duration::from_secs(2);
+
 /// Looks at the address of a new socket. What is refused here costs no task.
 ///
 /// # Errors
 /// By a limit, or because only proxies may connect.
 pub fn let_in(context: &PortContext, remote: IpAddr) -> Result<Entry, Turned> {
     let address = remote.to_canonical();
-    let mut admission = context.gate.guard.enter().map_err(Turned::Refused)?;
+    let admission = context.gate.guard.enter().map_err(Turned::Refused)?;
     let proxy = context.terms.port.transport.proxy.as_ref();
     let from_proxy = proxy.is_some_and(|proxy| proxy.trusted.iter().any(|network| network.contains(address)));
-    let delay = match proxy {
+    let mut entry = Entry { admission, address, from_proxy, delay: Duration::ZERO, detained: None };
+    match proxy {
         // Limits hold for the miner behind it.
-        _ if from_proxy => Duration::ZERO,
+        _ if from_proxy => {}
         Some(Proxy { required: true, .. }) => return Err(Turned::NotTrusted),
-        _ => admission.admit(address, context.clock.monotonic()).map_err(Turned::Refused)?,
-    };
-    Ok(Entry { admission, address, from_proxy, delay })
+        _ => match entry.admission.admit(address, context.clock.monotonic()) {
+            Ok(delay) => entry.delay = delay,
+            Err(refused) => {
+                entry.detained = detained(&entry.admission, refused);
+                if entry.detained.is_none() {
+                    return Err(Turned::Refused(refused));
+                }
+            }
+        },
+    }
+    Ok(entry)
+}
+
+/// Whoever was banned and connects again waits, if there is room.
+fn detained(admission: &Admission, refused: Refused) -> Option<Detention> {
+    if refused == Refused::Banned { admission.detain() } else { None }
 }
 
 /// Counts a connection that came to nothing.
@@ -110,15 +130,16 @@ pub fn note(context: &PortContext, remote: IpAddr, turned: &Turned) {
 impl Arrival {
     /// A socket that was let in.
     pub fn new(tcp: TcpStream, entry: Entry) -> Self {
-        let Entry { admission, address, from_proxy, delay } = entry;
-        Self { stream: Some(Stream::Plain(tcp)), address, first: Vec::new(), admission, from_proxy, delay }
+        let Entry { admission, address, from_proxy, delay, detained } = entry;
+        Self { stream: Some(Stream::Plain(tcp)), address, first: Vec::new(), admission, from_proxy, delay, detained }
     }
 
     /// A socket that had come this far in the daemon's last life.
     pub fn again(tcp: TcpStream, mut admission: Admission, arriving: Arriving) -> Self {
         let Arriving { address, limited, from_proxy, first } = arriving;
         admission.count_again(limited);
-        Self { stream: Some(Stream::Plain(tcp)), address, first, admission, from_proxy, delay: Duration::ZERO }
+        let (stream, delay) = (Some(Stream::Plain(tcp)), Duration::ZERO);
+        Self { stream, address, first, admission, from_proxy, delay, detained: None }
     }
 
     /// Makes it ready for its session.
@@ -126,9 +147,19 @@ impl Arrival {
     /// # Errors
     /// See [`Turned`].
     pub async fn receive(&mut self, context: &PortContext) -> Result<(), Turned> {
+        if self.detained.is_some() {
+            return Err(Turned::Refused(Refused::Banned));
+        }
         // A slow visitor has as long as one that is slow to subscribe.
         let patience = context.terms.port.subscribe_timeout + self.delay;
         timeout(patience, self.received(context)).await.unwrap_or(Err(Turned::Silent))
+    }
+
+    /// Keeps a banned connection waiting, if there is room for it.
+    pub async fn wait_detained(&self) {
+        if self.detained.is_some() {
+            sleep(DETENTION).await;
+        }
     }
 
     /// What goes over to the daemon's next life, with the socket; `None` for one in TLS.
@@ -139,14 +170,17 @@ impl Arrival {
     }
 
     async fn received(&mut self, context: &PortContext) -> Result<(), Turned> {
-        let Self { stream: place, address, first, admission, from_proxy, delay } = self;
+        let Self { stream: place, address, first, admission, from_proxy, delay, detained: cell } = self;
         let Some(stream) = place else { return Err(Turned::Silent) };
         let proxy = context.terms.port.transport.proxy.as_ref().filter(|_| *from_proxy);
         if let Some(proxy) = proxy
             && let Some(source) = proxied(stream, first, proxy).await?
         {
             *address = source;
-            *delay = admission.admit(source, context.clock.monotonic()).map_err(Turned::Refused)?;
+            *delay = admission.admit(source, context.clock.monotonic()).map_err(|refused| {
+                *cell = detained(admission, refused);
+                Turned::Refused(refused)
+            })?;
         }
         *from_proxy = false;
         if !delay.is_zero() {

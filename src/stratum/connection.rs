@@ -44,10 +44,8 @@ use super::wire::stream::{Ready, Stream};
 use crate::work::board::JobBoard;
 use crate::worker::directory::Answer;
 
-/// Unsent bytes at which a connection stops reading until the miner has taken some.
-const OUT_BYTES_MAX: usize = 64 * 1024;
-/// Unsent bytes at which a connection is given up: the miner does not read.
-const OUT_BYTES_LOST: usize = 256 * 1024;
+/// At this part of the unsent bytes that a miner may have nothing more is read until it has taken some.
+const UNREAD_SHARE: usize = 4;
 /// Lines that are handled in one go; then other connections have their turn.
 const LINES_AT_ONCE: usize = 16;
 /// How long the submits of a connection that is gone may wait for a hasher or the directory, which
@@ -84,7 +82,13 @@ async fn welcome(mut arrival: Box<Arrival>, remote: SocketAddr, context: PortCon
             }
             converse(stream, Connection::new(context, session, (admission, presence), &first), remote).await;
         }
-        Some(Err(turned)) => arrival::note(&context, remote.ip(), &turned),
+        Some(Err(turned)) => {
+            arrival::note(&context, remote.ip(), &turned);
+            tokio::select! {
+                () = arrival.wait_detained() => {}
+                () = reached(&mut stop, Stop::Parting) => {}
+            }
+        }
         None => leave_early(*arrival, remote, &context).await,
     }
 }
@@ -292,7 +296,7 @@ impl Connection {
     /// Whether more of what the miner sends may be handled. What he sends meanwhile stays with the kernel,
     /// and then with him.
     fn may_read(&mut self, now: Duration) -> bool {
-        let answered = self.session.may_read() && self.session.out().len() < OUT_BYTES_MAX;
+        let answered = self.session.may_read() && self.session.out().len() < self.unsent_bytes_max() / UNREAD_SHARE;
         self.closing.is_none() && self.turns.may_read(now) && answered
     }
 
@@ -357,7 +361,7 @@ impl Connection {
     /// Whether this is the end; `unsent`: bytes are left that must be sent first.
     fn finished(&mut self, now: Duration, unsent: bool) -> Option<End> {
         let deaf = self.deaf_at().is_some_and(|at| now >= at);
-        if deaf || self.session.out().len() > OUT_BYTES_LOST {
+        if deaf || self.session.out().len() > self.unsent_bytes_max() {
             return Some(End::Deaf);
         }
         let done = !unsent && !self.session.has_outstanding();
@@ -368,6 +372,11 @@ impl Connection {
                 None
             }
         }
+    }
+
+    /// Unsent bytes at which the miner is given up: he does not read.
+    fn unsent_bytes_max(&self) -> usize {
+        self.context.terms.port.rules.unsent_bytes_max
     }
 
     /// When the miner is given up unless he reads.

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use crate::stage::{self, Coin};
 use crate::support::bcoin::Bcoin;
 use crate::support::daemon::Daemon;
+use crate::support::fault_proxy::FaultProxy;
 use crate::support::litecoind::Litecoin;
 use crate::support::mariadb::MariaDb;
 
@@ -88,4 +89,39 @@ async fn every_node_is_held_against_the_profile_and_against_the_others() {
     let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
     let line = daemon.wait_for_log("nothing is mined until this is put right").await.unwrap();
     assert!(line.contains("have different first blocks"), "{line}");
+}
+
+/// Nodes that were away when the coin began: what they say counts once their chain was proven.
+#[tokio::test]
+async fn a_node_that_answers_later_is_held_against_the_profile_before_it_counts() {
+    let (litecoin, bcoin, db) = (Litecoin::start_at(20).await, Bcoin::start().await, MariaDb::shared());
+    // Higher than the right chain: a node that is believed would be mined on.
+    bcoin.generate(30).await;
+    let ports = [litecoin.rpc_config().port, bcoin.rpc_config().port];
+    let first = FaultProxy::start(ports[0]).await;
+    let (right, wrong) = (FaultProxy::start(ports[0]).await, FaultProxy::start(ports[1]).await);
+    for line in [&right, &wrong] {
+        line.refuse(true);
+    }
+    stage::create_database(&db, "coin_later").await;
+    let mut coin = Coin::litecoin(&litecoin, &db, "coin_later").await;
+    coin.nodes = [&first, &right, &wrong].map(FaultProxy::port).map(stage::node_table).concat();
+    let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
+    daemon.wait_for_log("work is available").await.unwrap();
+    for line in [&right, &wrong] {
+        line.refuse(false);
+    }
+    let node = |line: &FaultProxy| format!("127.0.0.1:{}", line.port());
+    let taken = daemon.wait_for_log("the node's chain is that of the profile").await.unwrap();
+    assert!(taken.contains(&node(&right)), "{taken}");
+    let refused = daemon.wait_for_log("node cannot be mined on").await.unwrap();
+    assert!(refused.contains(&node(&wrong)) && refused.contains("does not meet its target"), "{refused}");
+    // The one that was proven serves alone; the wrong one does not even now.
+    first.refuse(true);
+    first.sever();
+    daemon.wait_for_log(&format!("node does not answer node=\"{}\"", node(&first))).await.unwrap();
+    litecoin.generate(1).await;
+    let next = daemon.wait_for_log("height=22").await.unwrap();
+    assert!(next.contains("new template") && next.contains(&node(&right)), "{next}");
+    assert!(!daemon.log().iter().any(|line| line.contains("new template") && line.contains("height=31")));
 }

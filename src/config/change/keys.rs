@@ -309,6 +309,10 @@ fn rules(found: &mut Found<'_>, old: &Rules, new: &mut Rules) {
         invalid_ratio_max: "invalid_percent_max", AtOnce;
         invalid_window_shares: "invalid_window_shares", AtOnce;
         junk_lines_max: "junk_lines_max", AtOnce;
+        failed_logins_max: "failed_logins_max", AtOnce;
+        workers_max: "workers_max", AtOnce;
+        jobs_max: "jobs_max", AtOnce;
+        unsent_bytes_max: "unsent_bytes_max", AtOnce;
         invalid_window: "invalid_window_secs", AtOnce;
         resume_window: "resume_window_secs", AtOnce;
         reconnect_on_stop: "reconnect_on_stop", AtOnce;

@@ -1,18 +1,21 @@
 //! The keys of `[[coin.port]]` that say what is asked of its miners and granted to them.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
 use crate::config::section::Section;
 use crate::config::value::{Wrong, boolean, difficulty, integer, list, number, one_of, secs, sized, text, wrong};
-use crate::config::{AgentDifficulty, Grid, Rules, StartFrom, Vardiff};
+use crate::config::{AgentDifficulty, Grid, JOBS_MAX, Rules, StartFrom, Vardiff, WORKERS_MAX};
 use crate::difficulty::Difficulty;
 
 /// Longest part of a mining program's name; no more of the name is kept.
 const AGENT_BYTES_MAX: usize = 64;
 /// Longest message: what mining programs show of one.
 const MESSAGE_BYTES_MAX: usize = 200;
+/// What a miner may leave unread: room for some work, and not so much that thousands of them need the machine's memory.
+const UNSENT_BYTES: RangeInclusive<u64> = 65_536..=524_288;
 /// Most tolerance: what the predecessors allowed for scrypt at the worst.
 const TOLERANCE_PERCENT_MAX: f64 = 10.0;
 
@@ -31,6 +34,10 @@ pub(super) fn read(section: &Section<'_>) -> Option<Rules> {
     let jobs_before_auth = section.or("jobs_before_auth", "true", boolean);
     let authorize_timeout = section.or("authorize_timeout_secs", "60", secs(1..=3600));
     let junk_lines_max = section.or("junk_lines_max", "3", sized(1..=100));
+    let failed_logins_max = section.or("failed_logins_max", "3", sized(1..=100));
+    let workers_max = section.or("workers_max", "256", sized(1..=WORKERS_MAX as u64));
+    let jobs_max = section.or("jobs_max", "16", sized(2..=JOBS_MAX as u64));
+    let unsent_bytes_max = section.or("unsent_bytes_max", "262144", sized(UNSENT_BYTES));
     let invalid_percent = section.or("invalid_percent_max", "50", integer(1..=100));
     let invalid_window_shares = section.or("invalid_window_shares", "500", sized(20..=100_000));
     let invalid_window = section.or("invalid_window_secs", "600", secs(10..=86_400));
@@ -49,6 +56,10 @@ pub(super) fn read(section: &Section<'_>) -> Option<Rules> {
         jobs_before_auth: jobs_before_auth?,
         authorize_timeout: authorize_timeout?,
         junk_lines_max: junk_lines_max?,
+        failed_logins_max: failed_logins_max?,
+        workers_max: workers_max?,
+        jobs_max: jobs_max?,
+        unsent_bytes_max: unsent_bytes_max?,
         invalid_ratio_max: invalid_percent? as f64 / 100.0,
         invalid_window_shares: invalid_window_shares?,
         invalid_window: invalid_window?,

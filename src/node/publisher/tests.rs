@@ -3,6 +3,7 @@ use crate::bytes::Hash;
 use crate::clock::ManualClock;
 use crate::config::{Node, NodeLogin, NodeWays};
 use crate::difficulty::Target;
+use crate::node::nodes::Fit;
 use crate::work::template::Particulars;
 
 const REFRESH: Duration = Duration::from_secs(30);
@@ -276,4 +277,36 @@ fn work_is_taken_down_when_the_tip_has_moved_and_nobody_has_a_template_for_it() 
     assert_eq!(bench.seen(), seen("a", 0, 2, false));
     bench.offer(B, template(11, 1));
     assert_eq!(bench.seen(), seen("b", 11, 3, true));
+}
+
+#[test]
+fn only_nodes_that_were_proven_count_from_then_on() {
+    let mut bench = bench();
+    bench.offer(1, template(12, 2));
+    bench.offer(0, template(10, 1));
+    assert_eq!(bench.seen(), ("b".into(), 12, 1, true));
+    let nodes = bench.publisher.nodes.all();
+    nodes[0].set_fit(Fit::Proven);
+    bench.publisher.keep_to_proven();
+    // At once, and lower as it is.
+    assert_eq!(bench.seen(), ("a".into(), 10, 3, true));
+    bench.offer(1, template(13, 2));
+    assert_eq!(bench.seen(), ("a".into(), 10, 3, false));
+    assert!(!nodes[1].state().is_ready() && nodes[1].distrust().is_some());
+    nodes[1].set_fit(Fit::Misfit { reason: "no".into() });
+    bench.offer(1, template(13, 2));
+    assert_eq!(bench.seen(), ("a".into(), 10, 3, false));
+    nodes[1].set_fit(Fit::Proven);
+    bench.offer(1, template(13, 2));
+    assert_eq!(bench.seen(), ("b".into(), 13, 4, true));
+}
+
+#[test]
+fn without_a_proven_node_there_is_no_work() {
+    let mut bench = bench();
+    bench.offer(0, template(10, 1));
+    bench.seen();
+    bench.publisher.keep_to_proven();
+    let (_, height, tip_seq, woken) = bench.seen();
+    assert_eq!((height, tip_seq, woken), (0, 2, true));
 }

@@ -7,6 +7,7 @@
 //! | lines of newcomers, per port | [`PACES_MAX`] sources | likewise |
 //! | refused authorisations | 50,000 sources | the longest unseen starts anew |
 //! | bans | [`bans::SOURCES_MAX`] sources | the longest unseen is forgiven |
+//! | banned connections kept waiting | [`DETAINED_MAX`], and a [`DETAINED_SHARE`]th of the port | a further one is closed at once |
 //! | bans by order | [`ordered::ORDERED_MAX`] networks | a further one is refused |
 
 pub mod bans;
@@ -43,6 +44,11 @@ use crate::config::Limits;
 pub const PACES_MAX: usize = 50_000;
 /// A new connection waits so long for its turn at most; beyond it is refused.
 const DELAY_MAX: Duration = Duration::from_secs(10);
+/// Banned connections of a port that are kept waiting before they are closed: who connects again at once, thousands of
+/// times a second, takes the processor from everybody else.
+pub const DETAINED_MAX: usize = 1_000;
+/// They take this part of the port's connections at most.
+pub const DETAINED_SHARE: usize = 16;
 /// Lines of newcomers are promised so far ahead at most: whoever comes later asks again.
 const PROMISE_MAX: Duration = Duration::from_secs(10);
 
@@ -156,6 +162,8 @@ pub struct PortGuard {
     limits: RwLock<Arc<Limits>>,
     connections_max: AtomicUsize,
     connections: AtomicUsize,
+    /// Of them those that are banned and kept waiting.
+    detained: AtomicUsize,
     tables: Mutex<Tables>,
 }
 
@@ -176,6 +184,7 @@ impl PortGuard {
             limits: RwLock::new(Arc::new(limits.clone())),
             connections_max: AtomicUsize::new(connections_max),
             connections: AtomicUsize::new(0),
+            detained: AtomicUsize::new(0),
             tables: Mutex::new(Tables {
                 open: HashMap::new(),
                 paces: Recent::new(PACES_MAX),
@@ -260,6 +269,13 @@ impl Admission {
         Ok(delay)
     }
 
+    /// A place to wait in for a banned connection, as long as it is kept; `None`: all are taken.
+    pub fn detain(&self) -> Option<Detention> {
+        let share = self.guard.connections_max.load(Ordering::Relaxed) / DETAINED_SHARE;
+        let most = AtomicUsize::new(share.min(DETAINED_MAX));
+        count_below(&self.guard.detained, &most).then(|| Detention(Arc::clone(&self.guard)))
+    }
+
     /// The address that is limited and counted.
     pub fn limited(&self) -> Option<IpAddr> {
         self.limited
@@ -308,6 +324,16 @@ impl Admission {
     pub fn authorization_delay(&self, now: Duration) -> Duration {
         let delay = |address| lock(&self.guard.daemon.failures).delay(Source::of(address), now);
         self.limited.map_or(Duration::ZERO, delay)
+    }
+}
+
+/// The place of a banned connection among those that are kept waiting.
+#[derive(Debug)]
+pub struct Detention(Arc<PortGuard>);
+
+impl Drop for Detention {
+    fn drop(&mut self) {
+        self.0.detained.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

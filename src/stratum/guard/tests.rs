@@ -171,3 +171,17 @@ fn a_ban_for_misbehaviour_is_lifted_by_any_address_of_its_source() {
     assert!(daemon.lift(&Network::parse("2001:db8::7").unwrap(), &clock));
     assert!(daemon.bans(&clock).is_empty());
 }
+
+#[test]
+fn few_banned_connections_are_kept_waiting_at_a_time() {
+    let daemon = Guard::new(100_000);
+    let port = PortGuard::new(&daemon, &limits(), 3 * DETAINED_SHARE);
+    let admission = port.enter().unwrap();
+    let mut waiting: Vec<_> = (0..3).map(|_| admission.detain().unwrap()).collect();
+    assert!(admission.detain().is_none());
+    waiting.pop();
+    assert!(admission.detain().is_some());
+    port.change(&limits(), 2 * DETAINED_SHARE * DETAINED_MAX);
+    waiting.extend((2..DETAINED_MAX).map(|_| admission.detain().unwrap()));
+    assert!(admission.detain().is_none(), "however large the port is");
+}

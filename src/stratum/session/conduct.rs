@@ -8,10 +8,7 @@ use crate::config::Rules;
 
 /// Least submits in a window that ends by time; fewer say nothing.
 const SUBMITS_MIN: u32 = 20;
-/// Logins that may fail within a minute before a pause is asked for, and one more for each worker that is logged
-/// in: whoever speaks for many has a few that were deleted.
-const FAILED_LOGINS_FREE: u32 = 3;
-/// The pause after that, which doubles with each further failure until nothing has failed for as long as it lasts,
+/// The pause after too many logins that failed within a minute, which doubles with each further failure until nothing has failed for as long as it lasts,
 const LOGIN_PAUSE: Duration = Duration::from_secs(60);
 /// up to this.
 const LOGIN_PAUSE_MAX: Duration = Duration::from_secs(960);
@@ -85,14 +82,15 @@ impl Conduct {
         self.submits >= SUBMITS_MIN && f64::from(self.bad) > f64::from(self.submits) * rules.invalid_ratio_max
     }
 
-    /// Notes a login that was refused for the miner's own fault; so many workers are logged in.
-    pub fn login_failed(&mut self, now: Duration, workers: usize) {
+    /// Notes a login that was refused for the miner's own fault; so many workers are logged in, for each of which one
+    /// more may fail: whoever speaks for many has a few that were deleted.
+    pub fn login_failed(&mut self, rules: &Rules, now: Duration, workers: usize) {
         let forgiven = now >= self.no_login_before + self.login_pause;
         if now >= self.login_from + MINUTE && forgiven {
             (self.failed_logins, self.login_from, self.login_pause) = (0, now, Duration::ZERO);
         }
         self.failed_logins = self.failed_logins.saturating_add(1);
-        let free = FAILED_LOGINS_FREE.saturating_add(u32::try_from(workers).unwrap_or(u32::MAX));
+        let free = rules.failed_logins_max.saturating_add(u32::try_from(workers).unwrap_or(u32::MAX));
         // Those that were asked before the pause began may still fail in it.
         if self.failed_logins >= free && now >= self.no_login_before {
             self.login_pause = (self.login_pause * 2).clamp(LOGIN_PAUSE, LOGIN_PAUSE_MAX);
@@ -142,14 +140,14 @@ mod tests {
     fn b06_pauses_between_failed_logins_grow_and_end() {
         let (at, mut conduct) = (Duration::from_secs, Conduct::new(Duration::ZERO));
         for _ in 0..2 {
-            conduct.login_failed(at(1), 0);
+            conduct.login_failed(&Rules::default(), at(1), 0);
             assert!(conduct.may_log_in(at(1)));
         }
         let mut now = 2;
         for pause in [60, 120, 240, 480, 960, 960] {
-            conduct.login_failed(at(now), 0);
+            conduct.login_failed(&Rules::default(), at(now), 0);
             // Another that was under way.
-            conduct.login_failed(at(now + 1), 0);
+            conduct.login_failed(&Rules::default(), at(now + 1), 0);
             assert!(!conduct.may_log_in(at(now + pause - 1)));
             now += pause;
             assert!(conduct.may_log_in(at(now)));
@@ -157,7 +155,7 @@ mod tests {
         now += 960;
         for failure in 1..=3 {
             assert!(conduct.may_log_in(at(now)), "a good while later all is forgiven: {failure}");
-            conduct.login_failed(at(now), 0);
+            conduct.login_failed(&Rules::default(), at(now), 0);
         }
         assert!(!conduct.may_log_in(at(now + 59)) && conduct.may_log_in(at(now + 60)));
     }
@@ -166,13 +164,13 @@ mod tests {
     fn whoever_speaks_for_many_may_have_some_that_are_gone() {
         let mut conduct = Conduct::new(Duration::ZERO);
         let failures = (0..).take_while(|_| {
-            conduct.login_failed(Duration::ZERO, 20);
+            conduct.login_failed(&Rules::default(), Duration::ZERO, 20);
             conduct.may_log_in(Duration::ZERO)
         });
         assert_eq!(failures.count(), 22);
         let mut slow = Conduct::new(Duration::ZERO);
         for minute in 0..10 {
-            (0..2).for_each(|_| slow.login_failed(Duration::from_secs(minute * 60), 0));
+            (0..2).for_each(|_| slow.login_failed(&Rules::default(), Duration::from_secs(minute * 60), 0));
             assert!(slow.may_log_in(Duration::from_secs(minute * 60)), "two a minute are no guesses");
         }
     }

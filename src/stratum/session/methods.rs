@@ -105,7 +105,7 @@ impl Session {
         if may && password.is_some_and(|password| door.tell(self.peer.address, password)) {
             return self.answer(request, reply::yes);
         }
-        self.conduct.login_failed(now.monotonic, 0);
+        self.conduct.login_failed(&self.terms.port.rules, now.monotonic, 0);
         self.answer(request, |id| reply::unauthorized(id, "Not allowed from here, or with this password"));
     }
 

@@ -48,8 +48,6 @@ use crate::work::extranonce::Lease;
 use crate::work::vardiff::Estimator;
 use crate::worker::directory::{Answer, Denial};
 
-/// Most workers one connection may authorise; further ones are refused.
-pub const WORKERS_MAX: usize = 256;
 /// A miner is given up if no share counts for so many times its usual gap, if that is longer than the
 /// port's limit: at the least difficulty of a port a small miner is silent for long.
 const IDLE_GAPS: u32 = 20;
@@ -259,7 +257,7 @@ impl Session {
         let refusal = match answer {
             Answer::Granted(credited) => self.grant(now, Worker { submitted: name, credited, password }).err(),
             Answer::Denied(denial) => {
-                self.conduct.login_failed(now.monotonic, self.workers.len());
+                self.conduct.login_failed(&self.terms.port.rules, now.monotonic, self.workers.len());
                 Some(methods::denial_text(&denial))
             }
             Answer::Unavailable => {
@@ -313,7 +311,7 @@ impl Session {
         self.start_rechecks(now.monotonic);
         let is_first = self.workers.is_empty();
         self.workers.retain(|worker| worker.submitted != granted.submitted);
-        if self.workers.len() >= WORKERS_MAX {
+        if self.workers.len() >= self.terms.port.rules.workers_max {
             return Err("Too many workers on this connection");
         }
         // The list is in the order of authorisation: the last is credited with a nameless candidate.

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::WORKERS_MAX;
 use super::carried::{Jobs, carried_jobs, carry_jobs, difficulty, text};
 use super::effects::Terms;
 use super::pending::SentJob;
@@ -15,6 +14,7 @@ use super::start::Start;
 use crate::bytes::fields::{Damaged, Reader, Writer};
 use crate::bytes::hex;
 use crate::bytes::sha256::sha256;
+use crate::config::WORKERS_MAX;
 use crate::difficulty::Difficulty;
 use crate::work::duplicates::Duplicates;
 use crate::work::extranonce::{Extranonces, Lease};

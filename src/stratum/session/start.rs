@@ -3,7 +3,7 @@
 use super::Session;
 use super::effects::Moment;
 use crate::bytes::fields::{Damaged, Reader, Writer};
-use crate::config::StartFrom;
+use crate::config::{AgentDifficulty, StartFrom};
 use crate::difficulty::Difficulty;
 use crate::stratum::password::Wishes;
 use crate::work::board::JobBoard;
@@ -100,9 +100,17 @@ impl Session {
     ) {
         let rules = &self.terms.port.rules;
         let Some(wanted) = wanted.filter(|_| source.is_allowed(rules.start_from)) else { return };
+        // Who took up a session and wishes something else than before is heard, also something lower.
+        let kept = self.floor;
+        let is_taken_up = source == Source::Password && std::mem::take(&mut self.resumed);
+        if is_taken_up {
+            self.floor = self.least_of_agent();
+        }
         let granted = self.within_port(wanted, source.is_firm(), board);
-        // Who took up a session and wishes something else than before is heard.
-        let anew = source == Source::Password && std::mem::take(&mut self.resumed) && self.floor != Some(granted);
+        let anew = is_taken_up && kept != Some(granted);
+        if is_taken_up && !anew {
+            self.floor = kept;
+        }
         let repeated = source == self.start.source && source != Source::Suggested && !anew;
         let measured = self.estimator.as_ref().is_some_and(|estimator| estimator.has_evidence());
         if source < self.start.source || repeated || measured && !source.is_firm() {
@@ -137,17 +145,26 @@ impl Session {
         self.propose(now, (Source::Remembered, false), remembered, board);
     }
 
-    /// What suits the mining program, by the port's list: the longest name found in it decides.
+    /// What suits the mining program, by the port's list.
     pub(super) fn propose_for_agent(&mut self, now: Moment, board: &JobBoard) {
+        let listed = self.listed_agent().map(|listed| listed.difficulty);
+        self.propose(now, (Source::Agent, false), listed, board);
+        if let Some(least) = self.least_of_agent() {
+            self.raise_floor(least);
+        }
+    }
+
+    /// The entry for the mining program in the port's list: the longest name found in it decides.
+    fn listed_agent(&self) -> Option<&AgentDifficulty> {
         let agent = self.agent.to_lowercase();
         let listed = self.terms.port.rules.agent_difficulties.iter();
-        let best = listed.filter(|listed| agent.contains(&listed.agent)).max_by_key(|listed| listed.agent.len());
-        let best = best.map(|listed| (listed.difficulty, listed.least));
-        self.propose(now, (Source::Agent, false), best.map(|(difficulty, _)| difficulty), board);
-        let vardiff = self.terms.port.vardiff.as_ref().filter(|_| self.terms.port.rules.start_from.agent);
-        if let (Some((least, true)), Some(vardiff)) = (best, vardiff) {
-            self.raise_floor(least.min(vardiff.max));
-        }
+        listed.filter(|listed| agent.contains(&listed.agent)).max_by_key(|listed| listed.agent.len())
+    }
+
+    /// The least difficulty of the mining program, where it has one.
+    fn least_of_agent(&self) -> Option<Difficulty> {
+        let vardiff = self.terms.port.vardiff.as_ref().filter(|_| self.terms.port.rules.start_from.agent)?;
+        self.listed_agent().filter(|listed| listed.least).map(|listed| listed.difficulty.min(vardiff.max))
     }
 
     /// Sets the least difficulty of the connection, unless it has a higher one.

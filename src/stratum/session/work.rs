@@ -13,9 +13,6 @@ use crate::work::board::JobBoard;
 use crate::work::job::Job;
 use crate::work::vardiff::Estimator;
 
-/// Jobs remembered per connection, with the difficulty they were sent with. A share for an older
-/// one is refused as unknown.
-pub(super) const JOBS_MAX: usize = 16;
 /// An increase of the difficulty by this factor ends the work before it.
 const CLEAN_RATIO: f64 = 4.0;
 /// How often the difficulty of a connection is looked at without a flood of shares.
@@ -77,7 +74,7 @@ impl Session {
         }
         self.out.push_work(&announcement.notify, &announcement.notify_clean, clean);
         self.jobs.retain(|sent| sent.job.tip_seq + 1 >= job.tip_seq);
-        if self.jobs.len() >= JOBS_MAX {
+        while self.jobs.len() >= self.terms.port.rules.jobs_max.max(1) {
             self.jobs.pop_front();
         }
         let (extranonce1, bar) = (Arc::clone(&self.extranonce1), Arc::clone(&self.bar));

@@ -5,12 +5,13 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mpos_stratum::config::WORKERS_MAX;
 use mpos_stratum::pow::Cost;
 use mpos_stratum::pow::ids::TransactionHash;
 use mpos_stratum::stratum::desk::JudgedShare;
+use mpos_stratum::stratum::session::Session;
 use mpos_stratum::stratum::session::answers::Ticket;
 use mpos_stratum::stratum::session::effects::{Effect, Moment, Peer, Terms};
-use mpos_stratum::stratum::session::{Session, WORKERS_MAX};
 use mpos_stratum::work::board::JobBoard;
 use mpos_stratum::work::extranonce::Extranonces;
 use mpos_stratum::work::job::{Job, JobRecipe};

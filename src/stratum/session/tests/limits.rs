@@ -338,3 +338,49 @@ fn work_that_never_was_speaks_against_the_miner_and_old_work_does_not() {
     }
     assert!(miner.session.has_misbehaved(), "even if it leaves before the window is over");
 }
+
+fn ruled(rules: Rules) -> Miner {
+    let mut miner = Miner::on(Port { rules, ..port() }, HARD, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    miner
+}
+
+#[test]
+fn a_port_says_how_many_workers_a_connection_may_have() {
+    let mut miner = ruled(Rules { workers_max: 2, ..Rules::default() });
+    for (index, name) in ["a.b", "c.d", "e.f"].iter().enumerate() {
+        miner.say(&format!(r#"{{"id":2,"method":"mining.authorize","params":["{name}","x"]}}"#));
+        let answers = miner.grant(index, name);
+        assert_eq!(answers[0]["error"].is_null(), index < 2, "{answers:?}");
+    }
+    assert_eq!(miner.code(r#"["c.d","0000000100","00000000","6553f100","00000001"]"#), 0);
+    assert_eq!(miner.code(r#"["e.f","0000000100","00000000","6553f100","00000002"]"#), 24);
+}
+
+#[test]
+fn a_port_says_how_many_jobs_a_connection_may_have() {
+    let mut miner = ruled(Rules { jobs_max: 2, ..Rules::default() });
+    miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
+    miner.grant(0, "a.b");
+    for serial in [2, 3] {
+        miner.board(job(serial, 1, HARD));
+    }
+    assert_eq!(miner.code(r#"["a.b","0000000100","00000000","6553f100","00000001"]"#), 21);
+    for known in ["0000000200", "0000000300"] {
+        assert_eq!(miner.code(&format!(r#"["a.b","{known}","00000000","6553f100","00000001"]"#)), 0, "{known}");
+    }
+}
+
+#[test]
+fn a_port_says_how_many_logins_of_a_connection_may_fail() {
+    for most in [1, 4] {
+        let mut miner = ruled(Rules { failed_logins_max: most, ..Rules::default() });
+        for index in 0..5 {
+            miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","wrong"]}"#);
+            if index < most as usize {
+                miner.answer(index, Answer::Denied(Denial::WrongPassword));
+            }
+        }
+        assert_eq!(miner.authorisations.len(), most as usize, "nobody is asked beyond that");
+    }
+}

@@ -232,6 +232,10 @@ fn a_session_taken_up_keeps_its_least_and_hears_of_another() {
     assert_eq!((same.session.difficulty.get(), floor(&same)), (512.0, Some(256.0)));
     let other = resumed(adjusting(), "d=256", 512.0, "d=2048");
     assert_eq!((other.session.difficulty.get(), floor(&other)), (2048.0, Some(2048.0)));
+    let lower = resumed(adjusting(), "d=256", 512.0, "d=64");
+    assert_eq!((lower.session.difficulty.get(), floor(&lower)), (64.0, Some(64.0)));
+    let fixed = resumed(adjusting(), "d=256", 512.0, "fd=64");
+    assert_eq!((fixed.session.difficulty.get(), fixed.session.start.is_fixed()), (64.0, true));
     let none = resumed(adjusting(), "x", 512.0, "x");
     assert_eq!((none.session.difficulty.get(), floor(&none)), (512.0, None));
 }

@@ -1,13 +1,14 @@
 //! A coin's profile held against the chain of its nodes, before a miner connects.
 
+mod every;
+mod later;
+
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{Instant, timeout};
-use tracing::warn;
+use tokio::task::spawn_blocking;
 
+pub use self::every::{Proven, prove_every};
+pub use self::later::prove_later;
 use crate::bytes::display_hash;
 use crate::chain::destination::Destination;
 use crate::coin::preset::PRESETS;
@@ -16,12 +17,10 @@ use crate::coin::proof::{self, HEADERS, HEADERS_OF_EXPENSIVE, HEADERS_OF_SEVERAL
 use crate::config::{Coin, preset_profile};
 use crate::difficulty::mpos_factor;
 use crate::node::nodes::Nodes;
-use crate::node::{lookup, recent};
+use crate::node::recent;
 use crate::pow::Class;
 use crate::pow::names::{self, Named};
 
-/// How long other nodes may take when one has answered.
-const OTHERS_MAX: Duration = Duration::from_secs(5);
 /// Profiles that are named as better ones.
 const ADVICE_MAX: usize = 6;
 
@@ -62,54 +61,6 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Holds the coin's profile against the chains of all its nodes that answer, and these against each other. Those that
-/// take long are waited for a little when one has answered; they are told of.
-///
-/// # Errors
-/// The profile is another chain's than one node's; two nodes are on different chains; or nobody answers.
-pub async fn prove_every(coin: &Arc<Coin>) -> Result<Proof, Refusal> {
-    let mut asked = JoinSet::new();
-    for (index, node) in coin.nodes.iter().enumerate() {
-        let (coin, nodes) = (Arc::clone(coin), Nodes::new(std::slice::from_ref(node)));
-        asked.spawn(async move {
-            let first_block = lookup::hash_at(&nodes, 0).await.ok();
-            (index, prove(&coin, &nodes).await, first_block)
-        });
-    }
-    let name = |index: usize| coin.nodes.get(index).map_or_else(String::new, |node| node.name.clone());
-    let mut until = None;
-    let mut proofs = Vec::new();
-    let mut refusal = Refusal::Unasked("the coin has no node".to_owned());
-    while !asked.is_empty() {
-        let left = until.map_or(Duration::MAX, |until: Instant| until.saturating_duration_since(Instant::now()));
-        let Ok(Some(Ok((index, proof, first_block)))) = timeout(left, asked.join_next()).await else { break };
-        match proof {
-            Ok(proof) => {
-                until.get_or_insert_with(|| Instant::now() + OTHERS_MAX);
-                proofs.push((index, proof, first_block));
-            }
-            Err(Refusal::Misfit { misfit, advice }) if coin.nodes.len() > 1 => {
-                return Err(Refusal::Misfit { misfit, advice: format!("{advice} (by node {})", name(index)) });
-            }
-            Err(misfit @ Refusal::Misfit { .. }) => return Err(misfit),
-            Err(unasked) => refusal = unasked,
-        }
-    }
-    proofs.sort_by_key(|(index, ..)| *index);
-    let mut known = proofs.iter().filter_map(|(index, _, first_block)| Some((*index, (*first_block)?)));
-    if let Some((one, first_block)) = known.next()
-        && let Some((other, _)) = known.find(|(_, other)| *other != first_block)
-    {
-        return Err(Refusal::Chains { one: name(one), other: name(other) });
-    }
-    for (index, node) in coin.nodes.iter().enumerate() {
-        if !proofs.is_empty() && !proofs.iter().any(|(proven, ..)| *proven == index) {
-            warn!(coin = coin.name, node = node.name, "the node's chain cannot be held against the profile now");
-        }
-    }
-    proofs.into_iter().next().map(|(_, proof, _)| proof).ok_or(refusal)
-}
-
 /// Holds the coin's profile against the newest blocks of its nodes.
 ///
 /// # Errors
@@ -138,13 +89,35 @@ pub async fn samples(coin: &Coin, nodes: &Nodes) -> Result<Vec<Sample>, Refusal>
 /// # Errors
 /// The profile is another chain's, with the ones that would fit.
 pub async fn judge(coin: &Coin, samples: Vec<Sample>) -> Result<Proof, Refusal> {
-    let (profile, payout) = (coin.profile.clone(), coin.payout.clone());
-    let judge = move || {
-        let refusal = |misfit| Refusal::Misfit { misfit, advice: advice(&profile, &payout, &samples) };
-        proof::prove(&profile, &samples).map_err(refusal)
+    match weigh(coin, samples).await? {
+        Weighed::Fits(proof) => Ok(proof),
+        Weighed::Misfit(misfit, samples) => Err(advised(coin, misfit, samples).await),
+    }
+}
+
+/// What blocks of a chain say of a profile.
+enum Weighed {
+    Fits(Proof),
+    /// With the blocks that show it.
+    Misfit(Misfit, Vec<Sample>),
+}
+
+/// The same without looking for a profile that would fit.
+async fn weigh(coin: &Coin, samples: Vec<Sample>) -> Result<Weighed, Refusal> {
+    let profile = coin.profile.clone();
+    let weigh = move || match proof::prove(&profile, &samples) {
+        Ok(proof) => Weighed::Fits(proof),
+        Err(misfit) => Weighed::Misfit(misfit, samples),
     };
     // Memory-hard hashes would hold up everything else that the runtime's threads do.
-    spawn_blocking(judge).await.unwrap_or_else(|problem| Err(Refusal::Unasked(problem.to_string())))
+    spawn_blocking(weigh).await.map_err(|problem| Refusal::Unasked(problem.to_string()))
+}
+
+/// The refusal in full: takes seconds.
+async fn advised(coin: &Coin, misfit: Misfit, samples: Vec<Sample>) -> Refusal {
+    let (profile, payout) = (coin.profile.clone(), coin.payout.clone());
+    let advice = spawn_blocking(move || advice(&profile, &payout, &samples)).await;
+    Refusal::Misfit { misfit, advice: advice.unwrap_or_default() }
 }
 
 /// What would fit the chain, in words.
