@@ -140,6 +140,8 @@ pub const NODE_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
 pub struct NodeWays {
     /// HTTPS: the PEM file of the certificates that may vouch for the node.
     pub tls_ca: Option<PathBuf>,
+    /// The wallet that is asked about addresses, on a node that has several.
+    pub wallet: Option<String>,
     /// Its peer-to-peer port.
     pub peer: Option<PeerWay>,
     /// Host and port on which it publishes new blocks by ZMQ.

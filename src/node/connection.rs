@@ -38,6 +38,8 @@ pub(super) struct Connection {
     driver: JoinHandle<()>,
     authorization: HeaderValue,
     host: HeaderValue,
+    /// What calls are posted to.
+    path: String,
 }
 
 impl Drop for Connection {
@@ -65,7 +67,8 @@ impl Connection {
                     .await?
             }
         };
-        Ok(Self { sender, driver, authorization, host })
+        let path = node.ways.wallet.as_deref().map_or_else(|| "/".to_owned(), wallet_path);
+        Ok(Self { sender, driver, authorization, host, path })
     }
 
     /// True if the node has closed it meanwhile.
@@ -76,7 +79,7 @@ impl Connection {
     /// Sends one call and reads the whole answer, at most `bytes_max`.
     pub(super) async fn post(&mut self, body: Bytes, bytes_max: usize) -> Result<Answer, Fault> {
         let broken = |error: hyper::Error| Fault::Broken(error.to_string());
-        let request = Request::post("/")
+        let request = Request::post(&self.path)
             .header(HOST, self.host.clone())
             .header(AUTHORIZATION, self.authorization.clone())
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
@@ -113,6 +116,15 @@ where
 
 fn host_header(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Where Bitcoin Core and its kin take calls to one of several wallets, and all others as well.
+fn wallet_path(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    name.bytes().fold("/wallet/".to_owned(), |path, byte| match plain(byte) {
+        true => format!("{path}{}", char::from(byte)),
+        false => format!("{path}%{byte:02X}"),
+    })
 }
 
 /// The header of basic authentication. The cookie file is read every time: the node writes a new

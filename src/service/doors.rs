@@ -1,5 +1,6 @@
 //! Opens what operators and their tools knock at. A door that cannot be opened is no reason not to serve miners.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -23,7 +24,7 @@ pub async fn local_doors(daemon: &Daemon, notify: &Notify, clock: &Arc<dyn Clock
     match Listener::unix(&path).await {
         Ok(listener) => {
             let notify = notify.clone();
-            doors.spawn(local_socket::serve(listener, Arc::clone(clock), move |line| notify.answer(line)));
+            doors.spawn(local_socket::serve(listener, Arc::clone(clock), move |line| ready(notify.answer(&line))));
         }
         Err(problem) => {
             warn!(socket = %path.display(), %problem, "`mpos-stratum notify` finds no socket: set runtime_dir")
@@ -34,7 +35,11 @@ pub async fn local_doors(daemon: &Daemon, notify: &Notify, clock: &Arc<dyn Clock
         Ok(listener) => {
             let notify = notify.clone();
             info!(listen = listener.address().map(display), "lines of NOMP's blocknotify are taken");
-            doors.spawn(local_socket::serve(listener, Arc::clone(clock), move |line| notify.answer_nomp(line)));
+            let answer = move |line: Vec<u8>| {
+                let notify = notify.clone();
+                async move { notify.answer_nomp(&line).await }
+            };
+            doors.spawn(local_socket::serve(listener, Arc::clone(clock), answer));
         }
         Err(problem) => warn!(%address, %problem, "cannot listen for NOMP's blocknotify: is NOMP still running?"),
     }

@@ -82,7 +82,7 @@ impl Running {
             }
             coins.push(service);
         }
-        let (started, notify) = (setup.shared.clock.unix_secs(), Notify::default());
+        let (started, notify) = (setup.shared.clock.unix_secs(), Notify::reloading(setup.bell.clone()));
         let reloads = Reloads { generation: 1, ..Reloads::default() };
         let scene = watch::Sender::new(Arc::new(scene(&setup, &coins, &reloads, started)));
         let (daemon, clock) = (&setup.config.daemon, &setup.shared.clock);

@@ -47,3 +47,33 @@ impl UpdateBlock {
         may
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::config::Network;
+
+    #[test]
+    fn only_who_is_allowed_and_knows_the_password_is_heard() {
+        let rung = Arc::new(AtomicU32::new(0));
+        let bell = Arc::clone(&rung);
+        let from = vec![Network::parse("127.0.0.0/8").unwrap(), Network::parse("2001:db8::/32").unwrap()];
+        let rules = config::UpdateBlock { from, password_sha256: sha256(b"secret") };
+        let door = UpdateBlock::new(rules, move || _ = bell.fetch_add(1, Ordering::SeqCst));
+        for (from, password, may) in [
+            ("127.0.0.1", "secret", true),
+            ("2001:db8::7", "secret", true),
+            ("192.0.2.1", "secret", false),
+            ("2001:db9::7", "secret", false),
+            ("127.0.0.1", "Secret", false),
+            ("127.0.0.1", "", false),
+        ] {
+            let before = rung.load(Ordering::SeqCst);
+            assert_eq!(door.tell(from.parse().unwrap(), password), may, "{from} {password}");
+            assert_eq!(rung.load(Ordering::SeqCst) - before, u32::from(may));
+        }
+        assert!(!UpdateBlock::default().tell("127.0.0.1".parse().unwrap(), "secret"), "off");
+    }
+}

@@ -72,3 +72,32 @@ async fn a_recipient_in_the_pool_s_wallet_stops_the_coin() {
     assert!(line.contains("findblock") && line.contains(&own), "{line}");
     assert!(!daemon.log().iter().any(|line| line.contains("work is available")));
 }
+
+/// Coins with stake take a block's signature only by a key that its coinbase shows: paid to the key itself, not its hash.
+#[tokio::test]
+async fn a_coin_that_pays_public_keys_pays_the_one_behind_the_address() {
+    let (litecoin, db) = (Litecoin::start_at(3).await, MariaDb::shared());
+    stage::create_database(&db, "coin_key").await;
+    let mut site = Coin::litecoin(&litecoin, &db, "coin_key").await;
+    site.keys.push_str("pays_public_key = true\n");
+    let daemon = Daemon::start(&stage::configuration(&[&site])).unwrap();
+    let port = daemon.port("litecoin").await.unwrap();
+    let (mut miner, job) = Miner::log_in(port, Algorithm::Scrypt, "alice.rig1", PASSWORD).await.unwrap();
+    let share = miner.mine(&job, Wanted::Block).unwrap();
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    miner.wait_for_new_tip(&job).await.unwrap();
+    let block = litecoin.rpc("getblock", json!([share.block_hash(), 2])).await;
+    let known = litecoin.rpc("getaddressinfo", json!([site.address])).await;
+    let key = known["pubkey"].as_str().unwrap();
+    let script = &block["tx"][0]["vout"][0]["scriptPubKey"];
+    assert_eq!((script["type"].as_str(), script["hex"].as_str()), (Some("pubkey"), Some(&*format!("21{key}ac"))));
+
+    // An address whose key nobody tells cannot be paid so.
+    stage::create_database(&db, "coin_no_key").await;
+    let mut site = Coin::litecoin(&litecoin, &db, "coin_no_key").await;
+    site.keys.push_str("pays_public_key = true\n");
+    site.address = STRANGER.to_owned();
+    let daemon = Daemon::start(&stage::configuration(&[&site])).unwrap();
+    daemon.wait_for_log("nothing is mined until this is put right").await.unwrap();
+    assert!(!daemon.log().iter().any(|line| line.contains("work is available")));
+}

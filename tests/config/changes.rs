@@ -117,6 +117,7 @@ coin.node.timeout_secs = 31 | now
 coin.node.p2p = "127.0.0.1:9444" | now
 coin.node.p2p_push_blocks = false | now
 coin.node.p2p_version = 70016 | now
+coin.node.wallet = "pool" | now
 coin.node.zmq = "tcp://127.0.0.1:28332" | now
 coin.schedule.retarget_blocks = 2017 | restart | with coin.schedule.retarget_blocks = 2016 & coin.schedule.halving_blocks = 210000 & coin.schedule.first_subsidy = 5000000000
 coin.schedule.halving_blocks = 210001 | restart | with coin.schedule.retarget_blocks = 2016 & coin.schedule.halving_blocks = 210000 & coin.schedule.first_subsidy = 5000000000

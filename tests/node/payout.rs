@@ -2,6 +2,7 @@
 
 use mpos_stratum::node::nodes::Nodes;
 use mpos_stratum::node::payout::{PayoutError, check_payout};
+use mpos_stratum::node::rpc::{Call, Rpc};
 use serde_json::json;
 
 use crate::support::bcoin::Bcoin;
@@ -32,6 +33,19 @@ async fn litecoin_says_whose_address_it_is() {
         assert!(matches!(error, PayoutError::Invalid(_)), "{wrong}: {error}");
     }
     assert!(matches!(check_payout(&Nodes::new(&[]), "x").await, Err(PayoutError::NoNode)));
+}
+
+#[tokio::test]
+async fn of_several_wallets_the_one_that_is_named_is_asked() {
+    let litecoin = Litecoin::start().await;
+    litecoin.rpc("createwallet", json!(["the pool's"])).await;
+    let mut named = litecoin.rpc_config();
+    named.ways.wallet = Some("the pool's".to_owned());
+    let new_address = Rpc::new(named.clone()).call_as(Call::new("getnewaddress"), json!([])).await;
+    let address: String = new_address.unwrap();
+    for (node, owned) in [(litecoin.rpc_config(), None), (named, Some(true))] {
+        assert_eq!(check_payout(&Nodes::new(&[node]), &address).await.unwrap().owned, owned);
+    }
 }
 
 #[tokio::test]

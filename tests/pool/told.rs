@@ -74,6 +74,9 @@ async fn acceptance_12_old_blocknotify_scripts_and_the_new_one_bring_new_work() 
         job = next;
     }
 
+    let line = r#"{"command":"reloadpool","params":["bitcoin"],"options":{}}"#;
+    assert_eq!(run(line_to(nomp, line, true)).await, (true, "reloaded: nothing had changed".to_owned()));
+
     // Not with another password, and our command says what is wrong.
     let line = r#"{"id": 1, "method": "mining.update_block", "params": ["guess"]}"#;
     let (_, words) = run(line_to(port.port(), line, true)).await;

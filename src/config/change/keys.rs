@@ -215,7 +215,7 @@ fn node(found: &mut Found<'_>, old: &Node, new: &mut Node) {
         port: "url", AtOnce;
         login: "login", AtOnce;
         timeout: "timeout_secs", AtOnce;
-        ways: "ca_file, p2p, zmq", AtOnce;
+        ways: "ca_file, wallet, p2p, zmq", AtOnce;
     } apart {} same { name });
 }
 

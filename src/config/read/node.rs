@@ -66,12 +66,13 @@ fn read(section: Section<'_>, p2p: P2p) -> Option<Node> {
     let ca = section.optional("ca_file", |value| nonempty(value).map(|path| section.home().source.resolve(&path)));
     let peer = peer(&section, p2p);
     let zmq = section.optional("zmq", zmq);
+    let wallet = section.optional("wallet", nonempty);
     section.finish();
     let (is_tls, host, port) = address?;
     let tls_ca = is_tls.then(|| ca.unwrap_or_else(|| NODE_CA_FILE.into()));
     let name =
         name.unwrap_or_else(|| if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") });
-    let ways = NodeWays { tls_ca, peer: peer?, zmq };
+    let ways = NodeWays { tls_ca, wallet, peer: peer?, zmq };
     Some(Node { name, host, port, login: login?, timeout: timeout?, ways })
 }
 

@@ -3,7 +3,7 @@
 //! Our own command writes one JSON object, `{"command":"notify","coin":COIN,"hash":HASH}`, and reads
 //! `{"ok":true}` or `{"error":WORDS}`. NOMP's `cli.js` and its C program write
 //! `{"command":"blocknotify","params":[COIN,HASH],...}`; the first prints the text it reads, the second does
-//! not wait for it.
+//! not wait for it. With `{"command":"reloadpool","params":[COIN]}` the first asks for a reload.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::bytes::parse_display_hash;
 use crate::node::bell::Bell;
 use crate::node::tip::Source;
+use crate::service::reloading::ReloadBell;
 
 /// The socket's name in the runtime directory.
 pub const SOCKET_NAME: &str = "notify.sock";
@@ -44,9 +45,16 @@ type CoinBell = (Arc<str>, Arc<Bell>);
 #[derive(Clone, Default)]
 pub struct Notify {
     bells: Arc<RwLock<Vec<CoinBell>>>,
+    /// Where a reload is asked for.
+    reload: Option<ReloadBell>,
 }
 
 impl Notify {
+    /// For a daemon that can be reloaded so.
+    pub fn reloading(reload: ReloadBell) -> Self {
+        Self { reload: Some(reload), ..Self::default() }
+    }
+
     /// From now on these are the coins.
     pub fn set(&self, bells: Vec<CoinBell>) {
         *self.bells.write().unwrap_or_else(PoisonError::into_inner) = bells;
@@ -67,16 +75,30 @@ impl Notify {
     }
 
     /// Answers a line of NOMP's tools.
-    pub fn answer_nomp(&self, line: &[u8]) -> String {
+    pub async fn answer_nomp(&self, line: &[u8]) -> String {
         let told = match serde_json::from_slice::<NompRequest>(line) {
             Ok(NompRequest { command, params }) => match (command.as_str(), params.as_slice()) {
                 ("blocknotify", [coin, hash, ..]) => self.tell(Source::NompLine, coin, hash),
                 ("blocknotify", _) => Err("blocknotify wants a coin and a hash".to_owned()),
-                (other, _) => Err(format!("no command {other:?} here: only blocknotify")),
+                ("reloadpool", _) => return self.reload().await,
+                ("coinswitch", _) => Err("coinswitch is not supported: every coin has ports of its own".to_owned()),
+                (other, _) => {
+                    Err(format!("no command {:?} here: only blocknotify and reloadpool", shortened(other)))
+                }
             },
             Err(error) => Err(format!("no request: {error}")),
         };
         told.map_or_else(|words| words, |()| NOMP_DONE.to_owned())
+    }
+
+    /// Has the whole configuration read again: that of one coin stands in the same file as the others'.
+    async fn reload(&self) -> String {
+        let Some(bell) = &self.reload else { return "not reloaded: use systemctl reload".to_owned() };
+        match bell.ring().await {
+            Ok(done) if done.applied.is_empty() => "reloaded: nothing had changed".to_owned(),
+            Ok(done) => format!("reloaded: {}", done.applied.join("; ")),
+            Err(reason) => format!("not reloaded: {reason}"),
+        }
     }
 
     fn tell(&self, source: Source, coin: &str, hash: &str) -> Result<(), String> {
@@ -103,6 +125,7 @@ fn shortened(words: &str) -> String {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
+    use crate::service::reloading::Reloaded;
 
     fn notify() -> (Notify, Arc<Bell>) {
         let bell = Arc::new(Bell::new(Arc::new(ManualClock::at(0))));
@@ -111,24 +134,24 @@ mod tests {
         (notify, bell)
     }
 
-    #[test]
-    fn both_predecessors_forms_and_ours_ring() {
+    #[tokio::test]
+    async fn both_predecessors_forms_and_ours_ring() {
         let (notify, bell) = notify();
         let hash = "ab".repeat(32);
         let ours = format!(r#"{{"command":"notify","coin":"litecoin","hash":"{hash}"}}"#);
         assert_eq!(notify.answer(ours.as_bytes()), "{\"ok\":true}\n");
         let cli =
             format!(r#"{{"command":"blocknotify","params":["Litecoin","{hash}"],"options":{{"host":"127.0.0.1"}}}}"#);
-        assert_eq!(notify.answer_nomp(cli.as_bytes()), NOMP_DONE);
+        assert_eq!(notify.answer_nomp(cli.as_bytes()).await, NOMP_DONE);
         let helper = format!(r#"{{"command":"blocknotify","params":["litecoin","{hash}"]}}"#);
-        assert_eq!(notify.answer_nomp(helper.as_bytes()), NOMP_DONE);
+        assert_eq!(notify.answer_nomp(helper.as_bytes()).await, NOMP_DONE);
         bell.confirm(parse_display_hash(&hash).unwrap());
         let told: Vec<Source> = bell.counts().into_iter().map(|(source, _)| source).collect();
         assert_eq!(told, [Source::Blocknotify, Source::NompLine]);
     }
 
-    #[test]
-    fn what_is_wrong_is_said() {
+    #[tokio::test]
+    async fn what_is_wrong_is_said() {
         let (notify, _) = notify();
         let hash = "ab".repeat(32);
         let wrong = [
@@ -142,10 +165,30 @@ mod tests {
             assert!(answer.starts_with("{\"error\":") && answer.contains(part), "{line}: {answer}");
         }
         for (line, part) in [
-            (r#"{"command":"coinswitch","params":[]}"#, "only blocknotify"),
+            (r#"{"command":"coinswitch","params":[]}"#, "not supported"),
+            (r#"{"command":"stop","params":[]}"#, "only blocknotify"),
+            (r#"{"command":"reloadpool","params":["litecoin"]}"#, "not reloaded"),
             (r#"{"command":"blocknotify","params":["litecoin"]}"#, "a coin and a hash"),
         ] {
-            assert!(notify.answer_nomp(line.as_bytes()).contains(part), "{line}");
+            assert!(notify.answer_nomp(line.as_bytes()).await.contains(part), "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nomp_s_reload_really_reloads() {
+        let (bell, mut rings) = ReloadBell::new();
+        let notify = Notify::reloading(bell);
+        let line = br#"{"command":"reloadpool","params":["litecoin"],"options":{}}"#;
+        let applied = vec!["coin litecoin: difficulty".to_owned()];
+        let done = Reloaded { generation: 2, applied, ..Reloaded::default() };
+        for (outcome, words) in [
+            (Ok(done), "reloaded: coin litecoin: difficulty"),
+            (Ok(Reloaded::default()), "reloaded: nothing had changed"),
+            (Err("line 3 is wrong".to_owned()), "not reloaded: line 3 is wrong"),
+        ] {
+            let reload = async { rings.recv().await.unwrap().send(outcome).unwrap() };
+            let (said, ()) = tokio::join!(notify.answer_nomp(line), reload);
+            assert_eq!(said, words);
         }
     }
 }

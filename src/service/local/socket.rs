@@ -83,9 +83,10 @@ impl Listener {
 }
 
 /// Serves until it is dropped; `answer` turns a line into what is written back.
-pub async fn serve<A>(listener: Listener, clock: Arc<dyn Clock>, answer: A)
+pub async fn serve<A, F>(listener: Listener, clock: Arc<dyn Clock>, answer: A)
 where
-    A: Fn(&[u8]) -> String + Send + Sync + 'static,
+    A: Fn(Vec<u8>) -> F + Send + Sync + 'static,
+    F: Future<Output = String> + Send,
 {
     let (answer, places) = (Arc::new(answer), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
     let mut talks = JoinSet::new();
@@ -111,14 +112,14 @@ where
     }
 }
 
-async fn talk(mut stream: Box<dyn Stream>, answer: &(impl Fn(&[u8]) -> String + Sync)) {
+async fn talk<F: Future<Output = String>>(mut stream: Box<dyn Stream>, answer: &(impl Fn(Vec<u8>) -> F + Sync)) {
     let line = match timeout(TALK_MAX, read_line(&mut stream)).await {
         Ok(Ok(Some(line))) => line,
         Ok(Ok(None)) => return tracing::debug!("a local connection sent too long a line or none"),
         Ok(Err(error)) => return tracing::debug!(%error, "a local connection broke"),
         Err(_) => return tracing::debug!("a local connection said nothing in time"),
     };
-    let words = answer(&line);
+    let words = answer(line).await;
     let reply = async {
         // Who has gone already did not want it.
         let _ = stream.write_all(words.as_bytes()).await;
