@@ -20,6 +20,7 @@ mod large;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -102,8 +103,12 @@ async fn side_by_side(blocks: usize) {
     };
     let (ours, theirs) = (told(&sources[4]), told(&sources[5]));
     let unix = Listener::unix(&path).await.unwrap();
-    tokio::spawn(socket::serve(unix, Arc::clone(&clock), move |line| ours.answer(line)));
-    tokio::spawn(socket::serve(nomp, clock, move |line| theirs.answer_nomp(line)));
+    tokio::spawn(socket::serve(unix, Arc::clone(&clock), move |line| ready(ours.answer(&line))));
+    let answer = move |line: Vec<u8>| {
+        let theirs = theirs.clone();
+        async move { theirs.answer_nomp(&line).await }
+    };
+    tokio::spawn(socket::serve(nomp, clock, answer));
     for source in &sources {
         source.poller.work().wait_for(|work| work.template.is_some()).await.unwrap();
     }

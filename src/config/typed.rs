@@ -144,8 +144,20 @@ pub struct NodeWays {
     pub wallet: Option<String>,
     /// Its peer-to-peer port.
     pub peer: Option<PeerWay>,
-    /// Host and port on which it publishes new blocks by ZMQ.
-    pub zmq: Option<(String, u16)>,
+    /// Where it publishes new blocks by ZMQ.
+    pub zmq: Zmq,
+}
+
+/// Where a node publishes new blocks by ZMQ.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Zmq {
+    /// Where it says itself that it does, if so.
+    #[default]
+    Asked,
+    /// At this host and port.
+    At(String, u16),
+    /// It is not listened to.
+    Off,
 }
 
 /// How to be a peer of a node.

@@ -96,6 +96,11 @@ impl Node {
         self.rpc.name()
     }
 
+    /// Where its RPC is.
+    pub(super) fn host(&self) -> &str {
+        &self.config.host
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

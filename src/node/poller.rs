@@ -114,11 +114,7 @@ fn watchers(
             bell.tally().in_use(Source::Longpoll, Duration::ZERO);
             tasks.spawn(longpoll::run(Arc::clone(&watch), watch.latest.subscribe()));
         }
-        if let Some((host, port)) = &node.ways.zmq {
-            bell.tally().in_use(Source::Zmq, Duration::ZERO);
-            let (host, port) = (host.clone(), *port);
-            tasks.spawn(zmq::run(Arc::clone(node), host, port, Arc::clone(chain), Arc::clone(bell)));
-        }
+        tasks.spawn(zmq::run(Arc::clone(node), Arc::clone(chain), Arc::clone(bell)));
         if let Some(way) = &node.ways.peer {
             bell.tally().in_use(Source::Peer, Duration::ZERO);
             let work = publisher.subscribe();

@@ -3,24 +3,24 @@
 //! Publishers drop what a slow subscriber does not take and send nothing again, so this is one source
 //! among others. What counts is the hash; of a raw block only the header is read.
 
+mod discovery;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::sockopt;
-use serde::Deserialize;
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::backoff::Backoff;
 use super::bell::Bell;
 use super::chain::Chain;
 use super::nodes::Node;
-use super::rpc::Call;
 use super::tip::Source;
 use crate::bytes::Hash;
 use crate::chain::header::HEADER_BYTES_MAX;
+use crate::config::Zmq;
 
 /// How long connecting may take, and then how long the handshake.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -46,53 +46,20 @@ const COMMAND: u8 = 4;
 const HASH_TOPIC: &[u8] = b"hashblock";
 const RAW_TOPIC: &[u8] = b"rawblock";
 
-/// How long after a node that did not answer it is asked again what it publishes.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
-
-/// Stays a subscriber until it is dropped.
-pub(super) async fn run(node: Arc<Node>, host: String, port: u16, chain: Arc<Chain>, bell: Arc<Bell>) {
-    tokio::join!(compare(&node, port), subscribe(&node, host, port, &chain, &bell));
-}
-
-/// Something that a node publishes, in its own words.
-#[derive(Debug, Deserialize)]
-struct Published {
-    #[serde(rename = "type")]
-    topic: String,
-    address: String,
-}
-
-/// Says once if the node itself does not publish new blocks on that port: a node without ZMQ takes such an option and
-/// does nothing.
-async fn compare(node: &Node, port: u16) {
-    loop {
-        let asked = node.rpc.call_as::<Vec<Published>, _>(Call::new("getzmqnotifications"), json!([])).await;
-        let objection = match asked {
-            Ok(published) => objection(&published, port),
-            Err(error) if error.is_method_missing() => {
-                Some("the node does not know getzmqnotifications: it is old, or built without ZMQ".to_owned())
-            }
-            Err(_) => {
-                sleep(ASK_AGAIN).await;
-                continue;
-            }
-        };
-        if let Some(objection) = objection {
-            tracing::warn!(node = node.name(), port, objection, "new blocks may never come by ZMQ");
+/// Stays a subscriber until it is dropped, or the node publishes nothing.
+pub(super) async fn run(node: Arc<Node>, chain: Arc<Chain>, bell: Arc<Bell>) {
+    match &node.ways.zmq {
+        Zmq::Off => {}
+        Zmq::At(host, port) => {
+            bell.tally().in_use(Source::Zmq, Duration::ZERO);
+            tokio::join!(discovery::compare(&node, *port), subscribe(&node, host.clone(), *port, &chain, &bell));
         }
-        return;
-    }
-}
-
-/// What is wrong with what the node publishes. Only the port is compared: the address is the one it is bound to.
-fn objection(published: &[Published], port: u16) -> Option<String> {
-    let of_blocks = published.iter().filter(|one| ["pubhashblock", "pubrawblock"].contains(&one.topic.as_str()));
-    let addresses: Vec<&str> = of_blocks.map(|one| one.address.as_str()).collect();
-    let has_port = |address: &&str| address.rsplit(':').next().and_then(|text| text.parse().ok()) == Some(port);
-    match (addresses.iter().any(has_port), addresses.is_empty()) {
-        (true, _) => None,
-        (false, true) => Some("the node publishes no blocks: set zmqpubhashblock in its configuration".to_owned()),
-        (false, false) => Some(format!("the node publishes blocks on {}", addresses.join(", "))),
+        Zmq::Asked => {
+            if let Some((host, port)) = discovery::place(&node).await {
+                bell.tally().in_use(Source::Zmq, Duration::ZERO);
+                subscribe(&node, host, port, &chain, &bell).await;
+            }
+        }
     }
 }
 
@@ -254,19 +221,4 @@ async fn read_frame(stream: &mut Stream) -> Result<(u8, Vec<u8>), String> {
         return Err("closed by the node".into());
     }
     Ok((flags, body))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_node_that_does_not_publish_there_is_noticed() {
-        let answer = r#"[{"type": "pubhashtx", "address": "tcp://127.0.0.1:28333", "hwm": 1000},
-                         {"type": "pubhashblock", "address": "tcp://0.0.0.0:28332", "hwm": 1000}]"#;
-        let published: Vec<Published> = serde_json::from_str(answer).unwrap();
-        assert_eq!(objection(&published, 28_332), None);
-        assert!(objection(&published, 28_333).unwrap().contains("on tcp://0.0.0.0:28332"));
-        assert!(objection(&[], 28_332).unwrap().contains("zmqpubhashblock"));
-    }
 }

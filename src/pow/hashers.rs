@@ -83,6 +83,11 @@ impl Hashers {
         Ok((hashers, handles))
     }
 
+    /// Requests that wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.owner.shared.waiting()
+    }
+
     /// Queues `request`, waiting for room if there is none. Dropping the future before it is ready
     /// queues nothing.
     pub async fn submit(&self, request: Request) {

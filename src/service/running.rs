@@ -133,6 +133,7 @@ fn scene(setup: &Setup, coins: &[CoinService], reloads: &Reloads, started: u64) 
         guard: Arc::clone(&house.guard),
         bans: bans_file(config),
         roster: Arc::clone(&house.roster),
+        hashers: shared.hashers.clone(),
         log: log.clone(),
         coins: coins.iter().map(CoinService::view).collect(),
         ledgers: books.views(),

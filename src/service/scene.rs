@@ -17,6 +17,7 @@ use crate::mpos::skew::Skew;
 use crate::node::bell::Bell;
 use crate::node::nodes::Nodes;
 use crate::node::tip::Work;
+use crate::pow::hashers::Hashers;
 use crate::pulse::Pulse;
 use crate::stratum::counters::Counters;
 use crate::stratum::guard::Guard;
@@ -35,6 +36,8 @@ pub struct Scene {
     pub bans: PathBuf,
     /// Who is connected.
     pub roster: Arc<Roster>,
+    /// The threads for memory-hard hashes.
+    pub hashers: Hashers,
     /// What is logged.
     pub log: Log,
     /// The coins that run, in the order of the configuration.

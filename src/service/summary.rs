@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use crate::config::{Coin, Port};
+use crate::config::{Coin, Port, Zmq};
 use crate::difficulty::Difficulty;
 use crate::node::nodes::Nodes;
 use crate::node::overview::{Overview, overview};
@@ -99,7 +99,7 @@ fn sources(coin: &Coin) -> String {
         sources.push("longpoll".into());
     }
     for node in &coin.nodes {
-        sources.extend(node.ways.zmq.as_ref().map(|_| format!("zmq of {}", node.name)));
+        sources.extend(matches!(node.ways.zmq, Zmq::At(..)).then(|| format!("zmq of {}", node.name)));
         sources.extend(node.ways.peer.as_ref().map(|_| format!("p2p of {}", node.name)));
     }
     sources.push("notify".into());

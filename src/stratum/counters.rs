@@ -30,6 +30,10 @@ pub struct Counters {
     /// Shares that count although their time is so far ahead of the clock that a block with it might be refused
     /// by other nodes, whose clocks differ.
     pub ahead: AtomicU64,
+    /// Logins by their result, in the order of [`LoginResult`].
+    pub logins: [AtomicU64; LoginResult::ALL.len()],
+    /// Difficulties raised and lowered to fit the miner.
+    pub retargets: [AtomicU64; 2],
     /// Workers that lost their right to mine while they did.
     pub withdrawn: AtomicU64,
     /// Refused submits by their reason, in the order of [`Reject`].
@@ -91,6 +95,31 @@ pub struct WireCounters {
     pub invalid_shares: AtomicU64,
 }
 
+/// What came of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginResult {
+    /// The worker may mine.
+    Granted,
+    /// It may not.
+    Denied,
+    /// It could not be looked up.
+    Unavailable,
+}
+
+impl LoginResult {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Granted, Self::Denied, Self::Unavailable];
+
+    /// Its name, for metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Denied => "denied",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// A sum of positive numbers that many add to.
 #[derive(Debug, Default)]
 pub struct Sum(AtomicU64);
@@ -118,6 +147,20 @@ impl Counters {
     /// Counts a refused submit.
     pub fn refused(&self, reject: Reject) {
         if let Some(counter) = self.refusals.get(reject as usize) {
+            Self::count(counter);
+        }
+    }
+
+    /// Counts what came of a login.
+    pub fn logged_in(&self, result: LoginResult) {
+        if let Some(counter) = self.logins.get(result as usize) {
+            Self::count(counter);
+        }
+    }
+
+    /// Counts a difficulty that was fitted to the miner.
+    pub fn retargeted(&self, raised: bool) {
+        if let Some(counter) = self.retargets.get(usize::from(!raised)) {
             Self::count(counter);
         }
     }

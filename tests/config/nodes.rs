@@ -1,6 +1,6 @@
 //! The ways to a node, and who may say that there is a new block.
 
-use mpos_stratum::config::NodeWays;
+use mpos_stratum::config::{NodeWays, Zmq};
 
 use super::{LEAST, least, one_mistake, read};
 
@@ -17,7 +17,8 @@ fn the_ways_to_a_node() {
         (way.host.as_str(), way.port, way.magic, way.push_blocks),
         ("::1", 9333, [0xfb, 0xc0, 0xb6, 0xdb], false)
     );
-    assert_eq!(node(&ways("zmq = \"tcp://10.0.0.1:28332\"")).ways.zmq, Some(("10.0.0.1".to_owned(), 28332)));
+    assert_eq!(node(&ways("zmq = \"tcp://10.0.0.1:28332\"")).ways.zmq, Zmq::At("10.0.0.1".to_owned(), 28332));
+    assert_eq!(node(&ways("zmq = \"off\"")).ways.zmq, Zmq::Off);
     let https = ways("ca_file = \"ca.pem\"").replace("http://127", "https://127");
     assert_eq!(node(&https).ways.tls_ca, Some("/etc/ca.pem".into()));
     assert_eq!(node(&https.replace("ca_file", "#")).ways.tls_ca, Some("/etc/ssl/certs/ca-certificates.crt".into()));

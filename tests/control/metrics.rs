@@ -129,6 +129,10 @@ async fn metrics_agree_with_the_rows_and_everything_that_is_built_on_them_exists
     let good = rows.iter().filter(|row| row.our_result == "Y").count();
     assert_eq!(scraped.of("mpos_stratum_shares_accepted_total", &[("coin", "bitcoin")]), good as f64);
     assert_eq!(scraped.of("mpos_stratum_shares_refused_total", &[("reason", "low_difficulty")]), 1.0);
+    assert_eq!(scraped.of("mpos_stratum_logins_total", &[("result", "granted")]), 1.0);
+    assert_eq!(scraped.of("mpos_stratum_logins_total", &[("result", "denied")]), 0.0);
+    assert_eq!(scraped.of("mpos_stratum_hashes_waiting", &[]), 0.0);
+    assert_eq!(scraped.of("mpos_stratum_retargets_total", &[("direction", "up")]), 0.0);
     let hashes: f64 = rows.iter().filter(|row| row.our_result == "Y").map(|row| row.difficulty * 2f64.powi(32)).sum();
     assert!((scraped.of("mpos_stratum_credited_hashes_total", &[]) / hashes - 1.0).abs() < 1e-6);
     assert!((scraped.of("mpos_stratum_mpos_hashrate_hashes_per_second", &[]) * 180.0 / hashes - 1.0).abs() < 1e-6);

@@ -76,7 +76,7 @@ impl Pool {
             "[daemon]\nstate_dir = \"state\"\nconnections_max = 100\n[[coin]]\nname = \"bitcoin\"\npreset = \"bitcoin\"\n\
              payout_address = \"{POOL_ADDRESS}\"\nfallback_worker = \"pool.fallback\"\n\
              [[coin.recipient]]\naddress = \"{OTHER_ADDRESS}\"\npercent = 1\n\
-             [[coin.node]]\nurl = \"http://127.0.0.1:{node}\"\nuser = \"pool\"\npassword = \"pool-secret\"\n\
+             [[coin.node]]\nurl = \"http://127.0.0.1:{node}\"\nuser = \"pool\"\npassword = \"pool-secret\"\nzmq = \"off\"\n\
              [[coin.port]]\nlisten = \"127.0.0.1:{port}\"\ndifficulty = 1024\n[coin.mpos]\nsocket = \"{socket}\"\n\
              user = \"mpos_stratum\"\npassword = \"change-me\"\ndatabase = \"{DATABASE}\"\n[coin.ledger]\nsegment_mib = 1\n\
              spool_mib_max = 4\n"

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mpos_stratum::bytes::{display_hash, hex, sha256::sha256d};
 use mpos_stratum::clock::SystemClock;
+use mpos_stratum::config::Zmq;
 use mpos_stratum::node::nodes::Nodes;
 use mpos_stratum::node::poller::Poller;
 use mpos_stratum::node::rpc::{Call, Rpc};
@@ -131,6 +132,15 @@ impl Publisher {
 
 #[tokio::test]
 async fn zmq_from_a_fake_publisher_brings_new_tips() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    brought_by_zmq(listener, Zmq::At("127.0.0.1".into(), port)).await;
+    // Where the node itself says.
+    brought_by_zmq(TcpListener::bind("127.0.0.1:0").await.unwrap(), Zmq::Asked).await;
+}
+
+async fn brought_by_zmq(listener: TcpListener, way: Zmq) {
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
     let raw = [7u8; 300];
     let raw_hash = display_hash(&sha256d(&raw[..80]));
     let tip = Arc::new(AtomicU32::new(5));
@@ -138,6 +148,9 @@ async fn zmq_from_a_fake_publisher_brings_new_tips() {
     let scripted = ScriptedNode::start(move |asked| {
         let tip = seen.load(Ordering::SeqCst);
         let name = if tip == 8 { named.clone() } else { hash_at(tip) };
+        if asked.method == "getzmqnotifications" {
+            return Reply::Result(json!([{ "type": "pubhashblock", "address": address, "hwm": 1000 }]));
+        }
         if asked.method == "getbestblockhash" {
             return Reply::Result(json!(name));
         }
@@ -146,9 +159,8 @@ async fn zmq_from_a_fake_publisher_brings_new_tips() {
         Reply::Result(template)
     })
     .await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut node = scripted.rpc_config();
-    node.ways.zmq = Some(("127.0.0.1".into(), listener.local_addr().unwrap().port()));
+    node.ways.zmq = way;
     let poller = start(&Nodes::new(&[node]));
     let mut work = poller.work();
     wait_for_tip(&mut work, 5).await;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mpos_stratum::config::secret::Secret;
-use mpos_stratum::config::{Node, NodeLogin, NodeWays};
+use mpos_stratum::config::{Node, NodeLogin, NodeWays, Zmq};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -83,7 +83,7 @@ impl ScriptedNode {
             port: self.port,
             login,
             timeout: Duration::from_secs(10),
-            ways: NodeWays::default(),
+            ways: NodeWays { zmq: Zmq::Off, ..NodeWays::default() },
         }
     }
 }

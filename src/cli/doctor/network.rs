@@ -154,7 +154,7 @@ async fn of_node(coin: &Coin, sides: &[Side], index: usize, sheet: &mut Sheet) {
     if !behind && chain.is_ok() {
         sheet.say(&nodes::TEMPLATE, nodes::template(name, template, alone));
     }
-    sheet.judge(&nodes::ZMQ, zmq, |zmq| nodes::zmq(name, nodes::wanted_zmq(coin, name), zmq.as_ref()));
+    sheet.judge(&nodes::ZMQ, zmq, |zmq| nodes::zmq(name, &nodes::wanted_zmq(coin, name), zmq.as_ref()));
     match timeout(QUESTION_MAX, proof::prove(coin, &side.nodes)).await {
         Ok(Ok(_)) => sheet.say(&nodes::PROFILE, Vec::new()),
         Ok(Err(refusal @ Refusal::Misfit { .. })) => {

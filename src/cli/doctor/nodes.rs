@@ -1,7 +1,7 @@
 //! The coin's nodes, each by itself and against each other.
 
 use super::report::{Check, Word, Words, fault, note, warning};
-use crate::config::Coin;
+use crate::config::{Coin, Zmq};
 use crate::node::checkup::{ChainState, Checkup, Published};
 
 pub(super) static REACHABLE: Check = Check {
@@ -145,11 +145,13 @@ fn port_of(address: &str) -> Option<u16> {
     address.rsplit_once(':')?.1.parse().ok()
 }
 
-/// `wanted`: the port that is configured.
-pub(super) fn zmq(name: &str, wanted: Option<u16>, published: Option<&Vec<Published>>) -> Words {
+/// `wanted`: what is configured.
+pub(super) fn zmq(name: &str, wanted: &Zmq, published: Option<&Vec<Published>>) -> Words {
     let blocks = |one: &&Published| matches!(one.kind.as_str(), "pubhashblock" | "pubrawblock");
     match (wanted, published) {
-        (None, Some(all)) => {
+        // What it says is what is listened to.
+        (Zmq::Asked, _) | (Zmq::Off, None) => Words::new(),
+        (Zmq::Off, Some(all)) => {
             let first = all.iter().find(blocks);
             let told = |one: &Published| {
                 note(
@@ -159,15 +161,14 @@ pub(super) fn zmq(name: &str, wanted: Option<u16>, published: Option<&Vec<Publis
             };
             first.map(told).into_iter().collect()
         }
-        (None, None) => Words::new(),
-        (Some(port), None) => vec![note(
+        (Zmq::At(_, port), None) => vec![note(
             format!("{name} does not tell what it publishes; port {port} cannot be compared"),
             "nothing, if the log says \"subscribed to new blocks by ZMQ\"",
         )],
-        (Some(port), Some(all)) if all.iter().filter(blocks).any(|one| port_of(&one.address) == Some(port)) => {
+        (Zmq::At(_, port), Some(all)) if all.iter().filter(blocks).any(|one| port_of(&one.address) == Some(*port)) => {
             Words::new()
         }
-        (Some(port), Some(_)) => {
+        (Zmq::At(_, port), Some(_)) => {
             vec![warning(
                 format!("{name} publishes no blocks at port {port}"),
                 format!("zmqpubhashblock=tcp://127.0.0.1:{port} in the node's file, and restart it"),
@@ -176,10 +177,10 @@ pub(super) fn zmq(name: &str, wanted: Option<u16>, published: Option<&Vec<Publis
     }
 }
 
-/// The ZMQ port that the coin is configured to subscribe to at a node.
-pub(super) fn wanted_zmq(coin: &Coin, node: &str) -> Option<u16> {
-    let node = coin.nodes.iter().find(|known| known.name == node)?;
-    node.ways.zmq.as_ref().map(|(_, port)| *port)
+/// Where the coin is configured to listen to a node by ZMQ.
+pub(super) fn wanted_zmq(coin: &Coin, node: &str) -> Zmq {
+    let node = coin.nodes.iter().find(|known| known.name == node);
+    node.map_or(Zmq::Off, |node| node.ways.zmq.clone())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::bytes::hex;
 use crate::config::problem::Report;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, boolean, nonempty, secs, sized, text, wrong};
-use crate::config::{NODE_CA_FILE, Node, NodeLogin, NodeWays, PeerWay};
+use crate::config::{NODE_CA_FILE, Node, NodeLogin, NodeWays, PeerWay, Zmq};
 
 /// What to write when a node has no login at all.
 const USER_EXAMPLE: &str = "user = \"rpcuser\"` with its `password`, or `cookie_file = \"/var/lib/coin/.cookie\"";
@@ -65,7 +65,7 @@ fn read(section: Section<'_>, p2p: P2p) -> Option<Node> {
     };
     let ca = section.optional("ca_file", |value| nonempty(value).map(|path| section.home().source.resolve(&path)));
     let peer = peer(&section, p2p);
-    let zmq = section.optional("zmq", zmq);
+    let zmq = section.optional("zmq", zmq).unwrap_or_default();
     let wallet = section.optional("wallet", nonempty);
     section.finish();
     let (is_tls, host, port) = address?;
@@ -111,11 +111,12 @@ fn magic(value: &DeValue<'_>) -> Result<[u8; 4], Wrong> {
     }
 }
 
-/// Host and port of `tcp://host:port`.
-fn zmq(value: &DeValue<'_>) -> Result<(String, u16), Wrong> {
-    const REMEDY: &str = "write what the node's zmqpubhashblock says, such as \"tcp://127.0.0.1:28332\"";
+/// Host and port of `tcp://host:port`, or `off`.
+fn zmq(value: &DeValue<'_>) -> Result<Zmq, Wrong> {
+    const REMEDY: &str = "write what the node's zmqpubhashblock says, such as \"tcp://127.0.0.1:28332\", or \"off\"";
     match text(value)?.strip_prefix("tcp://") {
-        Some(rest) => host_and_port(rest, REMEDY),
+        Some(rest) => host_and_port(rest, REMEDY).map(|(host, port)| Zmq::At(host, port)),
+        None if text(value)? == "off" => Ok(Zmq::Off),
         None => wrong("is not of the form tcp://host:port", REMEDY),
     }
 }

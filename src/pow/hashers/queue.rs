@@ -88,6 +88,11 @@ impl Shared {
         drop(submission);
     }
 
+    /// Requests that wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.lock().connections.values().map(|connection| connection.queue.len()).sum()
+    }
+
     /// What a thread hashes next; waits for it. `None`: nothing will come any more.
     pub fn next(&self) -> Option<Batch> {
         let mut queues = self.lock();

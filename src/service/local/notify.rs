@@ -82,9 +82,7 @@ impl Notify {
                 ("blocknotify", _) => Err("blocknotify wants a coin and a hash".to_owned()),
                 ("reloadpool", _) => return self.reload().await,
                 ("coinswitch", _) => Err("coinswitch is not supported: every coin has ports of its own".to_owned()),
-                (other, _) => {
-                    Err(format!("no command {:?} here: only blocknotify and reloadpool", shortened(other)))
-                }
+                (other, _) => Err(format!("no command {:?} here: only blocknotify and reloadpool", shortened(other))),
             },
             Err(error) => Err(format!("no request: {error}")),
         };

@@ -8,6 +8,7 @@ use crate::node::tip::Source;
 use crate::service::meter::WINDOWS;
 use crate::service::scene::{CoinView, Scene};
 use crate::service::status::Crowd;
+use crate::stratum::counters::LoginResult;
 use crate::stratum::guard::Refused;
 use crate::work::reject::Reject;
 
@@ -99,7 +100,7 @@ pub(super) fn tell(text: &mut Text, scene: &Scene, crowd: &Crowd) {
             text.sample(&[("coin", &view.coin.name)], value(view));
         }
     }
-    let labelled: [Labelled<'_>; 9] = [
+    let labelled: [Labelled<'_>; 11] = [
         ("mpos_stratum_connections", Kind::Gauge, "Connections that have begun to speak Stratum.", &|text, view| {
             ports(text, view, crowd)
         }),
@@ -117,6 +118,13 @@ pub(super) fn tell(text: &mut Text, scene: &Scene, crowd: &Crowd) {
             Kind::Counter,
             "What happened to connections beneath their sessions.",
             &events,
+        ),
+        ("mpos_stratum_logins_total", Kind::Counter, "Logins of workers, by result.", &logins),
+        (
+            "mpos_stratum_retargets_total",
+            Kind::Counter,
+            "Difficulties that were fitted to their miner, by direction.",
+            &retargets,
         ),
         ("mpos_stratum_shares_refused_total", Kind::Counter, "Submits refused, by reason.", &refused_shares),
         (
@@ -199,6 +207,18 @@ fn refused_shares(text: &mut Text, view: &CoinView) {
     for (nth, counter) in view.counters.refusals.iter().enumerate() {
         let reason = Reject::from_index(nth).map_or("other", Reject::name);
         text.sample(&[("coin", &view.coin.name), ("reason", reason)], count(counter));
+    }
+}
+
+fn logins(text: &mut Text, view: &CoinView) {
+    for (result, counter) in LoginResult::ALL.into_iter().zip(&view.counters.logins) {
+        text.sample(&[("coin", &view.coin.name), ("result", result.name())], count(counter));
+    }
+}
+
+fn retargets(text: &mut Text, view: &CoinView) {
+    for (direction, counter) in ["up", "down"].into_iter().zip(&view.counters.retargets) {
+        text.sample(&[("coin", &view.coin.name), ("direction", direction)], count(counter));
     }
 }
 

@@ -2,7 +2,7 @@
 //! Nothing else is answered.
 //!
 //! Names end in their unit (`_total` for what only grows, `_seconds`, `_bytes`). Labels are what the
-//! configuration or the program knows: coin, port, node, spool, reason, event, source, window, state. Nothing a
+//! configuration or the program knows: coin, port, node, spool, reason, event, source, window, state, result, direction. Nothing a
 //! miner chooses becomes a label, so the number of series is bounded by the configuration.
 
 mod coins;
@@ -31,6 +31,12 @@ pub fn metrics(scene: &Scene) -> String {
         Kind::Gauge,
         "Spools that could not be used at the start, or that hold shares and belong to no coin.",
         whole(scene.troubles.len() as u64),
+    );
+    text.one(
+        "mpos_stratum_hashes_waiting",
+        Kind::Gauge,
+        "Shares of memory-hard algorithms that wait for a hashing thread.",
+        whole(scene.hashers.waiting() as u64),
     );
     coins::tell(&mut text, scene, &crowd(&scene.roster));
     let spools: Vec<_> = scene.ledgers.iter().map(|view| (view, spool_status(view))).collect();

@@ -49,6 +49,10 @@ const DELAY_MAX: Duration = Duration::from_secs(10);
 pub const DETAINED_MAX: usize = 1_000;
 /// They take this part of the port's connections at most.
 pub const DETAINED_SHARE: usize = 16;
+/// New connections that one counts as that ended for noise.
+const NOISE_COST: u32 = 10;
+/// Noise makes the next connection of its address wait so long at most, or little more.
+const NOISE_DELAY_MAX: Duration = Duration::from_secs(2);
 /// Lines of newcomers are promised so far ahead at most: whoever comes later asks again.
 const PROMISE_MAX: Duration = Duration::from_secs(10);
 
@@ -292,6 +296,9 @@ impl Admission {
     /// The connection was closed. Misbehaviour counts towards a ban of its address; true if it led to one.
     /// Loopback is never banned: a tunnel or a forgotten proxy on this machine speaks for many.
     pub fn on_close(&self, reason: CloseReason, now: Duration) -> bool {
+        if reason.is_noise() {
+            self.on_noise(now);
+        }
         let Some(address) = self.limited.filter(|address| !address.to_canonical().is_loopback()) else { return false };
         let (source, limits, daemon) = (Source::of(address), self.guard.limits(), &self.guard.daemon);
         if !reason.is_misbehaviour() || !lock(&daemon.bans).note_close(source, &limits, now) {
@@ -300,6 +307,17 @@ impl Admission {
         daemon.unsaved.store(true, Ordering::Relaxed);
         info!(%source, ban_secs = limits.ban.as_secs(), ?reason, "banned");
         true
+    }
+
+    /// A connection ended for noise: it counts as several new ones, as long as the others of its address hardly feel it.
+    fn on_noise(&self, now: Duration) {
+        let Some(address) = self.limited else { return };
+        let rate = self.guard.limits().connections;
+        let mut tables = lock(&self.guard.tables);
+        let pace = tables.paces.touch(Source::of(address));
+        if pace.wait(rate, now) < NOISE_DELAY_MAX {
+            pace.take_many(rate, NOISE_COST - 1, now);
+        }
     }
 
     /// Takes lines for a connection on which no share has counted out of what its address has for all of those

@@ -185,3 +185,26 @@ fn few_banned_connections_are_kept_waiting_at_a_time() {
     waiting.extend((2..DETAINED_MAX).map(|_| admission.detain().unwrap()));
     assert!(admission.detain().is_none(), "however large the port is");
 }
+
+#[test]
+fn who_makes_noise_connects_more_slowly_but_never_much() {
+    let connections = Rate { per_sec: 10, burst: 20 };
+    let limits = Limits { connections_per_address_max: 10, connections, ..limits() };
+    let (_, port) = guard(&limits);
+    let enter = |now: Duration| {
+        let mut admission = port.enter().unwrap();
+        (admission.admit(address("198.51.100.1"), now).unwrap(), admission)
+    };
+    let (delay, quiet) = enter(at(1));
+    assert!(!quiet.on_close(CloseReason::Idle, at(1)) && delay.is_zero());
+    let (first, second) = (enter(at(1)).1, enter(at(1)).1);
+    assert!(!first.on_close(CloseReason::Junk, at(1)) && !second.on_close(CloseReason::LineTooLong, at(1)));
+    // 21 of 20 are gone: three connections, and nine more for each that made noise.
+    let (delay, noisy) = enter(at(1));
+    assert_eq!(delay, Duration::from_millis(200));
+    for _ in 0..100 {
+        noisy.on_close(CloseReason::Junk, at(1));
+    }
+    let (delay, _) = enter(at(1));
+    assert!(delay > NOISE_DELAY_MAX && delay < 2 * NOISE_DELAY_MAX, "{delay:?}");
+}

@@ -75,6 +75,11 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Whether what came was no Stratum at all.
+    pub fn is_noise(self) -> bool {
+        matches!(self, Self::Junk | Self::LineTooLong)
+    }
+
     /// Whether it counts towards a ban of the miner's address.
     pub fn is_misbehaviour(self) -> bool {
         matches!(self, Self::InvalidShares)

@@ -35,6 +35,7 @@ use self::parked::SessionId;
 use self::pending::SentJob;
 use self::rechecks::Rechecks;
 use self::start::Start;
+use super::counters::LoginResult;
 use super::outgoing::Outgoing;
 use super::password::Wishes;
 use super::reply;
@@ -266,6 +267,11 @@ impl Session {
                 Some("Worker cannot be checked now, try again")
             }
         };
+        self.terms.memory.counters.logged_in(match (denied, refusal) {
+            (true, _) => LoginResult::Denied,
+            (false, None) => LoginResult::Granted,
+            (false, Some(_)) => LoginResult::Unavailable,
+        });
         let bytes = id.map_or_else(Vec::new, |id| match refusal {
             None => reply::yes(&id),
             Some(text) => reply::unauthorized(&id, text),

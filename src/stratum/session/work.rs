@@ -129,6 +129,7 @@ impl Session {
         let mut bounds = vardiff.clone();
         bounds.min = self.floor.map_or(bounds.min, |floor| floor.max(bounds.min));
         if let Some(wanted) = estimator.retarget(now.monotonic, &bounds, network) {
+            self.terms.memory.counters.retargeted(wanted > self.difficulty);
             self.apply_difficulty(now, wanted, board);
         }
     }

@@ -57,11 +57,13 @@ fn networks_and_branches_must_agree() {
 #[test]
 fn publishers_are_compared_with_what_is_waited_for() {
     let one = |kind: &str| vec![Published { kind: kind.into(), address: "tcp://0.0.0.0:28332".into() }];
-    assert_eq!(zmq("n", Some(28332), Some(&one("pubhashblock"))), Words::new());
-    assert_eq!(zmq("n", Some(28332), Some(&one("pubrawblock"))), Words::new());
-    assert_eq!(severity(&zmq("n", Some(28332), Some(&one("pubrawtx")))), Some(Warning));
-    assert_eq!(severity(&zmq("n", Some(1), Some(&one("pubhashblock")))), Some(Warning));
-    assert_eq!(severity(&zmq("n", Some(1), None)), Some(Note));
-    assert_eq!(severity(&zmq("n", None, Some(&one("pubhashblock")))), Some(Note));
-    assert_eq!([zmq("n", None, None), zmq("n", None, Some(&Vec::new()))].concat(), Words::new());
+    let at = |port| Zmq::At("n".to_owned(), port);
+    assert_eq!(zmq("n", &at(28332), Some(&one("pubhashblock"))), Words::new());
+    assert_eq!(zmq("n", &at(28332), Some(&one("pubrawblock"))), Words::new());
+    assert_eq!(severity(&zmq("n", &at(28332), Some(&one("pubrawtx")))), Some(Warning));
+    assert_eq!(severity(&zmq("n", &at(1), Some(&one("pubhashblock")))), Some(Warning));
+    assert_eq!(severity(&zmq("n", &at(1), None)), Some(Note));
+    assert_eq!(severity(&zmq("n", &Zmq::Off, Some(&one("pubhashblock")))), Some(Note));
+    assert_eq!([zmq("n", &Zmq::Off, None), zmq("n", &Zmq::Off, Some(&Vec::new()))].concat(), Words::new());
+    assert_eq!([zmq("n", &Zmq::Asked, None), zmq("n", &Zmq::Asked, Some(&one("pubhashblock")))].concat(), Words::new());
 }

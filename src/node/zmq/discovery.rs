@@ -1,0 +1,136 @@
+//! Where a node says that it publishes new blocks.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::node::error::RpcError;
+use crate::node::nodes::Node;
+use crate::node::rpc::Call;
+
+/// How long after a node that did not answer it is asked again what it publishes.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// What a node calls its publishing of new blocks, in the order in which it is taken: a hash is less than a block.
+const OF_BLOCKS: [&str; 2] = ["pubhashblock", "pubrawblock"];
+
+/// Something that a node publishes, in its own words.
+#[derive(Debug, Deserialize)]
+struct Published {
+    #[serde(rename = "type")]
+    topic: String,
+    address: String,
+}
+
+/// Host and port where new blocks can be heard of; `None`: nowhere. Goes on asking until the node answers.
+pub(super) async fn place(node: &Node) -> Option<(String, u16)> {
+    let published = asked(node).await.ok()?;
+    let place = reachable(&published, node.host());
+    if place.is_none()
+        && let Some(other) = published.iter().find(|one| OF_BLOCKS.contains(&one.topic.as_str()))
+    {
+        tracing::info!(
+            node = node.name(),
+            address = other.address,
+            "the node publishes blocks where we cannot hear it"
+        );
+    }
+    place
+}
+
+/// Says once if the node itself does not publish new blocks on that port: a node without ZMQ takes such an option and
+/// does nothing.
+pub(super) async fn compare(node: &Node, port: u16) {
+    let objection = match asked(node).await {
+        Ok(published) => objection(&published, port),
+        Err(NotKnown) => Some("the node does not know getzmqnotifications: it is old, or built without ZMQ".to_owned()),
+    };
+    if let Some(objection) = objection {
+        tracing::warn!(node = node.name(), port, objection, "new blocks may never come by ZMQ");
+    }
+}
+
+/// The node does not know the question.
+struct NotKnown;
+
+async fn asked(node: &Node) -> Result<Vec<Published>, NotKnown> {
+    loop {
+        let answer: Result<_, RpcError> = node.rpc.call_as(Call::new("getzmqnotifications"), json!([])).await;
+        match answer {
+            Ok(published) => return Ok(published),
+            Err(error) if error.is_method_missing() => return Err(NotKnown),
+            Err(_) => sleep(ASK_AGAIN).await,
+        }
+    }
+}
+
+/// The first place of blocks that can be reached from here; `host` is where the node's RPC is.
+fn reachable(published: &[Published], host: &str) -> Option<(String, u16)> {
+    let is_loopback = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    OF_BLOCKS.iter().find_map(|topic| {
+        let of_topic = published.iter().filter(|one| one.topic == *topic);
+        of_topic.filter_map(|one| bound_to(&one.address)).find_map(|(bound, port)| {
+            let is_any = bound == "*" || bound.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+            match is_any {
+                true => Some((host.to_owned(), port)),
+                false if is_loopback(bound) && !is_loopback(host) => None,
+                false => Some((bound.to_owned(), port)),
+            }
+        })
+    })
+}
+
+/// Host and port of `tcp://host:port`.
+fn bound_to(address: &str) -> Option<(&str, u16)> {
+    let (host, port) = address.strip_prefix("tcp://")?.rsplit_once(':')?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Some((host, port.parse().ok()?))
+}
+
+/// What is wrong with what the node publishes. Only the port is compared: the address is the one it is bound to.
+fn objection(published: &[Published], port: u16) -> Option<String> {
+    let of_blocks = published.iter().filter(|one| OF_BLOCKS.contains(&one.topic.as_str()));
+    let addresses: Vec<&str> = of_blocks.map(|one| one.address.as_str()).collect();
+    let has_port = |address: &&str| bound_to(address).is_some_and(|(_, bound)| bound == port);
+    match (addresses.iter().any(has_port), addresses.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some("the node publishes no blocks: set zmqpubhashblock in its configuration".to_owned()),
+        (false, false) => Some(format!("the node publishes blocks on {}", addresses.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_is_one_that_can_be_reached_and_rather_of_hashes() {
+        let at = |topic: &str, address: &str| Published { topic: topic.to_owned(), address: address.to_owned() };
+        let place = |published: &[Published], host: &str| reachable(published, host);
+        let far = |host: &str, port| Some((host.to_owned(), port));
+        let both = [at("pubrawblock", "tcp://127.0.0.1:1"), at("pubhashblock", "tcp://127.0.0.1:2")];
+        assert_eq!(place(&both, "127.0.0.1"), far("127.0.0.1", 2));
+        assert_eq!(place(&both, "localhost"), far("127.0.0.1", 2));
+        assert_eq!(place(&both, "192.0.2.1"), None, "its own loopback is not ours");
+        let any = [at("pubrawtx", "tcp://0.0.0.0:1"), at("pubrawblock", "tcp://0.0.0.0:3")];
+        assert_eq!(place(&any, "node.example.org"), far("node.example.org", 3));
+        assert_eq!(place(&[at("pubhashblock", "tcp://*:4")], "192.0.2.1"), far("192.0.2.1", 4));
+        assert_eq!(place(&[at("pubhashblock", "tcp://[::]:5")], "192.0.2.1"), far("192.0.2.1", 5));
+        assert_eq!(place(&[at("pubhashblock", "tcp://[2001:db8::1]:6")], "192.0.2.1"), far("2001:db8::1", 6));
+        for odd in ["ipc:///tmp/x", "tcp://127.0.0.1", "tcp://127.0.0.1:x", ""] {
+            assert_eq!(place(&[at("pubhashblock", odd)], "127.0.0.1"), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_does_not_publish_there_is_noticed() {
+        let answer = r#"[{"type": "pubhashtx", "address": "tcp://127.0.0.1:28333", "hwm": 1000},
+                         {"type": "pubhashblock", "address": "tcp://0.0.0.0:28332", "hwm": 1000}]"#;
+        let published: Vec<Published> = serde_json::from_str(answer).unwrap();
+        assert_eq!(objection(&published, 28_332), None);
+        assert!(objection(&published, 28_333).unwrap().contains("on tcp://0.0.0.0:28332"));
+        assert!(objection(&[], 28_332).unwrap().contains("zmqpubhashblock"));
+    }
+}
