@@ -132,6 +132,13 @@ pub struct Node {
     pub ways: NodeWays,
 }
 
+impl Node {
+    /// Whether it is at the same address.
+    pub fn is_at(&self, other: &Self) -> bool {
+        (&self.host, self.port) == (&other.host, other.port)
+    }
+}
+
 /// Who vouches for a node behind HTTPS without `ca_file`: where Debian keeps the system's certificates.
 pub const NODE_CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
 

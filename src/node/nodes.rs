@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::error::RpcError;
 use super::rpc::Rpc;
@@ -126,6 +126,13 @@ impl Node {
         }
     }
 
+    /// Whether it is known to be on another chain: that it has a block decides nothing. One that was not proven yet and
+    /// takes a block of ours shows by that where it is.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        let known = self.known();
+        matches!(known.fit, Fit::Misfit { .. }) || matches!(known.aside, Some(Aside::Distrusted { .. }))
+    }
+
     /// Whether its chain is that of the coin's profile.
     pub fn fit(&self) -> Fit {
         self.known().fit.clone()
@@ -234,6 +241,8 @@ pub struct Nodes {
     nodes: Arc<RwLock<List>>,
     /// A node that comes now does not count before its chain was proven.
     strict: Arc<AtomicBool>,
+    /// The chain of at least one was proven.
+    proven: Arc<watch::Sender<bool>>,
     /// The first block of ours at the greatest height of one.
     own: Arc<Mutex<Option<(u32, Hash)>>>,
 }
@@ -245,7 +254,12 @@ impl Nodes {
     }
 
     fn fixed(nodes: List) -> Self {
-        Self { nodes: Arc::new(RwLock::new(nodes)), strict: Arc::default(), own: Arc::default() }
+        Self {
+            nodes: Arc::new(RwLock::new(nodes)),
+            strict: Arc::default(),
+            proven: Arc::default(),
+            own: Arc::default(),
+        }
     }
 
     /// The nodes, in the order of the configuration.
@@ -255,7 +269,19 @@ impl Nodes {
 
     /// The nodes as they are now: these do not change, so that they can be told by their places.
     pub fn as_now(&self) -> Self {
-        Self { own: Arc::clone(&self.own), strict: Arc::clone(&self.strict), ..Self::fixed(self.all()) }
+        let Self { strict, proven, own, .. } = self.clone();
+        Self { strict, proven, own, ..Self::fixed(self.all()) }
+    }
+
+    /// The chain of at least one was proven: what that one says about blocks can be believed.
+    pub fn note_proven(&self) {
+        self.proven.send_replace(true);
+    }
+
+    /// Ready when the chain of one was proven.
+    pub async fn proven(&self) {
+        // The sender is ours.
+        let _ = self.proven.subscribe().wait_for(|&proven| proven).await;
     }
 
     /// From now on a node counts only once its chain was proven.
@@ -282,7 +308,9 @@ impl Nodes {
         let before = self.all();
         let same = |node: &config::Node| before.iter().find(|known| known.config == *node).map(Arc::clone);
         let fit = if self.strict.load(Ordering::SeqCst) { Fit::Awaited } else { Fit::Unasked };
-        let new = |node| Arc::new(Node::new(node, fit.clone()));
+        // Another login or way does not make it another chain.
+        let at = |node: &config::Node| before.iter().find(|old| old.config.is_at(node)).map(|old| old.fit());
+        let new = |node| Arc::new(Node::new(node, at(node).unwrap_or_else(|| fit.clone())));
         let after = nodes.iter().map(|node| same(node).unwrap_or_else(|| new(node))).collect();
         *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = after;
     }

@@ -264,7 +264,8 @@ fn meaning(answer: &Result<Box<RawValue>, RpcError>) -> Said {
         Err(RpcError::Node { code: -100, message, .. }) if message.to_ascii_lowercase().contains("checkblock") => {
             return Said::Refused(message.clone());
         }
-        Err(RpcError::Node { code: -100, message, .. }) => return Said::Open(Some(message.clone())),
+        // The wallet may be unlocked later.
+        Err(RpcError::Node { code: -100, .. }) => return Said::Open(None),
         Err(_) => return Said::Open(None),
     };
     let words = match serde_json::from_str::<Option<String>>(result.get()) {
@@ -276,8 +277,10 @@ fn meaning(answer: &Result<Box<RawValue>, RpcError>) -> Said {
     match words.strip_prefix("rejected: ").unwrap_or(&words) {
         "duplicate" => Said::Known,
         "inconclusive" | "duplicate-inconclusive" => Said::Open(None),
-        // What may pass later: the parent is on its way, or the node's clock is behind.
-        "prev-blk-not-found" | "bad-prevblk" | "time-too-new" => Said::Open(Some(words)),
+        // What may pass: the parent is on its way.
+        "prev-blk-not-found" | "bad-prevblk" => Said::Open(Some(words)),
+        // Time passes.
+        "time-too-new" => Said::Open(None),
         _ => Said::Refused(words),
     }
 }
@@ -295,7 +298,7 @@ mod tests {
         assert_eq!(answered("null"), Said::Taken);
         assert_eq!(answered("\"duplicate\""), Said::Known);
         assert_eq!(answered("\"rejected: duplicate\""), Said::Known);
-        for open in ["\"inconclusive\"", "\"duplicate-inconclusive\"", "true", "{}"] {
+        for open in ["\"time-too-new\"", "\"inconclusive\"", "\"duplicate-inconclusive\"", "true", "{}"] {
             assert_eq!(answered(open), Said::Open(None), "{open}");
         }
         assert_eq!(answered("\"prev-blk-not-found\""), Said::Open(Some("prev-blk-not-found".into())));
@@ -313,7 +316,7 @@ mod tests {
         let error = |code| said(code, "words");
         assert_eq!(said(-100, "CheckBlock failed"), Said::Refused("CheckBlock failed".into()));
         let locked = "Unable to sign block, wallet locked?";
-        assert_eq!(said(-100, locked), Said::Open(Some(locked.into())), "it may be unlocked");
+        assert_eq!(said(-100, locked), Said::Open(None), "it may be unlocked");
         assert_eq!(error(-22), Said::Refused("words".into()));
         for code in [-1, -2, -10, -20, -28, -32603] {
             assert_eq!(error(code), Said::Open(None), "{code}");

@@ -178,7 +178,7 @@ impl Rpc {
     }
 
     /// The hash of the block at a height of the node's best chain.
-    pub(super) async fn hash_at(&self, height: u32) -> Result<Hash, RpcError> {
+    pub async fn hash_at(&self, height: u32) -> Result<Hash, RpcError> {
         const METHOD: &str = "getblockhash";
         let text: String = self.call_as(Call::new(METHOD).own_connection(), json!([height])).await?;
         self.hash(METHOD, &text)

@@ -1,6 +1,7 @@
 //! Where a block stands that was submitted some time ago.
 //!
-//! The nodes are asked in the order of the configuration and the first with a clear word is believed;
+//! The nodes are asked in the order of the configuration and the first with a clear word is believed, unless one says that
+//! the block was replaced and a later one has it;
 //! those that are set aside as untrustworthy are not asked. It is clear that a block is in the chain, or that another one is at its height;
 //! not knowing the block, or having it beside a chain that does not reach so high (a node that is
 //! catching up or rebuilding its index), says nothing.
@@ -49,20 +50,30 @@ pub struct Finding {
     pub unclear: Vec<(String, String)>,
 }
 
-/// Asks the nodes about a block.
+/// Asks the nodes about a block. Where one has another block in its place, the others are asked as well: if one of them
+/// has ours, nobody knows yet who is right.
 pub async fn standing(nodes: &Nodes, sought: &Sought) -> Finding {
-    let mut unclear = Vec::new();
+    let (mut replaced, mut unclear) = (None, Vec::new());
     for node in nodes.all().iter() {
+        let name = node.name().to_owned();
         if let Some(reason) = node.distrust() {
-            unclear.push((node.name().to_owned(), reason));
+            unclear.push((name, reason));
             continue;
         }
-        match on_node(node, sought).await {
-            Ok(standing) => return Finding { clear: Some((node.name().to_owned(), standing)), unclear },
-            Err(error) => unclear.push((node.name().to_owned(), error.to_string())),
+        match (on_node(node, sought).await, &replaced) {
+            (Ok(Standing::InChain { .. }), Some((other, _))) => {
+                unclear.push((name, format!("has the block in its chain, but {other} has another in its place")));
+                return Finding { clear: None, unclear };
+            }
+            (Ok(standing @ Standing::InChain { .. }), None) => {
+                return Finding { clear: Some((name, standing)), unclear };
+            }
+            (Ok(_), Some(_)) => {}
+            (Ok(standing), None) => replaced = Some((name, standing)),
+            (Err(error), _) => unclear.push((name, error.to_string())),
         }
     }
-    Finding { clear: None, unclear }
+    Finding { clear: replaced, unclear }
 }
 
 async fn on_node(node: &Node, sought: &Sought) -> Result<Standing, RpcError> {

@@ -99,7 +99,7 @@ impl Settling {
                 told.answer = Some(words.clone());
                 Some(News::Answered { node, words })
             }
-            Report::Accepted(_) if self.nodes.all().get(index).is_some_and(|node| node.distrust().is_some()) => {
+            Report::Accepted(_) if self.nodes.all().get(index).is_some_and(|node| node.is_elsewhere()) => {
                 tracing::warn!(
                     node,
                     block = hash,

@@ -53,6 +53,10 @@ impl Watch {
     /// has seen a third tip meanwhile, nobody knows which is newer: then it is dropped and the node
     /// asked again.
     pub(super) fn offer(&self, base: Option<Hash>, template: Arc<Template>, source: Source) {
+        if self.node.held_back().is_some() {
+            // Its poller says so.
+            return;
+        }
         let mut dropped = false;
         self.latest.send_if_modified(|latest| {
             let held = latest.as_ref().map(|held| held.previous);

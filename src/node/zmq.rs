@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::net::sockopt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::backoff::Backoff;
 use super::bell::Bell;
@@ -46,7 +46,10 @@ const COMMAND: u8 = 4;
 const HASH_TOPIC: &[u8] = b"hashblock";
 const RAW_TOPIC: &[u8] = b"rawblock";
 
-/// Stays a subscriber until it is dropped, or the node publishes nothing.
+/// How long after a node said that it publishes nothing it is asked again: it may have been restarted.
+const ASK_AGAIN: Duration = Duration::from_secs(300);
+
+/// Stays a subscriber until it is dropped.
 pub(super) async fn run(node: Arc<Node>, chain: Arc<Chain>, bell: Arc<Bell>) {
     match &node.ways.zmq {
         Zmq::Off => {}
@@ -54,12 +57,17 @@ pub(super) async fn run(node: Arc<Node>, chain: Arc<Chain>, bell: Arc<Bell>) {
             bell.tally().in_use(Source::Zmq, Duration::ZERO);
             tokio::join!(discovery::compare(&node, *port), subscribe(&node, host.clone(), *port, &chain, &bell));
         }
-        Zmq::Asked => {
-            if let Some((host, port)) = discovery::place(&node).await {
-                bell.tally().in_use(Source::Zmq, Duration::ZERO);
-                subscribe(&node, host, port, &chain, &bell).await;
+        Zmq::Asked => loop {
+            let Some((host, port)) = discovery::place(&node).await else {
+                sleep(ASK_AGAIN).await;
+                continue;
+            };
+            bell.tally().in_use(Source::Zmq, Duration::ZERO);
+            tokio::select! {
+                () = subscribe(&node, host.clone(), port, &chain, &bell) => {}
+                () = discovery::moved(&node, (&host, port)) => {}
             }
-        }
+        },
     }
 }
 

@@ -109,7 +109,7 @@ pub async fn prove_new_nodes(before: &[Arc<Coin>], after: &[Arc<Coin>]) -> Resul
         asked.spawn(async move {
             let asked = Nodes::new(std::slice::from_ref(&node));
             let of = format!("coin {}: node {}", coin.name, node.name);
-            // Only the node's time counts, not that of whoever judges its answer.
+            // Only the node's time counts, not that of whoever judges its answer. A slow one is proven later.
             let proven = match timeout(PROOF_MAX, proof::samples(&coin, &asked)).await {
                 Ok(Ok(samples)) => proof::judge(&coin, samples).await,
                 Ok(Err(refusal)) => Err(refusal),

@@ -195,7 +195,8 @@ impl CoinService {
 
     /// Candidates that the last run of the daemon left without a verdict are taken up again.
     pub fn resume(&self, ledger: &Ledger) {
-        self.pursuer.resume(ledger.unsettled_candidates());
+        let nodes = self.nodes.clone();
+        self.pursuer.resume(ledger.unsettled_candidates(), async move { nodes.proven().await });
     }
 
     /// The coin's name and where news of its tips is told.

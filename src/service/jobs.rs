@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
 use super::payout::{self, Payout};
-use super::proof::{self, Proven};
+use super::proof::{self, Proven, Refusal};
 use super::proposals::{self, Proposal};
 use crate::bytes::{Hash, display_hash};
 use crate::clock::Clock;
@@ -30,6 +30,9 @@ const AGE_INTERVAL: Duration = Duration::from_secs(1);
 const TURN_MAX: Duration = Duration::from_secs(20);
 /// Pause before profile and payout are held against the nodes again after they said no or nothing.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(5);
+
+/// The same after the profile was not that of the nodes' chain.
+const MISFIT_PAUSE: Duration = Duration::from_secs(30);
 
 /// What the daemon's last life left of its work.
 #[derive(Debug, Clone, Default)]
@@ -147,6 +150,7 @@ impl JobMaker {
     async fn confirmed(&self, nodes: &Nodes) -> (Option<Hash>, Payout) {
         let coin = &self.coin;
         loop {
+            let mut pause = CONFIRM_PAUSE;
             let problem = match proof::prove_every(coin, nodes).await {
                 Ok(Proven { proof, first_block }) => {
                     info!(coin = coin.name, "{}", proof::described(coin, &proof));
@@ -158,7 +162,13 @@ impl JobMaker {
                         Err(problem) => problem,
                     }
                 }
-                Err(refusal) => refusal.to_string(),
+                Err(refusal) => {
+                    if matches!(refusal, Refusal::Misfit { .. }) {
+                        // To look for a better profile takes seconds of a processor, each time.
+                        pause = MISFIT_PAUSE;
+                    }
+                    refusal.to_string()
+                }
             };
             error!(
                 coin = coin.name,
@@ -166,7 +176,7 @@ impl JobMaker {
                 problem,
                 "nothing is mined until this is put right"
             );
-            sleep(CONFIRM_PAUSE).await;
+            sleep(pause).await;
         }
     }
 

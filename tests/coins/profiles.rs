@@ -76,13 +76,18 @@ async fn a_daemon_with_a_wrong_profile_opens_no_port() {
 #[tokio::test]
 async fn every_node_is_held_against_the_profile_and_against_the_others() {
     let (litecoin, bcoin, db) = (Litecoin::start_at(20).await, Bcoin::start().await, MariaDb::shared());
-    bcoin.generate(20).await;
+    bcoin.generate(30).await;
     stage::create_database(&db, "coin_several").await;
     let mut coin = Coin::litecoin(&litecoin, &db, "coin_several").await;
+    // One that proves the profile is enough; another coin's node does not count, high as it is.
     coin.nodes = [litecoin.rpc_config().port, bcoin.rpc_config().port].map(stage::node_table).concat();
     let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
-    let line = daemon.wait_for_log("nothing is mined until this is put right").await.unwrap();
+    let line = daemon.wait_for_log("node cannot be mined on").await.unwrap();
     assert!(line.contains("does not meet its target") && line.contains("by node"), "{line}");
+    daemon.wait_for_log("work is available").await.unwrap();
+    litecoin.generate(1).await;
+    let next = daemon.wait_for_log("height=22").await.unwrap();
+    assert!(next.contains(&format!("127.0.0.1:{}", litecoin.rpc_config().port)), "{next}");
     // A chain too young to prove anything, but another: both nodes are named.
     let young = Bcoin::start().await;
     coin.nodes = [litecoin.rpc_config().port, young.rpc_config().port].map(stage::node_table).concat();

@@ -80,6 +80,10 @@ async fn a_node_that_does_not_reach_so_high_says_nothing() {
 #[tokio::test]
 async fn the_first_clear_word_counts() {
     let (lost, has) = (node(Some(OTHER), 2, Some(-1), "33").await, node(Some(OURS), 9, Some(9), "22").await);
-    assert!(matches!(clear(&[&lost, &has]).await, Standing::Replaced { .. }));
+    let away = ScriptedNode::start(|_| Reply::Cut).await;
+    assert!(matches!(clear(&[&lost, &away]).await, Standing::Replaced { .. }));
     assert!(matches!(clear(&[&has, &lost]).await, Standing::InChain { .. }));
+    // One of the two is on a fork.
+    let finding = ask(&[&lost, &has]).await;
+    assert!(finding.clear.is_none() && finding.unclear[0].1.contains("another in its place"), "{finding:?}");
 }

@@ -162,7 +162,7 @@ impl Pool {
             confirmations: home.coin.confirmations,
             on_accepted: Box::new(|| ()),
         }));
-        pursuer.resume(ledger.unsettled_candidates());
+        pursuer.resume(ledger.unsettled_candidates(), async {});
         let desk = Arc::new(Desk::new(&home.coin, Arc::clone(&ledger), Arc::clone(&pursuer)));
         Self { ledger, desk, pursuer, directory, stillness, drainer: None }
     }

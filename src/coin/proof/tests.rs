@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::bytes::{hex, parse_display_hash};
-use crate::chain::form::ChainForm;
+use crate::chain::form::{AlgorithmBits, ChainForm};
 use crate::chain::header::{Extra, HeaderForm};
 use crate::pow::ids::TransactionHash;
 use crate::pow::{Algorithm, sha256d};
@@ -100,6 +100,20 @@ fn among_several_algorithms_one_block_of_ours_is_enough() {
     samples[5] = made(2, true);
     assert_eq!(prove(&several, &samples).unwrap().mined, 1);
     assert_eq!(prove(&several, &samples[6..]).unwrap().mined, 0, "too few to tell");
+}
+
+#[test]
+fn where_blocks_say_their_algorithm_all_of_ours_count_and_none_is_needed() {
+    let algorithm_bits = AlgorithmBits { mask: 0xf00, value: 0x200 };
+    let form = Arc::new(ChainForm { algorithm_bits, ..ChainForm::default() });
+    let of = profile(Algorithm::Sha256d, BlockHash::Sha256d);
+    let several = Profile { several_algorithms: true, form, ..of };
+    let (ours, other) = (2 | 0x200, 2 | 0x400);
+    let strangers = vec![made(other, false); HEADERS_OF_SEVERAL as usize];
+    assert_eq!(prove(&several, &strangers).map(|proof| (proof.named, proof.mined)), Ok((64, 0)));
+    // A stranger's block proves nothing, even if it happens to meet its target.
+    assert_eq!(prove(&several, &[made(other, true), made(ours, true), made(ours, true)]).unwrap().mined, 2);
+    assert_eq!(prove(&several, &[made(ours, true), made(ours, false)]), Err(Misfit::Work { height: 9 }));
 }
 
 #[test]

@@ -13,6 +13,8 @@ use crate::node::rpc::Call;
 
 /// How long after a node that did not answer it is asked again what it publishes.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// How often a node that is listened to is asked whether it publishes elsewhere by now.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
 /// What a node calls its publishing of new blocks, in the order in which it is taken: a hash is less than a block.
 const OF_BLOCKS: [&str; 2] = ["pubhashblock", "pubrawblock"];
 
@@ -38,6 +40,16 @@ pub(super) async fn place(node: &Node) -> Option<(String, u16)> {
         );
     }
     place
+}
+
+/// Ready when the node says that it publishes new blocks elsewhere than there.
+pub(super) async fn moved(node: &Node, (host, port): (&str, u16)) {
+    loop {
+        sleep(LOOK_AGAIN).await;
+        if place(node).await.is_some_and(|(bound, at)| (bound.as_str(), at) != (host, port)) {
+            return;
+        }
+    }
 }
 
 /// Says once if the node itself does not publish new blocks on that port: a node without ZMQ takes such an option and

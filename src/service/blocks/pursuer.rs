@@ -6,12 +6,14 @@
 //! in the chain and get it back, and one that was refused may turn up in it.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use super::case::Case;
@@ -29,9 +31,10 @@ use crate::node::nodes::Nodes;
 use crate::node::submitter::{SETTLE_MAX, Settling};
 use crate::node::verdict::{News, SolvedBlock, Verdict};
 
-/// Rounds of [`SETTLE_MAX`] for which a block without a clear answer is submitted: an hour in all.
-/// Then it is only looked for; a restart submits it again.
+/// Rounds of [`SETTLE_MAX`] for which a block without a clear answer is submitted without a break: an hour in all.
 const ROUNDS_MAX: u32 = 6;
+/// Then somebody is told, and after each such pause there is another round until the block has a verdict or is closed.
+const ROUND_PAUSE: Duration = Duration::from_secs(1200);
 
 /// What a pursuer works with.
 pub struct Settings {
@@ -108,10 +111,17 @@ impl Pursuer {
     }
 
     /// Takes up again what the last run of the daemon left open: the dossiers that are not closed,
-    /// and `candidates`, those of the ledger without a verdict.
-    pub fn resume(self: &Arc<Self>, candidates: &[Entry]) {
+    /// and `candidates`, those of the ledger without a verdict. Not before `proven`: nodes of another chain would say
+    /// that it has none of these blocks.
+    pub fn resume(self: &Arc<Self>, candidates: &[Entry], proven: impl Future<Output = ()> + Send + 'static) {
         let (pursuer, candidates) = (Arc::clone(self), candidates.to_vec());
+        let mut stopping = self.stopping.subscribe();
         self.spawn(async move {
+            tokio::select! {
+                () = proven => (),
+                // The sender is ours. The next life takes them up.
+                _ = stopping.wait_for(|&stopping| stopping) => return,
+            }
             let shelf = Arc::clone(&pursuer.shelf);
             let ledger = Arc::clone(&pursuer.settings.ledger);
             let now_ms = pursuer.unix_ms();
@@ -274,12 +284,13 @@ impl Pursuer {
         record: impl Future<Output = Option<u64>>,
     ) {
         let is_pending = case.dossier().marked.is_none();
-        // Takes the block along: its bytes are not held while it is watched.
-        let settle = async move {
-            match block {
-                Some(block) if is_pending => self.settle(case, block).await,
-                _ => None,
-            }
+        let mut unsettled = None;
+        // Takes the block along: its bytes are not held while it is watched, unless it has no verdict.
+        let settle = async {
+            let block = block.filter(|_| is_pending)?;
+            let settled = self.settle(case, &block).await;
+            unsettled = settled.is_none().then_some(block);
+            settled
         };
         let (settled, (), seq) = tokio::join!(settle, keep, record);
         // Without a number nothing can be said about it in the ledger; the log has what it was.
@@ -292,33 +303,59 @@ impl Pursuer {
         let mut stopping = self.stopping.subscribe();
         tokio::select! {
             ((), ()) = async { tokio::join!(self.watch(case, seq), hear_out(case, late)) } => (),
+            never = self.submit_again(case, seq, unsettled) => match never {},
             // The sender is ours.
             _ = stopping.wait_for(|&stopping| stopping) => (),
         }
     }
 
     /// Asks the nodes until one of them settles it; what others still say can then be heard.
-    async fn settle(&self, case: &Arc<Case>, block: SolvedBlock) -> Option<(Verdict, Settling)> {
+    async fn settle(&self, case: &Arc<Case>, block: &SolvedBlock) -> Option<(Verdict, Settling)> {
         for _ in 0..ROUNDS_MAX {
-            let mut settling = Settling::start(&self.settings.nodes, block.clone(), SETTLE_MAX);
-            while let Some(news) = settling.next().await {
-                match news {
-                    News::Decided(verdict) => {
-                        if verdict.accepted {
-                            (self.settings.on_accepted)();
-                        }
-                        let Verdict { accepted, reason, .. } = verdict.clone();
-                        case.note(What::Decided { accepted, reason });
-                        return Some((verdict, settling));
-                    }
-                    news => note(case, news),
-                }
+            let settled = self.round(case, block).await;
+            if settled.is_some() {
+                return settled;
             }
         }
         let (height, hash) = case.name();
         let file = self.shelf.bytes_path(&hash);
-        error!(coin = %self.settings.coin, height, hash, file = %file.display(), "no node gave a clear answer on a block: submit the file's contents by hand, or restart the daemon once a node answers");
+        error!(coin = %self.settings.coin, height, hash, file = %file.display(), "no node gave a clear answer on a block: it is submitted again from time to time; see why the nodes do not answer, or submit the file's contents by hand");
         None
+    }
+
+    /// Submits the block and hears what the nodes say, for [`SETTLE_MAX`] or until one of them settles it.
+    async fn round(&self, case: &Arc<Case>, block: &SolvedBlock) -> Option<(Verdict, Settling)> {
+        let mut settling = Settling::start(&self.settings.nodes, block.clone(), SETTLE_MAX);
+        while let Some(news) = settling.next().await {
+            match news {
+                News::Decided(verdict) => {
+                    if verdict.accepted {
+                        (self.settings.on_accepted)();
+                    }
+                    let Verdict { accepted, reason, .. } = verdict.clone();
+                    case.note(What::Decided { accepted, reason });
+                    return Some((verdict, settling));
+                }
+                news => note(case, news),
+            }
+        }
+        None
+    }
+
+    /// Goes on submitting a block that the nodes have not settled, beside the watch over it, which finds out if the
+    /// chain has settled it meanwhile. Does not return.
+    async fn submit_again(&self, case: &Arc<Case>, seq: u64, unsettled: Option<SolvedBlock>) -> Infallible {
+        let Some(block) = unsettled else { return pending().await };
+        while case.dossier().marked.is_none() {
+            sleep(ROUND_PAUSE).await;
+            if case.dossier().marked.is_none()
+                && let Some((verdict, settling)) = self.round(case, &block).await
+            {
+                self.mark(case, seq, verdict).await;
+                hear_out(case, Some(settling)).await;
+            }
+        }
+        pending().await
     }
 
     /// Has the candidate in the ledger and on the disk; returns its number. `None`: that cannot be had,

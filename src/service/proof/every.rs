@@ -1,21 +1,22 @@
-//! All nodes of a coin before its first job: nothing is mined while one of them is on another chain.
+//! All nodes of a coin before its first job.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use super::{Refusal, Weighed, advised, samples, weigh};
+use super::{Refusal, Weighed, advised, first_block, samples, weigh};
 use crate::bytes::Hash;
-use crate::coin::proof::Proof;
+use crate::coin::proof::{Misfit, Proof, Sample};
 use crate::config::Coin;
-use crate::node::lookup;
 use crate::node::nodes::{Fit, Node, Nodes};
 
-/// How long other nodes may take to show their blocks when one has.
+/// How long other nodes may take to show their blocks when one has that fit.
 const OTHERS_MAX: Duration = Duration::from_secs(5);
+/// The same when one has that do not: another may show that the profile is right all the same.
+const OBJECTED_MAX: Duration = Duration::from_secs(60);
 
 /// What the nodes show together.
 pub struct Proven {
@@ -25,47 +26,35 @@ pub struct Proven {
     pub first_block: Option<Hash>,
 }
 
+/// What was heard of the nodes, each by its place.
+#[derive(Default)]
+struct Heard {
+    proofs: Vec<(usize, Proof, Option<Hash>)>,
+    misfits: Vec<(usize, Misfit, Vec<Sample>)>,
+    /// Why one could not be asked.
+    unasked: Option<Refusal>,
+}
+
 /// Holds the coin's profile against the chains of all its nodes that answer, and these against each other, and marks
-/// those that fit. Those that take long are waited for a little when one has answered; they are told of.
+/// those that fit. Those that take long are waited for a little when one has answered; they are told of. A node that does
+/// not fit is left out where mined blocks of another prove the profile: it may be another coin's, or far behind.
 ///
 /// # Errors
-/// The profile is another chain's than one node's; two nodes are on different chains; or nobody answers.
+/// The profile is another chain's than one node's, and none proves it; two nodes are on different chains; or nobody
+/// answers.
 pub async fn prove_every(coin: &Arc<Coin>, nodes: &Nodes) -> Result<Proven, Refusal> {
     let all = nodes.all();
-    let mut asked = JoinSet::new();
-    for (index, node) in all.iter().enumerate() {
-        let (coin, alone) = (Arc::clone(coin), node.apart());
-        asked.spawn(async move {
-            let samples = samples(&coin, &alone).await;
-            let first_block = lookup::hash_at(&alone, 0).await.ok();
-            (index, samples, first_block)
-        });
-    }
-    let mut until = None;
-    let mut proofs = Vec::new();
-    let mut refusal = Refusal::Unasked("the coin has no node".to_owned());
-    while !asked.is_empty() {
-        // Only the nodes' time counts, not that of whoever judges their answers.
-        let left = until.map_or(Duration::MAX, |until: Instant| until.saturating_duration_since(Instant::now()));
-        let Ok(Some(Ok((index, samples, first_block)))) = timeout(left, asked.join_next()).await else { break };
-        let weighed = match samples {
-            Ok(samples) => weigh(coin, samples).await,
-            Err(unasked) => Err(unasked),
-        };
-        match weighed {
-            Ok(Weighed::Fits(proof)) => proofs.push((index, proof, first_block)),
-            Ok(Weighed::Misfit(misfit, samples)) => {
-                let refusal = advised(coin, misfit, samples).await;
-                return Err(if all.len() > 1 { by_node(refusal, all.get(index)) } else { refusal });
-            }
-            Err(unasked) => refusal = unasked,
-        }
-        if !proofs.is_empty() {
-            until.get_or_insert_with(|| Instant::now() + OTHERS_MAX);
-        }
-    }
-    proofs.sort_by_key(|(index, ..)| *index);
+    let Heard { proofs, misfits, unasked } = heard(coin, &all).await;
     let name = |index: usize| all.get(index).map_or_else(String::new, |node| node.name().to_owned());
+    let is_proven = proofs.iter().any(|(_, proof, _)| proof.mined > 0);
+    let odd: Vec<usize> = misfits.iter().map(|(index, ..)| *index).collect();
+    for (index, misfit, samples) in misfits {
+        let refusal = by_node(advised(coin, misfit, samples).await, &name(index), all.len());
+        match all.get(index) {
+            Some(node) if is_proven => node.set_fit(Fit::Misfit { reason: refusal.to_string() }),
+            _ => return Err(refusal),
+        }
+    }
     let mut known = proofs.iter().filter_map(|(index, _, first_block)| Some((*index, (*first_block)?)));
     let first = known.next();
     if let Some((one, first_block)) = first
@@ -76,19 +65,64 @@ pub async fn prove_every(coin: &Arc<Coin>, nodes: &Nodes) -> Result<Proven, Refu
     for (index, node) in all.iter().enumerate() {
         if proofs.iter().any(|(proven, ..)| *proven == index) {
             node.set_fit(Fit::Proven);
-        } else if !proofs.is_empty() {
+        } else if !proofs.is_empty() && !odd.contains(&index) {
             warn!(coin = coin.name, node = node.name(), "the node's chain cannot be held against the profile now");
         }
     }
     let first_block = first.map(|(_, first_block)| first_block);
-    proofs.into_iter().next().map(|(_, proof, _)| Proven { proof, first_block }).ok_or(refusal)
+    match proofs.into_iter().next() {
+        Some((_, proof, _)) => {
+            nodes.note_proven();
+            Ok(Proven { proof, first_block })
+        }
+        None => Err(unasked.unwrap_or_else(|| Refusal::Unasked("the coin has no node".to_owned()))),
+    }
 }
 
-fn by_node(refusal: Refusal, node: Option<&Arc<Node>>) -> Refusal {
-    match (refusal, node) {
-        (Refusal::Misfit { misfit, advice }, Some(node)) => {
-            Refusal::Misfit { misfit, advice: format!("{advice} (by node {})", node.name()) }
+/// Asks all of them at once. Only their time counts, not that of whoever judges their answers.
+async fn heard(coin: &Arc<Coin>, all: &[Arc<Node>]) -> Heard {
+    let mut asked = JoinSet::new();
+    for (index, node) in all.iter().enumerate() {
+        let (coin, alone) = (Arc::clone(coin), node.apart());
+        asked.spawn(async move {
+            let shown = async { Ok((samples(&coin, &alone).await?, first_block(&alone).await?)) };
+            (index, shown.await)
+        });
+    }
+    let mut heard = Heard::default();
+    let mut until = None;
+    while !asked.is_empty() {
+        let next = match until {
+            Some(until) => timeout_at(until, asked.join_next()).await.ok().flatten(),
+            None => asked.join_next().await,
+        };
+        let Some(Ok((index, shown))) = next else { break };
+        let weighed = match shown {
+            Ok((samples, first_block)) => weigh(coin, samples).await.map(|weighed| (weighed, first_block)),
+            Err(unasked) => Err(unasked),
+        };
+        match weighed {
+            Ok((Weighed::Fits(proof), first_block)) => {
+                let soon = Instant::now() + OTHERS_MAX;
+                until = Some(until.map_or(soon, |until| until.min(soon)));
+                heard.proofs.push((index, proof, first_block));
+            }
+            Ok((Weighed::Misfit(misfit, samples), _)) => {
+                until.get_or_insert_with(|| Instant::now() + OBJECTED_MAX);
+                heard.misfits.push((index, misfit, samples));
+            }
+            Err(unasked) => heard.unasked = Some(unasked),
         }
-        (other, _) => other,
+    }
+    heard.proofs.sort_by_key(|(index, ..)| *index);
+    heard
+}
+
+fn by_node(refusal: Refusal, name: &str, count: usize) -> Refusal {
+    match refusal {
+        Refusal::Misfit { misfit, advice } if count > 1 => {
+            Refusal::Misfit { misfit, advice: format!("{advice} (by node {name})") }
+        }
+        other => other,
     }
 }

@@ -6,67 +6,115 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, timeout};
-use tracing::{debug, info};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tracing::{info, warn};
 
-use super::{Refusal, judge, samples};
+use super::{Refusal, first_block, judge, samples};
 use crate::bytes::Hash;
 use crate::config::Coin;
-use crate::node::lookup;
 use crate::node::nodes::{Fit, Node, Nodes};
 use crate::node::tip::NodeState;
 
 /// How often nodes that wait are looked for. Nothing is asked while there are none.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a node may take to show its blocks. Then it is asked anew at the next look.
-const PROOF_MAX: Duration = Duration::from_secs(8);
-/// Looks between two at a node that was on another chain: somebody has to put that right first.
-const MISFIT_LOOKS: u32 = 60;
+/// How long a node may take to show its blocks, besides the time that it has for each call: a distant one has dozens of
+/// answers to give.
+const PROOF_MAX: Duration = Duration::from_secs(300);
+/// Pause after a node could not be asked.
+const UNASKED_PAUSE: Duration = Duration::from_secs(5);
+/// Pause after a node was on another chain, or refused us: somebody has to put that right first.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
-/// Proves the nodes that wait for it, one after the other. `first_block` is that of the chain that is mined, where it
-/// is known. Does not return.
+/// Proves the nodes that wait for it. `first_block` is that of the chain that is mined, where it is known. Does not
+/// return.
 pub async fn prove_later(news: watch::Receiver<Arc<Coin>>, nodes: Nodes, mut first_block: Option<Hash>) -> Infallible {
     let mut ticks = interval(LOOK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut looks = 0_u32;
+    let mut waiting = Waiting::default();
+    let mut asked = JoinSet::new();
     loop {
-        ticks.tick().await;
-        looks = looks.wrapping_add(1);
-        for node in nodes.all().iter().filter(|node| is_due(node, looks)) {
-            let coin = Arc::clone(&news.borrow());
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Some(Ok((node, proof))) = asked.join_next() => waiting.settle(&node, proof),
+        }
+        for node in waiting.due(&nodes.all()) {
             if first_block.is_none() {
                 first_block = first_block_of_proven(&nodes).await;
             }
-            match proven(&coin, node, first_block).await {
-                Ok(()) => {
-                    info!(coin = coin.name, node = node.name(), "the node's chain is that of the profile");
-                    node.set_fit(Fit::Proven);
-                }
-                Err(Refusal::Unasked(problem)) => debug!(node = node.name(), problem, "asking again"),
-                Err(refusal) => node.set_fit(Fit::Misfit { reason: refusal.to_string() }),
-            }
+            let coin = Arc::clone(&news.borrow());
+            asked.spawn(async move {
+                let proof = proven(&coin, &node, first_block).await;
+                (node, proof)
+            });
         }
     }
 }
 
-/// Whether a node that was not proven should be asked. One that is away is waited for by its poller.
-fn is_due(node: &Node, looks: u32) -> bool {
-    match node.fit() {
-        Fit::Awaited => !matches!(node.state(), NodeState::Unreachable { .. }),
-        Fit::Misfit { .. } => looks.is_multiple_of(MISFIT_LOOKS),
-        Fit::Unasked | Fit::Proven => false,
+/// When a node that was not proven is asked next; `None`: it is being asked.
+#[derive(Default)]
+struct Waiting(Vec<(Arc<Node>, Option<Instant>)>);
+
+impl Waiting {
+    /// The nodes to be asked now. One that is away is waited for by its poller.
+    fn due(&mut self, nodes: &[Arc<Node>]) -> Vec<Arc<Node>> {
+        let now = Instant::now();
+        let Self(known) = self;
+        known.retain(|(node, _)| nodes.iter().any(|one| Arc::ptr_eq(one, node)));
+        let mut due = Vec::new();
+        for node in nodes.iter().filter(|node| matches!(node.fit(), Fit::Awaited | Fit::Misfit { .. })) {
+            let is_away = matches!(node.state(), NodeState::Unreachable { .. });
+            match known.iter_mut().find(|(one, _)| Arc::ptr_eq(one, node)) {
+                None if matches!(node.fit(), Fit::Misfit { .. }) => {
+                    known.push((Arc::clone(node), Some(now + REFUSED_PAUSE)));
+                }
+                None if !is_away => {
+                    known.push((Arc::clone(node), None));
+                    due.push(Arc::clone(node));
+                }
+                Some((_, next @ Some(_))) if !is_away && next.is_some_and(|next| now >= next) => {
+                    *next = None;
+                    due.push(Arc::clone(node));
+                }
+                _ => {}
+            }
+        }
+        due
+    }
+
+    /// What came of asking a node.
+    fn settle(&mut self, node: &Arc<Node>, proof: Result<(), Refusal>) {
+        let pause = match proof {
+            Ok(()) => {
+                info!(node = node.name(), "the node's chain is that of the profile");
+                node.set_fit(Fit::Proven);
+                return;
+            }
+            Err(Refusal::Unasked(problem)) => {
+                warn!(node = node.name(), problem, "the node's chain cannot be held against the profile yet");
+                if matches!(node.state(), NodeState::Refused { .. }) { REFUSED_PAUSE } else { UNASKED_PAUSE }
+            }
+            Err(refusal) => {
+                node.set_fit(Fit::Misfit { reason: refusal.to_string() });
+                REFUSED_PAUSE
+            }
+        };
+        if let Some((_, next)) = self.0.iter_mut().find(|(one, _)| Arc::ptr_eq(one, node)) {
+            *next = Some(Instant::now() + pause);
+        }
     }
 }
 
-async fn proven(coin: &Coin, node: &Node, first_block: Option<Hash>) -> Result<(), Refusal> {
+async fn proven(coin: &Coin, node: &Node, ours: Option<Hash>) -> Result<(), Refusal> {
     let alone = node.apart();
-    let Ok(shown) = timeout(PROOF_MAX, async { (samples(coin, &alone).await, lookup::hash_at(&alone, 0).await) }).await
-    else {
+    let shown = async { Ok((samples(coin, &alone).await?, first_block(&alone).await?)) };
+    let Ok(shown) = timeout(PROOF_MAX, shown).await else {
         return Err(Refusal::Unasked("it takes too long to show its blocks".to_owned()));
     };
-    judge(coin, shown.0?).await?;
-    match (shown.1, first_block) {
-        (Ok(own), Some(ours)) if own != ours => {
+    let (samples, theirs) = shown?;
+    judge(coin, samples).await?;
+    match (theirs, ours) {
+        (Some(theirs), Some(ours)) if theirs != ours => {
             Err(Refusal::Chains { one: node.name().to_owned(), other: "those that are mined on".to_owned() })
         }
         _ => Ok(()),
@@ -75,7 +123,7 @@ async fn proven(coin: &Coin, node: &Node, first_block: Option<Hash>) -> Result<(
 
 async fn first_block_of_proven(nodes: &Nodes) -> Option<Hash> {
     for node in nodes.all().iter().filter(|node| node.fit() == Fit::Proven) {
-        if let Ok(Ok(hash)) = timeout(PROOF_MAX, lookup::hash_at(&node.apart(), 0)).await {
+        if let Ok(Ok(Some(hash))) = timeout(UNASKED_PAUSE, first_block(&node.apart())).await {
             return Some(hash);
         }
     }

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 pub use self::every::{Proven, prove_every};
 pub use self::later::prove_later;
-use crate::bytes::display_hash;
+use crate::bytes::{Hash, display_hash};
 use crate::chain::destination::Destination;
 use crate::coin::preset::PRESETS;
 use crate::coin::profile::{BlockHash, Profile};
@@ -81,6 +81,19 @@ pub async fn samples(coin: &Coin, nodes: &Nodes) -> Result<Vec<Sample>, Refusal>
         (false, _) => HEADERS,
     };
     recent::headers(nodes, count, &profile.form).await.map_err(Refusal::Unasked)
+}
+
+/// The first block of the nodes' chain; `None`: they cannot name it.
+///
+/// # Errors
+/// Nobody answers now: what was not asked is no proof.
+async fn first_block(nodes: &Nodes) -> Result<Option<Hash>, Refusal> {
+    match nodes.ask(|node| async move { node.rpc.hash_at(0).await }).await {
+        Some(Ok(hash)) => Ok(Some(hash)),
+        Some(Err(error)) if error.code().is_some() && !error.is_warming_up() && !error.is_syncing() => Ok(None),
+        Some(Err(error)) => Err(Refusal::Unasked(error.to_string())),
+        None => Ok(None),
+    }
 }
 
 /// Holds the coin's profile against blocks of a chain. A profile that is refused takes seconds where all others are
