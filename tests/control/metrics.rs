@@ -161,8 +161,22 @@ async fn metrics_agree_with_the_rows_and_everything_that_is_built_on_them_exists
     }
     let labels: BTreeSet<&str> =
         scraped.samples.keys().flat_map(|(_, labels)| labels.keys().map(String::as_str)).collect();
-    let known =
-        ["by", "coin", "event", "le", "node", "port", "reason", "source", "spool", "state", "version", "window"];
+    let known = [
+        "by",
+        "coin",
+        "direction",
+        "event",
+        "le",
+        "node",
+        "port",
+        "reason",
+        "result",
+        "source",
+        "spool",
+        "state",
+        "version",
+        "window",
+    ];
     assert!(labels.iter().all(|label| known.contains(label)), "a label that a miner may choose? {labels:?}");
     let text = format!("{:?}", scraped.samples.keys());
     assert!(!text.contains("alice") && !text.contains("mpos-stratum-test"), "no miner's words");

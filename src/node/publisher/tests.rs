@@ -310,3 +310,22 @@ fn without_a_proven_node_there_is_no_work() {
     let (_, height, tip_seq, woken) = bench.seen();
     assert_eq!((height, tip_seq, woken), (0, 2, true));
 }
+
+#[test]
+fn another_login_does_not_make_a_node_another_chain_s() {
+    let bench = bench();
+    let nodes = &bench.publisher.nodes;
+    nodes.all()[0].set_fit(Fit::Proven);
+    bench.publisher.keep_to_proven();
+    let node = |name: &str, port, secs| Node {
+        name: name.into(),
+        host: "127.0.0.1".into(),
+        port,
+        login: NodeLogin::Cookie("/other".into()),
+        timeout: Duration::from_secs(secs),
+        ways: NodeWays::default(),
+    };
+    bench.publisher.change(&[node("a", 1, 2), node("new", 2, 1)], REFRESH);
+    let fits: Vec<Fit> = nodes.all().iter().map(|node| node.fit()).collect();
+    assert_eq!(fits, [Fit::Proven, Fit::Awaited]);
+}
