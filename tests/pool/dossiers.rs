@@ -101,6 +101,12 @@ impl Mine {
         self.daemon = Some(Daemon::start_in(self.home.path(), &self.config).unwrap());
     }
 
+    /// Another configuration for the next start.
+    pub fn reconfigure(&mut self, before: &str, after: &str) {
+        assert!(self.config.contains(before), "{}", self.config);
+        self.config = self.config.replacen(before, after, 1);
+    }
+
     /// The running daemon.
     pub fn daemon(&self) -> &Daemon {
         self.daemon.as_ref().unwrap()

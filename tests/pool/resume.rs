@@ -100,6 +100,28 @@ async fn a_block_whose_bytes_are_gone_and_that_no_node_has_is_refused() {
     assert_eq!(mine.node.submissions().len(), 0);
 }
 
+/// Asked about our blocks, a node of another coin would say that others stand in their places.
+#[tokio::test]
+async fn nodes_of_another_chain_are_not_asked_about_blocks_of_the_last_run() {
+    let (mut mine, db) = Mine::start("r_other_chain").await;
+    let hash = mine.find().await;
+    only_row(&db, mine.database, &hash, "Y").await;
+    dossier_with(mine.home.path(), "its verdict", |what| matches!(what, What::Marked { .. })).await;
+    mine.kill();
+    let wrong = "preset = \"bitcoin\"\nalgorithm = \"scrypt\"\nstratum_bits = 16\nmpos_bits = 16\n";
+    mine.reconfigure("preset = \"bitcoin\"\n", wrong);
+    mine.restart();
+    mine.daemon().wait_for_log("nothing is mined until this is put right").await.unwrap();
+    let resumed = |dossier: &Dossier| dossier.steps.iter().any(|step| step.what == What::Resumed);
+    let dossiers = dossiers_when(mine.home.path(), "the dossier", |all| all.len() == 1).await;
+    assert!(!resumed(&dossiers[0]), "{:?}", dossiers[0].steps);
+    mine.stop().await;
+    mine.reconfigure(wrong, "preset = \"bitcoin\"\n");
+    mine.restart();
+    dossier_with(mine.home.path(), "the watch over it", |what| *what == What::Resumed).await;
+    only_row(&db, mine.database, &hash, "Y").await;
+}
+
 #[tokio::test]
 async fn a_block_without_its_dossier_is_known_from_the_ledger() {
     let (mut mine, db) = Mine::start("r_ledger").await;
