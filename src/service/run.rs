@@ -85,7 +85,7 @@ async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log, 
     let (stop, stopping) = watch::channel(Stop::No);
     let house = House::new(&config.daemon, descriptors::connections_max(config.daemon.connections_max));
     house.guard.restore(&bans_file(&config), &*clock);
-    let (past, passed) = handover::arrive(passed);
+    let (waiting, passed) = handover::arrive(passed);
     let bound = ports::bind_all(&config.coins, &house, Listening::new(passed))?;
     let books = Books::open(&config, &clock).await?;
     let hashers = as_hashers(|| Hashers::start(hasher_threads(&config), HASHER_QUEUE_MAX))
@@ -93,6 +93,7 @@ async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log, 
     let hand_over = fd_store::may_be_there();
     let departures = Arc::<Departures>::default();
     let shared = Shared { clock: Arc::clone(&clock), hashers, stop: stopping, departures, lanes, hand_over };
+    let past = waiting.take();
     let (bell, mut rings) = ReloadBell::new();
     let setup = Setup { config, path, log, house, shared, books, bell };
     let mut running = Running::start(setup, bound, past).await?;

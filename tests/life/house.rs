@@ -44,10 +44,15 @@ impl House {
         daemon
     }
 
+    /// Starts the daemon.
+    pub fn try_to_begin(&self) -> Daemon {
+        let config = stage::configuration(&[&self.coin]).replace("[daemon]\n", &format!("[daemon]\n{}\n", self.keys));
+        self.manager.run(self.home.path(), &config).unwrap()
+    }
+
     /// Starts the daemon and waits until it is ready; its coin may have no work yet.
     pub async fn begin(&self) -> Daemon {
-        let config = stage::configuration(&[&self.coin]).replace("[daemon]\n", &format!("[daemon]\n{}\n", self.keys));
-        let daemon = self.manager.run(self.home.path(), &config).unwrap();
+        let daemon = self.try_to_begin();
         self.manager.wait_for("READY", |line| line == "READY=1").await.unwrap();
         daemon
     }

@@ -144,6 +144,23 @@ async fn sessions_of_a_port_that_left_the_configuration_are_closed() {
     log_in(new).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_fails_costs_nobody_his_connection() {
+    let mut house = House::new("life_failed", SHA256D_EASY).await;
+    let daemon = house.run().await;
+    let (mut miner, job) = log_in(house.port).await;
+    assert!(daemon.stop().await.unwrap().success());
+    // A new port, on which another program listens still.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    house.coin.ports.push(port_at(other.local_addr().unwrap(), SHA256D_EASY));
+    let status = house.try_to_begin().wait_for_end().await.unwrap();
+    assert_eq!(status.code(), Some(69));
+    drop(other);
+    let _daemon = house.run().await;
+    let share = miner.mine(&job, Wanted::Share).unwrap();
+    submit(&mut miner, &share).await;
+}
+
 /// A damaged copy of a file in memory.
 fn damaged(state: OwnedFd, damage: impl FnOnce(&mut Vec<u8>)) -> OwnedFd {
     let mut bytes = Vec::new();

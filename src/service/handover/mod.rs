@@ -1,5 +1,6 @@
 //! Miners stay connected while the daemon is started again: their sockets and everything behind them wait with the
-//! service manager. A stopping daemon calls [`leave`], the next one [`arrive`].
+//! service manager. A stopping daemon calls [`leave`], the next one [`arrive`],
+//! and [`Waiting::take`] when nothing else can keep it from starting.
 
 mod coin;
 pub mod sockets;
@@ -57,42 +58,52 @@ fn try_leave(coins: &[CoinState], sockets: &[OwnedFd]) -> io::Result<usize> {
     Ok(queued)
 }
 
-/// Takes what the last life of the daemon left out of what was passed. Whatever is wrong with it, the daemon starts:
-/// then the connections are closed.
-pub fn arrive(passed: Vec<Inherited>) -> (Past, Vec<Inherited>) {
-    let (mut state, mut outlet, mut rest, mut found) = (None, None, Vec::new(), false);
+/// What the last life of the daemon left, still untouched: until it is taken, the service manager has it as well, so that
+/// a start that fails for another reason costs nobody his connection.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    state: Option<OwnedFd>,
+    outlet: Option<OwnedFd>,
+    found: bool,
+}
+
+/// Tells what the last life of the daemon left from everything else that was passed.
+pub fn arrive(passed: Vec<Inherited>) -> (Waiting, Vec<Inherited>) {
+    let (mut waiting, mut rest) = (Waiting::default(), Vec::new());
     for one in passed {
-        let place = match one.name.as_str() {
-            fd_store::STATE => Some(&mut state),
-            fd_store::SOCKETS_OUT => Some(&mut outlet),
-            fd_store::SOCKETS_IN => None,
+        match one.name.as_str() {
+            fd_store::STATE => waiting.state = Some(one.fd),
+            fd_store::SOCKETS_OUT => waiting.outlet = Some(one.fd),
+            fd_store::SOCKETS_IN => {}
             _ => {
                 rest.push(one);
                 continue;
             }
+        }
+        waiting.found = true;
+    }
+    (waiting, rest)
+}
+
+impl Waiting {
+    /// Takes it. Whatever is wrong with it, the daemon starts: then the connections are closed.
+    pub fn take(self) -> Past {
+        let past = match (self.found, self.state, self.outlet) {
+            (false, ..) => return Past::new(),
+            (true, Some(state), Some(outlet)) => read(state, &outlet).unwrap_or_else(|problem| {
+                error!(problem, "what the last run left of its miners' connections cannot be used: they are closed");
+                Past::new()
+            }),
+            (true, ..) => {
+                error!("the last run left its miners' connections, but not all that belongs to them: they are closed");
+                Past::new()
+            }
         };
-        found = true;
-        if let Some(place) = place {
-            *place = Some(one.fd);
+        for name in [fd_store::STATE, fd_store::SOCKETS_IN, fd_store::SOCKETS_OUT] {
+            fd_store::remove(name);
         }
+        past
     }
-    if !found {
-        return (Past::new(), rest);
-    }
-    let past = match (state, outlet) {
-        (Some(state), Some(outlet)) => read(state, &outlet).unwrap_or_else(|problem| {
-            error!(problem, "what the last run left of its miners' connections cannot be used: they are closed");
-            Past::new()
-        }),
-        _ => {
-            error!("the last run left its miners' connections, but not all that belongs to them: they are closed");
-            Past::new()
-        }
-    };
-    for name in [fd_store::STATE, fd_store::SOCKETS_IN, fd_store::SOCKETS_OUT] {
-        fd_store::remove(name);
-    }
-    (past, rest)
 }
 
 fn read(state: OwnedFd, outlet: &OwnedFd) -> Result<Past, String> {
