@@ -132,6 +132,8 @@ impl Session {
         {
             return;
         }
+        // Here and now, even where blocks are named by scrypt and mined otherwise, as Verge's: a third of a millisecond for a
+        // block. That all shares are named so is refused when the configuration is read.
         let block_hash = (outcome.candidate || self.terms.emit_invalid_block_hashes)
             .then(|| self.terms.block_hash.of(&share.assembled.header, pow));
         let candidate = block_hash.filter(|_| outcome.candidate).map(|block_hash| Candidate {
