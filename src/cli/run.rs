@@ -24,7 +24,7 @@ pub(super) fn run(path: &Path) -> Exit {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let log = Log::start(config.daemon.log_level);
+    let log = Log::start(config.daemon.log_level.clone());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

@@ -22,6 +22,7 @@
 pub mod change;
 pub mod glance;
 pub mod identity;
+mod levels;
 pub mod problem;
 mod read;
 mod relations;
@@ -35,6 +36,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use levels::Levels;
 pub use problem::{ConfigError, Problem};
 pub use rules::{AgentDifficulty, JOBS_MAX, Rules, StartFrom, WORKERS_MAX};
 pub use transport::{LOGIN_LINES, Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::levels::Levels;
 use super::problem::Problem;
 use super::rules::Rules;
 use super::secret::Secret;
@@ -38,7 +39,7 @@ pub struct Daemon {
     /// Threads for memory-hard hashes; `None`: cores less one, at least one.
     pub hasher_threads: Option<usize>,
     /// Least severity that is logged.
-    pub log_level: tracing::Level,
+    pub log_level: Levels,
     /// Most connections of all ports together; more are closed at once.
     pub connections_max: usize,
     /// TLS handshakes.

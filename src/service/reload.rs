@@ -162,7 +162,7 @@ impl Running {
             house.change(new, descriptors::connections_max(new.connections_max));
         }
         if old.log_level != new.log_level
-            && let Err(problem) = log.set(&new.log_level.to_string().to_lowercase())
+            && let Err(problem) = log.set(&new.log_level.to_string())
         {
             warn!(%problem, "the level of the log stays as it is");
         }

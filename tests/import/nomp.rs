@@ -35,7 +35,7 @@ fn import(folder: &Path, extra: &[&str]) -> Run {
 fn a_portal_moves_over_with_all_its_pools() {
     let run = import(Path::new(&file("nomp")), &[]);
     let config = run.config();
-    assert_eq!((config.daemon.worker_threads, config.daemon.log_level), (Some(4), tracing::Level::WARN));
+    assert_eq!((config.daemon.worker_threads, config.daemon.log_level.to_string()), (Some(4), "warn".to_owned()));
     let [doge, ltc] = config.coins.as_slice() else { panic!("two coins") };
     assert_eq!((doge.name.as_str(), ltc.name.as_str()), ("dogecoin", "litecoin"));
     assert_eq!((ltc.instance, ltc.emit_invalid_block_hashes, ltc.templates.poll.as_millis()), (7, true, 500));

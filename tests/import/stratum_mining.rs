@@ -20,7 +20,7 @@ fn imported(extra: &[&str]) -> Run {
 fn a_pool_moves_over_with_everything_that_counts() {
     let run = imported(&[]);
     let config = run.config();
-    assert_eq!(config.daemon.log_level, tracing::Level::WARN);
+    assert_eq!(config.daemon.log_level.to_string(), "warn");
     let [coin] = config.coins.as_slice() else { panic!("one coin") };
     assert_eq!((coin.name.as_str(), coin.instance, coin.fallback_worker.as_str()), ("litecoin", 31, "pool.fallback"));
     assert_eq!(coin.payout_address, "LcPdXyShLWpSxbAoJsJyGu5V4AaSfh8evS");

@@ -10,8 +10,8 @@ use crate::chain::form::ChainForm;
 use crate::coin::profile::BlockHash;
 use crate::config::secret::Secret;
 use crate::config::{
-    AgentDifficulty, ColumnUse, Durability, Endpoint, Grid, Network, NodeLogin, NodeWays, Proxy, Rate, Recipient,
-    StartFrom, Tls, UpdateBlock,
+    AgentDifficulty, ColumnUse, Durability, Endpoint, Grid, Levels, Network, NodeLogin, NodeWays, Proxy, Rate,
+    Recipient, StartFrom, Tls, UpdateBlock,
 };
 use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
@@ -39,15 +39,9 @@ macro_rules! by_being_another {
     ($($type:ty),*) => { $(impl Shown for $type { fn shown(&self) -> String { "<...>".to_owned() } })* };
 }
 
-by_display!(bool, u8, u16, u32, u64, usize, f64, SocketAddr, Difficulty, Endpoint, Network, Secret);
+by_display!(bool, u8, u16, u32, u64, usize, f64, SocketAddr, Difficulty, Endpoint, Network, Secret, Levels);
 by_debug!(Duration, ColumnUse, Durability, Grid, BlockHash, TransactionHash);
 by_being_another!(Destination, NodeLogin, NodeWays, UpdateBlock, Arc<ChainForm>);
-
-impl Shown for tracing::Level {
-    fn shown(&self) -> String {
-        self.to_string().to_lowercase()
-    }
-}
 
 impl Shown for String {
     fn shown(&self) -> String {

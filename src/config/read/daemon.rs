@@ -4,21 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use toml::de::DeValue;
+use tracing::level_filters::LevelFilter;
 
 use crate::config::glance::given_runtime_dir;
 use crate::config::problem::Source;
 use crate::config::relations::Door;
 use crate::config::section::Section;
-use crate::config::value::{Wrong, listen, nonempty, one_of, sized, wrong};
-use crate::config::{Daemon, Handshakes};
-
-const LEVELS: &[(&str, tracing::Level)] = &[
-    ("error", tracing::Level::ERROR),
-    ("warn", tracing::Level::WARN),
-    ("info", tracing::Level::INFO),
-    ("debug", tracing::Level::DEBUG),
-    ("trace", tracing::Level::TRACE),
-];
+use crate::config::value::{Wrong, listen, nonempty, sized, text, wrong};
+use crate::config::{Daemon, Handshakes, Levels};
 
 /// Reads the table, and besides the address that it has us listen on.
 pub(super) fn read<'a>(
@@ -35,7 +28,7 @@ pub(super) fn read<'a>(
     let door = nomp_listen.map(|address| Door { of: "nomp_listen", address, place });
     let worker_threads = section.optional("worker_threads", sized(1..=1024));
     let hasher_threads = section.optional("hasher_threads", sized(1..=1024));
-    let log_level = section.or("log_level", "\"info\"", one_of(LEVELS));
+    let log_level = section.or("log_level", "\"info\"", levels);
     let connections_max = section.or("connections_max", "20000", sized(1..=1_000_000));
     section.finish();
     let daemon = || {
@@ -62,4 +55,10 @@ fn loopback(value: &DeValue<'_>) -> Result<SocketAddr, Wrong> {
         true => Ok(address),
         false => wrong("can be reached from outside", "listen on \"127.0.0.1:17117\", NOMP's own"),
     }
+}
+
+/// Levels as `mpos-stratum log-level` takes them.
+fn levels(value: &DeValue<'_>) -> Result<Levels, Wrong> {
+    let levels = Levels::all(LevelFilter::INFO).with(&text(value)?);
+    levels.or_else(|problem| wrong(problem, "write \"info\", or \"info,stratum=debug\" for more of one part"))
 }
