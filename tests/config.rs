@@ -318,7 +318,10 @@ fn of_algorithm(name: &str, keys: &str) -> String {
 
 #[test]
 fn costs_that_grow_with_time_are_the_coins() {
-    let algorithm = |name, keys| read(&of_algorithm(name, keys)).coins[0].profile.algorithm;
+    let algorithm = |name, keys: &str| {
+        let accepted = format!("accept_unproven = true\n{keys}");
+        read(&of_algorithm(name, &accepted)).coins[0].profile.algorithm
+    };
     let steps = algorithm("scrypt-n", "scrypt_n_steps = [[8192, 300], [512, 0], [1024, 200]]");
     let expected = Steps::new([(9, 0), (10, 200), (13, 300)]).unwrap();
     assert_eq!(steps, Algorithm::MemoryHard(MemoryHard::ScryptN(expected)));

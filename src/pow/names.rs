@@ -6,8 +6,8 @@ mod rows;
 
 use std::mem::discriminant;
 
-use super::Algorithm;
 use super::ids::{BlockHash, TransactionHash};
+use super::{Algorithm, MemoryHard};
 
 /// How we know that an algorithm gives the right hashes. The vectors are in `tests/data`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +34,16 @@ pub struct Named {
     pub block_hash: BlockHash,
     /// Which hash usually names their transactions.
     pub transaction_hash: TransactionHash,
-    /// How we know that it is right.
+    /// How we know that it is right, at the costs that the headers at hand have; see [`Named::proof_of`].
     pub proof: Proof,
     /// Other spellings, compared without regard to case.
     pub aliases: &'static [&'static str],
 }
 
 impl Named {
-    /// Whether no header of a real chain has shown that it is right.
+    /// Whether no header of a real chain has shown that it is right with its usual parameters.
     pub fn is_unproven(&self) -> bool {
-        matches!(self.proof, Proof::Implementations(_))
+        matches!(self.proof_of(self.algorithm), Proof::Implementations(_))
     }
 
     /// How we know that it is right with the parameters of `algorithm`, which need not be the usual ones.
@@ -52,6 +52,16 @@ impl Named {
             // Vertcoin's first years, beside the usual N.
             Algorithm::Scrypt { log_n: 10 | 11, r: 1 } => Proof::Chains("Litecoin, Vertcoin"),
             Algorithm::Scrypt { .. } => Proof::Implementations("OpenSSL"),
+            // The headers at hand are from the chains' first days. Who mines such a coin now hashes at the cost of
+            // today, and every one of the next years has to be among those that a header has shown.
+            Algorithm::MemoryHard(memory_hard @ MemoryHard::ScryptN(_)) => match memory_hard.log_n_today() {
+                Some(log_n) if *log_n.start() >= 10 && *log_n.end() <= 11 => self.proof,
+                _ => Proof::Implementations("OpenSSL"),
+            },
+            Algorithm::MemoryHard(memory_hard @ MemoryHard::ScryptJane(_)) => match memory_hard.log_n_today() {
+                Some(log_n) if log_n == (5..=5) => self.proof,
+                _ => Proof::Implementations("node-multi-hashing, cpuminer-multi"),
+            },
             _ => self.proof,
         }
     }
@@ -127,7 +137,6 @@ pub fn name_of(algorithm: Algorithm) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pow::MemoryHard;
     use crate::pow::by_time::{Growth, Steps};
 
     #[test]

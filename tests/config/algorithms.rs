@@ -2,7 +2,8 @@
 
 use mpos_stratum::chain::header::HeaderForm;
 use mpos_stratum::pow::ids::{BlockHash, TransactionHash};
-use mpos_stratum::pow::{Algorithm, Class, names};
+use mpos_stratum::pow::names::{self, Proof};
+use mpos_stratum::pow::{Algorithm, Class};
 
 use super::{least, one_mistake, problems, read};
 
@@ -29,7 +30,8 @@ fn every_algorithm_can_be_chosen_once_the_operator_accepts_what_it_is() {
             assert_eq!(read(&with_algorithm(alias, accept)).coins[0].profile.algorithm, accepted.algorithm);
         }
         let bare = problems(&with_algorithm(named.name, bounds));
-        let must_accept = named.is_unproven() || accepted.algorithm.class() == Class::Expensive;
+        let is_unproven = matches!(named.proof_of(accepted.algorithm), Proof::Implementations(_));
+        let must_accept = is_unproven || accepted.algorithm.class() == Class::Expensive;
         assert_eq!(bare.is_empty(), !must_accept, "{}: {bare:?}", named.name);
     }
 }
@@ -43,7 +45,7 @@ fn unproven_and_expensive_algorithms_are_refused_with_the_key_that_accepts_them(
     one_mistake(&with_algorithm("scrypt", "scrypt_r = 8"), &["unproven", "accept_unproven = true"]);
     assert!(problems(&with_algorithm("scrypt", "scrypt_log_n = 11")).is_empty());
     // What it costs on any day until 2030 counts, not what it costs on the last.
-    let falling = "scrypt_n_steps = [[524288, 0], [2048, 1900000000]]";
+    let falling = "scrypt_n_steps = [[524288, 0], [2048, 1900000000]]\naccept_unproven = true";
     one_mistake(&with_algorithm("scrypt-n", falling), &["50 ms", "accept_expensive = true"]);
     let impossible = "scrypt_n_steps = [[2048, 0], [1073741824, 1700000000], [2048, 1900000000]]";
     one_mistake(&with_algorithm("scrypt-n", impossible), &["log_n 30", "not supported"]);
@@ -54,6 +56,33 @@ fn unproven_and_expensive_algorithms_are_refused_with_the_key_that_accepts_them(
     let test_network = "odocrypt_epoch_secs = 86400\naccept_unproven = true";
     let profile = read(&with_algorithm("odocrypt", test_network)).coins[0].profile.clone();
     assert_eq!(profile.algorithm, Algorithm::Odocrypt { epoch_secs: 86_400 });
+}
+
+/// The headers at hand are of the first days of such chains: they prove nothing of what is hashed today.
+#[test]
+fn a_cost_that_grows_is_only_proven_while_it_is_one_that_a_header_has_shown() {
+    let unproven = |algorithm: &str, keys: &str, others: &str| {
+        let refused = with_algorithm(algorithm, keys);
+        one_mistake(&refused, &["unproven with these parameters", others, "accept_unproven = true"]);
+        assert!(problems(&with_algorithm(algorithm, &format!("{keys}\naccept_unproven = true"))).is_empty());
+    };
+    let proven = |algorithm: &str, keys: &str| assert_eq!(problems(&with_algorithm(algorithm, keys)), [], "{keys}");
+    // Vertcoin's table has been above 2048 since 2016.
+    unproven("scrypt-n", "", "OpenSSL");
+    proven("scrypt-n", "scrypt_n_steps = [[2048, 0]]");
+    proven("scrypt-n", "scrypt_n_steps = [[1024, 0], [2048, 1800000000]]");
+    // What was before 2026 and what comes after 2030 does not matter, every step between does.
+    proven("scrypt-n", "scrypt_n_steps = [[512, 0], [2048, 1500000000], [4096, 1924992000]]");
+    unproven("scrypt-n", "scrypt_n_steps = [[2048, 0], [4096, 1924991999]]", "OpenSSL");
+    unproven("scrypt-n", "scrypt_n_steps = [[2048, 0], [512, 1800000000], [2048, 1800000001]]", "OpenSSL");
+    let others = "node-multi-hashing, cpuminer-multi";
+    unproven("scrypt-jane", "scrypt_jane_factors = [4, 14]", others);
+    unproven("scrypt-jane", "scrypt_jane_fixed = [1446336000, 14]", others);
+    unproven("scrypt-jane", "scrypt_jane_factors = [3, 3]", others);
+    proven("scrypt-jane", "scrypt_jane_factors = [4, 4]");
+    proven("scrypt-jane", "scrypt_jane_fixed = [0, 4]");
+    unproven("scrypt-jane", "scrypt_jane_factors = [4, 4]\nscrypt_jane_fixed = [1900000000, 5]", others);
+    assert!(names::find("scrypt-n").unwrap().is_unproven() && names::find("scrypt-jane").unwrap().is_unproven());
 }
 
 #[test]
