@@ -158,6 +158,68 @@ mod tests {
         }
     }
 
+    /// Name, log2 of the hashes behind difficulty 1 (32 less the log2 of the multiplier in the tables of cpuminer-multi,
+    /// cpuminer-opt and yiimp), and `target_bits` of a class that MPOS ships: sha256d, scrypt, scryptn, neoscrypt, x11,
+    /// x13 and x15. Written from there and not from the rows, since a wrong one makes every share worth a power of two
+    /// too much or too little.
+    const UNITS: [(&str, u8, Option<u8>); 43] = [
+        ("sha256d", 32, Some(32)),
+        ("scrypt", 16, Some(16)),
+        ("scrypt-og", 16, None),
+        ("scrypt-n", 16, Some(16)),
+        ("scrypt-jane", 16, None),
+        ("keccak", 25, None),
+        ("keccak-normal", 24, None),
+        ("groestl", 24, None),
+        ("groestl-myriad", 32, None),
+        ("skein", 32, None),
+        ("nist5", 32, None),
+        ("blake", 32, None),
+        ("blake2s", 32, None),
+        ("quark", 32, None),
+        ("x11", 32, Some(24)),
+        ("c11", 32, None),
+        ("qubit", 32, None),
+        ("fresh", 24, None),
+        ("shavite3", 32, None),
+        ("fugue", 24, None),
+        ("hefty1", 32, None),
+        // Of these three nobody tells a multiplier, and NOMP had none.
+        ("hefty1-nomp", 32, None),
+        ("bcrypt", 32, None),
+        ("argon2d-dyn-v13", 16, None),
+        ("x13", 32, Some(24)),
+        ("x14", 32, None),
+        ("x15", 32, Some(24)),
+        ("x16r", 24, None),
+        ("x16rv2", 24, None),
+        ("x17", 32, None),
+        ("lyra2re", 25, None),
+        ("lyra2rev2", 24, None),
+        ("lyra2rev3", 24, None),
+        ("lyra2z", 24, None),
+        ("allium", 24, None),
+        ("neoscrypt", 16, Some(16)),
+        ("yescrypt", 16, None),
+        ("yescryptr16", 16, None),
+        ("yescryptr32", 16, None),
+        ("sha1coin", 32, None),
+        ("argon2d-dyn", 16, None),
+        ("odocrypt", 32, None),
+        ("lbry", 24, None),
+    ];
+
+    #[test]
+    fn difficulties_count_as_miners_and_mpos_count() {
+        for (name, stratum_bits, mpos_bits) in UNITS {
+            let named = find(name).unwrap();
+            assert_eq!((named.name, named.stratum_bits, named.mpos_bits), (name, stratum_bits, mpos_bits));
+        }
+        for named in all() {
+            assert_eq!(UNITS.iter().filter(|(name, ..)| *name == named.name).count(), 1, "{}", named.name);
+        }
+    }
+
     #[test]
     fn no_spelling_stands_for_two_algorithms() {
         let spellings: Vec<&str> = all().flat_map(|named| named.aliases.iter().copied().chain([named.name])).collect();
