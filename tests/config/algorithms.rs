@@ -50,8 +50,11 @@ fn unproven_and_expensive_algorithms_are_refused_with_the_key_that_accepts_them(
     let impossible = "scrypt_n_steps = [[2048, 0], [1073741824, 1700000000], [2048, 1900000000]]";
     one_mistake(&with_algorithm("scrypt-n", impossible), &["log_n 30", "not supported"]);
     one_mistake(&with_algorithm("scrypt-jane", "scrypt_jane_fixed = [1900000000, 9]"), &["scrypt", "not supported"]);
-    let large = "scrypt_log_n = 18\naccept_unproven = true";
-    one_mistake(&with_algorithm("scrypt", large), &["accept_expensive = true"]);
+    for large in ["scrypt_log_n = 17", "scrypt_log_n = 14\nscrypt_r = 8"] {
+        let large = format!("{large}\naccept_unproven = true");
+        one_mistake(&with_algorithm("scrypt", &large), &["accept_expensive = true"]);
+    }
+    assert!(problems(&with_algorithm("scrypt", "scrypt_log_n = 16\naccept_unproven = true")).is_empty());
     one_mistake(&with_algorithm("x11", "odocrypt_epoch_secs = 9"), &["odocrypt_epoch_secs", "x11"]);
     let test_network = "odocrypt_epoch_secs = 86400\naccept_unproven = true";
     let profile = read(&with_algorithm("odocrypt", test_network)).coins[0].profile.clone();
