@@ -263,6 +263,43 @@ fn costs_that_grow_with_time_keep_their_schedule() {
 }
 
 #[test]
+fn costs_of_scrypt_are_those_that_can_be_served() {
+    let cost = |n: u64, r: u32| {
+        as_coin(
+            &format!(r#"{{"name": "Oldcoin", "algorithm": "scrypt", "nValue": {n}, "rValue": {r}}}"#),
+            &["block_hash=sha256d"],
+        )
+    };
+    let config = config::parse(Path::new("/nowhere/config.toml"), accepted(&cost(16, 64))).unwrap();
+    let coin = config.coins.into_iter().find(|coin| coin.name == "oldcoin").unwrap();
+    assert_eq!(coin.profile.algorithm, Algorithm::Scrypt { log_n: 4, r: 64 });
+    assert!(cost(1 << 19, 1).text.contains("scrypt_log_n = 19"));
+    let run = cost(1 << 20, 1);
+    run.complains("nValue = 1048576: LOOK AT THIS: is no cost of scrypt that can be served");
+    assert!(!run.text.contains("scrypt_log_n = "));
+    assert!(!cost(16, 65).text.contains("scrypt_r = 65"));
+}
+
+/// The versions of NOMP that pools run have the multiplier by algorithm, whatever the coin's file says.
+#[test]
+fn an_old_shift_of_difficulties_is_something_to_look_at() {
+    let keys = ["block_hash=pow", "mpos_bits=24"];
+    let shift = |shift: &str| {
+        let coin =
+            format!(r#"{{"name": "Oldcoin", "algorithm": "keccak", "normalHashing": true, "diffShift": {shift}}}"#);
+        as_coin(&coin, &keys)
+    };
+    let run = shift("32");
+    run.complains("diffShift = 32: LOOK AT THIS: was not read any more: NOMP demanded 2^24 hashes for difficulty 1");
+    run.complains("If your miners count 2^32, write stratum_bits = 32");
+    assert!(!run.text.contains("\nstratum_bits = "), "{}", run.text);
+    assert!(shift("24").fate("diffShift").contains("dropped: is what counted for the algorithm anyway"));
+    for none in ["24.5", "-1", "65", "\"many\""] {
+        assert!(shift(none).fate("diffShift").contains("LOOK AT THIS: is no number of bits"), "{none}");
+    }
+}
+
+#[test]
 fn coins_go_by_older_names() {
     let coin = r#"{"name": "Darkcoin", "algorithm": "x11", "mposDiffMultiplier": 256}"#;
     let text = std::fs::read_to_string(file("nomp/pool_configs/litecoin.json")).unwrap();

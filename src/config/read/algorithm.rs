@@ -7,12 +7,8 @@ use crate::config::section::Section;
 use crate::config::value::{Wrong, integer, list, sized, wrong};
 use crate::pow::by_time::{Growth, STEPS_MAX, Steps};
 use crate::pow::names::Named;
-use crate::pow::{Algorithm, MemoryHard};
+use crate::pow::{Algorithm, MemoryHard, scrypt};
 
-/// Largest log2 of scrypt's cost: a gibibyte per hash at r = 8.
-const SCRYPT_LOG_N_MAX: u64 = 20;
-/// Largest block size of scrypt.
-const SCRYPT_R_MAX: u64 = 8;
 /// Greatest N factor of scrypt-jane that chains know.
 const FACTOR_MAX: u64 = 30;
 
@@ -32,8 +28,9 @@ const KEYS: [&str; 7] = [
 
 /// The algorithm with the parameters that the coin gives it.
 pub(super) fn parameters(report: &Report, section: &Section<'_>, named: Option<&Named>) -> Option<Algorithm> {
-    let log_n = section.optional("scrypt_log_n", sized(1..=SCRYPT_LOG_N_MAX));
-    let r = section.optional("scrypt_r", sized(1..=SCRYPT_R_MAX));
+    // Whether both together are within the memory of a hash is asked at the end.
+    let log_n = section.optional("scrypt_log_n", sized(1..=u64::from(scrypt::LOG_N_MAX)));
+    let r = section.optional("scrypt_r", sized(1..=u64::from(scrypt::R_MAX)));
     let steps = section.optional("scrypt_n_steps", steps);
     let start = section.optional("scrypt_jane_start", sized(0..=u64::from(u32::MAX)));
     let factors = section.optional("scrypt_jane_factors", factors);
