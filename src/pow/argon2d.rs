@@ -65,6 +65,9 @@ impl Argon2d {
         let params = Params::new(self.memory_kib.into(), self.passes.into(), self.lanes.into(), Some(hash.len()));
         let Ok(params) = params else { return hash };
         if memory.len() < params.block_count() {
+            // Nothing in it is worth copying, and no more is to be kept than the largest hash needs.
+            memory.clear();
+            memory.reserve_exact(params.block_count());
             memory.resize(params.block_count(), Block::new());
         }
         let mut short = [0; SALT_BYTES_MIN];

@@ -44,6 +44,12 @@ pub struct Pad {
 }
 
 impl Pad {
+    /// What it keeps.
+    #[cfg(test)]
+    pub fn bytes(&self) -> usize {
+        self.rows.capacity() * ROW_BYTES
+    }
+
     fn rows(&mut self, count: usize) -> &mut [Row] {
         if self.rows.len() < count {
             // Nothing in it is worth copying.
