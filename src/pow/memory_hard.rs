@@ -170,7 +170,8 @@ impl MemoryHard {
                 self.log_n_most(&CLASS_TIMES).map_or(Class::Heavy, |log_n| scrypt_class(log_n, 1))
             }
             Self::Lyra2(_) => Class::Cheap,
-            Self::NeoScrypt | Self::Yescrypt(_) | Self::Argon2d(_) => Class::Heavy,
+            Self::NeoScrypt | Self::Yescrypt(_) => Class::Heavy,
+            Self::Argon2d(argon2d) => argon2d.class(),
         }
     }
 }

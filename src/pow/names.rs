@@ -62,6 +62,10 @@ impl Named {
                 Some(log_n) if log_n == (5..=5) => self.proof,
                 _ => Proof::Implementations("node-multi-hashing, cpuminer-multi"),
             },
+            // All vectors have the usual parameters.
+            Algorithm::MemoryHard(MemoryHard::Argon2d(_)) if algorithm != self.algorithm => {
+                Proof::Implementations("argon2")
+            }
             _ => self.proof,
         }
     }
@@ -127,6 +131,10 @@ pub fn all() -> impl Iterator<Item = &'static Named> {
 /// The name of an algorithm, whatever its parameters.
 pub fn name_of(algorithm: Algorithm) -> &'static str {
     let same_kind = |named: &&Named| match (named.algorithm, algorithm) {
+        // These are two functions.
+        (Algorithm::MemoryHard(MemoryHard::Argon2d(one)), Algorithm::MemoryHard(MemoryHard::Argon2d(other))) => {
+            one.v13 == other.v13
+        }
         (Algorithm::MemoryHard(one), Algorithm::MemoryHard(other)) => discriminant(&one) == discriminant(&other),
         (one, other) => discriminant(&one) == discriminant(&other),
     };
@@ -137,6 +145,7 @@ pub fn name_of(algorithm: Algorithm) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pow::Argon2d;
     use crate::pow::by_time::{Growth, Steps};
 
     #[test]
@@ -239,5 +248,9 @@ mod tests {
         assert_eq!(name_of(Algorithm::MemoryHard(MemoryHard::ScryptN(steps))), "scrypt-n");
         let growth = Growth { factor_max: 9, ..Growth::YACOIN };
         assert_eq!(name_of(Algorithm::MemoryHard(MemoryHard::ScryptJane(growth))), "scrypt-jane");
+        for (v13, name) in [(false, "argon2d-dyn"), (true, "argon2d-dyn-v13")] {
+            let argon2d = Argon2d { v13, passes: 1, ..Argon2d::DYNAMIC };
+            assert_eq!(name_of(Algorithm::MemoryHard(MemoryHard::Argon2d(argon2d))), name);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use mpos_stratum::chain::header::HeaderForm;
 use mpos_stratum::pow::ids::{BlockHash, TransactionHash};
 use mpos_stratum::pow::names::{self, Proof};
-use mpos_stratum::pow::{Algorithm, Class};
+use mpos_stratum::pow::{Algorithm, Argon2d, Class, MemoryHard};
 
 use super::{least, one_mistake, problems, read};
 
@@ -86,6 +86,31 @@ fn a_cost_that_grows_is_only_proven_while_it_is_one_that_a_header_has_shown() {
     proven("scrypt-jane", "scrypt_jane_fixed = [0, 4]");
     unproven("scrypt-jane", "scrypt_jane_factors = [4, 4]\nscrypt_jane_fixed = [1900000000, 5]", others);
     assert!(names::find("scrypt-n").unwrap().is_unproven() && names::find("scrypt-jane").unwrap().is_unproven());
+}
+
+#[test]
+fn argon2d_has_the_passes_memory_and_lanes_of_the_coin() {
+    let keys = "argon2d_t = 1\nargon2d_m_kib = 250\nargon2d_lanes = 4";
+    for (name, v13) in [("argon2d-dyn", false), ("argon2d-dyn-v13", true)] {
+        one_mistake(&with_algorithm(name, keys), &["unproven with these parameters", "accept_unproven = true"]);
+        let accepted = format!("{keys}\naccept_unproven = true");
+        let algorithm = read(&with_algorithm(name, &accepted)).coins[0].profile.algorithm;
+        let argon2d = Argon2d { v13, passes: 1, memory_kib: 250, lanes: 4 };
+        assert_eq!(algorithm, Algorithm::MemoryHard(MemoryHard::Argon2d(argon2d)));
+        assert_eq!(names::name_of(algorithm), name);
+    }
+    // One alone, and what it costs.
+    let costly = |keys: &str| with_algorithm("argon2d-dyn", &format!("{keys}\naccept_unproven = true"));
+    assert!(problems(&costly("argon2d_m_kib = 8192")).is_empty());
+    one_mistake(&costly("argon2d_m_kib = 8193"), &["50 ms", "accept_expensive = true"]);
+    one_mistake(&costly("argon2d_t = 33"), &["50 ms", "accept_expensive = true"]);
+    assert!(problems(&with_algorithm("argon2d-dyn", "argon2d_lanes = 8")).is_empty());
+    one_mistake(&costly("argon2d_m_kib = 63"), &["argon2d_m_kib", "too little for 8 lanes", "eight for each lane"]);
+    one_mistake(&costly("argon2d_lanes = 63"), &["argon2d_m_kib", "too little for 63 lanes"]);
+    for wrong in ["argon2d_t = 0", "argon2d_m_kib = 65536", "argon2d_lanes = 256"] {
+        one_mistake(&costly(wrong), &[wrong.split(' ').next().unwrap()]);
+    }
+    one_mistake(&with_algorithm("x11", "argon2d_t = 2"), &["no meaning for x11", "argon2d-dyn"]);
 }
 
 #[test]
