@@ -318,7 +318,10 @@ fn of_algorithm(name: &str, keys: &str) -> String {
 
 #[test]
 fn costs_that_grow_with_time_are_the_coins() {
-    let algorithm = |name, keys| read(&of_algorithm(name, keys)).coins[0].profile.algorithm;
+    let algorithm = |name, keys: &str| {
+        let accepted = format!("accept_unproven = true\n{keys}");
+        read(&of_algorithm(name, &accepted)).coins[0].profile.algorithm
+    };
     let steps = algorithm("scrypt-n", "scrypt_n_steps = [[8192, 300], [512, 0], [1024, 200]]");
     let expected = Steps::new([(9, 0), (10, 200), (13, 300)]).unwrap();
     assert_eq!(steps, Algorithm::MemoryHard(MemoryHard::ScryptN(expected)));
@@ -333,7 +336,18 @@ fn costs_that_grow_with_time_are_the_coins() {
 #[test]
 fn costs_beyond_the_memory_of_a_hash_are_refused() {
     one_mistake(&of_algorithm("scrypt-jane", ""), &["algorithm", "not supported", "at most 67108864 bytes"]);
-    one_mistake(&of_algorithm("scrypt", "scrypt_log_n = 20"), &["algorithm", "log_n 20", "not supported"]);
+    one_mistake(&of_algorithm("scrypt", "scrypt_log_n = 20"), &["scrypt_log_n", "19"]);
+    one_mistake(&of_algorithm("scrypt", "scrypt_r = 65"), &["scrypt_r", "64"]);
+    one_mistake(
+        &of_algorithm("scrypt", "scrypt_log_n = 19\nscrypt_r = 2"),
+        &["algorithm", "log_n 19", "not supported"],
+    );
+    one_mistake(&of_algorithm("scrypt", "scrypt_log_n = 14\nscrypt_r = 33"), &["algorithm", "r 33", "not supported"]);
+    for (log_n, r) in [(19, 1), (1, 64), (13, 64), (14, 32)] {
+        let keys = format!("scrypt_log_n = {log_n}\nscrypt_r = {r}\naccept_unproven = true\naccept_expensive = true");
+        let algorithm = read(&of_algorithm("scrypt", &keys)).coins[0].profile.algorithm;
+        assert_eq!(algorithm, Algorithm::Scrypt { log_n, r });
+    }
     one_mistake(&of_algorithm("scrypt-n", "scrypt_n_steps = [[1048576, 0]]"), &["log_n 20", "not supported"]);
     for bad in ["[]", "[[1000, 0]]", "[[1, 0]]", "[[2048, 0, 1]]", "[2048, 0]", "[[4294967296, 0]]"] {
         one_mistake(&of_algorithm("scrypt-n", &format!("scrypt_n_steps = {bad}")), &["scrypt_n_steps"]);

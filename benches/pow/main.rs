@@ -94,6 +94,15 @@ fn measure(named: &Named, runs: usize) -> bool {
     in_class && as_fast
 }
 
+/// scrypt as coins may have it configured, at the edge of what counts as heavy: a large N, and large blocks, which the
+/// crate hashes.
+fn edges_of_scrypt() -> impl Iterator<Item = Named> {
+    let edge = |name, log_n, r| {
+        names::find("scrypt").map(|named| Named { name, algorithm: Algorithm::Scrypt { log_n, r }, ..*named })
+    };
+    [edge("scrypt 2^16,1", 16, 1), edge("scrypt 2^13,8", 13, 8), edge("scrypt 2^10,64", 10, 64)].into_iter().flatten()
+}
+
 /// scrypt by every instruction set that there is, and by none.
 fn measure_vectors(runs: usize) {
     let mut pad = Pad::default();
@@ -143,6 +152,7 @@ fn main() -> ExitCode {
     for named in names::all().filter(|named| wanted(named)) {
         slow += usize::from(!measure(named, runs));
         if named.name == "scrypt" {
+            slow += edges_of_scrypt().filter(|edge| !measure(edge, runs)).count();
             measure_vectors(runs);
         }
     }

@@ -174,9 +174,13 @@ fn described(named: &Named, micros: f64) -> String {
         Class::Heavy => "heavy",
         Class::Expensive => "expensive",
     };
-    let (proof, by) = match named.proof {
-        Proof::Chains(coins) => ("chain", format!("headers of {coins}")),
-        Proof::Implementations(others) => ("unproven", format!("agrees with {others}")),
+    let (proof, by) = match (named.proof_of(named.algorithm), named.proof) {
+        (Proof::Chains(coins), _) => ("chain", format!("headers of {coins}")),
+        // Its cost grows with time.
+        (Proof::Implementations(others), Proof::Chains(coins)) => {
+            ("unproven", format!("agrees with {others}, and with {coins} at their first cost"))
+        }
+        (Proof::Implementations(others), _) => ("unproven", format!("agrees with {others}")),
     };
     let mut text = format!("{:<16} {micros:>12.2} {class:<10} {proof:<9} ", named.name);
     if !named.aliases.is_empty() {

@@ -4,6 +4,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 
 use serde_json::Value;
 
+use super::cost::Class;
 use super::params::{Unset, whole};
 use crate::bytes::Hash;
 
@@ -12,6 +13,9 @@ const SALT_BYTES_MIN: usize = 8;
 
 /// What `m_kib` may be.
 const MEMORY_WANTED: &str = "a whole number up to 65535, eight for each lane at least";
+
+/// Most passes over a KiB within [`Class::Heavy`]: about 1.7 µs for each where the processor has no vectors.
+const HEAVY_MAX: u32 = 1 << 14;
 
 /// Which revision, and how much work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,8 +56,17 @@ impl Argon2d {
         Ok(())
     }
 
+    /// What one hash costs.
+    pub(super) fn class(self) -> Class {
+        let passes = u32::from(self.passes) * u32::from(self.memory_kib);
+        if passes <= HEAVY_MAX { Class::Heavy } else { Class::Expensive }
+    }
+
     /// Whether the parameters go together; else which one is wrong, its value and what would do.
-    pub(super) fn check(self) -> Result<(), (&'static str, String, &'static str)> {
+    ///
+    /// # Errors
+    /// There is less memory than the lanes need.
+    pub fn check(self) -> Result<(), (&'static str, String, &'static str)> {
         let lanes = u16::from(self.lanes);
         if self.memory_kib >= 8 * lanes { Ok(()) } else { Err(("m_kib", self.memory_kib.to_string(), MEMORY_WANTED)) }
     }
@@ -65,6 +78,9 @@ impl Argon2d {
         let params = Params::new(self.memory_kib.into(), self.passes.into(), self.lanes.into(), Some(hash.len()));
         let Ok(params) = params else { return hash };
         if memory.len() < params.block_count() {
+            // Nothing in it is worth copying, and no more is to be kept than the largest hash needs.
+            memory.clear();
+            memory.reserve_exact(params.block_count());
             memory.resize(params.block_count(), Block::new());
         }
         let mut short = [0; SALT_BYTES_MIN];

@@ -57,11 +57,17 @@ impl Steps {
         reached.unwrap_or(&self.steps[0]).1
     }
 
-    /// The most that a time within `span` gives.
-    pub fn log_n_most(&self, span: &RangeInclusive<u32>) -> u8 {
+    /// The least and the most that times within `span` give.
+    pub fn log_n_within(&self, span: &RangeInclusive<u32>) -> RangeInclusive<u8> {
         let within = self.steps.iter().filter(|(from, _)| span.contains(from)).map(|(_, log_n)| *log_n);
-        within.fold(self.log_n(*span.start()), u8::max)
+        let first = self.log_n(*span.start());
+        within.fold(first..=first, widened)
     }
+}
+
+/// A span that holds `log_n` too.
+fn widened(span: RangeInclusive<u8>, log_n: u8) -> RangeInclusive<u8> {
+    log_n.min(*span.start())..=log_n.max(*span.end())
 }
 
 /// How the cost of scrypt-jane grows.
@@ -96,11 +102,14 @@ impl Growth {
         factor.saturating_add(1)
     }
 
-    /// The most that a time within `span` gives. Between the moments looked at it only grows.
-    pub fn log_n_most(&self, span: &RangeInclusive<u32>) -> u8 {
-        let before_fixed = self.fixed_from.map(|(from, _)| from.saturating_sub(1));
-        let inner = before_fixed.filter(|moment| span.contains(moment));
-        [*span.start(), *span.end()].into_iter().chain(inner).map(|moment| self.log_n(moment)).fold(0, u8::max)
+    /// The least and the most that times within `span` give. Between the moments looked at it only grows.
+    pub fn log_n_within(&self, span: &RangeInclusive<u32>) -> RangeInclusive<u8> {
+        let fixed = self.fixed_from.map(|(from, _)| [from.saturating_sub(1), from]);
+        // The least factor may be less than what holds until the start.
+        let started = self.chain_start.saturating_add(1);
+        let moments = fixed.into_iter().flatten().chain([started]).filter(|moment| span.contains(moment));
+        let first = self.log_n(*span.start());
+        moments.chain([*span.end()]).map(|moment| self.log_n(moment)).fold(first..=first, widened)
     }
 }
 
@@ -135,7 +144,7 @@ mod tests {
         for time in (0..u32::MAX).step_by(99_991) {
             assert_eq!(Steps::VERTCOIN.log_n(time), vertcoin_log_n(time), "{time}");
         }
-        assert_eq!(Steps::VERTCOIN.log_n_most(&(0..=u32::MAX)), 20);
+        assert_eq!(Steps::VERTCOIN.log_n_within(&(0..=u32::MAX)), 11..=20);
     }
 
     #[test]
@@ -175,10 +184,14 @@ mod tests {
         assert_eq!(ultracoin.log_n(1_446_336_000), 15);
         assert_eq!(ultracoin.log_n(u32::MAX), 15);
         // What comes before a fixed factor counts too, where it lies within the span.
-        assert_eq!(ultracoin.log_n_most(&(1_446_336_000..=u32::MAX)), 15);
+        assert_eq!(ultracoin.log_n_within(&(1_446_336_000..=u32::MAX)), 15..=15);
         let late = Growth { fixed_from: Some((1_900_000_000, 9)), ..Growth::YACOIN };
-        let most = [1_767_225_600..=1_924_991_999, 1_900_000_000..=1_924_991_999].map(|span| late.log_n_most(&span));
-        assert_eq!(most, [Growth::YACOIN.log_n(1_899_999_999), 10]);
+        let spans = [1_767_225_600..=1_924_991_999, 1_900_000_000..=1_924_991_999].map(|span| late.log_n_within(&span));
+        assert_eq!(spans, [10..=Growth::YACOIN.log_n(1_899_999_999), 10..=10]);
+        // A fixed factor, and the first after the start, may be passed through only.
+        let low = Growth { chain_start: 1_000, factor_min: 1, factor_max: 30, fixed_from: Some((u32::MAX, 0)) };
+        assert_eq!(low.log_n_within(&(900..=2_000)), 2..=5);
+        assert_eq!(low.log_n_within(&(1_900_000_000..=u32::MAX)), 1..=low.log_n(u32::MAX - 1));
         let bounded = Growth { factor_min: 10, factor_max: 12, ..Growth::YACOIN };
         // Before the start the least factor does not hold.
         assert_eq!(bounded.log_n(bounded.chain_start), 5);
@@ -193,10 +206,11 @@ mod tests {
         let table = Steps::new([(13, 300), (9, 100), (14, 400), (10, 200)]).unwrap();
         let at = [0, 99, 100, 199, 200, 300, 399, 400, u32::MAX].map(|time| table.log_n(time));
         assert_eq!(at, [9, 9, 9, 9, 10, 13, 13, 14, 14]);
-        let most = [0..=50, 0..=100, 150..=250, 250..=350, 350..=500].map(|span| table.log_n_most(&span));
-        assert_eq!(most, [9, 9, 10, 13, 14]);
+        let spans = [0..=50, 0..=100, 150..=250, 250..=350, 350..=500].map(|span| table.log_n_within(&span));
+        assert_eq!(spans, [9..=9, 9..=9, 9..=10, 10..=13, 13..=14]);
         let falling = Steps::new([(19, 0), (30, 50), (11, 100)]).unwrap();
-        assert_eq!([60..=200, 100..=200, 0..=49].map(|span| falling.log_n_most(&span)), [30, 11, 19]);
+        let spans = [60..=200, 100..=200, 0..=49].map(|span| falling.log_n_within(&span));
+        assert_eq!(spans, [11..=30, 11..=11, 19..=19]);
         assert_eq!(Steps::new([]), None);
         assert_eq!(Steps::new((0..25).map(|n| (n, u32::from(n)))), None);
         assert!(Steps::new((0..24).map(|n| (n, u32::from(n)))).is_some());

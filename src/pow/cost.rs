@@ -31,8 +31,9 @@ pub enum Cost {
     Offloaded,
 }
 
-/// Most N · r of scrypt within [`Class::Heavy`]: about 300 ns for each.
-const SCRYPT_HEAVY_MAX: u64 = 1 << 17;
+/// Most N · r of scrypt within [`Class::Heavy`]. Each takes about 300 ns while the memory fits into the caches and up to
+/// twice that beyond, so twice as many could take longer than the class may.
+const SCRYPT_HEAVY_MAX: u64 = 1 << 16;
 
 impl Algorithm {
     /// What one hash costs.

@@ -7,6 +7,10 @@
 //! the order in which it asked. A thread takes what is there, without waiting for more, and as many at once
 //! as the algorithm hashes side by side ([`Algorithm::batch_max`]).
 //!
+//! Connections that wait for different algorithms do not wait for each other's hashes to the same number: next is the
+//! algorithm that has had least of the threads' time. Many who ask for hashes of a second delay one who asks
+//! for one of a millisecond by what is being hashed already, not by a second for each of them.
+//!
 //! What is queued is bounded twice, for all together and for each connection. Who submits at either bound
 //! waits, in the order of arrival. At the first everyone waits, but every connection has only one
 //! request waiting to be queued, so that they get in turn what becomes free.
@@ -23,6 +27,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use self::queue::{Queued, Shared};
 use super::{Algorithm, Scratch};
 use crate::bytes::Hash;
+use crate::clock::{Clock, SystemClock};
 
 /// One header to be hashed.
 #[derive(Debug)]
@@ -98,9 +103,11 @@ impl Hashers {
 /// The life of one thread. A panic in it would be a bug and end the process.
 fn serve(shared: &Shared) {
     let mut scratch = Scratch::new();
+    let clock = SystemClock::new();
     while let Some(batch) = shared.next() {
+        let started = clock.monotonic();
         hash_and_answer(&batch.requests, &mut scratch);
-        shared.finish(&batch.pins);
+        shared.finish(&batch, clock.monotonic().saturating_sub(started));
     }
 }
 

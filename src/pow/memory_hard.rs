@@ -81,13 +81,23 @@ impl MemoryHard {
         self.log_n_most(&(time..=time)).map_or(Ok(()), supported)
     }
 
-    /// log2 of the most that N is at a time within `span`, where it depends on the time.
-    fn log_n_most(self, span: &RangeInclusive<u32>) -> Option<u8> {
+    /// log2 of the least and of the most that N is today and for some years, where it depends on the time.
+    pub fn log_n_today(self) -> Option<RangeInclusive<u8>> {
+        self.log_n_within(&CLASS_TIMES)
+    }
+
+    /// The same for times within `span`.
+    fn log_n_within(self, span: &RangeInclusive<u32>) -> Option<RangeInclusive<u8>> {
         match self {
-            Self::ScryptN(steps) => Some(steps.log_n_most(span)),
-            Self::ScryptJane(growth) => Some(growth.log_n_most(span)),
+            Self::ScryptN(steps) => Some(steps.log_n_within(span)),
+            Self::ScryptJane(growth) => Some(growth.log_n_within(span)),
             Self::Lyra2(_) | Self::NeoScrypt | Self::Yescrypt(_) | Self::Argon2d(_) => None,
         }
+    }
+
+    /// log2 of the most that N is at a time within `span`, where it depends on the time.
+    fn log_n_most(self, span: &RangeInclusive<u32>) -> Option<u8> {
+        self.log_n_within(span).map(|log_n| *log_n.end())
     }
 
     /// The time at which the cost is measured: the end of the years by which it is classed, or for YaCoin's scrypt-jane, which today needs more memory than a hash may
@@ -160,7 +170,8 @@ impl MemoryHard {
                 self.log_n_most(&CLASS_TIMES).map_or(Class::Heavy, |log_n| scrypt_class(log_n, 1))
             }
             Self::Lyra2(_) => Class::Cheap,
-            Self::NeoScrypt | Self::Yescrypt(_) | Self::Argon2d(_) => Class::Heavy,
+            Self::NeoScrypt | Self::Yescrypt(_) => Class::Heavy,
+            Self::Argon2d(argon2d) => argon2d.class(),
         }
     }
 }

@@ -31,6 +31,14 @@ type State = [[Words; 4]; 4];
 #[derive(Debug, Default)]
 pub struct Pad(Vec<State>);
 
+#[cfg(test)]
+impl Pad {
+    /// What it keeps.
+    pub fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<State>()
+    }
+}
+
 /// NeoScrypt of a header.
 pub fn hash(header: &[u8], pad: &mut Pad) -> Hash {
     let mut state = [0; STATE_BYTES];

@@ -27,6 +27,13 @@ impl Scratch {
         Self::default()
     }
 
+    /// What is kept of each kind: scrypt's, NeoScrypt's, yescrypt's and Argon2d's.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> [usize; 4] {
+        let argon2d = self.argon2d.capacity() * size_of::<argon2::Block>();
+        [self.scrypt.bytes(), self.neoscrypt.bytes(), self.yescrypt.bytes(), argon2d]
+    }
+
     /// The cipher in force at a time.
     pub(super) fn odocrypt(&mut self, time: u32, epoch_secs: u32) -> &OdoCrypt {
         let key = time - time.checked_rem(epoch_secs).unwrap_or(0);

@@ -26,6 +26,8 @@ use crate::bytes::Hash;
 /// The most memory one hash may need, and the most that a [`Pad`] keeps. Parameters beyond it are
 /// refused when configuration is read: every hasher thread takes this much.
 pub const MEMORY_BYTES_MAX: u64 = 64 << 20;
+/// The greatest log2 of the cost N, with the least block size: what has room in [`MEMORY_BYTES_MAX`].
+pub const LOG_N_MAX: u32 = (MEMORY_BYTES_MAX / ROW_BYTES as u64).ilog2();
 /// The greatest block size: what is needed beside the scratchpad, some blocks of 128 r bytes, stays small by it.
 pub const R_MAX: u32 = 64;
 /// The most lanes that any instruction set has.
@@ -42,6 +44,12 @@ pub struct Pad {
 }
 
 impl Pad {
+    /// What it keeps.
+    #[cfg(test)]
+    pub fn bytes(&self) -> usize {
+        self.rows.capacity() * ROW_BYTES
+    }
+
     fn rows(&mut self, count: usize) -> &mut [Row] {
         if self.rows.len() < count {
             // Nothing in it is worth copying.

@@ -147,9 +147,18 @@ fn what_takes_longer_than_fifty_microseconds_is_offloaded() {
     assert_eq!(Algorithm::Sha256d.cost(), Cost::Inline);
     assert_eq!(Algorithm::Keccak.cost(), Cost::Inline);
     assert_eq!(Algorithm::Scrypt { log_n: 10, r: 1 }.cost(), Cost::Offloaded);
-    assert_eq!(Algorithm::Scrypt { log_n: 17, r: 1 }.class(), Class::Heavy);
-    assert_eq!(Algorithm::Scrypt { log_n: 17, r: 2 }.class(), Class::Expensive);
-    assert_eq!(Algorithm::Scrypt { log_n: 255, r: 2 }.class(), Class::Expensive);
+    // The bench measures what stands at the edge of the class.
+    for (log_n, r, class) in [
+        (16, 1, Class::Heavy),
+        (17, 1, Class::Expensive),
+        (13, 8, Class::Heavy),
+        (14, 8, Class::Expensive),
+        (10, 64, Class::Heavy),
+        (13, 9, Class::Expensive),
+        (255, 2, Class::Expensive),
+    ] {
+        assert_eq!(Algorithm::Scrypt { log_n, r }.class(), class, "{log_n} {r}");
+    }
 }
 
 /// The bytes of the synthetic headers, on for as long as needed.
@@ -183,17 +192,14 @@ fn headers_of_every_length_are_hashed_by_every_algorithm() {
         // OdoCrypt takes 80 bytes and fills what is missing with zeros.
         let fixed = matches!(named.algorithm, Algorithm::Odocrypt { .. });
         let is_cheap = named.algorithm.class() == Class::Cheap;
-        // What a header of random bytes says of the time would need more memory than there is.
-        if named.algorithm.depends_on_time() && matches!(named.algorithm, Algorithm::MemoryHard(_)) {
-            continue;
-        }
+        let algorithm = at_small_costs(named.algorithm);
         let lengths: Vec<usize> = if is_cheap { (0..=96).collect() } else { vec![0, 1, 63, 80, 96] };
         for length in lengths.into_iter().chain([112, 127, 128, 140, 143, 144, 180, 236, 255, 256, 257, 1487, 4096]) {
             // NeoScrypt is defined to read no more than 256 bytes.
             if named.name == "neoscrypt" && length > 256 {
                 continue;
             }
-            let hash = named.algorithm.hash(&stream(length), &mut scratch);
+            let hash = algorithm.hash(&stream(length), &mut scratch);
             assert!((seen.insert(hash) || fixed) && hash != [0xff; 32], "{} of {length} bytes", named.name);
         }
     }
@@ -214,19 +220,65 @@ fn the_time_is_that_of_the_header_unless_given() {
     }
 }
 
+/// The algorithm with a small N if it would take seconds, or too much memory, at any time that comes.
+fn at_small_costs(algorithm: Algorithm) -> Algorithm {
+    match algorithm {
+        Algorithm::MemoryHard(MemoryHard::ScryptN(_)) => {
+            let steps = by_time::Steps::new([(4, 0), (6, 1 << 30), (1, 2 << 30), (5, 3 << 30)]).unwrap();
+            Algorithm::MemoryHard(MemoryHard::ScryptN(steps))
+        }
+        Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)) => {
+            let small = by_time::Growth { factor_min: 0, factor_max: 5, ..growth };
+            Algorithm::MemoryHard(MemoryHard::ScryptJane(small))
+        }
+        usual => usual,
+    }
+}
+
+/// Each part keeps no more than it says, whatever was hashed: singly, at once, and at the greatest cost.
+#[test]
+fn memory_stays_within_its_bounds() {
+    const MIB: usize = 1 << 20;
+    let mut scratch = Scratch::new();
+    let within = |scratch: &Scratch, what: &str| {
+        let kept = scratch.bytes();
+        let bounds = [64 * MIB, 32 << 10, 16 * MIB, MIB / 2];
+        assert!(kept.iter().zip(bounds).all(|(kept, bound)| *kept <= bound), "{what}: {kept:?}");
+    };
+    let headers: Vec<Vec<u8>> = (0..13).map(|number| [stream(79), vec![number]].concat()).collect();
+    let slices: Vec<&[u8]> = headers.iter().map(Vec::as_slice).collect();
+    for named in names::all().filter(|named| named.algorithm.class() != Class::Expensive) {
+        let algorithm = at_small_costs(named.algorithm);
+        let mut hashes = Vec::new();
+        for count in [1, algorithm.batch_max() + 1] {
+            algorithm.hash_batch(&slices[..count], &mut scratch, &mut hashes);
+            within(&scratch, named.name);
+        }
+        assert!(!hashes.contains(&[0xff; 32]), "{}", named.name);
+    }
+    // They were used, so the bounds are of something.
+    let kept = scratch.bytes();
+    assert!(kept.iter().all(|bytes| *bytes > 0), "{kept:?}");
+    assert_eq!(kept[2], 16 * MIB, "yescrypt's largest needs all of it");
+    // The most lanes that have room at the greatest cost.
+    let greatest = Algorithm::Scrypt { log_n: 19, r: 1 };
+    assert_ne!(greatest.hash(&headers[0], &mut scratch), [0xff; 32]);
+    within(&scratch, "scrypt with the greatest N");
+    assert_eq!(scratch.bytes()[0], 64 * MIB);
+    // It grows to what is needed, not to twice what it had.
+    for memory_kib in [40 << 10, u16::MAX] {
+        let argon2d = Argon2d { passes: 1, memory_kib, lanes: 1, v13: true };
+        assert_ne!(Algorithm::MemoryHard(MemoryHard::Argon2d(argon2d)).hash(&headers[0], &mut scratch), [0xff; 32]);
+        let [.., kept] = scratch.bytes();
+        assert!(kept > 39 * MIB && kept <= usize::from(memory_kib) << 10, "{kept}");
+    }
+}
+
 /// Fails if an algorithm of the class has two hashes for one header; a panic fails it anyway.
 fn hashed_twice_alike(class: Class, header: &[u8], time: u32) -> Result<(), TestCaseError> {
     let mut scratch = Scratch::new();
     for named in names::all().filter(|named| named.algorithm.class() == class) {
-        // A small N for those that would take seconds at the time that came.
-        let algorithm = match named.algorithm {
-            Algorithm::MemoryHard(MemoryHard::ScryptN(_)) => Algorithm::Scrypt { log_n: 4, r: 1 },
-            Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)) => {
-                let small = by_time::Growth { fixed_from: Some((0, 3)), ..growth };
-                Algorithm::MemoryHard(MemoryHard::ScryptJane(small))
-            }
-            usual => usual,
-        };
+        let algorithm = at_small_costs(named.algorithm);
         let hash = algorithm.hash_at(header, time, &mut scratch);
         prop_assert_eq!(algorithm.hash_at(header, time, &mut scratch), hash, "{}", named.name);
     }

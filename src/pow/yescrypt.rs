@@ -108,6 +108,14 @@ impl Yescrypt {
 #[derive(Debug, Default)]
 pub struct Pad(Vec<Block>);
 
+#[cfg(test)]
+impl Pad {
+    /// What it keeps.
+    pub fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Block>()
+    }
+}
+
 /// Little-endian words of 32 bits, place `p` with word 5 p (modulo 16), two in each of the block's.
 fn shuffled(bytes: &[u8; 64]) -> Block {
     let words = bytes.as_chunks::<4>().0;

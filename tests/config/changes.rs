@@ -66,6 +66,9 @@ coin.scrypt_jane_start = 1367991201 | restart | with coin.algorithm = "scrypt-ja
 coin.scrypt_jane_factors = [4, 11] | restart | with coin.algorithm = "scrypt-jane" & coin.scrypt_jane_start = 1367991200 & coin.scrypt_jane_factors = [4, 10] & coin.mpos_bits = 16 & coin.stratum_bits = 16
 coin.scrypt_jane_fixed = [1446336000, 9] | restart | with coin.algorithm = "scrypt-jane" & coin.scrypt_jane_start = 1367991200 & coin.scrypt_jane_factors = [4, 10] & coin.mpos_bits = 16 & coin.stratum_bits = 16
 coin.odocrypt_epoch_secs = 86400 | restart | with coin.algorithm = "odocrypt" & coin.mpos_bits = 32 & coin.stratum_bits = 32
+coin.argon2d_t = 3 | restart | with coin.algorithm = "argon2d-dyn" & coin.mpos_bits = 16 & coin.stratum_bits = 16
+coin.argon2d_m_kib = 250 | restart | with coin.algorithm = "argon2d-dyn" & coin.mpos_bits = 16 & coin.stratum_bits = 16
+coin.argon2d_lanes = 4 | restart | with coin.algorithm = "argon2d-dyn" & coin.mpos_bits = 16 & coin.stratum_bits = 16
 coin.stratum_bits = 17 | restart
 coin.mpos_bits = 17 | restart
 coin.block_hash = "pow" | restart

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mpos_stratum::config::NodeLogin;
+use mpos_stratum::config::{self, NodeLogin};
 use mpos_stratum::pow::by_time::{Growth, Steps};
 use mpos_stratum::pow::{Algorithm, MemoryHard};
 
@@ -226,14 +226,16 @@ fn fees_become_recipients() {
     }
 }
 
+/// What was written, with an algorithm that no chain has proven accepted.
+fn accepted(run: &Run) -> String {
+    run.text.replace("[[coin]]\nname = \"oldcoin\"", "[[coin]]\nname = \"oldcoin\"\naccept_unproven = true")
+}
+
 #[test]
 fn algorithms_are_those_that_nomp_computed() {
-    let unproven = |run: &Run| {
-        run.text.replace("[[coin]]\nname = \"oldcoin\"", "[[coin]]\nname = \"oldcoin\"\naccept_unproven = true")
-    };
     let keys = ["block_hash=pow", "mpos_bits=24"];
     let run = as_coin(r#"{"name": "Oldcoin", "algorithm": "keccak", "normalHashing": true}"#, &keys);
-    assert!(unproven(&run).contains("algorithm = \"keccak-normal\""), "{}", run.text);
+    assert!(accepted(&run).contains("algorithm = \"keccak-normal\""), "{}", run.text);
     assert!(run.fate("normalHashing").contains("adapted as algorithm: keccak-normal"));
     let run = as_coin(r#"{"name": "Oldcoin", "algorithm": "hefty1"}"#, &keys);
     assert!(run.text.contains("algorithm = \"hefty1-nomp\""), "{}", run.text);
@@ -245,8 +247,8 @@ fn algorithms_are_those_that_nomp_computed() {
 #[test]
 fn costs_that_grow_with_time_keep_their_schedule() {
     let algorithm = |coin, keys: &[&str]| {
-        let run = as_coin(coin, keys);
-        run.config().coins.into_iter().find(|coin| coin.name == "oldcoin").unwrap().profile.algorithm
+        let config = config::parse(Path::new("/nowhere/config.toml"), accepted(&as_coin(coin, keys))).unwrap();
+        config.coins.into_iter().find(|coin| coin.name == "oldcoin").unwrap().profile.algorithm
     };
     let steps = Steps::new([(11, 0), (12, 1_400_000_000)]).unwrap();
     let coin = r#"{"name": "Oldcoin", "algorithm": "scrypt-n", "timeTable": {"4096": 1400000000, "2048": 0}}"#;
@@ -258,6 +260,43 @@ fn costs_that_grow_with_time_keep_their_schedule() {
     let run =
         as_coin(r#"{"name": "Oldcoin", "algorithm": "scrypt-n", "timeTable": {"1000": 5}}"#, &["block_hash=sha256d"]);
     run.complains("timeTable.1000 = 5: LOOK AT THIS: is no cost of scrypt");
+}
+
+#[test]
+fn costs_of_scrypt_are_those_that_can_be_served() {
+    let cost = |n: u64, r: u32| {
+        as_coin(
+            &format!(r#"{{"name": "Oldcoin", "algorithm": "scrypt", "nValue": {n}, "rValue": {r}}}"#),
+            &["block_hash=sha256d"],
+        )
+    };
+    let config = config::parse(Path::new("/nowhere/config.toml"), accepted(&cost(16, 64))).unwrap();
+    let coin = config.coins.into_iter().find(|coin| coin.name == "oldcoin").unwrap();
+    assert_eq!(coin.profile.algorithm, Algorithm::Scrypt { log_n: 4, r: 64 });
+    assert!(cost(1 << 19, 1).text.contains("scrypt_log_n = 19"));
+    let run = cost(1 << 20, 1);
+    run.complains("nValue = 1048576: LOOK AT THIS: is no cost of scrypt that can be served");
+    assert!(!run.text.contains("scrypt_log_n = "));
+    assert!(!cost(16, 65).text.contains("scrypt_r = 65"));
+}
+
+/// The versions of NOMP that pools run have the multiplier by algorithm, whatever the coin's file says.
+#[test]
+fn an_old_shift_of_difficulties_is_something_to_look_at() {
+    let keys = ["block_hash=pow", "mpos_bits=24"];
+    let shift = |shift: &str| {
+        let coin =
+            format!(r#"{{"name": "Oldcoin", "algorithm": "keccak", "normalHashing": true, "diffShift": {shift}}}"#);
+        as_coin(&coin, &keys)
+    };
+    let run = shift("32");
+    run.complains("diffShift = 32: LOOK AT THIS: was not read any more: NOMP demanded 2^24 hashes for difficulty 1");
+    run.complains("If your miners count 2^32, write stratum_bits = 32");
+    assert!(!run.text.contains("\nstratum_bits = "), "{}", run.text);
+    assert!(shift("24").fate("diffShift").contains("dropped: is what counted for the algorithm anyway"));
+    for none in ["24.5", "-1", "65", "\"many\""] {
+        assert!(shift(none).fate("diffShift").contains("LOOK AT THIS: is no number of bits"), "{none}");
+    }
 }
 
 #[test]

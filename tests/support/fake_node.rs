@@ -215,9 +215,10 @@ impl FakeNode {
         self.shared.state().chain.begin_by_proof_of_work();
     }
 
-    /// From now on it is a chain anew, whose blocks were mined with another chain's: they prove no algorithm.
-    pub fn mine_merged(&self) {
-        self.shared.state().chain.begin_merged();
+    /// From now on it is a chain anew, of another algorithm, named by its proof of work and as short as a chain can be that
+    /// shows which.
+    pub fn prove_briefly(&self, algorithm: Algorithm) {
+        self.shared.state().chain.begin_short(algorithm);
     }
 
     /// What it says from now on about blocks that are proposed without proof of work; `None`: they are good.

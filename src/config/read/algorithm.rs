@@ -7,12 +7,8 @@ use crate::config::section::Section;
 use crate::config::value::{Wrong, integer, list, sized, wrong};
 use crate::pow::by_time::{Growth, STEPS_MAX, Steps};
 use crate::pow::names::Named;
-use crate::pow::{Algorithm, MemoryHard};
+use crate::pow::{Algorithm, Argon2d, MemoryHard, scrypt};
 
-/// Largest log2 of scrypt's cost: a gibibyte per hash at r = 8.
-const SCRYPT_LOG_N_MAX: u64 = 20;
-/// Largest block size of scrypt.
-const SCRYPT_R_MAX: u64 = 8;
 /// Greatest N factor of scrypt-jane that chains know.
 const FACTOR_MAX: u64 = 30;
 
@@ -20,7 +16,7 @@ const FACTOR_MAX: u64 = 30;
 const ODOCRYPT_EPOCH_SECS_MAX: u64 = 365 * 24 * 3600;
 
 /// Every key of this file.
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 10] = [
     "scrypt_log_n",
     "scrypt_r",
     "scrypt_n_steps",
@@ -28,17 +24,24 @@ const KEYS: [&str; 7] = [
     "scrypt_jane_factors",
     "scrypt_jane_fixed",
     "odocrypt_epoch_secs",
+    "argon2d_t",
+    "argon2d_m_kib",
+    "argon2d_lanes",
 ];
 
 /// The algorithm with the parameters that the coin gives it.
 pub(super) fn parameters(report: &Report, section: &Section<'_>, named: Option<&Named>) -> Option<Algorithm> {
-    let log_n = section.optional("scrypt_log_n", sized(1..=SCRYPT_LOG_N_MAX));
-    let r = section.optional("scrypt_r", sized(1..=SCRYPT_R_MAX));
+    // Whether both together are within the memory of a hash is asked at the end.
+    let log_n = section.optional("scrypt_log_n", sized(1..=u64::from(scrypt::LOG_N_MAX)));
+    let r = section.optional("scrypt_r", sized(1..=u64::from(scrypt::R_MAX)));
     let steps = section.optional("scrypt_n_steps", steps);
     let start = section.optional("scrypt_jane_start", sized(0..=u64::from(u32::MAX)));
     let factors = section.optional("scrypt_jane_factors", factors);
     let fixed = section.optional("scrypt_jane_fixed", fixed);
     let epoch_secs = section.optional("odocrypt_epoch_secs", sized(1..=ODOCRYPT_EPOCH_SECS_MAX));
+    let passes = section.optional("argon2d_t", sized(1..=u64::from(u8::MAX)));
+    let memory_kib = section.optional("argon2d_m_kib", sized(1..=u64::from(u16::MAX)));
+    let lanes = section.optional("argon2d_lanes", sized(1..=u64::from(u8::MAX)));
     let named = named?;
     let (algorithm, own): (Algorithm, &[&'static str]) = match named.algorithm {
         Algorithm::Scrypt { log_n: usual_log_n, r: usual_r } => {
@@ -58,6 +61,12 @@ pub(super) fn parameters(report: &Report, section: &Section<'_>, named: Option<&
         Algorithm::Odocrypt { epoch_secs: usual } => {
             (Algorithm::Odocrypt { epoch_secs: epoch_secs.unwrap_or(usual) }, &["odocrypt_epoch_secs"])
         }
+        Algorithm::MemoryHard(MemoryHard::Argon2d(usual)) => {
+            let (passes, lanes) = (passes.unwrap_or(usual.passes), lanes.unwrap_or(usual.lanes));
+            let memory_kib = memory_kib.unwrap_or(usual.memory_kib);
+            let argon2d = MemoryHard::Argon2d(Argon2d { passes, memory_kib, lanes, ..usual });
+            (Algorithm::MemoryHard(argon2d), &["argon2d_t", "argon2d_m_kib", "argon2d_lanes"])
+        }
         other => (other, &[]),
     };
     for key in KEYS {
@@ -75,6 +84,9 @@ pub(super) fn parameters(report: &Report, section: &Section<'_>, named: Option<&
         factors.is_some(),
         fixed.is_some(),
         epoch_secs.is_some(),
+        passes.is_some(),
+        memory_kib.is_some(),
+        lanes.is_some(),
     ];
     if KEYS.iter().zip(read).any(|(key, read)| section.has(key) && !read) {
         return None;
@@ -87,12 +99,21 @@ fn owner(key: &str) -> &'static str {
         "scrypt_log_n" | "scrypt_r" => "scrypt",
         "scrypt_n_steps" => "scrypt-n",
         "odocrypt_epoch_secs" => "odocrypt",
+        "argon2d_t" | "argon2d_m_kib" | "argon2d_lanes" => "argon2d-dyn or argon2d-dyn-v13",
         _ => "scrypt-jane",
     }
 }
 
-/// Refuses what needs more memory than a hash may have: all its shares would be refused.
+/// Refuses what needs more memory than a hash may have, or for Argon2d less than it must: all its shares would be
+/// refused.
 fn computable(report: &Report, section: &Section<'_>, algorithm: Algorithm) -> Option<Algorithm> {
+    if let Algorithm::MemoryHard(MemoryHard::Argon2d(argon2d)) = algorithm
+        && let Err((_, kib, wanted)) = argon2d.check()
+    {
+        let what = format!("is {kib}, too little for {} lanes", argon2d.lanes);
+        report.problem(&section.place("argon2d_m_kib"), what, format!("write {wanted}"));
+        return None;
+    }
     let today = match algorithm {
         Algorithm::MemoryHard(memory_hard) => memory_hard.check_today(),
         _ => Ok(()),

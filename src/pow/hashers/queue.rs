@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Request;
+use super::{Algorithm, Request};
 
 /// A connection gets one part in so many of the room there is.
 const CONNECTION_PART: usize = 8;
@@ -22,6 +23,10 @@ pub struct Queued {
 /// What a thread hashes at once: requests for one algorithm.
 #[derive(Debug)]
 pub struct Batch {
+    /// Theirs.
+    algorithm: Algorithm,
+    /// What the algorithm's time was put up by when they were taken.
+    charged: Duration,
     /// In the order in which their connections asked.
     pub requests: Vec<Queued>,
     /// Their connections, each once.
@@ -43,9 +48,26 @@ pub struct Shared {
 #[derive(Debug, Default)]
 struct Queues {
     connections: HashMap<u64, Connection>,
-    /// Connections that have something queued and nothing with a thread; who is first is served next.
-    turns: VecDeque<u64>,
+    /// As many as coins have algorithms.
+    lines: HashMap<Algorithm, Line>,
+    /// The time that the line served last had had by then. Who asks again after a while begins here: the others' time
+    /// while he did not ask is not owed to him.
+    reached: Duration,
+    /// What the next turn is numbered with.
+    next_turn: u64,
     closed: bool,
+}
+
+/// Those who wait for one algorithm.
+#[derive(Debug, Default)]
+struct Line {
+    /// Connections that have something queued, this algorithm first, and nothing with a thread, with the numbers of their
+    /// turns; who is first is served next.
+    turns: VecDeque<(u64, u64)>,
+    /// The threads' time that it has had.
+    used: Duration,
+    /// What one request took lately.
+    each: Duration,
 }
 
 #[derive(Debug)]
@@ -81,7 +103,7 @@ impl Shared {
         let Some(connection) = queues.connections.get_mut(&pin) else { return };
         connection.queue.push_back(Queued { request, room: Some((own, common)) });
         if connection.queue.len() == 1 && !connection.busy {
-            queues.turns.push_back(pin);
+            queues.line_up(pin);
             self.ready.notify_one();
         }
         drop(queues);
@@ -98,7 +120,7 @@ impl Shared {
         let mut queues = self.lock();
         loop {
             if let Some(batch) = queues.take() {
-                if !queues.turns.is_empty() {
+                if queues.lines.values().any(|line| !line.turns.is_empty()) {
                     self.ready.notify_one();
                 }
                 return Some(batch);
@@ -110,16 +132,20 @@ impl Shared {
         }
     }
 
-    /// The requests of these connections that a thread had are answered.
-    pub fn finish(&self, pins: &[u64]) {
+    /// The requests that a thread had are answered, after so long.
+    pub fn finish(&self, batch: &Batch, took: Duration) {
         let mut queues = self.lock();
-        for &pin in pins {
+        if let Some(line) = queues.lines.get_mut(&batch.algorithm) {
+            line.used = line.used.saturating_sub(batch.charged).saturating_add(took);
+            line.each = took.checked_div(batch.count()).unwrap_or_default();
+        }
+        for &pin in &batch.pins {
             let Some(connection) = queues.connections.get_mut(&pin) else { continue };
             connection.busy = false;
             if connection.queue.is_empty() {
                 queues.forget_idle(pin);
             } else {
-                queues.turns.push_back(pin);
+                queues.line_up(pin);
             }
         }
     }
@@ -148,50 +174,56 @@ impl Shared {
     }
 }
 
+impl Batch {
+    fn count(&self) -> u32 {
+        u32::try_from(self.requests.len()).unwrap_or(u32::MAX)
+    }
+}
+
 impl Queues {
-    /// One request of each connection in turn, then further ones of the same connections, as many as
-    /// their algorithm hashes at once. Connections that are first but use another algorithm stay first.
+    /// Puts a connection at the end of the line for what it asks for first.
+    fn line_up(&mut self, pin: u64) {
+        let Some(first) = self.connections.get(&pin).and_then(|connection| connection.queue.front()) else { return };
+        self.lines.entry(first.request.algorithm).or_default().turns.push_back((self.next_turn, pin));
+        self.next_turn += 1;
+    }
+
+    /// Of the algorithm that has had least of the threads' time one request of each connection in turn, then further ones
+    /// of the same connections, as many as it hashes at once. Of several the one whose first connection waits longest.
     fn take(&mut self) -> Option<Batch> {
-        let algorithm = self.connections.get(self.turns.front()?)?.queue.front()?.request.algorithm;
+        let reached = self.reached;
+        let waiting = self.lines.iter_mut().filter_map(|(algorithm, line)| {
+            let (turn, _) = *line.turns.front()?;
+            Some(((line.used.max(reached), turn), *algorithm, line))
+        });
+        let ((used, _), algorithm, line) = waiting.min_by_key(|(rank, ..)| *rank)?;
+        self.reached = used;
         let most = algorithm.batch_max().max(1);
-        let mut batch = Batch { requests: Vec::with_capacity(most), pins: Vec::new() };
-        let mut passed_over = Vec::new();
+        let requests = Vec::with_capacity(most);
+        let mut batch = Batch { algorithm, charged: Duration::ZERO, requests, pins: Vec::new() };
         while batch.requests.len() < most {
-            let Some(pin) = self.turns.pop_front() else { break };
-            match self.pop_if(pin, |queued| queued.request.algorithm == algorithm) {
-                Some(queued) => {
-                    batch.requests.push(queued);
-                    batch.pins.push(pin);
-                }
-                None => passed_over.push(pin),
-            }
+            let Some((_, pin)) = line.turns.pop_front() else { break };
+            let Some(connection) = self.connections.get_mut(&pin) else { continue };
+            connection.busy = true;
+            batch.requests.extend(connection.pop_if(algorithm));
+            batch.pins.push(pin);
         }
-        passed_over.into_iter().rev().for_each(|pin| self.turns.push_front(pin));
         loop {
             let before = batch.requests.len();
-            for &pin in &batch.pins {
+            for pin in &batch.pins {
                 if batch.requests.len() == most {
                     break;
                 }
-                batch.requests.extend(self.pop_if(pin, |queued| queued.request.algorithm == algorithm));
+                batch.requests.extend(self.connections.get_mut(pin).and_then(|one| one.pop_if(algorithm)));
             }
             if batch.requests.len() == before {
                 break;
             }
         }
-        for pin in &batch.pins {
-            if let Some(connection) = self.connections.get_mut(pin) {
-                connection.busy = true;
-            }
-        }
+        // It counts at once, as what it will probably be: other threads choose before it is over.
+        batch.charged = line.each.saturating_mul(batch.count());
+        line.used = used.saturating_add(batch.charged);
         Some(batch)
-    }
-
-    fn pop_if(&mut self, pin: u64, wanted: impl Fn(&Queued) -> bool) -> Option<Queued> {
-        let connection = self.connections.get_mut(&pin)?;
-        let mut queued = connection.queue.pop_front_if(|queued| wanted(queued))?;
-        queued.room = None;
-        Some(queued)
     }
 
     fn forget_idle(&mut self, pin: u64) {
@@ -199,6 +231,15 @@ impl Queues {
         if self.connections.get(&pin).is_some_and(idle) {
             self.connections.remove(&pin);
         }
+    }
+}
+
+impl Connection {
+    /// Its first request if it is for this algorithm; its room is free again.
+    fn pop_if(&mut self, algorithm: Algorithm) -> Option<Queued> {
+        let mut queued = self.queue.pop_front_if(|queued| queued.request.algorithm == algorithm)?;
+        queued.room = None;
+        Some(queued)
     }
 }
 
@@ -227,7 +268,6 @@ mod tests {
 
     use super::*;
     use crate::bytes::Hash;
-    use crate::pow::Algorithm;
     use tokio::sync::mpsc::{self, Sender};
 
     const SCRYPT: Algorithm = Algorithm::Scrypt { log_n: 4, r: 1 };
@@ -275,7 +315,7 @@ mod tests {
         assert_eq!(taken(&take(&shared).unwrap()), [(9, 0)]);
         assert!(take(&shared).is_none());
         assert!(submit(&shared, SCRYPT, 2, 1));
-        shared.finish(&first.pins);
+        shared.finish(&first, Duration::ZERO);
         let second = take(&shared).unwrap();
         assert_eq!(taken(&second)[..3], [(1, most - 3), (2, 1), (1, most - 2)]);
     }
@@ -290,14 +330,78 @@ mod tests {
         assert!(submit(&shared, Algorithm::Sha256d, 4, 0));
         let batch = take(&shared).unwrap();
         assert_eq!(taken(&batch), [(1, 0), (3, 0)]);
-        shared.finish(&batch.pins);
+        shared.finish(&batch, Duration::ZERO);
         for expected in [(2, 0), (4, 0), (3, 1)] {
             let batch = take(&shared).unwrap();
             assert_eq!(taken(&batch), [expected]);
-            shared.finish(&batch.pins);
+            shared.finish(&batch, Duration::ZERO);
         }
         assert!(take(&shared).is_none());
         assert!(shared.lock().connections.is_empty());
+    }
+
+    /// Takes a batch and says which connection's request it was, after it took so long.
+    fn served(shared: &Shared, millis: u64) -> u64 {
+        let batch = take(shared).unwrap();
+        shared.finish(&batch, Duration::from_millis(millis));
+        batch.pins[0]
+    }
+
+    #[test]
+    fn costly_hashes_of_many_do_not_delay_cheap_ones_of_others() {
+        let shared = Shared::new(256);
+        for pin in 1..=8 {
+            assert!(submit(&shared, Algorithm::Bcrypt, pin, 0) && submit(&shared, Algorithm::Bcrypt, pin, 1));
+        }
+        assert_eq!(served(&shared, 1_000), 1);
+        // Seven wait for a second each: who asks for less does not wait for them, until he has had as much.
+        for ticket in 0..4 {
+            assert!(submit(&shared, SCRYPT, 9, ticket));
+            assert_eq!(served(&shared, 250), 9, "{ticket}");
+        }
+        assert!(submit(&shared, SCRYPT, 9, 4));
+        assert_eq!(served(&shared, 1_000), 2);
+        assert_eq!(served(&shared, 999), 9);
+        assert!(submit(&shared, SCRYPT, 9, 5));
+        // The rest of the second, and then they are even, and the others wait longer.
+        assert_eq!(served(&shared, 1), 9);
+        assert!(submit(&shared, SCRYPT, 9, 6));
+        assert_eq!(served(&shared, 1_000), 3);
+    }
+
+    #[test]
+    fn time_in_which_nobody_asked_is_not_owed() {
+        let shared = Shared::new(256);
+        for pin in 1..=16 {
+            assert!(submit(&shared, Algorithm::Bcrypt, pin, 0));
+        }
+        (1..=10).for_each(|pin| assert_eq!(served(&shared, 1_000), pin));
+        // Not ten seconds, but what the last one took.
+        let pins: Vec<u64> = (0..5)
+            .map(|ticket| {
+                assert!(submit(&shared, SCRYPT, 99, ticket));
+                served(&shared, 250)
+            })
+            .collect();
+        assert_eq!(pins, [99, 99, 99, 99, 11]);
+    }
+
+    #[test]
+    fn a_second_thread_knows_what_the_first_will_take() {
+        let shared = Shared::new(256);
+        for pin in 1..=4 {
+            assert!(submit(&shared, Algorithm::Bcrypt, pin, 0));
+        }
+        assert_eq!(served(&shared, 1_000), 1);
+        // As long as nothing else is asked for, all threads are there for it.
+        let first = take(&shared).unwrap();
+        assert!(submit(&shared, SCRYPT, 9, 0));
+        assert_eq!((first.pins.as_slice(), served(&shared, 1)), (&[2][..], 9));
+        assert!(submit(&shared, SCRYPT, 9, 1));
+        assert_eq!(served(&shared, 1), 9);
+        // It was less: that is given back.
+        shared.finish(&first, Duration::ZERO);
+        assert_eq!(shared.lock().lines[&Algorithm::Bcrypt].used, Duration::from_secs(1));
     }
 
     #[test]
@@ -324,10 +428,10 @@ mod tests {
         assert!(batch.requests.len() == SCRYPT.batch_max());
         assert_eq!(eighth.as_mut().poll(&mut context), Poll::Ready(()));
         assert_eq!(ninth.as_mut().poll(&mut context), Poll::Ready(()));
-        shared.finish(&batch.pins);
+        shared.finish(&batch, Duration::ZERO);
         drop((eighth, ninth));
         while let Some(batch) = take(&shared) {
-            shared.finish(&batch.pins);
+            shared.finish(&batch, Duration::ZERO);
         }
         assert_eq!(shared.room.available_permits(), 16);
         assert!(shared.lock().connections.is_empty());

@@ -26,7 +26,6 @@ pub(super) static ALGORITHMS: [Named; 30] = [
     .mpos(16)
     .blocks_by_sha256d(),
     Named::new("scrypt-og", Algorithm::Scrypt { log_n: 6, r: 1 }, 16, Implementations("node-multi-hashing, OpenSSL"))
-        .mpos(16)
         .blocks_by_sha256d(),
     // Miners count 2^25 hashes for the coins that name transactions by one SHA-256, where NOMP counted
     // 2^24; cpuminer's `keccakc` (Creativecoin, double SHA-256) is 2^24.

@@ -13,8 +13,8 @@ use super::super::miner::{hex, target};
 const SUBSIDY: u64 = 5_000_000_000;
 /// Compact target of the blocks that strangers find: regtest's.
 const EASY_BITS: u32 = 0x207f_ffff;
-/// Version of a block of merged mining, with Dogecoin's chain id.
-const MERGED_VERSION: u32 = 0x0062_0104;
+/// Version of the blocks that strangers find.
+const VERSION: u32 = 0x2000_0000;
 /// Root of the claims in LBRY's templates and blocks: any hash.
 pub const CLAIMS: [u8; 32] = {
     let mut root = [0xc0; 32];
@@ -44,8 +44,6 @@ pub struct Chain {
     pub catching_up: Option<(usize, usize)>,
     /// Whether blocks that are handed in are named by their proof of work.
     by_proof_of_work: bool,
-    /// Version of the blocks that strangers find.
-    version: u32,
     best: Vec<[u8; 32]>,
     /// Headers by the names of their blocks.
     headers: HashMap<String, Vec<u8>>,
@@ -67,7 +65,6 @@ impl Chain {
             more: serde_json::Map::new(),
             catching_up: None,
             by_proof_of_work: false,
-            version: 0x2000_0000,
             best: Vec::new(),
             headers: HashMap::new(),
             orphans: Vec::new(),
@@ -82,17 +79,18 @@ impl Chain {
     /// Begins anew with blocks that are named by their proof of work.
     pub fn begin_by_proof_of_work(&mut self) {
         self.by_proof_of_work = true;
-        self.begin_anew();
-    }
-
-    /// Begins anew with blocks of merged mining.
-    pub fn begin_merged(&mut self) {
-        self.version = MERGED_VERSION;
-        self.begin_anew();
-    }
-
-    fn begin_anew(&mut self) {
         for _ in 0..self.best.split_off(0).len() {
+            self.extend_by_stranger();
+        }
+    }
+
+    /// Begins anew as a chain of some algorithm that has one block after the first. Its name is its proof of work, which
+    /// shows the algorithm as well as a hundred blocks would, for which some algorithms need minutes.
+    pub fn begin_short(&mut self, algorithm: Algorithm) {
+        self.algorithm = algorithm;
+        self.by_proof_of_work = true;
+        self.best.clear();
+        for _ in 0..2 {
             self.extend_by_stranger();
         }
     }
@@ -100,7 +98,7 @@ impl Chain {
     /// Somebody else finds a block: an easy one, but with a name and a proof of work that are true.
     pub fn extend_by_stranger(&mut self) {
         self.made += 1;
-        let mut start = self.version.to_le_bytes().to_vec();
+        let mut start = VERSION.to_le_bytes().to_vec();
         start.extend(self.best.last().unwrap_or(&[0; 32]));
         start.extend(sha256d(&self.made.to_le_bytes()));
         let extra = match self.layout() {

@@ -7,7 +7,7 @@ use super::super::identity;
 use super::super::mpos::MposFacts;
 use crate::coin::preset::Preset;
 use crate::pow::names::{self, Named};
-use crate::pow::{Algorithm, MemoryHard};
+use crate::pow::{Algorithm, MemoryHard, scrypt as limits};
 
 /// log2 of the hashes behind one unit of difficulty where it is not 32, by NOMP's names.
 const BITS: [(&str, u8); 12] = [
@@ -32,7 +32,6 @@ const IDLE: &[(&str, &str)] = &[
     ("peerMagic", "is none: four bytes in hexadecimal"),
     ("peerMagicTestnet", "peerMagic is what is taken; a test network's goes into p2p_magic by hand"),
     ("peerMagicTestNet", "was misspelt and never read"),
-    ("diffShift", "was not read any more"),
     ("hasGetInfo", "the node is asked what it knows"),
     ("chainStartTime", "for algorithms whose cost grows with time"),
     ("nMin", "for algorithms whose cost grows with time"),
@@ -60,7 +59,7 @@ pub(super) fn import(
     let spelling = written.as_deref().unwrap_or_default();
     let known = algorithm(&old, spelling);
     let Some(named) = known.or_else(|| identity::settle_algorithm(cx, coin, written.as_deref())) else {
-        for option in ["algorithm", "mposDiffMultiplier"] {
+        for option in ["algorithm", "mposDiffMultiplier", "diffShift"] {
             match coin.blocked.is_empty() {
                 true => old.asked(option, identity::ALGORITHM),
                 false => old.attention(option, coin.blocked.join("; ")),
@@ -81,13 +80,14 @@ pub(super) fn import(
     identity::put(cx, coin, named, preset, None, address);
     form(&old, coin, preset, spelling);
     scrypt(&old, coin, named);
+    shift(&old, spelling);
     growth(&old, coin, named);
     if let Some(magic) = old.text("peerMagic").and_then(identity::magic) {
         coin.own.text("p2p_magic", &magic);
         old.taken("peerMagic", "p2p_magic");
     }
     let ours = identity::bits(preset, "stratum_bits", Some(named.stratum_bits)).unwrap_or(named.stratum_bits);
-    let theirs = BITS.iter().find(|(name, _)| *name == spelling).map_or(32, |(_, bits)| *bits);
+    let theirs = demanded_bits(spelling);
     let old_bits = if theirs == ours {
         OldBits::Known(ours)
     } else {
@@ -108,6 +108,33 @@ pub(super) fn import(
     }
     old.finish(IDLE);
     Identified { preset, scale }
+}
+
+/// log2 of the hashes that NOMP demanded for one unit of difficulty.
+fn demanded_bits(spelling: &str) -> u8 {
+    BITS.iter().find(|(name, _)| *name == spelling).map_or(32, |(_, bits)| *bits)
+}
+
+/// `diffShift`: what `stratum_bits` is, in coin files of NOMP's first months. The versions that pools run take the
+/// algorithm's multiplier and do not read it, so the old difficulties do not follow it; but whoever wrote it may
+/// have known how the coin's miners count.
+fn shift(old: &Old<'_>, spelling: &str) {
+    let theirs = demanded_bits(spelling);
+    let whole = old.number("diffShift").filter(|bits| bits.fract() == 0.0 && (0.0..=64.0).contains(bits));
+    match whole {
+        None if !old.has("diffShift") => {}
+        Some(bits) if bits.total_cmp(&f64::from(theirs)).is_eq() => {
+            old.dropped("diffShift", "is what counted for the algorithm anyway");
+        }
+        Some(bits) => {
+            let told = format!(
+                "was not read any more: NOMP demanded 2^{theirs} hashes for difficulty 1, whatever stood here. If your \
+                 miners count 2^{bits}, write stratum_bits = {bits} and look at the difficulties"
+            );
+            old.attention("diffShift", told);
+        }
+        None => old.attention("diffShift", "is no number of bits, and was not read any more"),
+    }
 }
 
 /// The algorithm, as NOMP computed it.
@@ -191,15 +218,21 @@ fn scrypt(old: &Old<'_>, coin: &mut CoinDraft, named: &Named) {
         return;
     }
     if let Some(cost) = old.number("nValue") {
-        match difficulty::power_of_two(cost).filter(|log_n| (1..=20).contains(log_n)) {
+        match difficulty::power_of_two(cost).filter(|log_n| (1..=limits::LOG_N_MAX).contains(&u32::from(*log_n))) {
             Some(log_n) => {
                 coin.own.set("scrypt_log_n", log_n.to_string());
                 old.adapted("nValue", "scrypt_log_n", "its log2");
             }
-            None => old.attention("nValue", "is no cost of scrypt: a power of two"),
+            None => {
+                let most = 1u64 << limits::LOG_N_MAX;
+                old.attention(
+                    "nValue",
+                    format!("is no cost of scrypt that can be served: a power of two from 2 to {most}"),
+                );
+            }
         }
     }
     if old.has("rValue") {
-        old.whole("rValue", &mut coin.own, "scrypt_r", 1.0..=8.0, 1.0);
+        old.whole("rValue", &mut coin.own, "scrypt_r", 1.0..=f64::from(limits::R_MAX), 1.0);
     }
 }
