@@ -29,6 +29,24 @@ fn address(port: &str) -> SocketAddr {
     port.parse().unwrap()
 }
 
+/// What the unit's sandbox hides from the daemon must not make another place of its spool: to commands that are run
+/// outside it would be a copy at work.
+pub fn commands_outside_know_the_daemon_beside_them(machine: &Machine) {
+    let asked = |arguments: &[&str]| {
+        let outside = ["env", "CREDENTIALS_DIRECTORY=/etc/mpos-stratum/credentials", SERVICE];
+        machine.run(&[&outside[..], arguments].concat())
+    };
+    let status = asked(&["spool", "status"]);
+    assert_eq!(status.code, 0, "{}", status.text);
+    assert!(status.text.contains("running") && !status.text.contains("a copy of"), "{}", status.text);
+    let seen: serde_json::Value = serde_json::from_str(asked(&["doctor", "--json"]).text.trim()).unwrap();
+    for id in ["writer.other", "spool.position"] {
+        let findings = seen["findings"].as_array().unwrap().iter().filter(|finding| finding["id"] == id);
+        let severities: Vec<_> = findings.map(|finding| &finding["severity"]).collect();
+        assert!(!severities.is_empty() && severities.iter().all(|severity| *severity == "fine"), "{id}: {seen}");
+    }
+}
+
 /// Reloads, a restart and an upgrade: the same connections mine on, nothing is refused, every share is a row.
 pub async fn lived_through_by_many_miners(site: &mut Site<'_>) {
     let machine = site.machine;
