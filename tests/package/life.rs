@@ -165,6 +165,30 @@ pub async fn killed_and_hung(site: &mut Site<'_>) {
     site.every_share_is_a_row().await;
 }
 
+/// A configuration that the new version cannot use, though the old one has long taken over a good one: an upgrade leaves
+/// the old one at work and says what to do.
+pub async fn an_upgrade_does_not_end_the_pool(site: &mut Site<'_>) {
+    let machine = site.machine;
+    let (mut miner, _) = site.miner().await;
+    site.shares(&mut miner, 3).await;
+    let pid = machine.property("MainPID");
+    machine.put(CONFIG, site.configuration().replace("fallback_worker", "falback_worker").as_bytes());
+    let ended = machine.install(&package("package/next"));
+    assert_eq!(ended.code, 0, "{}", ended.text);
+    for part in
+        ["config.toml:", "falback_worker", "NOT RESTARTED", "mpos-stratum check --config /etc/mpos-stratum/config.toml"]
+    {
+        assert!(ended.text.contains(part), "`{part}` is not in {}", ended.text);
+    }
+    assert_eq!((machine.property("ActiveState"), machine.property("MainPID")), ("active".to_owned(), pid.clone()));
+    site.shares(&mut miner, 3).await;
+    machine.put(CONFIG, site.configuration().as_bytes());
+    assert_eq!(machine.install(&package("package/next")).code, 0);
+    assert_ne!(machine.property("MainPID"), pid, "mended, the new one serves");
+    site.shares(&mut miner, 3).await;
+    site.every_share_is_a_row().await;
+}
+
 /// What else an upgrade leaves as it was.
 pub fn an_upgrade_keeps_what_the_operator_did(site: &Site<'_>) {
     let machine = site.machine;
