@@ -65,7 +65,12 @@ fn a_password_may_be_a_credential_of_the_service_manager() {
     let path = folder.path().join("pool.toml");
     let text = std::fs::read_to_string(EXAMPLE).unwrap();
     let credential = "password_file = \"$CREDENTIALS_DIRECTORY/mysql-password\"";
-    std::fs::write(&path, text.replace("\npassword = \"change me\"", &format!("\n{credential}"))).unwrap();
+    std::fs::write(
+        &path,
+        text.replace("\npassword = \"change me\"", &format!("\n{credential}"))
+            .replace("#state_dir = \"/var/lib/mpos-stratum\"", "state_dir = \"state\""),
+    )
+    .unwrap();
     let credentials = folder.path().join("credentials");
     std::fs::create_dir(&credentials).unwrap();
     let secret = credentials.join("mysql-password");
@@ -87,8 +92,28 @@ fn a_password_may_be_a_credential_of_the_service_manager() {
         {
             assert!(stderr(&looked).contains(part), "{}", stderr(&looked));
         }
-        for asking in [&["run"][..], &["check", "--online"], &["spool", "status"]] {
+        for asking in [&["run"][..], &["check", "--online"]] {
             assert_eq!(code(&ended(asking, elsewhere)), 78, "{asking:?} needs it");
+        }
+        // What can be told by files is told, and the rest is not asked with a password that is none.
+        for looking in [&["spool", "status"][..], &["spool", "verify"], &["audit"]] {
+            let looked = ended(looking, elsewhere);
+            assert_eq!(code(&looked), 69, "{looking:?}: {}", stderr(&looked));
+            assert!(stderr(&looked).contains("makes the spool when it starts"), "{}", stderr(&looked));
+        }
+        let seen = ended(&["doctor", "--json"], elsewhere);
+        assert_eq!(code(&seen), 1, "{}", stderr(&seen));
+        let seen: serde_json::Value = serde_json::from_str(stdout(&seen)).unwrap();
+        let finding = |id: &str| {
+            let of_id = |finding: &&serde_json::Value| finding["id"] == id;
+            seen["findings"].as_array().unwrap().iter().find(of_id).unwrap_or_else(|| panic!("{id} in {seen}")).clone()
+        };
+        assert_eq!(finding("config.loads")["severity"], "fine");
+        let unread = "not asked: the password cannot be read from";
+        for (id, why) in [("db.reachable", unread), ("db.version", "not asked: see"), ("node.reachable", unread)] {
+            let (severity, saw) = (finding(id)["severity"].clone(), finding(id)["saw"].to_string());
+            assert_eq!(severity, "could-not-look", "{id}");
+            assert!(saw.contains(why), "{saw}");
         }
     }
 }
