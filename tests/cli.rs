@@ -119,6 +119,30 @@ fn a_password_may_be_a_credential_of_the_service_manager() {
 }
 
 #[test]
+fn a_doctor_tells_of_mpos_s_file_and_wallet_without_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let text = std::fs::read_to_string(EXAMPLE).unwrap();
+    let credential = "\npassword_file = \"$CREDENTIALS_DIRECTORY/none\"";
+    std::fs::write(path("pool.toml"), text.replace("\npassword = \"change me\"", credential)).unwrap();
+    let wallet = "<?php\n$config['db']['name'] = 'mpos';\n$config['wallet']['type'] = 'http';\n\
+                  $config['wallet']['host'] = '127.0.0.1:1';\n$config['wallet']['username'] = 'u';\n\
+                  $config['wallet']['password'] = 'p';\n";
+    std::fs::write(path("wallet.php"), wallet).unwrap();
+    for (file, id, severity) in [
+        ("wallet.php", "wallet.reachable", "fault"),
+        ("wallet.php", "mpos.file", "fine"),
+        ("missing.php", "mpos.file", "could-not-look"),
+    ] {
+        let arguments = ["doctor", "--json", "--config", &path("pool.toml"), "--mpos", &path(file)];
+        let seen: serde_json::Value = serde_json::from_str(stdout(&mpos_stratum(&arguments))).unwrap();
+        let of_id = |finding: &&serde_json::Value| finding["id"] == id;
+        let found = seen["findings"].as_array().unwrap().iter().find(of_id).unwrap_or_else(|| panic!("{id} in {seen}"));
+        assert_eq!(found["severity"], severity, "{file}: {found}");
+    }
+}
+
+#[test]
 fn what_is_left_in_a_state_directory_is_the_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let left = || mpos_stratum(&["spool", "left", "--state-dir", folder.path().to_str().unwrap()]);
