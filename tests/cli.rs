@@ -65,7 +65,12 @@ fn a_password_may_be_a_credential_of_the_service_manager() {
     let path = folder.path().join("pool.toml");
     let text = std::fs::read_to_string(EXAMPLE).unwrap();
     let credential = "password_file = \"$CREDENTIALS_DIRECTORY/mysql-password\"";
-    std::fs::write(&path, text.replace("\npassword = \"change me\"", &format!("\n{credential}"))).unwrap();
+    std::fs::write(
+        &path,
+        text.replace("\npassword = \"change me\"", &format!("\n{credential}"))
+            .replace("#state_dir = \"/var/lib/mpos-stratum\"", "state_dir = \"state\""),
+    )
+    .unwrap();
     let credentials = folder.path().join("credentials");
     std::fs::create_dir(&credentials).unwrap();
     let secret = credentials.join("mysql-password");
@@ -87,9 +92,53 @@ fn a_password_may_be_a_credential_of_the_service_manager() {
         {
             assert!(stderr(&looked).contains(part), "{}", stderr(&looked));
         }
-        for asking in [&["run"][..], &["check", "--online"], &["spool", "status"]] {
+        for asking in [&["run"][..], &["check", "--online"]] {
             assert_eq!(code(&ended(asking, elsewhere)), 78, "{asking:?} needs it");
         }
+        // What can be told by files is told, and the rest is not asked with a password that is none.
+        for looking in [&["spool", "status"][..], &["spool", "verify"], &["audit"]] {
+            let looked = ended(looking, elsewhere);
+            assert_eq!(code(&looked), 69, "{looking:?}: {}", stderr(&looked));
+            assert!(stderr(&looked).contains("makes the spool when it starts"), "{}", stderr(&looked));
+        }
+        let seen = ended(&["doctor", "--json"], elsewhere);
+        assert_eq!(code(&seen), 1, "{}", stderr(&seen));
+        let seen: serde_json::Value = serde_json::from_str(stdout(&seen)).unwrap();
+        let finding = |id: &str| {
+            let of_id = |finding: &&serde_json::Value| finding["id"] == id;
+            seen["findings"].as_array().unwrap().iter().find(of_id).unwrap_or_else(|| panic!("{id} in {seen}")).clone()
+        };
+        assert_eq!(finding("config.loads")["severity"], "fine");
+        let unread = "not asked: the password cannot be read from";
+        for (id, why) in [("db.reachable", unread), ("db.version", "not asked: see"), ("node.reachable", unread)] {
+            let (severity, saw) = (finding(id)["severity"].clone(), finding(id)["saw"].to_string());
+            assert_eq!(severity, "could-not-look", "{id}");
+            assert!(saw.contains(why), "{saw}");
+        }
+    }
+}
+
+#[test]
+fn a_doctor_tells_of_mpos_s_file_and_wallet_without_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let text = std::fs::read_to_string(EXAMPLE).unwrap();
+    let credential = "\npassword_file = \"$CREDENTIALS_DIRECTORY/none\"";
+    std::fs::write(path("pool.toml"), text.replace("\npassword = \"change me\"", credential)).unwrap();
+    let wallet = "<?php\n$config['db']['name'] = 'mpos';\n$config['wallet']['type'] = 'http';\n\
+                  $config['wallet']['host'] = '127.0.0.1:1';\n$config['wallet']['username'] = 'u';\n\
+                  $config['wallet']['password'] = 'p';\n";
+    std::fs::write(path("wallet.php"), wallet).unwrap();
+    for (file, id, severity) in [
+        ("wallet.php", "wallet.reachable", "fault"),
+        ("wallet.php", "mpos.file", "fine"),
+        ("missing.php", "mpos.file", "could-not-look"),
+    ] {
+        let arguments = ["doctor", "--json", "--config", &path("pool.toml"), "--mpos", &path(file)];
+        let seen: serde_json::Value = serde_json::from_str(stdout(&mpos_stratum(&arguments))).unwrap();
+        let of_id = |finding: &&serde_json::Value| finding["id"] == id;
+        let found = seen["findings"].as_array().unwrap().iter().find(of_id).unwrap_or_else(|| panic!("{id} in {seen}"));
+        assert_eq!(found["severity"], severity, "{file}: {found}");
     }
 }
 
@@ -102,7 +151,7 @@ fn what_is_left_in_a_state_directory_is_the_exit_code() {
     std::fs::create_dir_all(&spool).unwrap();
     std::fs::write(spool.join("spool.id"), "damaged").unwrap();
     assert_eq!(code(&left()), 1);
-    assert!(stdout(&left()).contains("cannot be read, so it may hold shares"), "{}", stdout(&left()));
+    assert!(stdout(&left()).contains("not all of it can be read, so it may hold shares"), "{}", stdout(&left()));
     // Who mistypes the folder must not hear that nothing would be lost with it.
     let mistyped = mpos_stratum(&["spool", "left", "--state-dir", folder.path().join("stat").to_str().unwrap()]);
     assert_eq!((code(&mistyped), stdout(&mistyped)), (69, ""));

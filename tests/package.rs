@@ -72,7 +72,9 @@ fn the_package_lives_through_what_operators_do() {
         let mut site = Site::set_up(&machine).await;
         configured_started_and_mined_on(&mut site).await;
         the_daemon_is_shut_in(&machine);
+        life::commands_outside_know_the_daemon_beside_them(&machine);
         life::lived_through_by_many_miners(&mut site).await;
+        life::an_upgrade_does_not_end_the_pool(&mut site).await;
         life::an_upgrade_keeps_what_the_operator_did(&site);
         life::killed_and_hung(&mut site).await;
         a_wrong_configuration_is_no_loop(&mut site).await;

@@ -4,8 +4,8 @@ use std::fmt::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{ConfigArgument, load, or_say, say};
-use crate::config::{self, Coin, Config, Durability, Endpoint, Mpos, NodeLogin, Port};
+use super::{ConfigArgument, load, load_to_look, say};
+use crate::config::{Coin, Config, Durability, Endpoint, Mpos, NodeLogin, Port};
 use crate::difficulty::mpos_factor;
 use crate::exit::Exit;
 use crate::pow::{Algorithm, names};
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let path = arguments.config.config.as_path();
     // Only those who ask the nodes need what the service manager gives to the daemon alone.
-    let loaded = if arguments.online { load(path) } else { or_say(config::load_without_credentials(path)) };
+    let loaded = if arguments.online { load(path) } else { load_to_look(path) };
     let config = match loaded {
         Ok(config) => config,
         Err(exit) => return exit,

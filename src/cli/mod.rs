@@ -144,6 +144,12 @@ fn load(path: &Path) -> Result<Config, Exit> {
     or_say(crate::config::load(path))
 }
 
+/// The same for commands that have much to tell without the database and the nodes: passwords that only the daemon gets
+/// may be missing, and whoever would need one says so.
+fn load_to_look(path: &Path) -> Result<Config, Exit> {
+    or_say(crate::config::load_without_credentials(path))
+}
+
 fn or_say(loaded: Result<Config, ConfigError>) -> Result<Config, Exit> {
     loaded.map_err(|error| {
         let count = error.problems.len();

@@ -197,6 +197,16 @@ pub enum NodeLogin {
     Cookie(PathBuf),
 }
 
+impl NodeLogin {
+    /// Why the password is not known, if it is not.
+    pub fn why_unread(&self) -> Option<&str> {
+        match self {
+            Self::Password { password, .. } => password.why_unread(),
+            Self::Cookie(_) => None,
+        }
+    }
+}
+
 /// How templates are fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Templates {

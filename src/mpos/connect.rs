@@ -84,6 +84,9 @@ pub async fn open(opts: &Opts, limits: &Limits) -> Result<Conn, Error> {
 /// # Errors
 /// What became of each of them, with its name.
 pub async fn open_any(mpos: &Mpos, first: Option<&str>, limits: &Limits) -> Result<(Conn, String), String> {
+    if let Some(why) = mpos.password.why_unread() {
+        return Err(format!("not asked: {why}"));
+    }
     let mut hosts = hosts(mpos);
     hosts.sort_by_key(|host| Some(host.name.as_str()) != first);
     let mut problems = Vec::new();

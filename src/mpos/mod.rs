@@ -15,6 +15,7 @@ pub mod own_tokens;
 pub mod pool_worker;
 pub mod rows;
 pub mod schema_check;
+pub mod schema_files;
 mod session;
 pub mod share_sink;
 pub mod skew;

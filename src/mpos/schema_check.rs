@@ -5,6 +5,7 @@ use mysql_async::{Conn, Params};
 use tracing::warn;
 
 use super::connect::{ask, ask_first};
+use super::schema_files;
 use super::trouble::Trouble;
 
 /// Age from which on a block without a share is warned about. MPOS looks for shares every minute.
@@ -112,7 +113,8 @@ async fn check_tables(conn: &mut Conn, allow_myisam: bool) -> Result<Tables, Tro
     for name in OWN_TABLES {
         let Some((_, engine, transactions, _)) = find(name) else {
             return Err(Trouble::NotNow(format!(
-                "table {name} is missing or not readable: load schema/mpos-stratum.sql into the schema that holds shares"
+                "table {name} is missing or not readable: load {} into the schema that holds shares",
+                schema_files::own_tables()
             )));
         };
         require_transactions(name, engine.as_deref(), transactions.as_deref())?;

@@ -229,7 +229,13 @@ impl Books {
             warn!(dir = %dir.display(), problem, "the spool is damaged");
         }
         let login = Login::default();
-        let mut sink = ShareSink::new(&coin.mpos, Arc::clone(clock), place::of_spool(&dir)).logging_in_by(&login);
+        let here = place::of_spool(&dir);
+        if !place::knows_its_boot(&here) {
+            warn!(
+                "/proc/sys/kernel/random/boot_id cannot be read: after a crash the drain waits until its lease has ended"
+            );
+        }
+        let mut sink = ShareSink::new(&coin.mpos, Arc::clone(clock), here).logging_in_by(&login);
         match Tokens::open(&dir, opened.ledger.spool()) {
             Ok(tokens) => sink = sink.with_tokens(tokens),
             Err(problem) => {

@@ -10,7 +10,7 @@ use crate::config::Mpos;
 use crate::ledger::files;
 
 /// The folder, in the state directory.
-const FOLDER: &str = "workers";
+pub(super) const FOLDER: &str = "workers";
 const EXTENSION: &str = "known";
 /// Behind the name of a file that says whose the file of that name is.
 const OWNER_SUFFIX: &str = "owner.json";

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Endpoint, Mpos};
 use crate::ledger::files;
 use crate::ledger::inspect::SpoolFiles;
-use crate::ledger::verify::survey;
+use crate::ledger::verify::{Meaning, survey};
 
 /// Beside the segments: whose spool it is.
 const OWNER_FILE: &str = "database.json";
+
+/// The folder of all spools in the state directory.
+pub(super) const FOLDER: &str = "spool";
 
 /// The file that makes a directory a spool.
 pub(super) const ID_FILE: &str = "spool.id";
@@ -138,14 +141,18 @@ pub fn strays(state_dir: &Path, tables: &[&Mpos]) -> Vec<Stray> {
     unused.filter_map(stray).collect()
 }
 
-/// Events of the spool in `dir` that were never confirmed by a database; `None`: it cannot be read.
+/// Events of the spool in `dir` that were never confirmed by a database; `None`: it cannot be read, or not all of it.
+/// What can be read of a damaged spool says nothing about how much the rest holds.
 pub(super) fn undrained(dir: &Path) -> Option<u64> {
     if !dir.join(ID_FILE).exists() {
         return Some(0);
     }
     let files = SpoolFiles::open(dir).ok()?;
-    let (confirmed, _) = files.confirmed().ok()?;
-    survey(&files, confirmed + 1, u64::MAX, confirmed).ok().map(|found| found.events)
+    let (confirmed, is_readable) = files.confirmed().ok()?;
+    let found = survey(&files, confirmed + 1, u64::MAX, confirmed).ok()?;
+    let is_harmless = |meaning: &Meaning| matches!(meaning, Meaning::NoEvent | Meaning::Drained);
+    let is_whole = is_readable && found.unlisted == 0 && !files.events_under_old_name();
+    (is_whole && found.findings.iter().all(|finding| is_harmless(&finding.meaning))).then_some(found.events)
 }
 
 fn owner(dir: &Path) -> Owner {
@@ -158,7 +165,7 @@ fn endpoints(mpos: &Mpos) -> impl Iterator<Item = &Endpoint> {
 
 /// The directories that are named after a database, in the order of their names.
 fn of_database(state_dir: &Path, database: &str) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(state_dir.join("spool")) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(state_dir.join(FOLDER)) else { return Vec::new() };
     let prefix = format!("{}-", plain(database));
     let is_of = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str());
@@ -175,7 +182,7 @@ fn dir_of(state_dir: &Path, endpoint: &Endpoint, database: &str) -> PathBuf {
 }
 
 fn dir_at(state_dir: &Path, server: &str, database: &str) -> PathBuf {
-    state_dir.join("spool").join(tagged(database, &format!("{server}/{database}")))
+    state_dir.join(FOLDER).join(tagged(database, &format!("{server}/{database}")))
 }
 
 /// A server's name in file names and notes.
@@ -214,7 +221,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::super::left::left_in;
+    use super::super::left::{Holds, left_in};
     use super::*;
     use crate::clock::{Clock, SystemClock};
     use crate::config::secret::Secret;
@@ -322,13 +329,36 @@ mod tests {
             [Stray { dir: a, database: "pool".into(), servers: vec!["a:3306".into()], undrained: Some(2) }]
         );
         assert!(told(&mpos("b", &[]))[0].to_string().contains("(a:3306) holds 2 events"));
-        let left: BTreeSet<_> = left_in(state.path()).unwrap().into_iter().map(|left| left.events).collect();
-        assert_eq!(left, BTreeSet::from([Some(1), Some(2)]), "without a configuration both count");
+        let left: BTreeSet<_> = left_in(state.path()).unwrap().into_iter().map(|left| left.holds).collect();
+        assert_eq!(left, BTreeSet::from([Holds::Events(1), Holds::Events(2)]), "without a configuration both count");
         let other = Mpos { database: "poo".into(), ..mpos("c", &[]) };
         assert_eq!(told(&other), []);
         std::fs::write(b.join(ID_FILE), "damaged").unwrap();
         assert_eq!(told(&mpos("a", &[]))[0].undrained, None);
         let damaged = strays(state.path(), &[&mpos("a", &[]), &mpos("b", &[])]);
         assert_eq!(damaged, [], "its coin says so when it is opened");
+    }
+
+    #[test]
+    fn a_spool_that_is_damaged_where_it_was_not_drained_is_not_called_empty() {
+        let state = tempfile::tempdir().unwrap();
+        let dir = start(state.path(), &mpos("a", &[]), 2);
+        let holds = || left_in(state.path()).unwrap().first().map(|left| left.holds);
+        assert_eq!(holds(), Some(Holds::Events(2)));
+        let segments = SpoolFiles::open(&dir).unwrap().segments().unwrap();
+        let segment = &segments.first().unwrap().path;
+        let whole = std::fs::read(segment).unwrap();
+        // The head of the segment, and all of it: nothing can be read any more, and nothing is known to be missing.
+        let damages: [fn(&mut Vec<u8>); 3] =
+            [|bytes| bytes[..16].fill(0xff), |bytes| bytes.fill(0), |bytes| bytes.truncate(10)];
+        for damage in damages {
+            let mut bytes = whole.clone();
+            damage(&mut bytes);
+            std::fs::write(segment, bytes).unwrap();
+            assert_eq!(holds(), Some(Holds::Unreadable));
+            assert_eq!(choose(state.path(), &mpos("a", &[])).dir, dir);
+        }
+        std::fs::write(segment, whole).unwrap();
+        assert_eq!(holds(), Some(Holds::Events(2)));
     }
 }

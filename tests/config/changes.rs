@@ -324,6 +324,33 @@ fn every_key_is_known_to_a_reload() {
 }
 
 #[test]
+fn what_is_kept_together_is_named_by_the_key_that_changed() {
+    for (setting, named) in [
+        ("coin.node.wallet = \"pool\"", "wallet"),
+        ("coin.node.p2p = \"127.0.0.1:9444\"", "p2p"),
+        ("coin.node.zmq = \"tcp://127.0.0.1:28332\"", "zmq"),
+        ("coin.template_rules = [\"segwit\", \"other\"]", "template_rules"),
+        ("coin.bare_template_requests = true", "bare_template_requests"),
+        ("coin.addresses.pubkey_hash = [48]", "addresses"),
+        ("coin.header = \"lbry\"", "header"),
+        ("coin.lock_to_height = true", "lock_to_height"),
+    ] {
+        let before: Table = BASE.parse().unwrap();
+        let mut after = before.clone();
+        set(&mut after, setting);
+        let changes = plan(&read(&before, setting), read(&after, setting)).changes;
+        let keys: Vec<&str> = changes
+            .iter()
+            .map(|change| match change {
+                Change::Setting { key, .. } => *key,
+                other => panic!("{setting}: {other}"),
+            })
+            .collect();
+        assert_eq!(keys, [named], "{setting}");
+    }
+}
+
+#[test]
 fn what_comes_and_goes_is_named() {
     let before: Table = BASE.parse().unwrap();
     let mut after = before.clone();

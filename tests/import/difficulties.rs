@@ -127,11 +127,12 @@ fn defaults_of_the_old_server_go_on_counting() {
     let vardiff = port.vardiff.as_ref().unwrap();
     assert_eq!((vardiff.double_steps, vardiff.grid), (true, Grid::Integer));
     assert_eq!((port.rules.invalid_ratio_max, port.transport.limits.ban.as_secs()), (0.33, 300));
+    assert_eq!(port.transport.limits.ban_closes, 1, "it banned at once");
     assert!(run.text.contains("\ninvalid_window_secs = 600\n"), "{}", run.text);
     for (option, fate) in [
         ("VDIFF_X2_TYPE", "not set: VDIFF_X2_TYPE: adapted as vardiff.double_steps: True, the old server's default"),
         ("VDIFF_FLOAT", "adapted as vardiff.grid = \"integer\": False, the old server's default"),
-        ("ENABLE_WORKER_BANNING", "adapted as port.invalid_percent_max: True, the old server's default"),
+        ("ENABLE_WORKER_BANNING", "adapted as port.ban_closes: True, the old server's default"),
         ("WORKER_BAN_TIME", "adapted as port.ban_secs: 300, the old server's default"),
         ("WORKER_CACHE_TIME", "adapted as port.invalid_window_secs: 600, the old server's default"),
         ("INVALID_SHARES_PERCENT", "adapted as port.invalid_percent_max: 33"),
@@ -149,7 +150,13 @@ fn defaults_of_the_old_server_go_on_counting() {
     let vardiff = run.config().coins[0].ports[0].vardiff.clone().unwrap();
     assert_eq!((vardiff.double_steps, vardiff.grid), (false, Grid::Off));
     assert!(run.fate("WORKER_BAN_TIME").contains("dropped: this version banned nobody"));
-    assert!(!run.text.contains("VDIFF_X2_TYPE") && !run.text.contains("invalid_percent_max"), "{}", run.text);
+    assert!(
+        !run.text.contains("VDIFF_X2_TYPE")
+            && !run.text.contains("invalid_percent_max")
+            && !run.text.contains("ban_closes"),
+        "{}",
+        run.text
+    );
     let run =
         with(&[("COINDAEMON_TRUSTED", "LITECOIN_TRUSTED"), ("VDIFF_X2_TYPE = True", "VDIFF_X2_TYPE = 'x'")], &LITECOIN);
     assert!(run.fate("VDIFF_X2_TYPE").contains("dropped: this version had no such switch"), "{}", run.text);

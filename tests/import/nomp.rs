@@ -52,6 +52,7 @@ fn a_portal_moves_over_with_all_its_pools() {
     let port = &ltc.ports[0];
     assert_eq!((port.idle_timeout.as_secs(), port.rules.invalid_window_shares), (900, 200));
     assert_eq!((port.rules.invalid_ratio_max, port.transport.limits.ban.as_secs()), (0.4, 300));
+    assert_eq!(port.transport.limits.ban_closes, 1, "the first window over the limit banned");
     let NodeLogin::Password { password, .. } = &ltc.nodes[1].login else { panic!("a password") };
     assert_eq!(password.reveal(), "123456", "a number in the place of a password");
     assert_eq!((ltc.mpos.database.as_str(), ltc.workers.check_password), ("mpos_ltc", true));
@@ -73,6 +74,7 @@ fn every_option_says_what_became_of_it() {
         ("defaultPoolConfigs.jobRebroadcastTimeout", "adapted as templates.refresh_secs"),
         ("defaultPoolConfigs.connectionTimeout", "taken as idle_timeout_secs"),
         ("defaultPoolConfigs.validateWorkerUsername", "dropped: always"),
+        ("defaultPoolConfigs.banning.enabled", "adapted as port.ban_closes: 1"),
         ("defaultPoolConfigs.banning.time", "taken as ban_secs"),
         ("defaultPoolConfigs.banning.purgeInterval", "dropped"),
         ("defaultPoolConfigs.redis", "dropped: no Redis"),
@@ -105,6 +107,26 @@ fn every_option_says_what_became_of_it() {
     }
     for secret in ["rpc-secret", "db-secret", "doge-secret"] {
         assert!(run.text.contains(secret) && !run.complaints.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn every_option_that_a_pool_lacks_is_taken_from_the_portal_s_defaults() {
+    let text = std::fs::read_to_string(file("nomp/config.json")).unwrap();
+    let defaults = "\"defaultPoolConfigs\": {\n\"instanceId\": 9, \"shareProcessing\": {},\n\
+                    \"paymentProcessing\": {\"enabled\": false}, \"enabled\": false, \"rewardRecipients\": {\"x\": 1},\n";
+    let folder = copy("config.json", &text.replace("\"defaultPoolConfigs\": {", defaults));
+    let run = import(folder.path(), &[]);
+    let config = run.config();
+    assert_eq!(config.coins.iter().map(|coin| coin.instance).collect::<Vec<_>>(), [9, 7], "litecoin.json has its own");
+    assert!(run.fate("defaultPoolConfigs.instanceId").contains("line 9: "), "{}", run.text);
+    for (option, fate) in [
+        ("defaultPoolConfigs.instanceId", "taken as instance"),
+        ("defaultPoolConfigs.paymentProcessing", "dropped: MPOS pays"),
+        ("defaultPoolConfigs.rewardRecipients.x", "LOOK AT THIS"),
+        ("defaultPoolConfigs.enabled", "no option that is known"),
+    ] {
+        assert!(run.fate(option).contains(fate), "{}", run.fate(option));
     }
 }
 

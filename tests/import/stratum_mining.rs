@@ -93,6 +93,9 @@ fn secrets_go_into_the_file_and_nowhere_else() {
     for secret in ["rpc#", "db\\", "it's", "5e884898"].iter().chain(&secrets) {
         assert!(!run.complaints.contains(secret), "{secret} was shown");
     }
+    for step in ["/mpos-stratum.sql\n  mysql < ", "/grants.sql\n", "check --online --config", "doctor --config"] {
+        run.complains(step);
+    }
     let check = Command::new(env!("CARGO_BIN_EXE_mpos-stratum")).args(["check", "--config", output]).output().unwrap();
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 

@@ -29,6 +29,24 @@ fn address(port: &str) -> SocketAddr {
     port.parse().unwrap()
 }
 
+/// What the unit's sandbox hides from the daemon must not make another place of its spool: to commands that are run
+/// outside it would be a copy at work.
+pub fn commands_outside_know_the_daemon_beside_them(machine: &Machine) {
+    let asked = |arguments: &[&str]| {
+        let outside = ["env", "CREDENTIALS_DIRECTORY=/etc/mpos-stratum/credentials", SERVICE];
+        machine.run(&[&outside[..], arguments].concat())
+    };
+    let status = asked(&["spool", "status"]);
+    assert_eq!(status.code, 0, "{}", status.text);
+    assert!(status.text.contains("running") && !status.text.contains("a copy of"), "{}", status.text);
+    let seen: serde_json::Value = serde_json::from_str(asked(&["doctor", "--json"]).text.trim()).unwrap();
+    for id in ["writer.other", "spool.position"] {
+        let findings = seen["findings"].as_array().unwrap().iter().filter(|finding| finding["id"] == id);
+        let severities: Vec<_> = findings.map(|finding| &finding["severity"]).collect();
+        assert!(!severities.is_empty() && severities.iter().all(|severity| *severity == "fine"), "{id}: {seen}");
+    }
+}
+
 /// Reloads, a restart and an upgrade: the same connections mine on, nothing is refused, every share is a row.
 pub async fn lived_through_by_many_miners(site: &mut Site<'_>) {
     let machine = site.machine;
@@ -144,6 +162,30 @@ pub async fn killed_and_hung(site: &mut Site<'_>) {
     machine.must(&["rm", DROP_IN]);
     machine.must(&["systemctl", "daemon-reload"]);
     machine.must(&["systemctl", "restart", SERVICE]);
+    site.every_share_is_a_row().await;
+}
+
+/// A configuration that the new version cannot use, though the old one has long taken over a good one: an upgrade leaves
+/// the old one at work and says what to do.
+pub async fn an_upgrade_does_not_end_the_pool(site: &mut Site<'_>) {
+    let machine = site.machine;
+    let (mut miner, _) = site.miner().await;
+    site.shares(&mut miner, 3).await;
+    let pid = machine.property("MainPID");
+    machine.put(CONFIG, site.configuration().replace("fallback_worker", "falback_worker").as_bytes());
+    let ended = machine.install(&package("package/next"));
+    assert_eq!(ended.code, 0, "{}", ended.text);
+    for part in
+        ["config.toml:", "falback_worker", "NOT RESTARTED", "mpos-stratum check --config /etc/mpos-stratum/config.toml"]
+    {
+        assert!(ended.text.contains(part), "`{part}` is not in {}", ended.text);
+    }
+    assert_eq!((machine.property("ActiveState"), machine.property("MainPID")), ("active".to_owned(), pid.clone()));
+    site.shares(&mut miner, 3).await;
+    machine.put(CONFIG, site.configuration().as_bytes());
+    assert_eq!(machine.install(&package("package/next")).code, 0);
+    assert_ne!(machine.property("MainPID"), pid, "mended, the new one serves");
+    site.shares(&mut miner, 3).await;
     site.every_share_is_a_row().await;
 }
 

@@ -37,7 +37,9 @@ Examples:
   mpos-stratum audit --coin litecoin --since 168
   mpos-stratum audit --block 2750001                   why was this block (not) credited?
 
-Run it as root or as the daemon's user: others may not read the spool.
+Run it as root or as the daemon's user: others may not read the spool. Passwords that are credentials of systemd only
+the daemon gets; root runs it as
+  CREDENTIALS_DIRECTORY=/etc/mpos-stratum/credentials mpos-stratum audit
 Exit codes: 0 everything is explained, 1 there is a problem, 64 command line, 69 the spool or the database cannot be
 read, 78 the configuration is wrong.";
 
@@ -88,6 +90,9 @@ async fn audit(arguments: &Arguments) -> Result<Exit, Exit> {
 async fn of_place(arguments: &Arguments, place: &Place) -> Result<Report, Exit> {
     let files = open(&place.dir)?;
     let Some(coin) = place.coins.first() else { return Err(Exit::Software) };
+    if let Some(why) = coin.nodes.iter().find_map(|node| node.login.why_unread()) {
+        return Err(fail(format_args!("{}: node: not asked: {why}", place.names())));
+    }
     let in_use = server_note::of_daemon(&files);
     let opened = connect::open_any(&coin.mpos, in_use.as_deref(), &Limits::default()).await;
     let (mut conn, server) = opened.map_err(|problem| fail(format_args!("{}: database: {problem}", place.names())))?;

@@ -50,7 +50,11 @@ pub(super) async fn look(
     clock: &impl Clock,
     sheet: &mut Sheet,
 ) -> Seen<Vec<Row>> {
-    sheet.say(&server::REACHABLE, server::reachable(reached));
+    let unread = place.coins.first().and_then(|coin| coin.mpos.password.why_unread());
+    match unread {
+        Some(why) => sheet.could_not(&server::REACHABLE, &format!("not asked: {why}")),
+        None => sheet.say(&server::REACHABLE, server::reachable(reached)),
+    }
     let strict = of_server(line, clock, sheet).await;
     of_tables(line, place, sheet).await;
     let settings = asked::settings(line).await;

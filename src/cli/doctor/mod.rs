@@ -55,7 +55,9 @@ Examples:
   mpos-stratum doctor --json | jq -r '.findings[] | select(.severity == \"fault\") | .id + \": \" + .saw'
   mpos-stratum doctor --list        every check, and what it means
 
-Run it as root or as the daemon's user: others may not see the spool or whose ports are open.
+Run it as root or as the daemon's user: others may not see the spool or whose ports are open. Passwords that are
+credentials of systemd only the daemon gets; what needs them is UNSEEN unless root names where they are loaded from:
+  CREDENTIALS_DIRECTORY=/etc/mpos-stratum/credentials mpos-stratum doctor
 Exit codes: 0 nothing is wrong (notes do not count), 1 there is a warning or a fault, or something could not be
 looked at, 64 command line, 78 the configuration cannot be used.";
 
@@ -114,7 +116,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     }
     let mut sheet = Sheet::default();
     sheet.turn_to("configuration");
-    let exit = match crate::config::load(&arguments.config) {
+    let exit = match crate::config::load_without_credentials(&arguments.config) {
         Ok(config) => wait(doctor(arguments, &config, &mut sheet)).unwrap_or_else(|exit| exit),
         Err(error) => {
             let told = |problem: &crate::config::Problem| {

@@ -33,16 +33,22 @@ const MPOS_WALLET: &str = "MPOS's wallet";
 struct Side {
     nodes: Nodes,
     checkup: Checkup,
+    /// Why it was not asked.
+    unasked: Option<String>,
 }
 
 impl Side {
     async fn look(node: &Node, chain: &Chain) -> Self {
+        if let Some(why) = node.login.why_unread() {
+            let why = format!("{}: not asked: {why}", node.name);
+            return Self { nodes: Nodes::new(&[]), checkup: unasked(&node.name), unasked: Some(why) };
+        }
         let nodes = Nodes::new(&[Node { timeout: node.timeout.min(CALL_MAX), ..node.clone() }]);
         let checkup = match nodes.all().first() {
             Some(node) => checkup(node, chain).await,
             None => unasked(&node.name),
         };
-        Self { nodes, checkup }
+        Self { nodes, checkup, unasked: None }
     }
 
     fn is_reached(&self) -> bool {
@@ -51,6 +57,9 @@ impl Side {
 
     /// Whether the wallet owns what a destination stands for, and its script.
     async fn owns(&self, written: &str, to: &Destination, coin: &Coin) -> Result<(Vec<u8>, Option<bool>), String> {
+        if let Some(why) = &self.unasked {
+            return Err(why.clone());
+        }
         if !self.is_reached() {
             return Err(format!("{} does not answer", self.checkup.name));
         }
@@ -140,6 +149,9 @@ fn voucher(coin: &Coin, wallet: &Wallet) -> Option<PathBuf> {
 
 async fn of_node(coin: &Coin, sides: &[Side], index: usize, sheet: &mut Sheet) {
     let Some(side) = sides.get(index) else { return };
+    if let Some(why) = &side.unasked {
+        return sheet.could_not(&nodes::REACHABLE, why);
+    }
     let alone = !sides.iter().enumerate().any(|(other, side)| other != index && side.is_reached());
     let Checkup { name, chain, peers, template, zmq, wallet: state, .. } = &side.checkup;
     sheet.say(&nodes::REACHABLE, nodes::reachable(&side.checkup, alone));

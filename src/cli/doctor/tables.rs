@@ -4,6 +4,7 @@ use super::report::{Check, Words, fault, note, warning};
 use crate::mpos::doctor::grants::{Grant, Need, missing, superfluous};
 use crate::mpos::doctor::ids::Known;
 use crate::mpos::doctor::tables::{ACCOUNTS, OWN, POOL, Schema, WORKERS, own_columns};
+use crate::mpos::schema_files;
 
 pub(super) static GRANTS: Check = Check {
     id: "db.grants",
@@ -142,14 +143,14 @@ pub(super) fn grants_excess(needs: &[Need], user: &str, grants: &[Grant]) -> Wor
     let told = |grant: &&Grant| {
         note(
             format!("more than needed: {}", grant.written),
-            format!("REVOKE what schema/grants.sql does not name FROM {user};"),
+            format!("REVOKE what {} does not name FROM {user};", schema_files::grants()),
         )
     };
     superfluous(needs, grants).iter().map(told).collect()
 }
 
 pub(super) fn own_tables(schema: &Schema, database: &str) -> Words {
-    let load = format!("mariadb {database} < schema/mpos-stratum.sql");
+    let load = format!("mariadb {database} < {}", schema_files::own_tables());
     let absent: Vec<&str> = OWN.into_iter().filter(|name| schema.table(name).is_none()).collect();
     let mut words = Words::new();
     if !absent.is_empty() {
@@ -161,7 +162,10 @@ pub(super) fn own_tables(schema: &Schema, database: &str) -> Words {
         if !lacking.is_empty() {
             words.push(fault(
                 format!("{table} is of another version: it has no column {}", lacking.join(", ")),
-                "stop the daemon once its spool is drained, and make the columns as schema/mpos-stratum.sql has them",
+                format!(
+                    "stop the daemon once its spool is drained, and make the columns as {} has them",
+                    schema_files::own_tables()
+                ),
             ));
         }
     }
@@ -171,8 +175,10 @@ pub(super) fn own_tables(schema: &Schema, database: &str) -> Words {
 pub(super) fn mpos_tables(schema: &Schema) -> Words {
     let absent = |name: &&str| schema.table(name).is_none();
     let told = |name: &str| {
-        let mend = "name MPOS's databases in [coin.mpos] (database, accounts_database, workers_database), or give the \
-                    rights of schema/grants.sql";
+        let mend = format!(
+            "name MPOS's databases in [coin.mpos] (database, accounts_database, workers_database), or give the rights of {}",
+            schema_files::grants()
+        );
         fault(format!("there is no table {name}"), mend)
     };
     POOL.into_iter().chain([ACCOUNTS, WORKERS]).filter(absent).map(told).collect()

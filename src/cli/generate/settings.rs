@@ -52,8 +52,9 @@ pub(super) fn page(source: &str) -> String {
     let pieces = pieces(EXAMPLE);
     let first = pieces.iter().position(|piece| piece.table.is_some()).unwrap_or(0);
     let (above, tables) = pieces.split_at(first);
-    // What the first paragraphs say of `#` is for who writes in the example; the last one is about values.
-    if let Some(piece) = above.last() {
+    // The title, and what is said of `#`, are for who writes in the example; the rest holds of every table.
+    let of_the_example = |piece: &&Piece<'_>| piece.words.iter().any(|line| line.contains("`#`"));
+    for piece in above.iter().skip(1).filter(|piece| !of_the_example(piece)) {
         out.push_str(".PP\n");
         say(&mut out, &piece.words);
     }
@@ -174,6 +175,12 @@ mod tests {
             "\n\\fBmin\\fR = 1 (required)\n.TQ\n\\fBmax\\fR = 65536 (required)\nBounds of the difficulty.\n"
         ));
         assert!(page.contains(".SS [[coin.port]]\nA port for miners; as many as wanted."));
+        for rule in
+            ["Names end in their unit", "Relative paths", "CREDENTIALS_DIRECTORY/NAME", "conf.d/*.toml", "reload mpos"]
+        {
+            assert!(page.contains(&escaped(rule)), "{rule}");
+        }
+        assert!(!page.contains("\\(ga#") && !page.contains("every key there is"), "that is about the example");
         let mut commands = page.lines().filter(|line| line.starts_with(['.', '\'']));
         let known = [".TH", ".SH", ".SS", ".TP", ".TQ", ".PP", ".I ", ".B ", ".BR"];
         assert_eq!(commands.find(|line| !known.iter().any(|known| line.starts_with(known))), None);

@@ -2,6 +2,7 @@
 
 use super::draft::{CoinDraft, Table, text};
 use super::history::Old;
+use crate::mpos::schema_files;
 
 /// Login data as far as an old file has them. No `Debug`: they hold passwords.
 #[derive(Clone, Default)]
@@ -106,7 +107,11 @@ pub(super) fn put(coin: &mut CoinDraft, login: &Login) {
     if let Some(port) = login.port {
         table.set("port", port.to_string());
     }
-    table.note("It needs three small tables of ours (schema/mpos-stratum.sql) and the rights of schema/grants.sql.");
+    table.note(format!(
+        "It needs three small tables of ours ({}) and the rights of {}.",
+        schema_files::own_tables(),
+        schema_files::grants()
+    ));
     let place = (name.as_str(), "mpos");
     secret(table, place, "user", login.user.as_deref(), "which user of the database writes shares?");
     secret(table, place, "password", login.password.as_deref(), "what is the password of the database's user?");

@@ -101,20 +101,45 @@ pub(super) struct Old<'a> {
     prefix: String,
     node: &'a Node,
     told: RefCell<BTreeSet<String>>,
+    /// What counts of options that this table lacks.
+    beneath: Option<&'a Old<'a>>,
 }
 
 impl<'a> Old<'a> {
     pub(super) fn new(cx: &'a Context, file: &str, node: &'a Node) -> Self {
-        Self { cx, file: file.to_owned(), prefix: String::new(), node, told: RefCell::default() }
+        Self { cx, file: file.to_owned(), prefix: String::new(), node, told: RefCell::default(), beneath: None }
+    }
+
+    /// The same table over another one, whose options count where this has none of the name. Each is told of where it
+    /// stands.
+    pub(super) fn over(self, beneath: &'a Old<'a>) -> Old<'a> {
+        Old { beneath: Some(beneath), ..self }
+    }
+
+    /// The table that has an option; this one, if none has.
+    fn home(&self, name: &str) -> &Old<'a> {
+        match self.beneath {
+            Some(beneath) if self.node.get(name).is_none() && beneath.node.get(name).is_some() => beneath,
+            _ => self,
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&'a Node> {
+        self.home(name).node.get(name)
+    }
+
+    /// Marks an option as told of.
+    fn note_told(&self, name: &str) {
+        self.home(name).told.borrow_mut().insert(name.to_owned());
     }
 
     /// A table inside, under its own name.
     pub(super) fn within(&self, name: &str) -> Option<Old<'a>> {
-        let node = self.node.get(name)?;
+        let node = self.find(name)?;
         match node.value {
             Value::Table(_) => {
-                self.told.borrow_mut().insert(name.to_owned());
-                return Some(self.part(name, node));
+                self.note_told(name);
+                return Some(self.home(name).part(name, node));
             }
             Value::Nothing => self.dropped(name, "is empty"),
             _ => self.attention(name, "is no table, so nothing in it was read"),
@@ -124,13 +149,14 @@ impl<'a> Old<'a> {
 
     /// The items of a list inside, each as a table.
     pub(super) fn items(&self, name: &str) -> Vec<Old<'a>> {
-        let Some(node) = self.node.get(name) else { return Vec::new() };
+        let Some(node) = self.find(name) else { return Vec::new() };
         let Value::List(items) = &node.value else {
             self.attention(name, "is no list, so nothing in it was read");
             return Vec::new();
         };
-        self.told.borrow_mut().insert(name.to_owned());
-        items.iter().enumerate().map(|(index, item)| self.part(&format!("{name}[{index}]"), item)).collect()
+        self.note_told(name);
+        let home = self.home(name);
+        items.iter().enumerate().map(|(index, item)| home.part(&format!("{name}[{index}]"), item)).collect()
     }
 
     /// The tables inside a table, with their names.
@@ -149,24 +175,25 @@ impl<'a> Old<'a> {
 
     fn part(&self, name: &str, node: &'a Node) -> Old<'a> {
         let prefix = format!("{}{}.", short(&self.prefix), short(name));
-        Old { cx: self.cx, file: self.file.clone(), prefix, node, told: RefCell::default() }
+        Old { cx: self.cx, file: self.file.clone(), prefix, node, told: RefCell::default(), beneath: None }
     }
 
     /// Where it stands, for messages.
     pub(super) fn place(&self, name: &str) -> String {
-        match self.node.get(name) {
-            Some(node) => format!("{}:{}: {}{}", self.file, node.line, self.prefix, short(name)),
-            None => format!("{}: {}{}", self.file, self.prefix, short(name)),
+        let home = self.home(name);
+        match home.node.get(name) {
+            Some(node) => format!("{}:{}: {}{}", home.file, node.line, home.prefix, short(name)),
+            None => format!("{}: {}{}", home.file, home.prefix, short(name)),
         }
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.node.get(name).is_some_and(|node| node.value != Value::Nothing)
+        self.find(name).is_some_and(|node| node.value != Value::Nothing)
     }
 
     /// Text, or a number as it was written. Text that is empty counts as missing.
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
-        match &self.node.get(name)?.value {
+        match &self.find(name)?.value {
             Value::Text(text) | Value::Number(_, text) if !text.trim().is_empty() => Some(text),
             _ => None,
         }
@@ -174,7 +201,7 @@ impl<'a> Old<'a> {
 
     /// A number, also in quotes.
     pub(super) fn number(&self, name: &str) -> Option<f64> {
-        match &self.node.get(name)?.value {
+        match &self.find(name)?.value {
             Value::Number(number, _) => Some(*number),
             Value::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
             _ => None,
@@ -183,7 +210,7 @@ impl<'a> Old<'a> {
 
     /// Yes or no, in the spellings that predecessors took for it.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
-        match &self.node.get(name)?.value {
+        match &self.find(name)?.value {
             Value::Bool(flag) => Some(*flag),
             Value::Nothing => Some(false),
             Value::Number(number, _) => Some(number.abs() > 0.0),
@@ -198,7 +225,7 @@ impl<'a> Old<'a> {
 
     /// Whether Python takes a literal for true: any text but the empty one is. `None`: it is missing or no literal.
     pub(super) fn truth(&self, name: &str) -> Option<bool> {
-        match &self.node.get(name)?.value {
+        match &self.find(name)?.value {
             Value::Nothing => Some(false),
             Value::Bool(flag) => Some(*flag),
             Value::Number(number, _) => Some(number.abs() > 0.0),
@@ -211,8 +238,8 @@ impl<'a> Old<'a> {
 
     /// Whether the value of an option is computed; then its line says so, and what counts in its stead.
     pub(super) fn computed(&self, name: &str, instead: &str) -> bool {
-        let Some(Value::Unread(why)) = self.node.get(name).map(|node| &node.value) else { return false };
-        self.told.borrow_mut().insert(name.to_owned());
+        let Some(Value::Unread(why)) = self.find(name).map(|node| &node.value) else { return false };
+        self.note_told(name);
         self.put(name, Fate::Attention(format!("its value {why}; {instead}")));
         true
     }
@@ -220,8 +247,8 @@ impl<'a> Old<'a> {
     /// Gives an option its line. Options that are not in the file get none, except where their default
     /// was changed on the way.
     pub(super) fn tell(&self, name: &str, fate: Fate) {
-        self.told.borrow_mut().insert(name.to_owned());
-        let node = self.node.get(name);
+        self.note_told(name);
+        let node = self.find(name);
         if node.is_none() && !matches!(fate, Fate::Adapted(..)) {
             return;
         }
@@ -237,10 +264,11 @@ impl<'a> Old<'a> {
     }
 
     fn put(&self, name: &str, fate: Fate) {
-        let node = self.node.get(name);
-        let option = format!("{}{}", self.prefix, short(name));
+        let home = self.home(name);
+        let node = home.node.get(name);
+        let option = format!("{}{}", home.prefix, short(name));
         let written = node.and_then(|node| shown(&option, &node.value));
-        self.cx.note(Became { file: self.file.clone(), line: node.map(|node| node.line), option, written, fate });
+        self.cx.note(Became { file: home.file.clone(), line: node.map(|node| node.line), option, written, fate });
     }
 
     pub(super) fn taken(&self, name: &str, key: &str) {

@@ -31,6 +31,7 @@ mod value;
 mod wallet;
 mod write;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,9 @@ use self::file::Unusable;
 use self::history::{Context, Fate};
 use self::mpos::MposFacts;
 use super::say;
+use crate::config::Config;
 use crate::exit::Exit;
+use crate::mpos::schema_files;
 
 pub(super) const LONG_ABOUT: &str = "\
 Write a configuration out of that of an older stratum server.
@@ -62,8 +65,13 @@ means 1.2 MH/s, which at difficulty 16 had an accepted share each 0.9 s.
 In ten minutes:
   1. mpos-stratum import nomp /srv/nomp --mpos /srv/mpos/include/config/global.inc.php \\
        --answer fallback_worker=pool.fallback --output config.toml
-  2. mpos-stratum check --config config.toml
-  3. stop the old server, mpos-stratum run --config config.toml
+  2. mysql mpos < /usr/share/mpos-stratum/schema/mpos-stratum.sql
+     mysql < /usr/share/mpos-stratum/schema/grants.sql
+     our own small tables beside MPOS's `shares`, and our user's rights: read the second first, its names and password
+     are examples, and the configuration must have the same
+  3. mpos-stratum check --online --config config.toml
+     mpos-stratum doctor --config config.toml --mpos /srv/mpos/include/config/global.inc.php
+  4. stop the old server, mpos-stratum run --config config.toml
 
 Exit codes: 0 complete, 1 questions are open, 64 command line, 69 the output cannot be written, 78 an old file
 is broken.";
@@ -142,7 +150,21 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     if exit != Exit::Ok {
         return exit;
     }
-    imported.tell(&draft)
+    imported.tell(&draft, options.output.as_deref())
+}
+
+/// What is left to do with a complete configuration.
+fn next_steps(config: &Config, path: &Path) -> String {
+    let databases: BTreeSet<&str> = config.coins.iter().map(|coin| coin.mpos.database.as_str()).collect();
+    let tables = schema_files::own_tables();
+    let load: String = databases.iter().map(|name| format!("  mysql {name} < {tables}\n")).collect();
+    let (config, grants) = (path.display(), schema_files::grants());
+    format!(
+        "{config} is complete. Next, our own tables, and the rights of our user (read that file first: its names and \
+         password are examples):\n{load}  mysql < {grants}\nThen look at everything:\n  \
+         mpos-stratum check --online --config {config}\n  mpos-stratum doctor --config {config} --mpos \
+         .../include/config/global.inc.php\nand stop the old server before this one is started."
+    )
 }
 
 fn import(cx: &Context, source: &Source, options: &Options) -> Result<Draft, Unusable> {
@@ -190,7 +212,7 @@ impl Imported {
 
     /// Tells what is left to do. The new file is read as `run` would read it, so that nothing that is wrong
     /// with it comes as a surprise.
-    fn tell(&self, draft: &Draft) -> Exit {
+    fn tell(&self, draft: &Draft, output: Option<&Path>) -> Exit {
         let attention = self.became.iter().filter(|line| matches!(line.fate, Fate::Attention(_)));
         for line in attention {
             complain(&format!("{}: {}", line.file, write::told(line)));
@@ -216,7 +238,12 @@ impl Imported {
             return Exit::Findings;
         }
         match crate::config::parse(Path::new("the new file"), self.text.clone()) {
-            Ok(_) => Exit::Ok,
+            Ok(config) => {
+                if let Some(path) = output {
+                    complain(&next_steps(&config, path));
+                }
+                Exit::Ok
+            }
             Err(error) => {
                 complain(&error.to_string());
                 Exit::Findings

@@ -11,6 +11,7 @@ use super::port::{self, OldPort};
 use super::value::{Node, Settings, Value};
 use super::wallet::Address;
 use crate::coin::preset::Preset;
+use crate::mpos::schema_files;
 use crate::pow::names::{self, Named};
 
 /// `target_bits` of the classes that MPOS ships.
@@ -120,8 +121,8 @@ impl MposFacts {
         }
         if self.database.user == database.user && database.user.is_some() {
             cx.remark(format!(
-                "{name}: the stratum server shares MPOS's database user; schema/grants.sql shows how little a \
-                               user of its own needs"
+                "{name}: the stratum server shares MPOS's database user; {} shows how little a user of its own needs",
+                schema_files::grants()
             ));
         }
         if let Some(port) = self.wallet.port

@@ -137,7 +137,7 @@ fn not_running(arguments: &Arguments, silence: Silence) -> Exit {
 
 /// What waits in each spool of the configuration, by its files.
 fn spools(config: &Path) -> Result<Vec<serde_json::Value>, Exit> {
-    let config = crate::cli::load(config)?;
+    let config = crate::cli::load_to_look(config)?;
     let of = |place: spool::Place| {
         let coins = place.names();
         match place.waiting() {

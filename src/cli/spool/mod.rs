@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use super::{load, say};
+use super::{load_to_look, say};
 use crate::config::{Coin, Config};
 use crate::exit::Exit;
 use crate::ledger::inspect::SpoolFiles;
@@ -47,7 +47,11 @@ operator decides:
       spool adopt --from SEQ    SEQ is the first event that the database has not got
   Events in the spool are damaged:
       put the segment back from a backup, or spool adopt, which gives the damaged events up
-It has paused where several rows in a row were refused: mend the table, or spool resume.";
+It has paused where several rows in a row were refused: mend the table, or spool resume.
+
+Passwords that are credentials of systemd only the daemon gets. Without them status shows the files only; adopt and
+rewind, which have to ask the database, are then run by root as
+  CREDENTIALS_DIRECTORY=/etc/mpos-stratum/credentials mpos-stratum spool adopt";
 
 /// Arguments of `spool`.
 #[derive(Args)]
@@ -119,7 +123,7 @@ impl Place {
 impl Target {
     /// The spools that are meant: all without `--coin`.
     pub(super) fn places(&self) -> Result<Vec<Place>, Exit> {
-        let config = load(&self.config)?;
+        let config = load_to_look(&self.config)?;
         let mut places = places(&config);
         if let Some(name) = &self.coin {
             places.retain(|place| place.coins.iter().any(|coin| coin.name == *name));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::situation::{self, Database, Situation};
 use super::{Place, Target, open, utc};
-use crate::cli::{load, say};
+use crate::cli::{load_to_look, say};
 use crate::config::Mpos;
 use crate::exit::Exit;
 use crate::ledger::decision::{self, DrainNote};
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let mut exit = Exit::Ok;
-    let config = load(&arguments.target.config)?;
+    let config = load_to_look(&arguments.target.config)?;
     let tables: Vec<&Mpos> = config.coins.iter().map(|coin| &coin.mpos).collect();
     for stray in spools::strays(&config.daemon.state_dir, &tables) {
         exit = Exit::Findings;

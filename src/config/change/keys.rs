@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::shown::Shown;
 use super::{Change, Effect, Owner, named, partners};
+use crate::chain::form::ChainForm;
 use crate::coin::profile::Profile;
 use crate::config::{
-    Coin, Config, Daemon, Handshakes, Ledger, Limits, Mpos, Node, Port, Rules, Templates, Transport, Vardiff, Workers,
+    Coin, Config, Daemon, Handshakes, Ledger, Limits, Mpos, Node, NodeWays, Port, Rules, Templates, Transport, Vardiff,
+    Workers,
 };
 
 use Effect::{AtOnce, NewConnections, Restart};
@@ -133,10 +135,32 @@ fn profile(found: &mut Found<'_>, old: &Profile, new: &mut Profile) {
         transaction_hash: "transaction_hash", CHAIN;
         version_mask: "version_mask", CHAIN;
         time_rolling: "allow_ntime_rolling", CHAIN;
-        form: "form of its blocks and addresses", CHAIN;
         pays_public_key: "pays_public_key", CHAIN;
         several_algorithms: "several_algorithms", CHAIN;
         extranonce2_bytes: "extranonce2_bytes", SIZE;
+    } apart { form } same {});
+    let mut changed = ChainForm::clone(&new.form);
+    self::form(found, form, &mut changed);
+    new.form = if changed == **form { Arc::clone(form) } else { Arc::new(changed) };
+}
+
+fn form(found: &mut Found<'_>, old: &ChainForm, new: &mut ChainForm) {
+    compare!(found, ChainForm, old, new, {
+        addresses: "addresses", CHAIN;
+        header: "header", CHAIN;
+        vote_max: "vote_max", CHAIN;
+        template_rules: "template_rules", CHAIN;
+        bare_requests: "bare_template_requests", CHAIN;
+        template_algorithm: "template_algorithm", CHAIN;
+        algorithm_bits: "algorithm_bits", CHAIN;
+        payee_members: "payee_members", CHAIN;
+        ignored_members: "ignored_members", CHAIN;
+        payees_beside_value: "payees_beside_value", CHAIN;
+        transaction_time: "transaction_time", CHAIN;
+        block_signature: "block_signature", CHAIN;
+        message: "transaction_message", CHAIN;
+        lock_to_height: "lock_to_height", CHAIN;
+        schedule: "schedule", CHAIN;
     } apart {} same {});
 }
 
@@ -215,8 +239,14 @@ fn node(found: &mut Found<'_>, old: &Node, new: &mut Node) {
         port: "url", AtOnce;
         login: "login", AtOnce;
         timeout: "timeout_secs", AtOnce;
-        ways: "ca_file, wallet, p2p, zmq", AtOnce;
-    } apart {} same { name });
+    } apart { ways } same { name });
+    let (old, new) = (ways, &mut new.ways);
+    compare!(found, NodeWays, old, new, {
+        tls_ca: "ca_file", AtOnce;
+        wallet: "wallet", AtOnce;
+        peer: "p2p", AtOnce;
+        zmq: "zmq", AtOnce;
+    } apart {} same {});
 }
 
 /// The ports, told apart by where they listen.

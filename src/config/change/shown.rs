@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chain::destination::Destination;
-use crate::chain::form::ChainForm;
+use crate::chain::form::{AddressForms, AlgorithmBits, Schedule};
+use crate::chain::header::HeaderForm;
 use crate::coin::profile::BlockHash;
 use crate::config::secret::Secret;
 use crate::config::{
-    AgentDifficulty, ColumnUse, Durability, Endpoint, Grid, Levels, Network, NodeLogin, NodeWays, Proxy, Rate,
-    Recipient, StartFrom, Tls, UpdateBlock,
+    AgentDifficulty, ColumnUse, Durability, Endpoint, Grid, Levels, Network, NodeLogin, PeerWay, Proxy, Rate,
+    Recipient, StartFrom, Tls, UpdateBlock, Zmq,
 };
 use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
@@ -41,7 +41,7 @@ macro_rules! by_being_another {
 
 by_display!(bool, u8, u16, u32, u64, usize, f64, SocketAddr, Difficulty, Endpoint, Network, Secret, Levels);
 by_debug!(Duration, ColumnUse, Durability, Grid, BlockHash, TransactionHash);
-by_being_another!(Destination, NodeLogin, NodeWays, UpdateBlock, Arc<ChainForm>);
+by_being_another!(Destination, NodeLogin, PeerWay, Zmq, UpdateBlock, AddressForms, AlgorithmBits, HeaderForm, Schedule);
 
 impl Shown for String {
     fn shown(&self) -> String {

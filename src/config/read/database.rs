@@ -182,9 +182,10 @@ fn password_from(report: &Report, place: &Place<'_>, path: &Path, is_credential:
         report.problem(place, what, "put the password into that file and let the daemon's user read it");
         return None;
     }
+    let unread = Secret::unread(format!("{what}; {CREDENTIAL_REMEDY}"));
     report.credential(place, what, CREDENTIAL_REMEDY);
     // Reaches nobody who would send it: either it is a problem, or the configuration is only looked at.
-    Some(Secret::new(""))
+    Some(unread)
 }
 
 /// The name of a database. Other characters would have to be quoted wherever the name is used.

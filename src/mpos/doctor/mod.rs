@@ -49,6 +49,10 @@ impl Line {
     /// Tries every server of `mpos`, and goes on with the first that answers, beginning with the one named
     /// `first` if it is among them.
     pub async fn open(mpos: &Mpos, first: Option<&str>) -> (Self, Vec<Reached>) {
+        if mpos.password.why_unread().is_some() {
+            // Why not is said once, by the check that looks whether it can be reached.
+            return (Self { host: None, conn: None, away: Some("not asked: see db.reachable".to_owned()) }, Vec::new());
+        }
         let mut hosts = connect::hosts(mpos);
         hosts.sort_by_key(|host| Some(host.name.as_str()) != first);
         let mut reached = Vec::new();

@@ -4,7 +4,6 @@
 use super::super::database::{self, Login, Part};
 use super::super::draft::{CoinDraft, Table};
 use super::super::history::{Context, Old};
-use super::pool::layer;
 
 /// The table with MPOS's database.
 pub(super) fn mode<'a>(pool: &Old<'a>) -> Option<Old<'a>> {
@@ -26,8 +25,8 @@ pub(super) fn login(mode: Option<&Old<'_>>) -> Login {
     )
 }
 
-/// Writes `[coin.workers]`. NOMP looked at passwords only where it looked at names.
-pub(super) fn workers(cx: &Context, pool: &Old<'_>, defaults: &Old<'_>, mode: Option<Old<'_>>, coin: &mut CoinDraft) {
+/// Writes `[coin.workers]`. NOMP looked at passwords only where it looked at pool.
+pub(super) fn workers(cx: &Context, pool: &Old<'_>, mode: Option<Old<'_>>, coin: &mut CoinDraft) {
     let Some(mode) = mode else {
         cx.remark(format!("{}: the pool did not write for MPOS; its database and workers are to be told", coin.name));
         return;
@@ -37,10 +36,9 @@ pub(super) fn workers(cx: &Context, pool: &Old<'_>, defaults: &Old<'_>, mode: Op
     } else {
         mode.dropped("enabled", "always: MPOS is what shares are written for");
     }
-    let names = layer(pool, defaults, "validateWorkerUsername");
     let create = mode.flag("autoCreateWorker") == Some(true);
     // JavaScript took any text but the empty one for true.
-    let looked = names.truth("validateWorkerUsername") == Some(true) || create;
+    let looked = pool.truth("validateWorkerUsername") == Some(true) || create;
     if let Some(auth) = mode.text("stratumAuth") {
         let check = auth.eq_ignore_ascii_case("password");
         coin.workers.set("check_password", check.to_string());
@@ -63,10 +61,10 @@ pub(super) fn workers(cx: &Context, pool: &Old<'_>, defaults: &Old<'_>, mode: Op
     coin.workers.set("auto_create", create.to_string());
     mode.taken("autoCreateWorker", "workers.auto_create");
     if looked {
-        names.dropped("validateWorkerUsername", "always: a worker must be stored in MPOS");
+        pool.dropped("validateWorkerUsername", "always: a worker must be stored in MPOS");
     } else {
         let why = "anybody could mine, and shares of unknown workers were lost; here a worker must be stored in MPOS";
-        names.attention("validateWorkerUsername", why);
+        pool.attention("validateWorkerUsername", why);
     }
     mode.finish(&[]);
     if let Some(processing) = pool.within("shareProcessing") {
@@ -77,10 +75,11 @@ pub(super) fn workers(cx: &Context, pool: &Old<'_>, defaults: &Old<'_>, mode: Op
 }
 
 /// Takes the limits on bad shares over.
-pub(super) fn banning(owner: &Old<'_>, port: &mut Table) {
-    let Some(banning) = owner.within("banning") else { return };
+pub(super) fn banning(pool: &Old<'_>, port: &mut Table) {
+    let Some(banning) = pool.within("banning") else { return };
     if banning.flag("enabled") == Some(true) {
-        banning.taken("enabled", "port.invalid_percent_max");
+        port.set("ban_closes", "1");
+        banning.adapted("enabled", "port.ban_closes", "1: there the first window over the limit banned the address");
         banning.whole("invalidPercent", port, "invalid_percent_max", 1.0..=99.0, 1.0);
         banning.whole("checkThreshold", port, "invalid_window_shares", 20.0..=100_000.0, 1.0);
         banning.whole("time", port, "ban_secs", 1.0..=604_800.0, 1.0);

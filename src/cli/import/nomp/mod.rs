@@ -37,7 +37,7 @@ pub(super) fn import(cx: &Context, dir: &Path, mpos: &[MposFacts]) -> Result<Dra
             }
         }
     }
-    defaults.finish(portal::IDLE_DEFAULTS);
+    defaults.finish(&[pool::IDLE, portal::IDLE_DEFAULTS].concat());
     old.finish(portal::IDLE);
     if draft.coins.is_empty() {
         return Err(Unusable::new(dir, "no pool in pool_configs/ is enabled and readable; nothing is there to import"));
@@ -45,11 +45,11 @@ pub(super) fn import(cx: &Context, dir: &Path, mpos: &[MposFacts]) -> Result<Dra
     Ok(draft)
 }
 
-fn one_pool(
-    cx: &Context,
+fn one_pool<'a>(
+    cx: &'a Context,
     label: &str,
-    pool: Old<'_>,
-    defaults: &Old<'_>,
+    pool: Old<'a>,
+    defaults: &'a Old<'a>,
     coins: &mut Coins,
     mpos: &[MposFacts],
 ) -> Option<super::draft::CoinDraft> {
@@ -82,7 +82,8 @@ fn one_pool(
     };
     coins.seen.push(path.clone());
     let coin = Old::new(cx, &format!("coins/{}", file_name(&path)), &node);
-    pool::import(cx, pool, defaults, coin, mpos)
+    // `enabled` and `coin` were looked at before NOMP copied its defaults.
+    pool::import(cx, pool.over(defaults), coin, mpos)
 }
 
 /// The JSON files of a folder, by name.

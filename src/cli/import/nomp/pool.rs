@@ -13,7 +13,7 @@ use crate::coin::preset::Preset;
 /// Longest time between two templates that leaves block times right for MPOS, in seconds.
 const REFRESH_SECS_MAX: f64 = 30.0;
 
-const IDLE: &[(&str, &str)] = &[
+pub(super) const IDLE: &[(&str, &str)] = &[
     ("paymentProcessing", "MPOS pays"),
     ("redis", "no Redis is needed"),
     ("api", "a hook for programs inside NOMP"),
@@ -21,19 +21,8 @@ const IDLE: &[(&str, &str)] = &[
 ];
 const IDLE_VARDIFF: &[(&str, &str)] = &[("maxJump", "never had an effect in NOMP; max_jump_percent is its place")];
 
-/// An option of the pool, or else of the defaults: whichever table has it.
-pub(super) fn layer<'l, 'a>(pool: &'l Old<'a>, defaults: &'l Old<'a>, option: &str) -> &'l Old<'a> {
-    if pool.has(option) { pool } else { defaults }
-}
-
-/// Writes a pool as a coin.
-pub(super) fn import(
-    cx: &Context,
-    pool: Old<'_>,
-    defaults: &Old<'_>,
-    coin_file: Old<'_>,
-    mpos: &[MposFacts],
-) -> Option<CoinDraft> {
+/// Writes a pool as a coin. `pool` lies over the portal's defaults: NOMP copied every option of those that a pool lacked.
+pub(super) fn import(cx: &Context, pool: Old<'_>, coin_file: Old<'_>, mpos: &[MposFacts]) -> Option<CoinDraft> {
     let mut coin = CoinDraft { name: coin_name(&coin_file), ..CoinDraft::default() };
     let mode = accounts::mode(&pool);
     let login = accounts::login(mode.as_ref());
@@ -52,19 +41,18 @@ pub(super) fn import(
     recipients(&pool, identified.preset, &mut coin);
     identity::put_fallback_worker(cx, &mut coin);
     pool.whole("instanceId", &mut coin.own, "instance", 0.0..=65_535.0, 1.0);
-    let emit = layer(&pool, defaults, "emitInvalidBlockHashes");
-    if emit.flag("emitInvalidBlockHashes") == Some(true) {
+    if pool.flag("emitInvalidBlockHashes") == Some(true) {
         coin.own.set("emit_invalid_block_hashes", "true");
-        emit.taken("emitInvalidBlockHashes", "emit_invalid_block_hashes");
+        pool.taken("emitInvalidBlockHashes", "emit_invalid_block_hashes");
     } else {
-        emit.dropped("emitInvalidBlockHashes", "off here too");
+        pool.dropped("emitInvalidBlockHashes", "off here too");
     }
-    templates(&pool, defaults, &mut coin);
+    templates(&pool, &mut coin);
     let nodes = nodes(&pool, &mut coin);
     p2p(&pool, identified.preset, &mut coin);
-    let ports = ports(cx, &pool, defaults, &mut coin, &identified.scale);
+    let ports = ports(cx, &pool, &mut coin, &identified.scale);
     database::put(&mut coin, &login);
-    accounts::workers(cx, &pool, defaults, mode, &mut coin);
+    accounts::workers(cx, &pool, mode, &mut coin);
     if let Some(facts) = facts {
         facts.join(cx, &mut coin, &login, &nodes, &ports);
     }
@@ -108,28 +96,26 @@ fn recipients(pool: &Old<'_>, preset: Option<&Preset>, coin: &mut CoinDraft) {
     old.finish(&[]);
 }
 
-fn templates(pool: &Old<'_>, defaults: &Old<'_>, coin: &mut CoinDraft) {
+fn templates(pool: &Old<'_>, coin: &mut CoinDraft) {
     let table = &mut coin.templates;
-    let poll = layer(pool, defaults, "blockRefreshInterval");
-    if poll.number("blockRefreshInterval") == Some(0.0) {
-        poll.dropped("blockRefreshInterval", "polling was off; here it stays on beside long polling");
+    if pool.number("blockRefreshInterval") == Some(0.0) {
+        pool.dropped("blockRefreshInterval", "polling was off; here it stays on beside long polling");
     } else {
-        poll.whole("blockRefreshInterval", table, "poll_ms", 50.0..=60_000.0, 1.0);
+        pool.whole("blockRefreshInterval", table, "poll_ms", 50.0..=60_000.0, 1.0);
     }
     for option in ["jobRebroadcastTimeout", "txRefreshInterval"] {
-        let old = layer(pool, defaults, option);
         let factor = if option == "txRefreshInterval" { 0.001 } else { 1.0 };
-        let secs = old.number(option).map(|time| time * factor);
+        let secs = pool.number(option).map(|time| time * factor);
         let has_one = table.has("refresh_secs");
         match secs {
             Some(secs) if secs > 0.0 && secs <= REFRESH_SECS_MAX && !has_one => {
-                old.whole(option, table, "refresh_secs", 1.0..=600.0, factor);
+                pool.whole(option, table, "refresh_secs", 1.0..=600.0, factor);
             }
-            _ if has_one => old.dropped(option, "refresh_secs is set already"),
+            _ if has_one => pool.dropped(option, "refresh_secs is set already"),
             _ => {
                 let why = format!("{REFRESH_SECS_MAX}, the default: MPOS needs block times that are not older");
-                if old.has(option) {
-                    old.adapted(option, "templates.refresh_secs", why);
+                if pool.has(option) {
+                    pool.adapted(option, "templates.refresh_secs", why);
                 }
             }
         }
@@ -203,21 +189,19 @@ fn magic(old: &Old<'_>, coin: &mut CoinDraft) {
     }
 }
 
-fn ports(cx: &Context, pool: &Old<'_>, defaults: &Old<'_>, coin: &mut CoinDraft, scale: &Scale) -> Vec<u16> {
-    let proxy = layer(pool, defaults, "tcpProxyProtocol");
-    let proxied = proxy.flag("tcpProxyProtocol") == Some(true);
+fn ports(cx: &Context, pool: &Old<'_>, coin: &mut CoinDraft, scale: &Scale) -> Vec<u16> {
+    let proxied = pool.flag("tcpProxyProtocol") == Some(true);
     match proxied {
-        true => proxy.asked("tcpProxyProtocol", "trusted_proxies"),
-        false => proxy.dropped("tcpProxyProtocol", "off here too unless a port says otherwise"),
+        true => pool.asked("tcpProxyProtocol", "trusted_proxies"),
+        false => pool.dropped("tcpProxyProtocol", "off here too unless a port says otherwise"),
     }
     let mut extra = Table::default();
-    let idle = layer(pool, defaults, "connectionTimeout");
-    if idle.number("connectionTimeout").is_some_and(|secs| secs > 0.0) {
-        idle.whole("connectionTimeout", &mut extra, "idle_timeout_secs", 1.0..=86_400.0, 1.0);
+    if pool.number("connectionTimeout").is_some_and(|secs| secs > 0.0) {
+        pool.whole("connectionTimeout", &mut extra, "idle_timeout_secs", 1.0..=86_400.0, 1.0);
     } else {
-        idle.dropped("connectionTimeout", "not set; the default of idle_timeout_secs counts");
+        pool.dropped("connectionTimeout", "not set; the default of idle_timeout_secs counts");
     }
-    accounts::banning(layer(pool, defaults, "banning"), &mut extra);
+    accounts::banning(pool, &mut extra);
     let extra = port::pairs(extra);
     let Some(list) = pool.within("ports") else { return Vec::new() };
     let mut numbers = Vec::new();

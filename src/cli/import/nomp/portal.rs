@@ -31,7 +31,15 @@ pub(super) const IDLE_DEFAULTS: &[(&str, &str)] = &[
     ("validateWorkerUsername", NOT_USED),
     ("tcpProxyProtocol", NOT_USED),
     ("banning", NOT_USED),
-    ("shareVariancePercent", NOT_USED),
+    ("address", NOT_USED),
+    ("rewardRecipients", NOT_USED),
+    ("instanceId", NOT_USED),
+    ("daemon", NOT_USED),
+    ("daemons", NOT_USED),
+    ("p2p", NOT_USED),
+    ("ports", NOT_USED),
+    ("mposMode", NOT_USED),
+    ("shareProcessing", NOT_USED),
 ];
 
 /// Takes over what concerns the whole daemon.

@@ -178,8 +178,9 @@ fn switch(old: &Old<'_>, name: &str, key: &str, default: Option<bool>) -> Option
 fn banning(old: &Old<'_>, port: &mut Table) {
     let options = ["INVALID_SHARES_PERCENT", "WORKER_BAN_TIME", "WORKER_CACHE_TIME"];
     let default = (!is_oldest(old)).then_some(true);
-    match switch(old, "ENABLE_WORKER_BANNING", "port.invalid_percent_max", default) {
-        Some(true) => {}
+    match switch(old, "ENABLE_WORKER_BANNING", "port.ban_closes", default) {
+        // There the first window over the limit banned.
+        Some(true) => port.set("ban_closes", "1"),
         Some(false) => {
             old.taken("ENABLE_WORKER_BANNING", "port.invalid_percent_max = 100");
             port.set("invalid_percent_max", "100");
