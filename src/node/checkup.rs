@@ -14,6 +14,9 @@ use super::rpc::Call;
 /// Longest time of one call: a node that hangs must not hold up the other checks.
 const CALL_MAX: Duration = Duration::from_secs(5);
 
+/// What nodes call their publishing of new blocks, in the order in which it is best heard: a hash is less than a block.
+pub(super) const OF_BLOCKS: [&str; 2] = ["pubhashblock", "pubrawblock"];
+
 /// What a node says about itself; the text says why it does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkup {
@@ -49,12 +52,27 @@ pub struct ChainState {
 }
 
 /// A subject that is published by ZMQ.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Published {
     /// Such as `pubhashblock`.
+    #[serde(rename = "type")]
     pub kind: String,
     /// Such as `tcp://127.0.0.1:28332`.
     pub address: String,
+}
+
+impl Published {
+    /// Host and port of `tcp://host:port`; `None`: it is something else.
+    pub fn place(&self) -> Option<(&str, u16)> {
+        let (host, port) = self.address.strip_prefix("tcp://")?.rsplit_once(':')?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        Some((host, port.parse().ok()?))
+    }
+
+    /// Whether it is new blocks or their hashes.
+    pub fn is_of_blocks(&self) -> bool {
+        OF_BLOCKS.contains(&self.kind.as_str())
+    }
 }
 
 /// Whether a wallet can sign.
@@ -84,13 +102,6 @@ struct OldInfo {
     testnet: Option<bool>,
     #[serde(default)]
     errors: String,
-}
-
-#[derive(Deserialize)]
-struct Notification {
-    #[serde(rename = "type")]
-    kind: String,
-    address: String,
 }
 
 /// Asks one node everything.
@@ -181,10 +192,9 @@ async fn template(node: &Node, chain: &Chain) -> Result<(), RpcError> {
     }
 }
 
-async fn published(node: &Node) -> Result<Option<Vec<Published>>, RpcError> {
-    let all = known(ask::<Vec<Notification>>(node, "getzmqnotifications").await)?;
-    let one = |Notification { kind, address }| Published { kind, address };
-    Ok(all.map(|all| all.into_iter().map(one).collect()))
+/// What it publishes by ZMQ; `None`: it does not tell.
+pub(super) async fn published(node: &Node) -> Result<Option<Vec<Published>>, RpcError> {
+    known(ask(node, "getzmqnotifications").await)
 }
 
 async fn wallet(node: &Node) -> Result<WalletState, RpcError> {

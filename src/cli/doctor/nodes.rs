@@ -140,14 +140,9 @@ pub(super) fn branches(height: u64, hashes: &[(String, String)]) -> Words {
     differs.map(told).into_iter().collect()
 }
 
-/// The port at the end of `tcp://127.0.0.1:28332`.
-fn port_of(address: &str) -> Option<u16> {
-    address.rsplit_once(':')?.1.parse().ok()
-}
-
 /// `wanted`: what is configured.
 pub(super) fn zmq(name: &str, wanted: &Zmq, published: Option<&Vec<Published>>) -> Words {
-    let blocks = |one: &&Published| matches!(one.kind.as_str(), "pubhashblock" | "pubrawblock");
+    let blocks = |one: &&Published| one.is_of_blocks();
     match (wanted, published) {
         // What it says is what is listened to.
         (Zmq::Asked, _) | (Zmq::Off, None) => Words::new(),
@@ -165,7 +160,9 @@ pub(super) fn zmq(name: &str, wanted: &Zmq, published: Option<&Vec<Published>>) 
             format!("{name} does not tell what it publishes; port {port} cannot be compared"),
             "nothing, if the log says \"subscribed to new blocks by ZMQ\"",
         )],
-        (Zmq::At(_, port), Some(all)) if all.iter().filter(blocks).any(|one| port_of(&one.address) == Some(*port)) => {
+        (Zmq::At(_, port), Some(all))
+            if all.iter().filter(blocks).any(|one| one.place().is_some_and(|(_, bound)| bound == *port)) =>
+        {
             Words::new()
         }
         (Zmq::At(_, port), Some(_)) => {

@@ -18,18 +18,21 @@ struct Bench {
 const A: usize = 0;
 const B: usize = 1;
 
-fn bench() -> Bench {
-    let node = |name: &str| Node {
+fn node(name: &str, port: u16) -> Node {
+    Node {
         name: name.into(),
         host: "127.0.0.1".into(),
-        port: 1,
+        port,
         login: NodeLogin::Cookie("/nothing".into()),
         timeout: Duration::from_secs(1),
         ways: NodeWays::default(),
-    };
+    }
+}
+
+fn bench() -> Bench {
     let clock = Arc::new(ManualClock::at(1_700_000_000));
     let bell = Arc::new(Bell::new(Arc::clone(&clock) as Arc<dyn Clock>));
-    let nodes = Nodes::new(&[node("a"), node("b")]);
+    let nodes = Nodes::new(&[node("a", 1), node("b", 1)]);
     let publisher = Publisher::new(nodes, Arc::clone(&clock) as Arc<dyn Clock>, REFRESH, bell);
     let work = publisher.subscribe();
     Bench { clock, publisher, work }
@@ -317,15 +320,8 @@ fn another_login_does_not_make_a_node_another_chain_s() {
     let nodes = &bench.publisher.nodes;
     nodes.all()[0].set_fit(Fit::Proven);
     bench.publisher.keep_to_proven();
-    let node = |name: &str, port, secs| Node {
-        name: name.into(),
-        host: "127.0.0.1".into(),
-        port,
-        login: NodeLogin::Cookie("/other".into()),
-        timeout: Duration::from_secs(secs),
-        ways: NodeWays::default(),
-    };
-    bench.publisher.change(&[node("a", 1, 2), node("new", 2, 1)], REFRESH);
+    let patient = Node { timeout: Duration::from_secs(2), ..node("a", 1) };
+    bench.publisher.change(&[patient, node("new", 2)], REFRESH);
     let fits: Vec<Fit> = nodes.all().iter().map(|node| node.fit()).collect();
     assert_eq!(fits, [Fit::Proven, Fit::Awaited]);
 }

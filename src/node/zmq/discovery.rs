@@ -3,35 +3,21 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::json;
 use tokio::time::sleep;
 
-use crate::node::error::RpcError;
+use crate::node::checkup::{OF_BLOCKS, Published, published};
 use crate::node::nodes::Node;
-use crate::node::rpc::Call;
 
 /// How long after a node that did not answer it is asked again what it publishes.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// How often a node that is listened to is asked whether it publishes elsewhere by now.
 const LOOK_AGAIN: Duration = Duration::from_secs(600);
-/// What a node calls its publishing of new blocks, in the order in which it is taken: a hash is less than a block.
-const OF_BLOCKS: [&str; 2] = ["pubhashblock", "pubrawblock"];
-
-/// Something that a node publishes, in its own words.
-#[derive(Debug, Deserialize)]
-struct Published {
-    #[serde(rename = "type")]
-    topic: String,
-    address: String,
-}
-
 /// Host and port where new blocks can be heard of; `None`: nowhere. Goes on asking until the node answers.
 pub(super) async fn place(node: &Node) -> Option<(String, u16)> {
     let published = asked(node).await.ok()?;
     let place = reachable(&published, node.host());
     if place.is_none()
-        && let Some(other) = published.iter().find(|one| OF_BLOCKS.contains(&one.topic.as_str()))
+        && let Some(other) = published.iter().find(|one| one.is_of_blocks())
     {
         tracing::info!(
             node = node.name(),
@@ -69,10 +55,8 @@ struct NotKnown;
 
 async fn asked(node: &Node) -> Result<Vec<Published>, NotKnown> {
     loop {
-        let answer: Result<_, RpcError> = node.rpc.call_as(Call::new("getzmqnotifications"), json!([])).await;
-        match answer {
-            Ok(published) => return Ok(published),
-            Err(error) if error.is_method_missing() => return Err(NotKnown),
+        match published(node).await {
+            Ok(published) => return published.ok_or(NotKnown),
             Err(_) => sleep(ASK_AGAIN).await,
         }
     }
@@ -81,9 +65,9 @@ async fn asked(node: &Node) -> Result<Vec<Published>, NotKnown> {
 /// The first place of blocks that can be reached from here; `host` is where the node's RPC is.
 fn reachable(published: &[Published], host: &str) -> Option<(String, u16)> {
     let is_loopback = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    OF_BLOCKS.iter().find_map(|topic| {
-        let of_topic = published.iter().filter(|one| one.topic == *topic);
-        of_topic.filter_map(|one| bound_to(&one.address)).find_map(|(bound, port)| {
+    OF_BLOCKS.iter().find_map(|kind| {
+        let of_kind = published.iter().filter(|one| one.kind == *kind);
+        of_kind.filter_map(Published::place).find_map(|(bound, port)| {
             let is_any = bound == "*" || bound.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified());
             match is_any {
                 true => Some((host.to_owned(), port)),
@@ -94,19 +78,12 @@ fn reachable(published: &[Published], host: &str) -> Option<(String, u16)> {
     })
 }
 
-/// Host and port of `tcp://host:port`.
-fn bound_to(address: &str) -> Option<(&str, u16)> {
-    let (host, port) = address.strip_prefix("tcp://")?.rsplit_once(':')?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    Some((host, port.parse().ok()?))
-}
-
 /// What is wrong with what the node publishes. Only the port is compared: the address is the one it is bound to.
 fn objection(published: &[Published], port: u16) -> Option<String> {
-    let of_blocks = published.iter().filter(|one| OF_BLOCKS.contains(&one.topic.as_str()));
-    let addresses: Vec<&str> = of_blocks.map(|one| one.address.as_str()).collect();
-    let has_port = |address: &&str| bound_to(address).is_some_and(|(_, bound)| bound == port);
-    match (addresses.iter().any(has_port), addresses.is_empty()) {
+    let of_blocks: Vec<&Published> = published.iter().filter(|one| one.is_of_blocks()).collect();
+    let has_port = |one: &&Published| one.place().is_some_and(|(_, bound)| bound == port);
+    let addresses: Vec<&str> = of_blocks.iter().map(|one| one.address.as_str()).collect();
+    match (of_blocks.iter().any(has_port), of_blocks.is_empty()) {
         (true, _) => None,
         (false, true) => Some("the node publishes no blocks: set zmqpubhashblock in its configuration".to_owned()),
         (false, false) => Some(format!("the node publishes blocks on {}", addresses.join(", "))),
@@ -119,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_place_is_one_that_can_be_reached_and_rather_of_hashes() {
-        let at = |topic: &str, address: &str| Published { topic: topic.to_owned(), address: address.to_owned() };
+        let at = |kind: &str, address: &str| Published { kind: kind.to_owned(), address: address.to_owned() };
         let place = |published: &[Published], host: &str| reachable(published, host);
         let far = |host: &str, port| Some((host.to_owned(), port));
         let both = [at("pubrawblock", "tcp://127.0.0.1:1"), at("pubhashblock", "tcp://127.0.0.1:2")];
@@ -138,9 +115,8 @@ mod tests {
 
     #[test]
     fn a_node_that_does_not_publish_there_is_noticed() {
-        let answer = r#"[{"type": "pubhashtx", "address": "tcp://127.0.0.1:28333", "hwm": 1000},
-                         {"type": "pubhashblock", "address": "tcp://0.0.0.0:28332", "hwm": 1000}]"#;
-        let published: Vec<Published> = serde_json::from_str(answer).unwrap();
+        let at = |kind: &str, address: &str| Published { kind: kind.to_owned(), address: address.to_owned() };
+        let published = [at("pubhashtx", "tcp://127.0.0.1:28333"), at("pubhashblock", "tcp://0.0.0.0:28332")];
         assert_eq!(objection(&published, 28_332), None);
         assert!(objection(&published, 28_333).unwrap().contains("on tcp://0.0.0.0:28332"));
         assert!(objection(&[], 28_332).unwrap().contains("zmqpubhashblock"));

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use super::{Refusal, Weighed, advised, first_block, samples, weigh};
+use super::{Refusal, Weighed, advised, shown, weigh};
 use crate::bytes::Hash;
 use crate::coin::proof::{Misfit, Proof, Sample};
 use crate::config::Coin;
@@ -84,10 +84,7 @@ async fn heard(coin: &Arc<Coin>, all: &[Arc<Node>]) -> Heard {
     let mut asked = JoinSet::new();
     for (index, node) in all.iter().enumerate() {
         let (coin, alone) = (Arc::clone(coin), node.apart());
-        asked.spawn(async move {
-            let shown = async { Ok((samples(&coin, &alone).await?, first_block(&alone).await?)) };
-            (index, shown.await)
-        });
+        asked.spawn(async move { (index, shown(&coin, &alone).await) });
     }
     let mut heard = Heard::default();
     let mut until = None;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
-use super::{Refusal, first_block, judge, samples};
+use super::{Refusal, first_block, judge, shown};
 use crate::bytes::Hash;
 use crate::config::Coin;
 use crate::node::nodes::{Fit, Node, Nodes};
@@ -106,9 +106,7 @@ impl Waiting {
 }
 
 async fn proven(coin: &Coin, node: &Node, ours: Option<Hash>) -> Result<(), Refusal> {
-    let alone = node.apart();
-    let shown = async { Ok((samples(coin, &alone).await?, first_block(&alone).await?)) };
-    let Ok(shown) = timeout(PROOF_MAX, shown).await else {
+    let Ok(shown) = timeout(PROOF_MAX, shown(coin, &node.apart())).await else {
         return Err(Refusal::Unasked("it takes too long to show its blocks".to_owned()));
     };
     let (samples, theirs) = shown?;

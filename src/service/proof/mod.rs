@@ -96,6 +96,11 @@ async fn first_block(nodes: &Nodes) -> Result<Option<Hash>, Refusal> {
     }
 }
 
+/// Everything that a node's chain is held against the profile and against other nodes' chains by.
+async fn shown(coin: &Coin, nodes: &Nodes) -> Result<(Vec<Sample>, Option<Hash>), Refusal> {
+    Ok((samples(coin, nodes).await?, first_block(nodes).await?))
+}
+
 /// Holds the coin's profile against blocks of a chain. A profile that is refused takes seconds where all others are
 /// tried in its place.
 ///

@@ -212,10 +212,10 @@ impl PortGuard {
     /// # Errors
     /// The port or the daemon is full.
     pub fn enter(self: &Arc<Self>) -> Result<Admission, Refused> {
-        if !count_below(&self.connections, &self.connections_max) {
+        if !count_below(&self.connections, self.connections_max.load(Ordering::Relaxed)) {
             return Err(Refused::PortFull);
         }
-        if !count_below(&self.daemon.connections, &self.daemon.connections_max) {
+        if !count_below(&self.daemon.connections, self.daemon.connections_max.load(Ordering::Relaxed)) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             return Err(Refused::DaemonFull);
         }
@@ -276,8 +276,7 @@ impl Admission {
     /// A place to wait in for a banned connection, as long as it is kept; `None`: all are taken.
     pub fn detain(&self) -> Option<Detention> {
         let share = self.guard.connections_max.load(Ordering::Relaxed) / DETAINED_SHARE;
-        let most = AtomicUsize::new(share.min(DETAINED_MAX));
-        count_below(&self.guard.detained, &most).then(|| Detention(Arc::clone(&self.guard)))
+        count_below(&self.guard.detained, share.min(DETAINED_MAX)).then(|| Detention(Arc::clone(&self.guard)))
     }
 
     /// The address that is limited and counted.
@@ -371,8 +370,7 @@ impl Drop for Admission {
 }
 
 /// Adds one unless that would exceed `most`.
-fn count_below(counter: &AtomicUsize, most: &AtomicUsize) -> bool {
-    let most = most.load(Ordering::Relaxed);
+fn count_below(counter: &AtomicUsize, most: usize) -> bool {
     let more = |count: usize| (count < most).then_some(count + 1);
     counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
 }
