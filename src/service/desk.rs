@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
 use super::blocks::{Found, Pursuer};
@@ -15,7 +15,7 @@ use crate::difficulty::mpos_factor;
 use crate::ledger::error::AppendError;
 use crate::ledger::handle::Ledger;
 use crate::ledger::record::{CandidateFacts, Event, ShareRecord};
-use crate::stratum::desk::{Candidate, HashedWork, JudgedShare, NotRecorded, ShareDesk};
+use crate::stratum::desk::{Candidate, HashedWork, JudgedShare, NotRecorded, ShareDesk, Written};
 use crate::work::job::job_id;
 use crate::work::reject::Reject;
 
@@ -78,8 +78,14 @@ impl Desk {
         }
     }
 
-    /// Writes a candidate down and sends its block to the nodes, written down or waiting for the disk.
-    fn candidate(&self, share: &JudgedShare, work: &HashedWork, block: &Candidate) -> Result<u64, NotRecorded> {
+    /// Writes a candidate down and sends its block to the nodes, written down or waiting for the disk. The second
+    /// value ends when its block is in a file.
+    fn candidate(
+        &self,
+        share: &JudgedShare,
+        work: &HashedWork,
+        block: &Candidate,
+    ) -> (Result<u64, NotRecorded>, oneshot::Receiver<()>) {
         let found_ms = self.pursuer.unix_ms();
         let record = self.share(share);
         let written = self.ledger.append_or_hold(&Event::Share(record.clone())).map(|receipt| receipt.last_seq);
@@ -87,8 +93,7 @@ impl Desk {
         let recorded = written.as_ref().ok();
         info!(coin = %self.coin, height, hash, worker = ?share.worker, seq = recorded, refused = ?share.verdict.err(), "block candidate");
         let answer = written.as_ref().map(|&seq| seq).map_err(|late| self.not_recorded(late.error()));
-        self.pursuer.pursue(Found::new(work, block, written, record, found_ms));
-        answer
+        (answer, self.pursuer.pursue(Found::new(work, block, written, record, found_ms)))
     }
 
     /// Writes down the events gathered so far, all or none.
@@ -111,9 +116,9 @@ impl Desk {
 }
 
 impl ShareDesk for Desk {
-    fn record(&self, shares: Vec<JudgedShare>) -> Vec<Result<u64, NotRecorded>> {
+    fn record(&self, shares: Vec<JudgedShare>) -> Written {
         let mut events = Vec::with_capacity(shares.len());
-        let mut results = Vec::with_capacity(shares.len());
+        let (mut results, mut keeping) = (Vec::with_capacity(shares.len()), Vec::new());
         for share in &shares {
             let candidate = share.work.as_ref().and_then(|work| Some((work, work.candidate.as_ref()?)));
             match candidate {
@@ -121,12 +126,14 @@ impl ShareDesk for Desk {
                 // A candidate is an append of its own: its number names it for good.
                 Some((work, block)) => {
                     self.gathered(&mut events, &mut results);
-                    results.push(self.candidate(share, work, block));
+                    let (result, kept) = self.candidate(share, work, block);
+                    results.push(result);
+                    keeping.push(kept);
                 }
             }
         }
         self.gathered(&mut events, &mut results);
-        results
+        Written { shares: results, keeping }
     }
 
     fn synced(&self) -> watch::Receiver<u64> {

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::bytes::Hash;
 use crate::chain::header::HeaderBytes;
@@ -66,12 +66,21 @@ impl JudgedShare {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotRecorded;
 
+/// What became of shares at the desk.
+#[derive(Debug)]
+pub struct Written {
+    /// One element per share: its sequence number (or a later one), from when on it survives the process;
+    /// [`NotRecorded`] if it could not be written down, so that its miner must be refused.
+    pub shares: Vec<Result<u64, NotRecorded>>,
+    /// One element per candidate, which ends when its block is in a file and survives the process too, or when no
+    /// file takes it.
+    pub keeping: Vec<oneshot::Receiver<()>>,
+}
+
 /// Where judged shares are accepted.
 pub trait ShareDesk: Send + Sync + 'static {
-    /// Writes the shares down, in order, and sends candidates on their way to the nodes. The answer
-    /// has one element per share: its sequence number (or a later one), from when on it survives the
-    /// process; [`NotRecorded`] if it could not be written down, so that its miner must be refused.
-    fn record(&self, shares: Vec<JudgedShare>) -> Vec<Result<u64, NotRecorded>>;
+    /// Writes the shares down, in order, and sends candidates on their way to the nodes.
+    fn record(&self, shares: Vec<JudgedShare>) -> Written;
 
     /// The last sequence number that also survives a power cut.
     fn synced(&self) -> watch::Receiver<u64>;

@@ -53,6 +53,20 @@ async fn recorded_but_never_submitted() {
 }
 
 #[tokio::test]
+async fn a_finder_who_was_answered_has_his_block_handed_in_whenever_the_daemon_is_killed() {
+    let (mut mine, db) = Mine::start("r_answered").await;
+    let (mut miner, share) = mine.miner().await;
+    mine.node.set_fault(Fault::Refuse);
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    mine.kill();
+    assert_eq!(block_files(mine.home.path(), "block").len(), 1, "no answer before");
+    mine.wake_node();
+    mine.restart();
+    assert_eq!(mine.node.wait_for_submissions(1).await.unwrap()[0].hash(), share.block_hash());
+    only_row(&db, mine.database, &share.block_hash(), "Y").await;
+}
+
+#[tokio::test]
 async fn submitted_without_an_answer() {
     let (mut mine, db) = Mine::start("r_submitted").await;
     let hash = submitted_and_killed(&mut mine).await;

@@ -11,7 +11,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
@@ -90,9 +90,10 @@ impl Pursuer {
         self.settings.clock.unix_ms()
     }
 
-    /// Takes a candidate up; returns at once.
-    pub fn pursue(self: &Arc<Self>, found: Found) {
-        let Some(case) = self.case(&found.share) else { return };
+    /// Takes a candidate up; returns at once. What it returns ends when the block is in a file, or cannot be.
+    pub fn pursue(self: &Arc<Self>, found: Found) -> oneshot::Receiver<()> {
+        let (kept, keeping) = oneshot::channel();
+        let Some(case) = self.case(&found.share) else { return keeping };
         case.dossier().work_id = found.work_id();
         case.note_at(found.found_ms, What::Found);
         // A late one is not fought for: the network has another block of its height already.
@@ -105,9 +106,15 @@ impl Pursuer {
         }
         self.take_up(case, move |pursuer, case| async move {
             let (block, share, late) = found.into_parts();
-            let keep = pursuer.keep(&case, Arc::clone(&block.hex));
+            let hex = Arc::clone(&block.hex);
+            let keep = async {
+                pursuer.keep(&case, hex).await;
+                // Nobody waits any more if the disk was slow.
+                let _ = kept.send(());
+            };
             pursuer.carry_on(&case, Some(block), keep, pursuer.record(&case, share, late)).await;
         });
+        keeping
     }
 
     /// Takes up again what the last run of the daemon left open: the dossiers that are not closed,

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
 
 use super::hashing::HashAnswers;
 use super::{Authorised, Connection, End};
 use crate::chain::header::HeaderBytes;
 use crate::pow::hashers;
 use crate::stratum::counters::Counters;
-use crate::stratum::desk::{JudgedShare, NotRecorded};
+use crate::stratum::desk::{JudgedShare, NotRecorded, Written};
 use crate::stratum::session::answers::Ticket;
 use crate::stratum::session::effects::Effect;
 use crate::work::board::JobBoard;
@@ -19,6 +20,8 @@ use crate::worker::directory::Answer;
 
 /// The most that the login of a further worker is delayed where one is at work.
 const DELAY_OF_WORKING_MAX: Duration = Duration::from_secs(2);
+/// The longest that a block's finder waits for his answer until the block is in a file.
+const KEEP_WAIT_MAX: Duration = Duration::from_secs(5);
 
 impl Connection {
     /// Does what the session asks for. All shares of one go are written down together, and before
@@ -85,7 +88,8 @@ impl Connection {
         let counters = Arc::clone(&self.context.counters);
         let candidates = shares.iter().filter(|share| share.is_candidate()).count();
         (0..candidates).for_each(|_| Counters::count(&counters.candidates));
-        let recorded = self.write_down(shares).await;
+        let Written { shares: recorded, keeping } = self.write_down(shares).await;
+        wait_for_files(keeping).await;
         let now = self.now();
         let (mut count, mut work) = (0, 0.0);
         for ((ticket, credited), recorded) in tickets.into_iter().zip(recorded) {
@@ -106,14 +110,14 @@ impl Connection {
 
     /// The ledger has one lock for all, and the threads of strangers may be interrupted while they hold it: those of
     /// miners write down for them.
-    async fn write_down(&self, shares: Vec<JudgedShare>) -> Vec<Result<u64, NotRecorded>> {
+    async fn write_down(&self, shares: Vec<JudgedShare>) -> Written {
         let desk = Arc::clone(&self.context.desk);
         if !self.stranger {
             return desk.record(shares);
         }
         let count = shares.len();
         let written = self.context.lanes.miners.spawn(async move { desk.record(shares) });
-        written.await.unwrap_or_else(|_| vec![Err(NotRecorded); count])
+        written.await.unwrap_or_else(|_| Written { shares: vec![Err(NotRecorded); count], keeping: Vec::new() })
     }
 
     async fn have_hashed(&mut self, ticket: Ticket, header: HeaderBytes) {
@@ -128,4 +132,16 @@ impl Connection {
         // While the hashers are busy this connection reads nothing: back-pressure to one miner.
         self.context.hashers.submit(request).await;
     }
+}
+
+/// A miner who was told that his block counts is one whose block a killed daemon can still hand in.
+async fn wait_for_files(keeping: Vec<oneshot::Receiver<()>>) {
+    let all = async {
+        for kept in keeping {
+            // An error: no file takes it, which the log says.
+            let _ = kept.await;
+        }
+    };
+    // A disk that takes longer shall not cost the miner his connection.
+    let _late = timeout(KEEP_WAIT_MAX, all).await;
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -19,8 +19,7 @@ use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
 use crate::pow::hashers::Hashers;
 use crate::stratum::context::CoinContext;
-use crate::stratum::desk::NotRecorded;
-use crate::stratum::desk::ShareDesk;
+use crate::stratum::desk::{ShareDesk, Written};
 use crate::stratum::gate::Gate;
 use crate::stratum::gate::House;
 use crate::stratum::guard::Guard;
@@ -39,16 +38,20 @@ use crate::worker::source::{Found, SourceError, StoredAccount, StoredWorker, Wor
 const FOREVER: Duration = Duration::from_secs(60);
 
 /// Takes everything and never gets it onto the disk.
+#[derive(Default)]
 struct SlowDisk {
     synced: watch::Sender<u64>,
     verdicts: Mutex<Vec<bool>>,
+    /// Files that blocks of the next shares are put into.
+    keeping: Mutex<Vec<oneshot::Receiver<()>>>,
 }
 
 impl ShareDesk for SlowDisk {
-    fn record(&self, shares: Vec<JudgedShare>) -> Vec<Result<u64, NotRecorded>> {
+    fn record(&self, shares: Vec<JudgedShare>) -> Written {
         let mut verdicts = self.verdicts.lock().unwrap();
         verdicts.extend(shares.iter().map(|share| share.verdict.is_ok()));
-        shares.iter().map(|_| Ok(7)).collect()
+        let keeping = std::mem::take(&mut *self.keeping.lock().unwrap());
+        Written { shares: shares.iter().map(|_| Ok(7)).collect(), keeping }
     }
 
     fn synced(&self) -> watch::Receiver<u64> {
@@ -94,7 +97,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
     let (board, board_seen) = watch::channel(Arc::new(JobBoard { tip_seq: 1, job: Some(job(1, 1, 0x1d00_ffff)) }));
     let (stop, stop_seen) = watch::channel(Stop::No);
     let (asks, asked) = mpsc::channel(16);
-    let desk = Arc::new(SlowDisk { synced: watch::channel(0).0, verdicts: Mutex::default() });
+    let desk = Arc::new(SlowDisk::default());
     let seconds = Duration::from_secs;
     let port = Port {
         listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
@@ -246,4 +249,33 @@ async fn an_answer_that_waits_for_the_disk_is_given_after_the_move() {
     pool.hear(r#""id":5"#).await;
     drop(pool.board);
     timeout(FOREVER, pool.connection).await.unwrap().unwrap();
+}
+
+/// The daemon may be killed as soon as the miner knows that he has found a block.
+#[tokio::test]
+async fn the_finder_of_a_block_is_answered_when_it_is_in_a_file() {
+    let mut pool = pool(Algorithm::Sha256d).await;
+    let (kept, keeping) = oneshot::channel();
+    pool.desk.keeping.lock().unwrap().push(keeping);
+    pool.desk.synced.send_replace(7);
+    pool.start_mining().await;
+    pool.hear(r#""id":2"#).await;
+    pool.say(SUBMIT).await;
+    assert!(timeout(Duration::from_millis(100), pool.hear(r#""id":3"#)).await.is_err(), "it is in no file yet");
+    kept.send(()).unwrap();
+    pool.hear(r#""id":3"#).await;
+}
+
+#[tokio::test]
+async fn the_finder_of_a_block_is_answered_though_the_disk_never_takes_it() {
+    let mut pool = pool(Algorithm::Sha256d).await;
+    let (kept, keeping) = oneshot::channel();
+    let (failed, failing) = oneshot::channel();
+    drop(failed);
+    *pool.desk.keeping.lock().unwrap() = vec![failing, keeping];
+    pool.desk.synced.send_replace(7);
+    pool.start_mining().await;
+    pool.say(SUBMIT).await;
+    pool.hear(r#""id":3"#).await;
+    assert!(kept.is_closed(), "nobody waits for it any more");
 }
