@@ -28,7 +28,12 @@ impl Preset {
 }
 
 /// Every shipped preset, by name.
-pub static PRESETS: [Preset; 52] = [
+pub static PRESETS: [Preset; 63] = [
+    Preset::new("auroracoin-groestl-myriad", include_str!("presets/auroracoin-groestl-myriad.toml")),
+    Preset::new("auroracoin-qubit", include_str!("presets/auroracoin-qubit.toml")),
+    Preset::new("auroracoin-scrypt", include_str!("presets/auroracoin-scrypt.toml")),
+    Preset::new("auroracoin-sha256d", include_str!("presets/auroracoin-sha256d.toml")),
+    Preset::new("auroracoin-skein", include_str!("presets/auroracoin-skein.toml")),
     Preset::new("bitcoin", include_str!("presets/bitcoin.toml")),
     Preset::new("bitcoin-cash", include_str!("presets/bitcoin-cash.toml")).also(&["bitcoincash"]),
     Preset::new("bitcoin-sv", include_str!("presets/bitcoin-sv.toml")).also(&["bitcoinsv"]),
@@ -46,11 +51,13 @@ pub static PRESETS: [Preset; 52] = [
     Preset::new("dogecoin", include_str!("presets/dogecoin.toml")),
     Preset::new("dynamic", include_str!("presets/dynamic.toml")),
     Preset::new("ecash", include_str!("presets/ecash.toml")),
+    Preset::new("eternity", include_str!("presets/eternity.toml")),
     Preset::new("feathercoin", include_str!("presets/feathercoin.toml")),
     Preset::new("florincoin", include_str!("presets/florincoin.toml")).also(&["flo"]),
     Preset::new("fuguecoin", include_str!("presets/fuguecoin.toml")),
     Preset::new("gamecredits", include_str!("presets/gamecredits.toml")),
     Preset::new("garlicoin", include_str!("presets/garlicoin.toml")),
+    Preset::new("gobyte", include_str!("presets/gobyte.toml")),
     Preset::new("groestlcoin", include_str!("presets/groestlcoin.toml")),
     Preset::new("heavycoin", include_str!("presets/heavycoin.toml")),
     Preset::new("lbry", include_str!("presets/lbry.toml")),
@@ -72,7 +79,10 @@ pub static PRESETS: [Preset; 52] = [
     Preset::new("quarkcoin", include_str!("presets/quarkcoin.toml")).also(&["quark"]),
     Preset::new("skeincoin", include_str!("presets/skeincoin.toml")),
     Preset::new("smartcash", include_str!("presets/smartcash.toml")),
+    Preset::new("sparks", include_str!("presets/sparks.toml")),
+    Preset::new("straks", include_str!("presets/straks.toml")),
     Preset::new("terracoin", include_str!("presets/terracoin.toml")),
+    Preset::new("ufo", include_str!("presets/ufo.toml")),
     Preset::new("unobtanium", include_str!("presets/unobtanium.toml")),
     Preset::new("verge-blake2s", include_str!("presets/verge-blake2s.toml")),
     Preset::new("verge-groestl-myriad", include_str!("presets/verge-groestl-myriad.toml")),
@@ -80,6 +90,7 @@ pub static PRESETS: [Preset; 52] = [
     Preset::new("verge-scrypt", include_str!("presets/verge-scrypt.toml")),
     Preset::new("verge-x17", include_str!("presets/verge-x17.toml")),
     Preset::new("viacoin", include_str!("presets/viacoin.toml")),
+    Preset::new("vivo", include_str!("presets/vivo.toml")),
     Preset::new("zetacoin", include_str!("presets/zetacoin.toml")),
 ];
 

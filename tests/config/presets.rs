@@ -1,8 +1,9 @@
 //! The shipped presets.
 
-use mpos_stratum::bytes::hex;
+use mpos_stratum::bytes::{hex, parse_display_hash};
 use mpos_stratum::coin::preset::{self, PRESETS, Preset};
 use mpos_stratum::coin::profile::Profile;
+use mpos_stratum::coin::proof::{self, Misfit, Sample};
 use mpos_stratum::config;
 use mpos_stratum::difficulty::mpos_factor;
 use mpos_stratum::pow::{Algorithm, names};
@@ -20,7 +21,7 @@ const WITHOUT: [(&str, &str); 20] = [
     ("keccak-normal", "its coins (Copperlark, eCoin) are gone, and their facts could not be seen"),
     ("lyra2re", "Vertcoin has moved on"),
     ("lyra2rev3", "Vertcoin has moved on"),
-    ("lyra2z", "Firo has moved on"),
+    ("lyra2z", "Firo has moved on, and so has Gincoin"),
     ("nist5", "its coins are gone, and their facts could not be seen"),
     ("scrypt-jane", "YaCoin's hashes need more memory by now than a share may take"),
     ("scrypt-n", "Vertcoin has moved on"),
@@ -33,6 +34,18 @@ const WITHOUT: [(&str, &str); 20] = [
     ("x16r", "Ravencoin has moved on"),
     ("x16rv2", "Ravencoin has moved on"),
     ("yescryptr32", "the facts of LuckyPepe, and of WAVI before it, could not be seen"),
+];
+
+/// Coins that mining sites had and that have no preset, and why.
+const COINS_WITHOUT: [(&str, &str); 8] = [
+    ("arcticcoin", "its facts could not be seen"),
+    ("crown", "its blocks are staked by now, those before were mined with another chain's"),
+    ("firo", "it has moved on to an algorithm that is none of ours"),
+    ("gincoin", "it changed its algorithm more than once, and its genesis block is not of lyra2z"),
+    ("pigeoncoin", "its algorithms are none of ours"),
+    ("smileycoin", "its blocks pay a list of its richest addresses, which only its own miner puts together"),
+    ("ultracoin", "its facts could not be seen"),
+    ("yacoin", "its hashes need more memory by now than a share may take"),
 ];
 
 /// What an operator adds who has read the preset's comment.
@@ -109,6 +122,111 @@ fn what_presets_say_of_version_bits_real_headers_have() {
         shown += usize::from(bits.mask != 0);
     }
     assert!(shown >= 8, "{shown}");
+}
+
+/// A chain's first block: version, merkle root, time, bits and nonce as the coin's sources have them, and its name.
+struct Genesis(&'static str, i32, &'static str, u32, u32, u32, &'static str);
+
+const GENESIS: [Genesis; 7] = [
+    Genesis(
+        "auroracoin-scrypt",
+        1,
+        "8957e5e8d2f0e90c42e739ec62fcc5dd21064852da64b6528ebd46567f222169",
+        1_390_598_806,
+        0x1e0f_ffff,
+        538_548,
+        "2a8e100939494904af825b488596ddd536b3a96226ad02e0f7ab7ae472b27a8e",
+    ),
+    Genesis(
+        "eternity",
+        1,
+        "b35b2551a3dc3c69177dd167ca8faae415bca87b1227aded604d254555044c30",
+        1_474_140_700,
+        0x1e0f_fff0,
+        1_590_768,
+        "00000b602d00ef2d0466aa9156a905f59c6e5944a088782614a90e58089070c4",
+    ),
+    Genesis(
+        "gobyte",
+        1,
+        "dc9a719dc1bcda39107ea55424f00cab512170a1cb69efa08531f483f2399f21",
+        1_510_848_000,
+        0x1e0f_fff0,
+        1_631_855,
+        "0000033b01055cf8df90b01a14734cae92f7039b9b0e48887b4e33a469d7bc07",
+    ),
+    Genesis(
+        "sparks",
+        1,
+        "1b3952bab9df804c6f02372bb62df20fa2927030a4e80389ec14c1d86fc921e4",
+        1_513_902_562,
+        0x1e0f_fff0,
+        682_979,
+        "00000a5c6ddfaac5097218560d5b92d416931cfeba1abf10c81d1d6a232fc8ea",
+    ),
+    Genesis(
+        "straks",
+        1,
+        "15343d9e3cfff44854ec63cc588d5a1ed6ea971085c2be97acb0ea22c0e94fc4",
+        1_510_790_624,
+        0x1e0f_fff0,
+        1_034_946,
+        "00000df14d859c4b3219d93978bcf02afc123d2344a2ed39033e1208948aa7c0",
+    ),
+    // Mined with scrypt, long before NeoScrypt: only its name is of the same kind as today.
+    Genesis(
+        "ufo",
+        1,
+        "8207df3a28a5bfdcaba0c810e540123aaea8d067b745092849787169f5e77065",
+        1_388_681_920,
+        0x1e0f_fff0,
+        1_671_824,
+        "ba1d39b4928ab03d813d952daf65fb7797fcf538a9c1b8274f4edc8557722d13",
+    ),
+    Genesis(
+        "vivo",
+        1,
+        "35d3553e7bdc0568c8c37074cb7cc4bd930bd57ceff0799ddb0279487d3fd8df",
+        1_503_127_892,
+        0x1e0f_fff0,
+        2_432_118,
+        "00000f6be3e151f9082a2b82c2916192a791090015b80979934a45d625460d62",
+    ),
+];
+
+#[test]
+fn the_first_blocks_of_chains_prove_their_presets() {
+    for &Genesis(name, version, root, time, bits, nonce, hash) in &GENESIS {
+        let header = [
+            &version.to_le_bytes()[..],
+            &[0; 32],
+            &parse_display_hash(root).unwrap(),
+            &time.to_le_bytes(),
+            &bits.to_le_bytes(),
+            &nonce.to_le_bytes(),
+        ]
+        .concat();
+        let profile = profile(preset::find(name).unwrap());
+        let hash = parse_display_hash(hash).unwrap();
+        let sample = Sample { height: 0, hash, header, parent: None, staked: false };
+        let proven = proof::prove(&profile, std::slice::from_ref(&sample));
+        if name == "ufo" {
+            assert_eq!(proven.unwrap_err(), Misfit::Work { height: 0 });
+            assert_eq!(profile.block_hash.of(&sample.header, [0; 32]), hash);
+        } else {
+            assert_eq!(proven.map(|proof| (proof.named, proof.mined)), Ok((1, 1)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_coin_has_a_preset_or_a_reason_for_having_none() {
+    for (coin, reason) in COINS_WITHOUT {
+        assert!(
+            !PRESETS.iter().any(|preset| preset.name.split('-').next() == Some(coin) || preset.is(coin)),
+            "{coin}: {reason}"
+        );
+    }
 }
 
 #[test]
