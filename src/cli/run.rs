@@ -13,7 +13,8 @@ Examples:
   systemctl enable --now mpos-stratum        under systemd, as the package has it
 
 SIGTERM and SIGINT end it: what miners have sent by then is still answered and written down. SIGHUP, or
-`mpos-stratum reload`, has it read its configuration again. It logs to standard error.
+`mpos-stratum reload`, has it read its configuration again. It logs to standard error, and to
+daemon.log_file if there is one, which it opens again at SIGUSR1 and SIGHUP.
 
 Exit codes: 0 it was told to end, 64 command line, 69 something it needs is missing, as an address that is in use,
 70 a bug, 73 the spool cannot be written, 77 the spool may not be used, 78 configuration. After 64, 77 and 78
@@ -24,7 +25,13 @@ pub(super) fn run(path: &Path) -> Exit {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let log = Log::start(config.daemon.log_level.clone());
+    let log = match Log::start(config.daemon.log_level.clone(), config.daemon.log_file.as_deref()) {
+        Ok(log) => log,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return Exit::Config;
+        }
+    };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

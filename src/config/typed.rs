@@ -40,6 +40,8 @@ pub struct Daemon {
     pub hasher_threads: Option<usize>,
     /// Least severity that is logged.
     pub log_level: Levels,
+    /// A file for the log besides standard error; `None`: none.
+    pub log_file: Option<PathBuf>,
     /// Most connections of all ports together; more are closed at once.
     pub connections_max: usize,
     /// TLS handshakes.

@@ -2,15 +2,17 @@
 
 use std::io::{self, IsTerminal, Stderr, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{Targets, dynamic_filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt as lines, reload};
 
+use super::log_file::{LogFile, Opened};
 use crate::config::Levels;
 
 /// What of the program's messages is let through.
@@ -24,14 +26,23 @@ pub struct Log {
     levels: Arc<Mutex<Levels>>,
     /// `None`: another log was set up before, whose levels are its own.
     handle: Option<reload::Handle<Targets, Registry>>,
+    file: LogFile,
 }
 
 impl Log {
     /// Logs to standard error: in colour on a terminal; into a journal without the time and the level in words, because
-    /// it has its own for both (`journalctl --priority=warning`).
-    pub fn start(levels: Levels) -> Self {
+    /// it has its own for both (`journalctl --priority=warning`). With a `file` into that as well.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn start(levels: Levels, file: Option<&Path>) -> Result<Self, String> {
         let (filter, handle) = reload::Layer::new(targets(&levels));
-        let log = Registry::default().with(filter);
+        let into = LogFile::default();
+        into.take(file.map(Opened::at).transpose()?);
+        let is_wanted = into.clone();
+        let form = lines::layer().with_writer(into.clone()).with_ansi(false);
+        let filed = form.with_filter(dynamic_filter_fn(move |_, _| is_wanted.is_open()));
+        let log = Registry::default().with(filter).with(filed);
         // Fails only if a log was set up before, which then stays.
         let started = match goes_to_a_journal() {
             true => {
@@ -43,7 +54,12 @@ impl Log {
                 log.with(lines::layer().with_writer(std::io::stderr).with_ansi(is_terminal)).try_init()
             }
         };
-        Self { levels: Arc::new(Mutex::new(levels)), handle: started.is_ok().then_some(handle) }
+        Ok(Self { levels: Arc::new(Mutex::new(levels)), handle: started.is_ok().then_some(handle), file: into })
+    }
+
+    /// The file beside standard error.
+    pub fn file(&self) -> &LogFile {
+        &self.file
     }
 
     /// What is logged.

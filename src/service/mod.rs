@@ -14,6 +14,7 @@ mod inherited;
 mod jobs;
 pub mod left;
 pub mod local;
+mod log_file;
 pub mod logging;
 mod logins;
 mod meter;

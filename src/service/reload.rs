@@ -9,6 +9,7 @@ use tracing::{info, warn};
 
 use super::changing::{NextCoin, prove_new_nodes};
 use super::coin::CoinService;
+use super::log_file::Opened;
 use super::ports::{self, Ports};
 use super::reloading::{Outcome, Reloaded};
 use super::running::{Running, Setup, random};
@@ -35,7 +36,15 @@ impl Running {
     /// to stop may drop this at any point. [`Running::take_over`] follows.
     pub async fn examine(&mut self) -> Examined {
         supervisor::reloading(self.setup.shared.clock.monotonic());
+        self.reopen_log();
         Examined(self.look_at_file().await)
+    }
+
+    /// Opens the log's file again: somebody may have moved it away.
+    pub fn reopen_log(&self) {
+        if let Err(problem) = self.setup.log.file().reopen() {
+            warn!("the log goes on in the file as it was: {problem}");
+        }
     }
 
     async fn look_at_file(&mut self) -> Result<Examination, String> {
@@ -127,11 +136,13 @@ impl Running {
             let is_new = opened.map_err(|problem| format!("coin {}: {problem}", coin.name))?;
             added.push((coin, ports, is_new, random()?));
         }
-        Ok(Ready { changed, added })
+        let path = config.daemon.log_file.as_ref().filter(|_| config.daemon.log_file != in_force.daemon.log_file);
+        let log_file = path.map(|path| Opened::at(path)).transpose()?;
+        Ok(Ready { changed, added, log_file })
     }
 
     /// Changes what is to be changed. Nothing of it can fail.
-    async fn apply(&mut self, config: Config, Ready { changed, added }: Ready) {
+    async fn apply(&mut self, config: Config, Ready { changed, added, log_file }: Ready) {
         let Setup { house, books, shared, log, .. } = &self.setup;
         logins::take_over(books, &self.setup.config.coins, &config.coins);
         for (place, next) in changed {
@@ -165,6 +176,9 @@ impl Running {
             && let Err(problem) = log.set(&new.log_level.to_string())
         {
             warn!(%problem, "the level of the log stays as it is");
+        }
+        if old.log_file != new.log_file {
+            log.file().take(log_file);
         }
         self.setup.books.look_for_strays(&config);
         self.setup.config = config;
@@ -209,6 +223,8 @@ struct Ready {
     changed: Vec<(usize, NextCoin)>,
     /// New coins with their ports, whether their ledger is new, and random bytes for them.
     added: Vec<(Arc<Coin>, Ports, bool, [u8; 44])>,
+    /// The log's new file.
+    log_file: Option<Opened>,
 }
 
 fn named(coins: &[Arc<Coin>], name: &str) -> bool {

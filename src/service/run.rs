@@ -109,7 +109,7 @@ async fn serve(config: Config, path: PathBuf, passed: Vec<Inherited>, log: Log, 
 /// Keeps status line and bans file up to date, and reloads when asked to, until a signal says stop.
 async fn until_stopped(signals: &mut Signals, rings: &mut ReloadRings, running: &mut Running) {
     let mut tick = interval(STATUS_INTERVAL);
-    let Signals { stops, hangup } = signals;
+    let Signals { stops, hangup, rotated } = signals;
     loop {
         let answer = tokio::select! {
             () = stops.one() => break,
@@ -117,6 +117,11 @@ async fn until_stopped(signals: &mut Signals, rings: &mut ReloadRings, running: 
                 info!("SIGHUP: reading the configuration again");
                 // Who sent the signal reads the log.
                 None
+            }
+            _ = rotated.recv() => {
+                running.reopen_log();
+                info!("SIGUSR1: opened the log's file again");
+                continue;
             }
             Some(answer) = rings.recv() => Some(answer),
             _ = tick.tick() => {
@@ -149,6 +154,8 @@ fn hasher_threads(config: &Config) -> usize {
 struct Signals {
     stops: Stops,
     hangup: Signal,
+    /// The log's file was moved away.
+    rotated: Signal,
 }
 
 /// The signals that mean a stop.
@@ -160,7 +167,8 @@ struct Stops {
 impl Signals {
     fn new() -> std::io::Result<Self> {
         let stops = Stops { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
-        Ok(Self { stops, hangup: signal(SignalKind::hangup())? })
+        let (hangup, rotated) = (signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?);
+        Ok(Self { stops, hangup, rotated })
     }
 }
 

@@ -49,6 +49,7 @@ daemon.worker_threads = 4 | restart
 daemon.hasher_threads = 3 | restart
 daemon.log_level = "debug" | now
 daemon.log_level = "info,stratum=debug" | now
+daemon.log_file = "/var/log/mpos-stratum/daemon.log" | now
 daemon.connections_max = 100 | now
 metrics.listen = "127.0.0.1:9100" | restart
 metrics.allow_remote = true | nothing

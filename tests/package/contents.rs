@@ -16,9 +16,10 @@ fn must(program: &str, arguments: &[&str]) -> String {
 }
 
 /// Everything that has to be there, with its mode.
-const FILES: [(&str, &str); 24] = [
+const FILES: [(&str, &str); 25] = [
     ("-rwxr-xr-x", "./usr/sbin/mpos-stratum"),
     ("-rw-r-----", "./etc/mpos-stratum/config.toml"),
+    ("-rw-r--r--", "./etc/logrotate.d/mpos-stratum"),
     ("-rw-r--r--", "./lib/systemd/system/mpos-stratum.service"),
     ("-rw-r--r--", "./usr/lib/sysusers.d/mpos-stratum.conf"),
     ("-rw-r--r--", "./usr/share/man/man8/mpos-stratum.8.gz"),
@@ -76,7 +77,7 @@ fn the_scripts_of_the_package_are_sound_and_mind_their_first_error() {
         assert!(text.starts_with("#!/bin/sh\nset -e\n") && !text.contains("#DEBHELPER#"), "{text}");
     }
     let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
-    assert_eq!(read("conffiles"), "/etc/mpos-stratum/config.toml\n");
+    assert_eq!(read("conffiles"), "/etc/logrotate.d/mpos-stratum\n/etc/mpos-stratum/config.toml\n");
     // A stop and a start would empty the service manager's store of sockets.
     assert!(read("prerm").contains("deb-systemd-invoke stop") && !read("prerm").contains("upgrade)"));
     let preinst = fs::read_to_string(dir.path().join("preinst")).unwrap_or_default();

@@ -119,3 +119,47 @@ async fn the_service_manager_is_told() {
     assert!(since.iter().any(|line| line.starts_with("MONOTONIC_USEC=")));
     assert!(since.iter().skip(place("READY=1")).all(|line| !line.contains("REFUSED")), "{since:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_goes_into_a_file_that_is_opened_again_when_it_was_moved_away() {
+    let mut site = Site::open("reload_log_file", SHA256D_EASY, "").await;
+    let dir = tempfile::tempdir().unwrap();
+    let (path, moved) = (dir.path().join("daemon.log"), dir.path().join("daemon.log.1"));
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    // A folder is no file: the reload is refused and names the key.
+    site.keys = format!("log_file = {:?}", dir.path());
+    let why = site.refused().await;
+    assert!(why.contains("daemon.log_file = ") && why.contains("nothing was changed"), "{why}");
+    site.keys = format!("log_file = {path:?}");
+    let told = site.reload().await;
+    assert!(told.contains("daemon: log_file") && told.contains("Taken over."), "{told}");
+    site.daemon.wait_for_logs("configuration taken over", 1).await.unwrap();
+    assert!(read(&path).contains("configuration taken over"), "{}", read(&path));
+    assert!(!read(&path).contains('\u{1b}'), "no colours: {}", read(&path));
+
+    std::fs::rename(&path, &moved).unwrap();
+    site.daemon.signal(Signal::USR1).unwrap();
+    site.daemon.wait_for_log("SIGUSR1: opened the log's file again").await.unwrap();
+    assert!(read(&path).contains("SIGUSR1") && !read(&moved).contains("SIGUSR1"), "{}", read(&moved));
+    std::fs::rename(&path, &moved).unwrap();
+    // By a reload too, also one that is refused.
+    site.keys = "log_level = \"loud\"".to_owned();
+    site.refused().await;
+    site.daemon.wait_for_log("reload refused").await.unwrap();
+    assert!(read(&path).contains("reload refused"), "{}", read(&path));
+
+    site.keys = String::new();
+    let told = site.reload().await;
+    assert!(told.contains("daemon: log_file"), "{told}");
+    let before = read(&path);
+    site.reload().await;
+    site.daemon.wait_for_logs("configuration taken over", 3).await.unwrap();
+    assert_eq!(read(&path), before, "nothing is written there any more");
+
+    // A start refuses it like a reload.
+    site.keys = format!("log_file = {:?}", dir.path());
+    let mut daemon = Daemon::start(&site.file()).unwrap();
+    let line = daemon.wait_for_log("cannot be opened for writing").await.unwrap();
+    assert!(line.contains("daemon.log_file = "), "{line}");
+    assert_eq!(daemon.wait_for_end().await.unwrap().code(), Some(78));
+}

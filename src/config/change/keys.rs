@@ -86,6 +86,7 @@ fn daemon(changes: &mut Vec<Change>, old: &Daemon, new: &mut Daemon) {
         worker_threads: "worker_threads", THREADS;
         hasher_threads: "hasher_threads", THREADS;
         log_level: "log_level", AtOnce;
+        log_file: "log_file", AtOnce;
         connections_max: "connections_max", AtOnce;
         metrics: "metrics.listen", DOORS;
     } apart { handshakes } same {});

@@ -29,6 +29,7 @@ pub(super) fn read<'a>(
     let worker_threads = section.optional("worker_threads", sized(1..=1024));
     let hasher_threads = section.optional("hasher_threads", sized(1..=1024));
     let log_level = section.or("log_level", "\"info\"", levels);
+    let log_file = section.optional("log_file", |value| nonempty(value).map(|path| source.resolve(&path)));
     let connections_max = section.or("connections_max", "20000", sized(1..=1_000_000));
     section.finish();
     let daemon = || {
@@ -40,6 +41,7 @@ pub(super) fn read<'a>(
             worker_threads,
             hasher_threads,
             log_level: log_level?,
+            log_file,
             connections_max: connections_max?,
             handshakes: handshakes?,
             metrics,

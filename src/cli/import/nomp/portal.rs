@@ -96,7 +96,8 @@ fn log_level(old: &Old<'_>, option: &str, daemon: &mut Table) {
 
 /// The tables of node-cryptonote-pool, which portals made of both have.
 fn logging_tables(logging: &Old<'_>, daemon: &mut Table) {
-    const JOURNAL: &str = "the log goes to the journal, which keeps and rotates it";
+    const JOURNAL: &str =
+        "the log goes to the journal, which keeps and rotates it; daemon.log_file writes a file as well";
     if let Some(files) = logging.within("files") {
         files.finish(&[("level", JOURNAL), ("directory", JOURNAL), ("flushInterval", JOURNAL)]);
     }

@@ -1,6 +1,7 @@
 //! Options from which nothing follows, each with the reason.
 
-const JOURNAL: &str = "the log goes to the journal, which keeps, rotates and shows it";
+const JOURNAL: &str =
+    "the log goes to the journal, which keeps, rotates and shows it; daemon.log_file writes a file as well";
 const TRANSPORT: &str = "miners connect by stratum over TCP or TLS; other transports have no users any more";
 const PEERS: &str = "the network of servers it was for is gone";
 const MAIL: &str = "MPOS mails its users; the daemon reports to the journal";
