@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::load;
+use super::{load, say};
 use crate::exit::Exit;
 use crate::service::logging::Log;
 
@@ -28,7 +28,7 @@ pub(super) fn run(path: &Path) -> Exit {
     let log = match Log::start(config.daemon.log_level.clone(), config.daemon.log_file.as_deref()) {
         Ok(log) => log,
         Err(problem) => {
-            eprintln!("{problem}");
+            say(&mut std::io::stderr(), problem);
             return Exit::Config;
         }
     };
