@@ -179,7 +179,7 @@ impl Pool {
     /// Writes shares down.
     pub fn record(&self, home: &Home, shares: Vec<JudgedShare>) -> Vec<Result<u64, NotRecorded>> {
         let _runtime = home.runtime.enter();
-        self.desk.record(shares)
+        self.desk.record(shares).shares
     }
 
     /// Asks the directory; it has had its rest from an earlier failure if `rested`.
