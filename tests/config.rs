@@ -303,7 +303,7 @@ fn values_that_cannot_be_used() {
 fn a_wrong_preset_or_algorithm_is_answered_with_the_known_ones() {
     let messages = |text: &str| problems(text).iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
     let preset = messages(&least("preset = \"litecoin\"", "preset = \"lightcoin\""));
-    assert!(preset.contains("is no preset; choose one of bitcoin, "), "{preset}");
+    assert!(preset.contains("is no preset; choose one of auroracoin-groestl-myriad, "), "{preset}");
     let algorithm = messages(&least("preset = \"litecoin\"", "preset = \"litecoin\"\nalgorithm = \"cryptonight\""));
     assert!(algorithm.contains("is no algorithm known here; choose one of sha256d, "), "{algorithm}");
 }
