@@ -12,7 +12,7 @@ use tracing::debug;
 use super::context::PortContext;
 use super::counters::Counters;
 use super::gate::PortTls;
-use super::guard::{Admission, Detention, Refused};
+use super::guard::{Admission, DELAY_MAX, Detention, Refused};
 use super::leaving::Arriving;
 use super::wire::probe;
 use super::wire::proxy::{self, Header};
@@ -48,7 +48,8 @@ pub struct Arrival {
     pub admission: Admission,
     /// A trusted proxy is at the other end, and may still say for whom it speaks.
     from_proxy: bool,
-    delay: Duration,
+    /// How long it has to wait before it is heard.
+    pub delay: Duration,
     detained: Option<Detention>,
 }
 
@@ -150,8 +151,10 @@ impl Arrival {
         if self.detained.is_some() {
             return Err(Turned::Refused(Refused::Banned));
         }
-        // A slow visitor has as long as one that is slow to subscribe.
-        let patience = context.terms.port.subscribe_timeout + self.delay;
+        // A slow visitor has as long as one that is slow to subscribe. How long one behind a proxy has to wait is not
+        // known yet.
+        let delay = if self.from_proxy { DELAY_MAX } else { self.delay };
+        let patience = context.terms.port.subscribe_timeout + delay;
         timeout(patience, self.received(context)).await.unwrap_or(Err(Turned::Silent))
     }
 

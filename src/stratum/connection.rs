@@ -64,7 +64,7 @@ pub async fn serve(tcp: TcpStream, remote: SocketAddr, entry: Entry, context: Po
 
 /// From the first byte to the end.
 async fn welcome(mut arrival: Box<Arrival>, remote: SocketAddr, context: PortContext, mut presence: Presence) {
-    let opened_at = context.clock.monotonic();
+    let accepted_at = context.clock.monotonic();
     let mut stop = context.stop.clone();
     // Most connections are long past their arrival: its state must not be part of theirs.
     let arrived = tokio::select! {
@@ -73,8 +73,10 @@ async fn welcome(mut arrival: Box<Arrival>, remote: SocketAddr, context: PortCon
     };
     match arrived {
         Some(Ok(())) => {
-            let Arrival { stream, address, first, admission, .. } = *arrival;
+            let Arrival { stream, address, first, admission, delay, .. } = *arrival;
             let Some(stream) = stream else { return };
+            // Its time to subscribe begins when it was heard.
+            let opened_at = accepted_at + delay;
             let session =
                 Session::new(Arc::clone(&context.terms), Peer { address }, context.extranonces.lease(), opened_at);
             if matches!(stream, Stream::Tls(_)) {
@@ -109,18 +111,16 @@ async fn converse(mut stream: Stream, mut connection: Connection, remote: Socket
     let _ = connection.write(&mut stream);
     stream.say_goodbye();
     let Connection { context, session, admission, .. } = &connection;
-    let wire = &context.counters.wire;
-    let reason = match end {
-        End::Session(reason) => Some(reason),
-        // Whoever leaves before the window is over is judged by what there is.
-        End::Peer if session.has_misbehaved() => Some(CloseReason::InvalidShares),
-        _ => None,
-    };
-    if let Some(reason) = reason {
+    let (wire, now) = (&context.counters.wire, context.clock.monotonic());
+    for reason in ending::reasons(&end, session.has_misbehaved()) {
         ending::counter(wire, reason).map(Counters::count);
-        if admission.on_close(reason, context.clock.monotonic()) {
+        if admission.on_close(reason, now) {
             Counters::count(&wire.bans);
         }
+    }
+    // Whoever asked about names and did not stay for a single answer has guessed them.
+    if !matches!(end, End::Stop) && !session.has_workers() {
+        (0..connection.authorisations.len()).for_each(|_| admission.on_refused_authorization(now));
     }
     if matches!(end, End::Deaf) {
         Counters::count(&wire.slow_readers);

@@ -53,6 +53,8 @@ pub struct Candidate {
     pub block_hash: Hash,
     /// The whole coinbase, without witness.
     pub coinbase: Vec<u8>,
+    /// Its work was of the tip that the pool mined on: no block of its height was known.
+    pub is_live: bool,
 }
 
 impl JudgedShare {

@@ -35,6 +35,8 @@ const STRETCHES: [(usize, f64); 13] = [
     (45, 5.5),
     (64, 5.0),
 ];
+/// Parts of shares that come to so much are a share: they are sums of quotients.
+const WHOLE: f64 = 1.0 - 1e-9;
 /// Shares whose exposure is remembered one by one.
 const SHARES_KEPT_MAX: usize = 64;
 /// From so many shares since the last change on, they are tested as a whole as well, and what is
@@ -92,6 +94,8 @@ pub struct Estimator {
     gap: Option<f64>,
     gaps: f64,
     spread: f64,
+    /// What shares of easier work come to so far, less than one.
+    part: f64,
     /// Shares and the exposure at the start of what the present difficulty rests on.
     long: (u64, f64),
     /// By how much the difficulty fell since the last share.
@@ -123,6 +127,7 @@ impl Estimator {
             gap: None,
             gaps: 0.0,
             spread: 2.0,
+            part: 0.0,
             long: (0, 0.0),
             fallen: 1.0,
             changed: now,
@@ -149,9 +154,16 @@ impl Estimator {
         self.paused = false;
     }
 
-    /// Counts an accepted share.
-    pub fn on_share(&mut self, now: Duration) {
+    /// Counts an accepted share that was credited with a difficulty. One of work that was begun before a raise is only
+    /// as much of one as it is worth: many of them may still wait to be read, and none says that the miner is fast
+    /// enough for more.
+    pub fn on_share(&mut self, now: Duration, credited: Difficulty) {
         self.advance(now);
+        self.part += (credited.get() / self.difficulty.get()).min(1.0);
+        if self.part < WHOLE {
+            return;
+        }
+        self.part = (self.part - 1.0).max(0.0);
         if self.fallen < RETURN_FALL {
             // It was away. The difficulty has fallen for that; to count its silence once more would lower
             // it further just when the miner is back.
@@ -392,7 +404,8 @@ mod tests {
         let cap = Difficulty::new(50.0);
         let mut estimator = Estimator::new(Difficulty::new(1.0).unwrap(), Duration::ZERO);
         for ms in (0..60_000).step_by(10) {
-            estimator.on_share(Duration::from_millis(ms));
+            let present = estimator.difficulty;
+            estimator.on_share(Duration::from_millis(ms), present);
             if let Some(next) = estimator.retarget(Duration::from_millis(ms), &bounds(), cap) {
                 assert!(next.get() <= 50.0);
                 last = next.get();
@@ -438,7 +451,7 @@ mod tests {
         let mut estimator = Estimator::new(Difficulty::new(8.0).unwrap(), Duration::ZERO);
         assert_eq!(estimator.expected_gap(), None);
         for secs in [10, 20, 30] {
-            estimator.on_share(Duration::from_secs(secs));
+            estimator.on_share(Duration::from_secs(secs), Difficulty::new(8.0).unwrap());
         }
         assert_eq!(estimator.expected_gap(), Some(Duration::from_secs(10)));
     }

@@ -1,5 +1,6 @@
 //! What miners may not do.
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::stage::{FakeStage, PASSWORD};
@@ -79,10 +80,15 @@ async fn failing_logins_are_slowed_down_and_strange_questions_end() {
     }
     let reply = miner.authorize("alice.rig2", PASSWORD).await.unwrap();
     assert!(reply.code() == Some(24) && reply.text().contains("Too many failed logins"), "{}", reply.line);
-    for _ in 0..21 {
+    // Twenty strange questions are nothing, three more are junk.
+    miner.subscribe().await.unwrap();
+    for _ in 0..23 {
         assert_eq!(miner.request("mining.unheard_of", json!([])).await.unwrap().code(), Some(-3));
     }
     miner.wait_for_close().await.unwrap();
+    stage.daemon.signal(Signal::TERM).unwrap();
+    let counted = stage.daemon.wait_for_log("ports closed").await.unwrap();
+    assert!(counted.contains("junk 1"), "{counted}");
 }
 
 #[tokio::test]

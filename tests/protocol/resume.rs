@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::stage::{FakeStage, PASSWORD};
+use crate::stage::{FakeStage, PASSWORD, SHA256D_EASY};
 use crate::support::fake_node::SubmitAnswer;
 use crate::support::miner::{Algorithm, EventKind, Miner, Wanted};
 
@@ -99,4 +99,45 @@ async fn a_miner_that_follows_gets_an_extranonce_of_its_own_instead_and_its_bloc
     assert!(other.submit("Bob.Garage", &next).await.unwrap().is_true());
     drop(other);
     assert_ne!(again(&stage, &session).await.in_force.extranonce1, extranonce1, "it is nobody's any more");
+}
+
+#[tokio::test]
+async fn nobody_gets_a_grace_for_old_work_by_coming_back() {
+    let stage = FakeStage::start_with("protocol_regrace", |coin| coin.ports[0] += "\nstale_grace_secs = 10").await;
+    let (mut miner, old) = stage.miner("alice.rig1").await;
+    stage.node.new_tip();
+    miner.wait_for_new_tip(&old).await.unwrap();
+    let share = miner.mine(&old, Wanted::Share).unwrap();
+    let (session, extranonce1) = (miner.subscription.clone().unwrap(), miner.in_force.extranonce1.clone());
+    drop(miner);
+    let mut miner = taken_up(&stage, &session, &extranonce1).await;
+    assert!(miner.authorize("alice.rig1", PASSWORD).await.unwrap().is_true());
+    assert_eq!(miner.submit("alice.rig1", &share).await.unwrap().code(), Some(21));
+}
+
+#[tokio::test]
+async fn a_stored_difficulty_that_was_changed_meanwhile_holds_for_a_session_that_is_taken_up() {
+    let stage = FakeStage::start_with("protocol_stored", |coin| {
+        coin.workers = "pool_worker_difficulty = \"read\"\nnegative_cache_secs = 0".to_owned();
+    })
+    .await;
+    // The column has a float's precision.
+    let is_near = |difficulty: f64, times: f64| (difficulty / SHA256D_EASY / times - 1.0).abs() < 1e-4;
+    let store = async |times: f64| {
+        let sql = format!("UPDATE pool_worker SET difficulty = {} WHERE username = 'alice.rig1'", times * SHA256D_EASY);
+        stage.db.run_sql(stage.database, &sql).await;
+    };
+    store(4.0).await;
+    let (miner, _) = stage.miner("alice.rig1").await;
+    assert!(is_near(miner.in_force.difficulty.unwrap(), 4.0), "{:?}", miner.in_force.difficulty);
+    let (session, extranonce1) = (miner.subscription.clone().unwrap(), miner.in_force.extranonce1.clone());
+    drop(miner);
+    // None at all is that of the port.
+    for (stored, expected) in [(2.0, 2.0), (8.0, 8.0), (0.0, 1.0)] {
+        store(stored).await;
+        let mut miner = taken_up(&stage, &session, &extranonce1).await;
+        assert!(miner.authorize("alice.rig1", PASSWORD).await.unwrap().is_true());
+        let job = miner.wait_for_job_where("the new difficulty", |job| is_near(job.difficulty, expected)).await;
+        assert!(job.is_ok(), "{stored}");
+    }
 }

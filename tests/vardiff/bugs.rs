@@ -1,11 +1,13 @@
 //! What other pools' adjustment did wrong.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use mpos_stratum::config::Vardiff;
 use mpos_stratum::difficulty::Difficulty;
 use mpos_stratum::work::vardiff::Estimator;
 
-use super::simulation::{Miner, bounds, run};
+use super::simulation::{IDEAL, Miner, TARGET, bounds, run};
 
 const HOUR: f64 = 3600.0;
 
@@ -15,7 +17,7 @@ fn b08_shares_of_one_moment_are_no_infinite_rate() {
     let mut estimator = Estimator::new(start, Duration::ZERO);
     let moment = Duration::from_secs(30);
     for _ in 0..24 {
-        estimator.on_share(moment);
+        estimator.on_share(moment, start);
     }
     let next = estimator.retarget(moment, &bounds(), None);
     // They may have been held up on the way for 20 s: 24 in so long are 18 times too many.
@@ -41,5 +43,52 @@ fn b26_a_change_after_a_long_steady_time_is_heard_as_soon() {
             (1..=40).map(|seed| run(&miner, seed, 14.0 * HOUR).settled(12.0 * HOUR, 14.0 * HOUR, rate)).collect();
         times.sort_by(f64::total_cmp);
         assert!(times[37] <= within, "{rate}: {:?}", &times[30..]);
+    }
+}
+
+/// How a miner fares that begins far too low and of whose lines so many wait to be read, a hundred a second: its highest
+/// difficulty over the ideal one, and the longest silence.
+fn behind_a_backlog(lines_max: usize) -> (f64, f64) {
+    const STEP: f64 = 0.01;
+    const SECS: f64 = 3600.0;
+    let bounds = Vardiff { max: Difficulty::new(1e15).unwrap(), ..bounds() };
+    let mut difficulty = Difficulty::new(IDEAL / 20_000.0).unwrap();
+    let mut estimator = Estimator::new(difficulty, Duration::ZERO);
+    let (mut found, mut lines) = (0.0, VecDeque::new());
+    let (mut peak, mut silence, mut heard, mut tick) = (0.0_f64, 0.0_f64, 0.0, 0.0);
+    let mut now = 0.0;
+    while now < SECS {
+        now += STEP;
+        found += STEP * IDEAL / TARGET / difficulty.get();
+        while found >= 1.0 {
+            found -= 1.0;
+            // Who is not read does not write either.
+            if lines.len() < lines_max {
+                lines.push_back(difficulty);
+            }
+        }
+        let line = lines.pop_front();
+        if line.is_none() && now < tick {
+            continue;
+        }
+        tick = now + 5.0;
+        let moment = Duration::from_secs_f64(now);
+        if let Some(credited) = line {
+            silence = silence.max(now - std::mem::replace(&mut heard, now));
+            estimator.on_share(moment, credited);
+        }
+        if let Some(next) = estimator.retarget(moment, &bounds, None) {
+            difficulty = next;
+            peak = peak.max(next.get() / IDEAL);
+        }
+    }
+    (peak, silence.max(now - heard))
+}
+
+#[test]
+fn shares_of_easier_work_that_still_wait_to_be_read_do_not_raise_the_difficulty_again() {
+    for lines in [1, 200, 400, 600] {
+        let (peak, silence) = behind_a_backlog(lines);
+        assert!(peak <= 4.0 && silence <= 120.0, "{lines} lines: {peak:.1} times the ideal, {silence:.0} s of silence");
     }
 }

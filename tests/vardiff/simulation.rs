@@ -157,7 +157,7 @@ pub fn run(miner: &Miner, seed: u64, secs: f64) -> Run {
         if now == arrival {
             arriving.pop_front();
             run.shares.push(now);
-            estimator.on_share(moment);
+            estimator.on_share(moment, difficulty);
         } else {
             tick += 5.0;
         }

@@ -19,6 +19,8 @@ pub struct Found {
     /// Its number in the ledger, or what waits for it.
     written: Result<u64, Late>,
     pub(super) share: ShareRecord,
+    /// No other block of its height was known.
+    pub(super) is_live: bool,
     /// When its hash was seen to be a block's, Unix milliseconds.
     pub(super) found_ms: u64,
 }
@@ -38,6 +40,7 @@ impl Found {
             job: Arc::clone(&work.job),
             header: work.header,
             coinbase: block.coinbase.clone(),
+            is_live: block.is_live,
             written,
             share,
             found_ms,

@@ -97,7 +97,7 @@ impl Pursuer {
         case.dossier().work_id = found.work_id();
         case.note_at(found.found_ms, What::Found);
         // A late one is not fought for: the network has another block of its height already.
-        if found.share.accepted {
+        if found.share.accepted && found.is_live {
             let (height, hash) = found.name();
             self.settings.nodes.note_own(height, hash);
         }

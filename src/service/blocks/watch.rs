@@ -13,7 +13,7 @@ use super::pursuer::Pursuer;
 use super::shelf::DOSSIERS_MAX;
 use crate::bytes::display_hash;
 use crate::ledger::record::{Event, VerdictRecord};
-use crate::node::standing::standing;
+use crate::node::standing::{Standing, standing};
 use crate::node::verdict::Verdict;
 
 /// Most blocks that are looked at again at once. Beyond it a block is closed with its verdict.
@@ -33,11 +33,6 @@ impl Pursuer {
         let shown = display_hash(&node_hash);
         let node_hash = (accepted && node_hash != written_hash).then_some(shown);
         case.note(What::Marked { seq, accepted, reason, node_hash });
-        // A node that has it in its best chain has its bytes; of a block that was refused they are all
-        // there is.
-        if accepted && case.save().await {
-            self.shelf.remove_bytes(&display_hash(&written_hash));
-        }
     }
 
     /// Looks at the block until it is buried.
@@ -48,6 +43,7 @@ impl Pursuer {
         }
         let Some(mut sought) = case.dossier().sought() else { return };
         // One that was taken up again has waited long enough.
+        let mut is_kept = true;
         let mut is_first = case.dossier().steps.iter().any(|step| step.what == What::Resumed);
         loop {
             let since_change = Duration::from_millis(self.unix_ms().saturating_sub(case.dossier().changed_ms()));
@@ -66,6 +62,12 @@ impl Pursuer {
                 }
                 continue;
             };
+            // A node that has it in its best chain has its bytes; of a block that was only taken, or refused, they are
+            // all there is.
+            if is_kept && matches!(place, Standing::InChain { .. }) && case.save().await {
+                self.shelf.remove_bytes(&case.name().1);
+                is_kept = false;
+            }
             case.note(course::step(node, &place));
             let outcome = course::judge(&case.dossier(), &place, self.settings.confirmations);
             if let Some(verdict) = outcome.verdict {

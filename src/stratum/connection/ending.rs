@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::hashing::next_hash;
-use super::{Connection, seen};
+use super::{CARRY_THROUGH_TIMEOUT, Connection, End, seen};
 use crate::stratum::counters::WireCounters;
 use crate::stratum::session::effects::CloseReason;
 use crate::stratum::wire::stream::{Ready, Stream};
@@ -26,14 +26,19 @@ impl Connection {
         if self.closing.is_none() || self.drained {
             return;
         }
+        // What is more than may be under way is read when there is room again.
+        self.drained = self.handle_lines(board);
+        self.carry_out().await;
+    }
+
+    /// Handles the lines that were read, as many as may be under way; true if those were all.
+    fn handle_lines(&mut self, board: &watch::Receiver<Arc<JobBoard>>) -> bool {
         let (now, snapshot) = (self.now(), seen(board));
-        while self.session.may_read()
-            && let Ok(Some(line)) = self.lines.next_line()
-        {
+        while self.session.may_read() {
+            let Ok(Some(line)) = self.lines.next_line() else { return true };
             self.session.on_line(now, line, &snapshot);
         }
-        self.drained = true;
-        self.carry_out().await;
+        false
     }
 
     /// The miner takes no more answers, but what it sent before still counts: up to the end of what the kernel has of
@@ -41,11 +46,17 @@ impl Connection {
     pub(super) async fn hear_out(&mut self, stream: &mut Stream, board: &watch::Receiver<Arc<JobBoard>>) {
         let mut read = 0;
         loop {
-            let (now, snapshot) = (self.now(), seen(board));
-            while let Ok(Some(line)) = self.lines.next_line() {
-                self.session.on_line(now, line, &snapshot);
-            }
+            let were_all = self.handle_lines(board);
             self.carry_out().await;
+            if !were_all {
+                self.carry_through(CARRY_THROUGH_TIMEOUT).await;
+                // Nobody hears an answer any more, whether or not the disk has what it waits for.
+                self.session.on_synced(u64::MAX, self.now().monotonic);
+                if !self.session.may_read() {
+                    return;
+                }
+                continue;
+            }
             let lines = &mut self.lines;
             match timeout(REST_WAIT, stream.ready(true, false, |bytes| lines.push(bytes))).await {
                 Ok(Ok(Ready::Read(more @ 1..))) if read + more <= REST_BYTES_MAX => read += more,
@@ -80,6 +91,17 @@ impl Connection {
     }
 }
 
+/// For what a connection is held against its address: for what it ended, and, whoever ended it, for its shares. Else
+/// somebody would choose how to end and never be banned.
+pub(super) fn reasons(end: &End, has_misbehaved: bool) -> impl Iterator<Item = CloseReason> {
+    let own = match end {
+        End::Session(reason) => Some(*reason),
+        _ => None,
+    };
+    let shares = has_misbehaved && !matches!(end, End::Stop) && own != Some(CloseReason::InvalidShares);
+    own.into_iter().chain(shares.then_some(CloseReason::InvalidShares))
+}
+
 /// What counts the connections that a session gave up for this reason; `None`: it is nobody's fault.
 pub(super) fn counter(wire: &WireCounters, reason: CloseReason) -> Option<&AtomicU64> {
     match reason {
@@ -90,5 +112,23 @@ pub(super) fn counter(wire: &WireCounters, reason: CloseReason) -> Option<&Atomi
         CloseReason::Idle => Some(&wire.idle),
         CloseReason::InvalidShares => Some(&wire.invalid_shares),
         CloseReason::OtherWorker | CloseReason::Operator | CloseReason::Moved => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_shares_are_held_against_whoever_ends() {
+        let of = |end: &End, misbehaved| reasons(end, misbehaved).collect::<Vec<_>>();
+        let (bad, junk) = (CloseReason::InvalidShares, CloseReason::Junk);
+        assert_eq!(of(&End::Peer, false), []);
+        assert_eq!(of(&End::Peer, true), [bad]);
+        assert_eq!(of(&End::Deaf, true), [bad]);
+        assert_eq!(of(&End::Session(junk), false), [junk]);
+        assert_eq!(of(&End::Session(junk), true), [junk, bad]);
+        assert_eq!(of(&End::Session(bad), true), [bad], "once");
+        assert_eq!(of(&End::Stop, true), [], "the daemon ends it");
     }
 }

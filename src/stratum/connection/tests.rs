@@ -1,6 +1,7 @@
 //! Connections over real sockets, with a desk that remembers.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -60,11 +61,18 @@ impl ShareDesk for SlowDisk {
 }
 
 /// Knows everybody, and tells who was asked for.
-struct Everybody(mpsc::Sender<String>);
+struct Everybody {
+    asks: mpsc::Sender<String>,
+    /// It does not answer any more.
+    is_deaf: Arc<AtomicBool>,
+}
 
 impl WorkerSource for Everybody {
     async fn find(&mut self, name: &str) -> Result<Found, SourceError> {
-        let _ = self.0.send(name.to_owned()).await;
+        let _ = self.asks.send(name.to_owned()).await;
+        if self.is_deaf.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         Ok(Found::Worker(StoredWorker { name: name.to_owned(), password: None, locked: 0, folds_case: true }))
     }
 
@@ -88,8 +96,10 @@ struct Pool {
     board: watch::Sender<Arc<JobBoard>>,
     _stop: watch::Sender<Stop>,
     asked: mpsc::Receiver<String>,
+    is_deaf: Arc<AtomicBool>,
     desk: Arc<SlowDisk>,
     hashers: Hashers,
+    context: PortContext,
     _strangers: Strangers,
 }
 
@@ -99,6 +109,9 @@ async fn pool(algorithm: Algorithm) -> Pool {
     let (asks, asked) = mpsc::channel(16);
     let desk = Arc::new(SlowDisk::default());
     let seconds = Duration::from_secs;
+    let mut transport = crate::config::Transport::default();
+    // This machine's own addresses, too, are held to them.
+    transport.limits.exempt.clear();
     let port = Port {
         listen: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
         difficulty: Difficulty::new(1e-12).unwrap(),
@@ -110,7 +123,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         idle_timeout: seconds(600),
         write_timeout: seconds(60),
         keepalive: seconds(60),
-        transport: crate::config::Transport::default(),
+        transport,
         rules: Rules::default(),
     };
     let bounds = crate::config::Handshakes { most: 1, timeout: seconds(5) };
@@ -139,7 +152,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         recheck: Duration::from_secs(600),
         pool_worker_difficulty: ColumnUse::Off,
     };
-    let hashers = Hashers::start(1, 16).unwrap();
+    let (hashers, is_deaf) = (Hashers::start(1, 16).unwrap(), Arc::<AtomicBool>::default());
     let strangers = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let strangers = Strangers(Some(strangers));
     let terms = Arc::new(terms);
@@ -148,7 +161,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
         news: board_seen.clone(),
         board: board_seen,
         extranonces: Arc::new(Extranonces::starting_at(0)),
-        directory: Directory::start(Everybody(asks), workers, Memory::of_this_run()),
+        directory: Directory::start(Everybody { asks, is_deaf: Arc::clone(&is_deaf) }, workers, Memory::of_this_run()),
         hashers: hashers.clone(),
         desk: desk.clone(),
         clock: Arc::new(SystemClock::new()),
@@ -167,12 +180,14 @@ async fn pool(algorithm: Algorithm) -> Pool {
     let (attendance, absence) = attendance();
     let presence = Presence::new(&context.counters, &attendance);
     let stream = stream.into_std().unwrap();
+    let own = context.clone();
     context.lanes.strangers.clone().spawn(async move {
-        serve(TcpStream::from_std(stream).unwrap(), remote, entry, context, presence).await;
+        serve(TcpStream::from_std(stream).unwrap(), remote, entry, own, presence).await;
     });
     drop(attendance);
     let connection = tokio::spawn(absence.complete());
-    Pool { client: BufReader::new(client), connection, board, _stop: stop, asked, desk, hashers, _strangers: strangers }
+    let (client, _strangers) = (BufReader::new(client), strangers);
+    Pool { client, connection, board, _stop: stop, asked, is_deaf, desk, hashers, context, _strangers }
 }
 
 impl Pool {
@@ -278,4 +293,59 @@ async fn the_finder_of_a_block_is_answered_though_the_disk_never_takes_it() {
     pool.say(SUBMIT).await;
     pool.hear(r#""id":3"#).await;
     assert!(kept.is_closed(), "nobody waits for it any more");
+}
+
+/// A hundred submits of scrypt in one go, which differ in their nonce.
+fn many_submits() -> String {
+    let line = |nonce| {
+        format!(
+            r#"{{"id":{nonce},"method":"mining.submit","params":["a.b","0000000100","00000000","6553f100","{nonce:08x}"]}}"#
+        )
+    };
+    (1000..1100).map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn submits_of_a_broken_connection_are_all_judged_however_many_may_be_under_way() {
+    let mut pool = pool(Algorithm::Scrypt { log_n: 10, r: 1 }).await;
+    pool.start_mining().await;
+    pool.hear(r#""id":2"#).await;
+    pool.desk.synced.send_replace(7);
+    pool.say(&many_submits()).await;
+    pool.client.get_ref().set_zero_linger().unwrap();
+    drop(pool.client);
+    timeout(FOREVER, pool.connection).await.unwrap().unwrap();
+    assert_eq!(pool.desk.verdicts.lock().unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn submits_before_an_end_by_the_daemon_are_all_judged_however_many_may_be_under_way() {
+    let mut pool = pool(Algorithm::Scrypt { log_n: 10, r: 1 }).await;
+    pool.start_mining().await;
+    pool.hear(r#""id":2"#).await;
+    pool.desk.synced.send_replace(7);
+    // Three lines that are none end it, with all that was read by then.
+    pool.say(&format!("{}\nx\nx\nx", many_submits())).await;
+    timeout(FOREVER, pool.connection).await.unwrap().unwrap();
+    assert_eq!(pool.desk.verdicts.lock().unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn names_that_nobody_waited_for_are_held_against_the_address() {
+    let mut pool = pool(Algorithm::Sha256d).await;
+    let context = pool.context.clone();
+    let delay = || {
+        let (mut admission, now) = (context.gate.guard.enter().unwrap(), context.clock.monotonic());
+        admission.admit(std::net::Ipv4Addr::LOCALHOST.into(), now).unwrap();
+        admission.authorization_delay(now)
+    };
+    pool.is_deaf.store(true, Ordering::Relaxed);
+    let guess = |nth| format!(r#"{{"id":{nth},"method":"mining.authorize","params":["a.{nth}","x"]}}"#);
+    // Read together: once one is asked for, all have been read.
+    pool.say(&(0..10).map(guess).collect::<Vec<_>>().join("\n")).await;
+    timeout(FOREVER, pool.asked.recv()).await.unwrap().unwrap();
+    assert_eq!(delay(), Duration::ZERO);
+    drop(pool.client);
+    timeout(FOREVER, pool.connection).await.unwrap().unwrap();
+    assert!(delay() > Duration::ZERO);
 }

@@ -43,7 +43,7 @@ use crate::config::Limits;
 /// Sources whose pace of connecting is remembered per port. About 100 bytes each.
 pub const PACES_MAX: usize = 50_000;
 /// A new connection waits so long for its turn at most; beyond it is refused.
-const DELAY_MAX: Duration = Duration::from_secs(10);
+pub const DELAY_MAX: Duration = Duration::from_secs(10);
 /// Banned connections of a port that are kept waiting before they are closed: who connects again at once, thousands of
 /// times a second, takes the processor from everybody else.
 pub const DETAINED_MAX: usize = 1_000;

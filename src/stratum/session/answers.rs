@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::pending::PendingShare;
 use crate::bytes::Hash;
 use crate::config::secret::Secret;
+use crate::difficulty::Difficulty;
 use crate::stratum::password::Wishes;
 use crate::stratum::request::Id;
 use crate::work::duplicates::ShareKey;
@@ -63,6 +64,8 @@ pub enum Waiting {
         key: ShareKey,
         /// Whether it is a block candidate, which is not taken back.
         candidate: bool,
+        /// The difficulty that is credited.
+        credited: Difficulty,
     },
     /// The disk, up to this sequence number, or until the moment given.
     Sync {

@@ -41,7 +41,10 @@ impl Session {
         let outcome = judge(&facts, self.terms.stratum_bits);
         self.take_note(now, &share, outcome);
         // Neither a block nor a share whose name the pool itself has not looked up yet speaks against the miner.
-        let excused = |session: &Self| outcome.candidate || session.answers.authorising(&share.name);
+        let unknown = outcome.verdict == Err(Reject::Unauthorized);
+        let excused = |session: &Self| {
+            outcome.candidate || session.answers.authorising(&share.name) || unknown && session.undecided
+        };
         let fault = outcome.verdict.is_err() && !excused(self);
         self.note_submit(now, if fault { outcome.verdict } else { Ok(()) });
         if outcome.candidate {
@@ -57,6 +60,7 @@ impl Session {
                 sync: self.sync_need(now, outcome.candidate),
                 key: share.key,
                 candidate: outcome.candidate,
+                credited: outcome.credited,
             },
             Err(reject) => Waiting::Nothing(answer_to(share.id.as_ref(), Err(reject))),
         };
@@ -139,6 +143,7 @@ impl Session {
         let candidate = block_hash.filter(|_| outcome.candidate).map(|block_hash| Candidate {
             block_hash,
             coinbase: share.sent.announcement.coinbase(share.sent.extranonce1.bytes(), &share.extranonce2),
+            is_live: share.freshness == Freshness::Live,
         });
         let work = HashedWork {
             header: share.assembled.header,
@@ -184,10 +189,8 @@ impl Session {
     /// The desk has the share, under sequence number `seq`; `None`: it could not be written down.
     pub fn on_recorded(&mut self, now: Moment, ticket: Ticket, seq: Option<u64>) {
         let Some(waiting) = self.answers.get_mut(ticket) else { return };
-        let (id, sync, key, candidate) = match std::mem::replace(waiting, Waiting::Nothing(Vec::new())) {
-            Waiting::Record { id, sync, key, candidate } => (id, sync, key, candidate),
-            other => return *waiting = other,
-        };
+        let record = std::mem::replace(waiting, Waiting::Nothing(Vec::new()));
+        let Waiting::Record { id, sync, key, candidate, credited } = record else { return *waiting = record };
         let answer = answer_to(id.as_ref(), seq.map(|_| ()).ok_or(Reject::NotRecorded));
         *waiting = match (seq, sync) {
             (Some(seq), SyncNeed::Yes) => Waiting::Sync { seq, until: None, answer },
@@ -197,7 +200,7 @@ impl Session {
         if seq.is_some() {
             self.note_activity(now);
             if let Some(estimator) = &mut self.estimator {
-                estimator.on_share(now.monotonic);
+                estimator.on_share(now.monotonic, credited);
                 let vardiff = self.terms.port.vardiff.as_ref();
                 let due = now.monotonic >= self.retargeted_at + OVERDUE_GAP;
                 self.overdue = due && vardiff.is_some_and(|vardiff| estimator.is_due(now.monotonic, vardiff));

@@ -75,6 +75,8 @@ pub struct Session {
     id: SessionId,
     /// It was taken up from an earlier connection, and no password has said what it wants since.
     resumed: bool,
+    /// The last login could not be looked up.
+    undecided: bool,
     /// Only one of these workers may take up the session that the connection has resumed.
     bound_to: Option<Box<[Arc<str>]>>,
     /// Named by the miner in `mining.subscribe`; for logs, escaped.
@@ -145,7 +147,7 @@ impl Session {
             bar: terms.bar(terms.start_difficulty()),
             lowered_at: None,
             tip_seq: 0,
-            tip_seen_at: now,
+            tip_seen_at: Duration::ZERO,
             has_work: true,
             overdue: false,
             start: Start::PORT,
@@ -155,6 +157,7 @@ impl Session {
             peer,
             extranonce1: Arc::new(extranonce1),
             resumed: false,
+            undecided: false,
             bound_to: None,
             agent: "".into(),
             version: "".into(),
@@ -252,7 +255,7 @@ impl Session {
             self.effects.push(Effect::Authorise { ticket, name, password, again: false });
             return false;
         }
-        let denied = matches!(answer, Answer::Denied(_));
+        let (denied, answered) = (matches!(answer, Answer::Denied(_)), answer != Answer::Unavailable);
         let (id, name, password, wishes) = (id.take(), std::mem::take(name), used.clone(), *wishes);
         let before = self.id;
         let refusal = match answer {
@@ -262,11 +265,15 @@ impl Session {
                 Some(methods::denial_text(&denial))
             }
             Answer::Unavailable => {
-                // Not its fault: it gets the time again.
+                // Not its fault: it gets the time again, and its shares are not held against it.
+                self.undecided = true;
                 self.authorize_by = self.authorize_by.max(now.monotonic + self.terms.port.rules.authorize_timeout);
                 Some("Worker cannot be checked now, try again")
             }
         };
+        if answered {
+            self.undecided = false;
+        }
         self.terms.memory.counters.logged_in(match (denied, refusal) {
             (true, _) => LoginResult::Denied,
             (false, None) => LoginResult::Granted,

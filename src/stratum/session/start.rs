@@ -111,6 +111,8 @@ impl Session {
         if is_taken_up && !anew {
             self.floor = kept;
         }
+        // What is stored for the worker may have been changed since.
+        let anew = anew || source == Source::Database && std::mem::take(&mut self.resumed);
         let repeated = source == self.start.source && source != Source::Suggested && !anew;
         let measured = self.estimator.as_ref().is_some_and(|estimator| estimator.has_evidence());
         if source < self.start.source || repeated || measured && !source.is_firm() {
@@ -141,6 +143,10 @@ impl Session {
         let memory = &self.terms.memory;
         let stored = memory.stored.known(&worker);
         let remembered = memory.remembered.get(&worker, &self.agent, now.monotonic);
+        if self.resumed && stored.is_none() && self.start.source == Source::Database {
+            self.start = Start::PORT;
+            self.change_difficulty(now, self.difficulty_on_this_port(board), board);
+        }
         self.propose(now, (Source::Database, true), stored, board);
         self.propose(now, (Source::Remembered, false), remembered, board);
     }

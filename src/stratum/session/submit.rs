@@ -136,7 +136,8 @@ impl Session {
 
     /// Whether a job is worth working on.
     fn freshness(&self, now: Moment, sent: &SentJob, board: &JobBoard) -> Freshness {
-        let in_grace = now.monotonic < self.tip_seen_at + self.terms.port.rules.stale_grace;
+        let grace = self.terms.port.rules.stale_grace;
+        let in_grace = self.tip_seen_at > Duration::ZERO && now.monotonic < self.tip_seen_at + grace;
         match board.job {
             Some(_) if sent.job.tip_seq == board.tip_seq => Freshness::Live,
             Some(_) if in_grace => Freshness::Late,

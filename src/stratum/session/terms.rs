@@ -14,6 +14,9 @@ impl Session {
     pub fn on_terms(&mut self, now: Moment, terms: Arc<Terms>, board: &JobBoard) {
         let before = std::mem::replace(&mut self.terms, terms);
         let (old, new) = (&before.port, &self.terms.port);
+        if old.rules.share_tolerance_ppm != new.rules.share_tolerance_ppm {
+            self.bar = self.terms.bar(self.bar.difficulty());
+        }
         if old.difficulty == new.difficulty && old.vardiff == new.vardiff {
             return;
         }
@@ -28,7 +31,7 @@ impl Session {
     }
 
     /// The session's difficulty as the port has it now.
-    fn difficulty_on_this_port(&self, board: &JobBoard) -> Difficulty {
+    pub(super) fn difficulty_on_this_port(&self, board: &JobBoard) -> Difficulty {
         let port = &self.terms.port;
         let measured = self.estimator.as_ref().is_some_and(|estimator| estimator.has_evidence());
         match &port.vardiff {

@@ -97,8 +97,9 @@ impl Session {
     /// submits are refused, and the miner's silence is no evidence.
     pub(super) fn see(&mut self, now: Moment, board: &JobBoard) {
         if board.tip_seq != self.tip_seq {
+            // What it sees first may be there for long: nobody gets a grace by coming back with work of the tip before.
+            self.tip_seen_at = if self.tip_seq == 0 { Duration::ZERO } else { now.monotonic };
             self.tip_seq = board.tip_seq;
-            self.tip_seen_at = now.monotonic;
         }
         if self.has_work != board.job.is_some() {
             self.has_work = board.job.is_some();

@@ -7,8 +7,21 @@ use crate::difficulty::Difficulty;
 impl Estimator {
     /// Writes everything it knows.
     pub fn carry(&self, writer: &mut Writer) {
-        let Self { difficulty, exposure, since, paused, shares, gap, gaps, spread, long, fallen, changed, lowered } =
-            self;
+        let Self {
+            difficulty,
+            exposure,
+            since,
+            paused,
+            shares,
+            gap,
+            gaps,
+            spread,
+            part: _,
+            long,
+            fallen,
+            changed,
+            lowered,
+        } = self;
         writer.f64(difficulty.get());
         writer.f64(*exposure);
         writer.time(*since);
@@ -39,6 +52,7 @@ impl Estimator {
             gap: reader.option(Reader::f64)?,
             gaps: reader.f64()?,
             spread: reader.f64()?,
+            part: 0.0,
             long: (reader.u64()?, reader.f64()?),
             fallen: reader.f64()?,
             changed: reader.time()?,

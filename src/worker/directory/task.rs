@@ -195,7 +195,15 @@ impl Task {
     fn ask_next(&mut self) {
         while !self.asking {
             let Some(name) = self.queue.pop_front() else { return };
-            let Some(asks) = self.waiting.get(&name) else { continue };
+            let Some(asks) = self.waiting.get_mut(&name) else { continue };
+            // Nobody is asked about names whose miners have hung up: there may be thousands of them.
+            let before = asks.len();
+            asks.retain(|ask| !ask.reply.is_closed());
+            self.waiting_count = self.waiting_count.saturating_sub(before - asks.len());
+            if asks.is_empty() {
+                self.waiting.remove(&name);
+                continue;
+            }
             let creator = asks.iter().find(|ask| ask.may_create && self.policy.auto_create);
             let create_with = creator.map(|ask| ask.password.to_string());
             // Cannot be full: only one question is out at a time.

@@ -266,6 +266,25 @@ async fn a_hanging_source_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn names_whose_miners_have_hung_up_are_not_looked_up() {
+    let shelf = shelf();
+    let directory = start(&shelf, policy());
+    let gate = shelf.gate.lock().await;
+    let guesses: Vec<_> = (0..50)
+        .map(|guess| {
+            let directory = directory.clone();
+            tokio::spawn(async move { directory.authorize(&format!("bob.{guess}"), "x").await })
+        })
+        .collect();
+    settle().await;
+    guesses.iter().for_each(tokio::task::JoinHandle::abort);
+    settle().await;
+    drop(gate);
+    assert_eq!(directory.authorize("alice.rig", "x").await, granted("Alice.Rig"));
+    assert!(shelf.finds() <= 2, "the one that was under way, and hers: {}", shelf.finds());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_channel_is_no_answer_rather_than_a_wait() {
     let shelf = shelf();
     let directory = start(&shelf, policy());

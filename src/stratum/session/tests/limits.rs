@@ -384,3 +384,28 @@ fn a_port_says_how_many_logins_of_a_connection_may_fail() {
         assert_eq!(miner.authorisations.len(), most as usize, "nobody is asked beyond that");
     }
 }
+
+#[test]
+fn shares_of_a_name_that_could_not_be_looked_up_do_not_speak_against_the_miner() {
+    let mut miner = Miner::on(port(), HARD, Algorithm::Sha256d);
+    miner.say(r#"{"id":1,"method":"mining.subscribe","params":[]}"#);
+    let log_in = |miner: &mut Miner, answer| {
+        let last = miner.authorisations.len();
+        miner.say(r#"{"id":2,"method":"mining.authorize","params":["a.b","x"]}"#);
+        miner.answer(last, answer);
+    };
+    let mut nonce = 0;
+    let mut unauthorised = |miner: &mut Miner, count| {
+        for _ in 0..count {
+            nonce += 1;
+            let share = format!(r#"["a.b","0000000100","00000000","6553f100","{nonce:08x}"]"#);
+            assert_eq!(miner.code(&share), 24);
+        }
+    };
+    log_in(&mut miner, Answer::Unavailable);
+    unauthorised(&mut miner, 100);
+    assert!(!miner.session.has_misbehaved(), "the database is away: that is not its fault");
+    log_in(&mut miner, Answer::Denied(Denial::UnknownWorker));
+    unauthorised(&mut miner, 150);
+    assert!(miner.session.has_misbehaved(), "now it knows");
+}

@@ -127,7 +127,7 @@ fn a_miner_that_comes_back_starts_where_it_was() {
     let mut first = after_log_in(adjusting(), "cg", None, "x");
     let memory = first.session.terms.memory.clone();
     first.session.difficulty = worth(8192.0);
-    first.session.estimator.as_mut().unwrap().on_share(Duration::from_secs(1));
+    first.session.estimator.as_mut().unwrap().on_share(Duration::from_secs(1), worth(8192.0));
     first.session.on_end(first.moment());
     let again = |agent: &str, suggested: Option<f64>| {
         let mut miner = Miner::on(adjusting(), VERY_HARD, Algorithm::Sha256d);
@@ -252,7 +252,8 @@ fn a_session_taken_up_on_another_port_has_that_port_s_bounds() {
 #[test]
 fn a_question_about_extensions_does_not_throw_away_what_is_known_of_the_rate() {
     let mut miner = after_log_in(adjusting(), "cg", None, "x");
-    miner.session.estimator.as_mut().unwrap().on_share(Duration::from_secs(1));
+    let present = miner.session.difficulty;
+    miner.session.estimator.as_mut().unwrap().on_share(Duration::from_secs(1), present);
     for params in [r#"[["info"],{}]"#, r#"[["minimum-difficulty"],{"minimum-difficulty.value":16}]"#] {
         miner.say(&format!(r#"{{"id":4,"method":"mining.configure","params":{params}}}"#));
         assert!(miner.session.estimator.as_ref().unwrap().has_evidence(), "{params}");
