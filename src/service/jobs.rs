@@ -119,6 +119,7 @@ impl JobMaker {
         poller.keep_to_proven();
         let recipe = Arc::new(JobRecipe {
             payout_script: payout.script,
+            fixed: payout.fixed,
             recipients: payout.recipients,
             form: Arc::clone(&self.coin.profile.form),
             text: self.coin.coinbase_text.clone(),

@@ -17,7 +17,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::extranonce::{EXTRANONCE1_BYTES, Extranonce1, Extranonce2};
-use super::outputs::{self, JobError, Recipient};
+use super::outputs::{self, FixedOutput, JobError, Recipient};
 use super::template::Template;
 use crate::bytes::{Hash, hex};
 use crate::chain::coinbase::{self, CoinbaseError, CoinbasePlan, Output};
@@ -34,7 +34,9 @@ pub const JOB_ID_DIGITS: usize = 10;
 pub struct JobRecipe {
     /// Output script that earns the reward.
     pub payout_script: Vec<u8>,
-    /// Who has a share of it.
+    /// Whom the coin's rules demand to be paid beside those that the template names.
+    pub fixed: Vec<FixedOutput>,
+    /// Who has a share of what is left.
     pub recipients: Vec<Recipient>,
     /// Where the coin differs from Bitcoin.
     pub form: Arc<ChainForm>,
@@ -116,7 +118,7 @@ impl Job {
         made_at: Duration,
         extranonce2_bytes: u8,
     ) -> Result<Self, JobError> {
-        let outputs = outputs::divide(&template, &recipe.payout_script, &recipe.recipients)?;
+        let outputs = outputs::divide(&template, &recipe.payout_script, &recipe.fixed, &recipe.recipients)?;
         let txids: Vec<Hash> = template.transactions.iter().map(|tx| tx.txid).collect();
         let branch = merkle::branch_of(&txids, recipe.transaction_hash.node());
         let job =
@@ -327,6 +329,7 @@ pub mod tests {
     pub fn recipe() -> JobRecipe {
         JobRecipe {
             payout_script: vec![0x51],
+            fixed: Vec::new(),
             recipients: Vec::new(),
             form: Arc::default(),
             text: "/test/".to_owned(),

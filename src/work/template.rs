@@ -103,6 +103,8 @@ pub struct Template {
 pub struct Particulars {
     /// Outputs that the coinbase must have, by the template's own scripts.
     pub payees: Vec<Output>,
+    /// The members that name them, in lower case.
+    pub payee_members: Vec<String>,
     /// What the coinbase must carry after its lock time; empty: nothing.
     pub coinbase_payload: Vec<u8>,
     /// What the block ends with, after the transactions.
@@ -133,6 +135,7 @@ impl Template {
             && self.witness_commitment == other.witness_commitment
             && self.mweb == other.mweb
             && self.particulars.payees == other.particulars.payees
+            && self.particulars.payee_members == other.particulars.payee_members
             && self.particulars.coinbase_payload == other.particulars.coinbase_payload
             && self.particulars.block_end == other.particulars.block_end
             && self.transactions.len() == other.transactions.len()

@@ -43,6 +43,7 @@ fn block(form: &ChainForm, more: Value, quirks: Quirks) -> Block {
     let value = template.coinbase_value;
     let recipe = JobRecipe {
         payout_script: POOL.to_vec(),
+        fixed: Vec::new(),
         recipients: vec![Recipient { script: vec![0x54], share_ppm: 10_000 }],
         form: Arc::new(form.clone()),
         text: "/pool/".to_owned(),
@@ -211,6 +212,7 @@ fn four_thousand_payments_with_witnesses() {
     let template = Template::from_json(&answer(more).to_string(), &form()).unwrap();
     let recipe = JobRecipe {
         payout_script: POOL.to_vec(),
+        fixed: Vec::new(),
         recipients: Vec::new(),
         form: Arc::new(form()),
         text: String::new(),

@@ -113,6 +113,7 @@ impl Job {
         let recipe = JobRecipe {
             // They have become outputs.
             payout_script: Vec::new(),
+            fixed: Vec::new(),
             recipients: Vec::new(),
             form: Arc::clone(form),
             text: reader.text(PART_BYTES_MAX)?.to_owned(),

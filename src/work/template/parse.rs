@@ -84,7 +84,7 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
     let mintime = optional("mintime", raw("mintime"))?.filter(|_| !form.transaction_time).unwrap_or(curtime);
     let previous: &str = required("previousblockhash", raw("previousblockhash"))?;
     let node_value = coinbase_value(raw("coinbasevalue"))?;
-    let payees = payees::read(&members, node_value, form)?;
+    let (payees, payee_members) = payees::read(&members, node_value, form)?;
     Ok(Template {
         height: number("height", raw("height"))?,
         version: version(raw("version"), form)?,
@@ -104,6 +104,7 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
         work_id: handle("workid", raw("workid"))?,
         particulars: Particulars {
             payees,
+            payee_members,
             coinbase_payload: payload(raw("coinbase_payload"))?,
             block_end: block_end(&members, form)?,
             extra: extra(&members, form.header)?,
