@@ -20,7 +20,7 @@ async fn work_goes_on_from_one_node_to_the_next() {
     let (mut miner, job) = site.miner().await;
     share(&mut miner).await;
     let (first, second) = (site.coins[0].nodes.clone(), FakeNode::start(Algorithm::Sha256d).unwrap());
-    // A node on another chain of the same kind is watched, not mined on, while the first one is there.
+    // A node on another branch of the chain is watched, not mined on, while the first one is there.
     site.coins[0].nodes = format!("{first}{}", second.config());
     let told = site.reload().await;
     assert!(told.contains("node") && told.contains("added"), "{told}");

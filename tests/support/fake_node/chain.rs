@@ -15,6 +15,8 @@ const SUBSIDY: u64 = 5_000_000_000;
 const EASY_BITS: u32 = 0x207f_ffff;
 /// Version of the blocks that strangers find.
 const VERSION: u32 = 0x2000_0000;
+/// Time of the first block: nodes of one coin begin with the same, whenever they were started.
+const FIRST_SECS: u64 = 1_600_000_000;
 /// Root of the claims in LBRY's templates and blocks: any hash.
 pub const CLAIMS: [u8; 32] = {
     let mut root = [0xc0; 32];
@@ -106,7 +108,8 @@ impl Chain {
             Layout::Lbry => Extra::Claims(CLAIMS),
             Layout::Heavycoin => Extra::Vote { reward: REWARD, vote_max: 0 },
         };
-        let numbers = [u32::try_from(now_secs()).unwrap_or(u32::MAX), EASY_BITS, 0];
+        let time = if self.best.is_empty() { FIRST_SECS } else { now_secs() };
+        let numbers = [u32::try_from(time).unwrap_or(u32::MAX), EASY_BITS, 0];
         let mut header = layout::header(&start, extra, numbers, 7);
         // The target's topmost byte; the bytes of a hash stand in reverse.
         while self.algorithm.proof_of_work(&header)[31] > 0x7e {
