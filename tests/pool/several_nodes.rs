@@ -115,7 +115,7 @@ async fn a_slow_node_among_fast_ones_holds_up_neither_tips_nor_blocks() {
     coin.nodes = slow + &stage::node_table(nodes.rpc_config().port) + "name = \"fast\"\n";
     let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
     let port = daemon.port("litecoin").await.unwrap();
-    let (mut miner, mut job) = Miner::log_in(port, Algorithm::Scrypt, "alice.rig1", PASSWORD).await.unwrap();
+    let (mut miner, _) = Miner::log_in(port, Algorithm::Scrypt, "alice.rig1", PASSWORD).await.unwrap();
     line.delay(SLOW);
     let mut found = Vec::new();
     for _ in 0..3 {
@@ -123,13 +123,13 @@ async fn a_slow_node_among_fast_ones_holds_up_neither_tips_nor_blocks() {
         let theirs = nodes.generate(1).await.remove(0);
         let at = Instant::now();
         let on_theirs = |job: &Job| display(&job.previous) == theirs;
-        job = miner.wait_for_job_where("work on the stranger's block", on_theirs).await.unwrap();
+        let job = miner.wait_for_job_where("work on the stranger's block", on_theirs).await.unwrap();
         assert!(at.elapsed() < 2 * SLOW, "{:?}", at.elapsed());
         // One of ours, and work upon it before the slow node can have said anything.
         let at = Instant::now();
         let hash = find(&mut miner, &job).await;
         let on_ours = |job: &Job| display(&job.previous) == hash;
-        job = miner.wait_for_job_where("work on our block", on_ours).await.unwrap();
+        miner.wait_for_job_where("work on our block", on_ours).await.unwrap();
         assert!(at.elapsed() < 2 * SLOW, "{:?}", at.elapsed());
         row_of(&db, "slow_node", &hash).await;
         found.push(hash);
