@@ -105,11 +105,12 @@ pub struct Assembled {
 
 impl Job {
     /// Makes a job; its first announcement is built at once, so that a template that cannot be
-    /// mined (a coinbase script over its limit) is noticed here.
+    /// mined (a coinbase script over its limit) is noticed here. If the template is too full for the coinbase, the job's
+    /// goes without its last transactions.
     ///
     /// # Errors
-    /// The reward cannot be divided as the template and the recipe want it, or the coinbase cannot be built: text
-    /// and auxiliary data exceed 100 bytes.
+    /// The reward cannot be divided as the template and the recipe want it, the coinbase cannot be built (text
+    /// and auxiliary data exceed 100 bytes), or a block has no room for it.
     pub fn new(
         serial: u32,
         tip_seq: u64,
@@ -124,6 +125,10 @@ impl Job {
         let job =
             Self { serial, tip_seq, template, made_at, recipe, outputs, branch, announcements: RwLock::default() };
         let first = job.build(extranonce2_bytes, 0)?;
+        let coinbase_bytes = first.coinbase([0; EXTRANONCE1_BYTES], &Extranonce2::zero(extranonce2_bytes)).len();
+        if let Some(smaller) = job.template.with_room_for(coinbase_bytes, job.recipe.form.header)? {
+            return Self::new(serial, tip_seq, Arc::new(smaller), job.recipe, made_at, extranonce2_bytes);
+        }
         job.announcements
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -316,7 +321,10 @@ pub mod tests {
             coinbase_aux: Vec::new(),
             witness_commitment: None,
             transactions: (0..transactions)
-                .map(|index| TemplateTransaction { data: vec![index], txid: [index; 32], wtxid: [index; 32] })
+                .map(|index| {
+                    let hash = [index; 32];
+                    TemplateTransaction { data: vec![index], txid: hash, wtxid: hash, fee: None, weight: None }
+                })
                 .collect(),
             mweb: None,
             longpoll_id: None,

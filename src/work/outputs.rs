@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::template::Template;
+use super::template::{NoRoom, Template};
 use crate::chain::coinbase::{CoinbaseError, Output};
 use crate::chain::destination::WHOLE_PPM;
 use crate::chain::due::Due;
@@ -52,6 +52,9 @@ pub enum JobError {
     /// The coinbase does not come about.
     #[error(transparent)]
     Coinbase(#[from] CoinbaseError),
+    /// A block has no room for the coinbase.
+    #[error(transparent)]
+    Room(#[from] NoRoom),
     /// The template and the fixed outputs order more to be paid than there is.
     #[error(
         "the template orders {payees} units to be paid to others, fixed outputs included, but the coinbase has {value}"

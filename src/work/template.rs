@@ -4,6 +4,7 @@
 mod empty;
 mod parse;
 mod payees;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::difficulty::Target;
 
 pub use empty::Tip;
 pub use payees::PAYEES_MAX;
+pub use room::{Limits, NoRoom};
 
 /// Most transactions a template may have. The smallest transaction a node relays takes about 60
 /// bytes, so a full 4 MB block stays far below; a template beyond it is refused as a whole.
@@ -59,6 +61,10 @@ pub struct TemplateTransaction {
     pub txid: Hash,
     /// The hash over the witness form, for recomputing the witness commitment.
     pub wtxid: Hash,
+    /// What it pays; `None` if the node does not tell.
+    pub fee: Option<u64>,
+    /// What it weighs (BIP141); `None` if that is not known.
+    pub weight: Option<u64>,
 }
 
 /// What the next block is to be made of.
@@ -113,6 +119,8 @@ pub struct Particulars {
     pub extra: Extra,
     /// The rules in force, as the node names them.
     pub rules: Vec<String>,
+    /// How large a block may be.
+    pub limits: Limits,
     /// The node checks blocks that have no proof of work yet (BIP23).
     pub takes_proposals: bool,
     /// It was computed ahead of the node's own template, which will replace it.

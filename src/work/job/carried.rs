@@ -64,7 +64,8 @@ impl Transactions {
     pub fn carried(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
         let all = reader.list(usize::MAX, |reader| {
             let data = reader.bytes(TRANSACTION_BYTES_MAX)?.to_vec();
-            Ok(TemplateTransaction { data, txid: reader.array()?, wtxid: reader.array()? })
+            // What it pays and weighs has done its part when the job was made.
+            Ok(TemplateTransaction { data, txid: reader.array()?, wtxid: reader.array()?, fee: None, weight: None })
         })?;
         Ok(Self { all, places: HashMap::new() })
     }
