@@ -49,6 +49,7 @@ pub fn print() {
     let form = Arc::new(ChainForm { template_rules: vec!["segwit".into()], ..ChainForm::default() });
     let recipe = Arc::new(JobRecipe {
         payout_script: vec![0x51; 25],
+        fixed: Vec::new(),
         recipients: Vec::new(),
         form: Arc::clone(&form),
         text: "/mpos-stratum/".into(),

@@ -4,9 +4,10 @@
 //!
 //! Every source has watchers of its own that use nothing else; all follow one litecoind on regtest. For each
 //! block the clock starts when the node is told to make it, so the node's own work is in every number, and
-//! stops when there is a template on it. The share of stale work is that delay over the time between two
+//! stops when there is a template on it; in the rows "to a miner", which are whole daemons with one source each, when a
+//! miner has read the work on it from its socket. The share of stale work is that delay over the time between two
 //! blocks. ZMQ is missing: no daemon that can be installed here publishes it. The second table is what large templates
-//! cost in this process, from the node's answer to the miners' line.
+//! cost in this process, from the node's answer to the miners' line, of which no socket is part.
 #![allow(clippy::print_stdout, reason = "a bench prints its findings")]
 #![allow(
     clippy::unwrap_used,
@@ -15,15 +16,21 @@
     missing_docs,
     reason = "shared with the tests, which may end at the first surprise"
 )]
+#![allow(dead_code, reason = "of the whole daemon's stage, this bench uses its own part")]
 
+mod at_miner;
 mod large;
+#[path = "../../tests/pool/stage.rs"]
+mod stage;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
 use std::future::ready;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use at_miner::{AtMiner, UPDATE_PASSWORD};
 use mpos_stratum::chain::form::ChainForm;
 use mpos_stratum::clock::{Clock, SystemClock};
 use mpos_stratum::coin::profile::BlockHash;
@@ -35,6 +42,9 @@ use mpos_stratum::pow::Algorithm;
 use mpos_stratum::service::local::Notify;
 use mpos_stratum::service::local::socket::{self, Listener};
 use support::litecoind::Litecoin;
+use support::mariadb::MariaDb;
+use support::ports::free_port;
+use tokio::task::JoinHandle;
 
 /// Blocks without `--blocks`.
 const BLOCKS: usize = 40;
@@ -48,8 +58,44 @@ const NEVER: Duration = Duration::from_secs(3600);
 /// A source and its delays.
 struct Source {
     name: &'static str,
-    poller: Poller,
+    watched: Watched,
     delays_ms: Vec<f64>,
+}
+
+/// Where a source's tips are seen.
+enum Watched {
+    /// Among the templates of watchers of its own.
+    Templates(Poller),
+    /// At the socket of a miner.
+    Miner(AtMiner),
+}
+
+impl Source {
+    fn at_miner(name: &'static str, miner: AtMiner) -> Self {
+        Self { name, watched: Watched::Miner(miner), delays_ms: Vec::new() }
+    }
+
+    /// When the next tip is there.
+    fn next(&self) -> JoinHandle<Instant> {
+        match &self.watched {
+            Watched::Templates(poller) => {
+                let mut work = poller.work();
+                let seq = work.borrow_and_update().tip_seq;
+                tokio::spawn(async move {
+                    work.wait_for(|work| work.tip_seq > seq).await.unwrap();
+                    Instant::now()
+                })
+            }
+            Watched::Miner(miner) => {
+                let mut tips = miner.tips.clone();
+                tips.mark_unchanged();
+                tokio::spawn(async move {
+                    tips.changed().await.unwrap();
+                    Instant::now()
+                })
+            }
+        }
+    }
 }
 
 fn follow(name: &'static str, node: Node, poll: Duration, longpoll: bool) -> Source {
@@ -58,7 +104,7 @@ fn follow(name: &'static str, node: Node, poll: Duration, longpoll: bool) -> Sou
     let form = Arc::new(ChainForm { template_rules: rules, ..ChainForm::default() });
     let chain = Chain { form, algorithm: Algorithm::Scrypt { log_n: 10, r: 1 }, block_hash: BlockHash::Sha256d };
     let poller = Poller::start(&Nodes::new(&[node]), &templates, &Arc::new(chain), Arc::new(SystemClock::new()));
-    Source { name, poller, delays_ms: Vec::new() }
+    Source { name, watched: Watched::Templates(poller), delays_ms: Vec::new() }
 }
 
 #[tokio::main]
@@ -77,10 +123,16 @@ async fn side_by_side(blocks: usize) {
     let path = directory.path().join("notify.sock");
     let nomp = Listener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let port = nomp.address().unwrap().port();
+    let stratum = [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let line =
+        |json: &str, port: u16| format!("bash -c 'echo \"{}\" > /dev/tcp/127.0.0.1/{port}'", json.replace('"', "\\\""));
+    let update = format!(r#"{{"id":1,"method":"mining.update_block","params":["{UPDATE_PASSWORD}"]}}"#);
     let command = format!(
-        "-blocknotify={} notify litecoin %s --socket {} & bash -c 'echo \"{{\\\"command\\\":\\\"blocknotify\\\",\\\"params\\\":[\\\"litecoin\\\",\\\"%s\\\"]}}\" > /dev/tcp/127.0.0.1/{port}'",
+        "-blocknotify={} notify litecoin %s --socket {} & {} & {}",
         env!("CARGO_BIN_EXE_mpos-stratum"),
-        path.display()
+        path.display(),
+        line(r#"{"command":"blocknotify","params":["litecoin","%s"]}"#, port),
+        line(&update, stratum[1].port())
     );
     let litecoin = Litecoin::start_with(&[command]).await;
     litecoin.generate(101).await;
@@ -95,13 +147,21 @@ async fn side_by_side(blocks: usize) {
         follow("blocknotify, our command", node.clone(), NEVER, false),
         follow("blocknotify, NOMP's line", node, NEVER, false),
     ];
+    let db = MariaDb::shared();
+    let longpolled = at_miner::start(&litecoin, &db, "tips_longpoll", stratum[0], true).await;
+    let told_by_line = at_miner::start(&litecoin, &db, "tips_update_block", stratum[1], false).await;
+    let pollers = sources.len();
+    sources.push(Source::at_miner("longpoll, to a miner", longpolled));
+    sources.push(Source::at_miner("update_block, to a miner", told_by_line));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let told = |source: &Source| {
         let notify = Notify::default();
-        notify.set(vec![("litecoin".into(), Arc::clone(source.poller.bell()))]);
+        if let Watched::Templates(poller) = &source.watched {
+            notify.set(vec![("litecoin".into(), Arc::clone(poller.bell()))]);
+        }
         notify
     };
-    let (ours, theirs) = (told(&sources[4]), told(&sources[5]));
+    let (ours, theirs) = (told(&sources[pollers - 2]), told(&sources[pollers - 1]));
     let unix = Listener::unix(&path).await.unwrap();
     tokio::spawn(socket::serve(unix, Arc::clone(&clock), move |line| ready(ours.answer(&line))));
     let answer = move |line: Vec<u8>| {
@@ -110,7 +170,9 @@ async fn side_by_side(blocks: usize) {
     };
     tokio::spawn(socket::serve(nomp, clock, answer));
     for source in &sources {
-        source.poller.work().wait_for(|work| work.template.is_some()).await.unwrap();
+        if let Watched::Templates(poller) = &source.watched {
+            poller.work().wait_for(|work| work.template.is_some()).await.unwrap();
+        }
     }
     litecoin.has_peers_of_ours(1).await;
     for _ in 0..blocks {
@@ -124,17 +186,7 @@ async fn side_by_side(blocks: usize) {
 
 /// One block, seen by all.
 async fn measure(litecoin: &Litecoin, sources: &mut [Source]) {
-    let waits: Vec<_> = sources
-        .iter()
-        .map(|source| {
-            let mut work = source.poller.work();
-            let seq = work.borrow_and_update().tip_seq;
-            tokio::spawn(async move {
-                work.wait_for(|work| work.tip_seq > seq).await.unwrap();
-                Instant::now()
-            })
-        })
-        .collect();
+    let waits: Vec<_> = sources.iter().map(Source::next).collect();
     let start = Instant::now();
     litecoin.generate(1).await;
     for (source, wait) in sources.iter_mut().zip(waits) {

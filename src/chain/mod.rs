@@ -7,6 +7,7 @@ pub mod block;
 pub mod cash;
 pub mod coinbase;
 pub mod destination;
+pub mod due;
 pub mod form;
 pub mod header;
 pub mod merkle;

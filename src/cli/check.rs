@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{ConfigArgument, load, load_to_look, say};
-use crate::config::{Coin, Config, Durability, Endpoint, Mpos, NodeLogin, Port};
+use crate::config::{Coin, Config, Durability, Endpoint, FixedOutput, Mpos, NodeLogin, Port};
 use crate::difficulty::mpos_factor;
 use crate::exit::Exit;
 use crate::pow::{Algorithm, names};
@@ -71,6 +71,9 @@ fn summarise_coin(out: &mut String, coin: &Coin) -> fmt::Result {
         writeln!(out, "  node       {} {login}", node.name)?;
     }
     writeln!(out, "  pays       {} (instance {}, \"{}\")", coin.payout_address, coin.instance, coin.coinbase_text)?;
+    for fixed in &coin.fixed_outputs {
+        writeln!(out, "             {}", described_fixed(fixed))?;
+    }
     for recipient in &coin.recipients {
         let percent = f64::from(recipient.share_ppm) / 10_000.0;
         writeln!(out, "             {percent} % of it {}", recipient.written)?;
@@ -93,6 +96,25 @@ fn summarise_coin(out: &mut String, coin: &Coin) -> fmt::Result {
     let spool_mib = coin.ledger.spool_bytes_max >> 20;
     writeln!(out, "  spool      up to {spool_mib} MiB; an answered share survives {survives}")?;
     worked_example(out, coin)
+}
+
+/// What the coin's rules demand, and when.
+fn described_fixed(fixed: &FixedOutput) -> String {
+    let to: Vec<&str> = fixed.to.iter().map(|(written, _)| written.as_str()).collect();
+    let from = match *fixed.heights.start() {
+        0 => String::new(),
+        height => format!(", from height {height}"),
+    };
+    let until = match *fixed.heights.end() {
+        u32::MAX => String::new(),
+        height => format!(", up to height {height}"),
+    };
+    let unless = match fixed.members.as_slice() {
+        [] => String::new(),
+        members => format!(", unless the template names {}", members.join(" or ")),
+    };
+    let turns = if to.len() > 1 { " in turn" } else { "" };
+    format!("{} of the whole {}{turns}{from}{until}{unless}", fixed.due, to.join(", "))
 }
 
 /// What a share becomes, in numbers an operator can compare with MPOS's pages.

@@ -1,6 +1,7 @@
 //! The configuration as the daemon uses it: resolved, checked, with units in the names.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::rules::Rules;
 use super::secret::Secret;
 use super::transport::{Network, Transport};
 use crate::chain::destination::Destination;
+use crate::chain::due::Due;
 use crate::coin::profile::Profile;
 use crate::difficulty::Difficulty;
 
@@ -74,6 +76,8 @@ pub struct Coin {
     pub payout_address: String,
     /// What it stands for.
     pub payout: Destination,
+    /// Whom the coin's rules demand to be paid, and whom its nodes do not name.
+    pub fixed_outputs: Vec<FixedOutput>,
     /// Who has a share of the reward.
     pub recipients: Vec<Recipient>,
     /// Text in the coinbase.
@@ -96,6 +100,20 @@ pub struct Coin {
     pub workers: Workers,
     /// The spool in front of the database.
     pub ledger: Ledger,
+}
+
+/// Somebody whom the coin's rules demand to be paid, and whom its nodes do not name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixedOutput {
+    /// Destinations as they were written and what they stand for, one a block in turn: that of the height modulo their
+    /// number. Never empty.
+    pub to: Vec<(String, Destination)>,
+    /// How much of the template's `coinbasevalue`.
+    pub due: Due,
+    /// In which blocks.
+    pub heights: RangeInclusive<u32>,
+    /// The members of a template, in lower case, by which newer nodes name the same payee themselves.
+    pub members: Vec<String>,
 }
 
 /// Somebody with a share of every reward.

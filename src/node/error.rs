@@ -96,6 +96,11 @@ impl RpcError {
         matches!(self.code(), Some(-9 | -10))
     }
 
+    /// The node is starting, or has not caught up with its chain yet: what it has of it so far is old.
+    pub(super) fn is_catching_up(&self) -> bool {
+        matches!(self.code(), Some(-10 | -28)) && !self.is_stake_only()
+    }
+
     /// The node gives no templates because its chain takes no mined blocks any more. Those nodes use
     /// various numbers, some that of a node that is catching up: so the words decide.
     pub fn is_stake_only(&self) -> bool {
@@ -139,6 +144,13 @@ mod tests {
         assert!(error(-10, "proof-of-work phase ended").is_stake_only());
         assert!(!error(-10, "Bitcoin is downloading blocks...").is_stake_only());
         assert!(!error(-9, "Powcoin is not connected!").is_stake_only());
+    }
+
+    #[test]
+    fn a_node_that_is_alone_is_not_catching_up() {
+        let error = |code| RpcError::Node { node: "n".into(), method: "m".into(), code, message: "x".into() };
+        assert_eq!([-10, -28, -9, -1].map(|code| error(code).is_catching_up()), [true, true, false, false]);
+        assert!(error(-9).is_syncing(), "but it gives no templates either");
     }
 
     #[test]

@@ -63,6 +63,8 @@ struct Known {
     fit: Fit,
     aside: Option<Aside>,
     height: Option<u32>,
+    /// Where it is listened to for new blocks by ZMQ.
+    zmq: Option<(String, u16)>,
 }
 
 /// A node and its state.
@@ -86,7 +88,7 @@ impl Node {
             config: node.clone(),
             rpc: Rpc::new(node.clone()),
             ways: node.ways.clone(),
-            known: Mutex::new(Known { state, fit, aside: None, height: None }),
+            known: Mutex::new(Known { state, fit, aside: None, height: None, zmq: None }),
             pushed: broadcast::Sender::new(PUSHED_MAX),
         }
     }
@@ -195,6 +197,20 @@ impl Node {
 
     pub(super) fn set_height(&self, height: u32) {
         self.known().height = Some(height);
+    }
+
+    /// Where it is listened to for new blocks by ZMQ, by configuration or its own word; `None`: nowhere.
+    pub fn zmq_place(&self) -> Option<(String, u16)> {
+        self.known().zmq.clone()
+    }
+
+    pub(super) fn set_zmq_place(&self, place: Option<(String, u16)>) {
+        self.known().zmq = place;
+    }
+
+    /// Whether it is listened to as its peer.
+    pub fn is_peer(&self) -> bool {
+        self.ways.peer.is_some()
     }
 
     /// Sets it aside or takes it back, and logs a change.

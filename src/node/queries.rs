@@ -106,7 +106,7 @@ impl Rpc {
 
     /// How far a node that is catching up has come, in words; `None` if it does not say. Nodes without
     /// `getblockchaininfo` are measured by their highest peer.
-    pub(super) async fn sync_progress(&self) -> Option<String> {
+    async fn sync_progress(&self) -> Option<String> {
         match self.call_as::<ChainProgress, _>(Call::new("getblockchaininfo"), json!([])).await {
             Ok(ChainProgress { blocks, headers, verificationprogress }) => {
                 let part = |part: f64| format!(", {:.2} % verified", 100.0 * part.clamp(0.0, 1.0));
@@ -120,6 +120,12 @@ impl Rpc {
             }
             Err(_) => None,
         }
+    }
+
+    /// The words of a node that is catching up, with how far it has come.
+    pub(super) async fn with_progress(&self, error: &RpcError) -> String {
+        let progress = self.sync_progress().await;
+        progress.map_or_else(|| error.to_string(), |at| format!("{error} ({at})"))
     }
 
     /// Where the node has a block. Nodes without `getblockheader` are asked by `getblock`.

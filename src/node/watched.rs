@@ -94,8 +94,7 @@ impl Watch {
             }
             RpcError::Unauthorized { .. } | RpcError::TooLarge { .. } => NodeState::Refused { reason: words },
             RpcError::Node { .. } if error.is_warming_up() || error.is_syncing() => {
-                let progress = self.node.rpc.sync_progress().await;
-                NodeState::Syncing { problem: progress.map_or(words.clone(), |at| format!("{words} ({at})")) }
+                NodeState::Syncing { problem: self.node.rpc.with_progress(error).await }
             }
             RpcError::Node { .. } => NodeState::Refused { reason: words },
         }

@@ -55,14 +55,18 @@ pub(super) async fn run(node: Arc<Node>, chain: Arc<Chain>, bell: Arc<Bell>) {
         Zmq::Off => {}
         Zmq::At(host, port) => {
             bell.tally().in_use(Source::Zmq, Duration::ZERO);
+            node.set_zmq_place(Some((host.clone(), *port)));
             tokio::join!(discovery::compare(&node, *port), subscribe(&node, host.clone(), *port, &chain, &bell));
         }
         Zmq::Asked => loop {
-            let Some((host, port)) = discovery::place(&node).await else {
+            let found = discovery::place(&node).await;
+            node.set_zmq_place(found.clone());
+            let Some((host, port)) = found else {
                 sleep(ASK_AGAIN).await;
                 continue;
             };
             bell.tally().in_use(Source::Zmq, Duration::ZERO);
+            tracing::info!(node = node.name(), host, port, "the node says that it publishes new blocks by ZMQ there");
             tokio::select! {
                 () = subscribe(&node, host.clone(), port, &chain, &bell) => {}
                 () = discovery::moved(&node, (&host, port)) => {}

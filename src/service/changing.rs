@@ -93,8 +93,8 @@ impl CoinService {
     }
 }
 
-/// Looks whose chain the nodes are on that the coins have not had before. One that cannot be asked now is a warning: it is
-/// watched like all others and not mined on before it answers.
+/// Looks whose chain the nodes are on that the coins have not had before. One that cannot be asked now, or has only old
+/// blocks so far, is a warning: it is watched like all others and not mined on before its chain was proven.
 ///
 /// # Errors
 /// One is on the chain of another coin.
@@ -111,12 +111,13 @@ pub async fn prove_new_nodes(before: &[Arc<Coin>], after: &[Arc<Coin>]) -> Resul
             let of = format!("coin {}: node {}", coin.name, node.name);
             // Only the node's time counts, not that of whoever judges its answer. A slow one is proven later.
             let proven = match timeout(PROOF_MAX, proof::samples(&coin, &asked)).await {
-                Ok(Ok(samples)) => proof::judge(&coin, samples).await,
+                Ok(Ok(samples)) => proof::judge_newcomer(&coin, &asked, samples).await,
                 Ok(Err(refusal)) => Err(refusal),
                 Err(_) => return Ok(Some(format!("{of} does not answer now"))),
             };
             match proven {
-                Ok(_) => Ok(None),
+                Ok(()) => Ok(None),
+                Err(waits @ Refusal::CatchingUp { .. }) => Ok(Some(format!("{of}: {waits}"))),
                 Err(misfit @ (Refusal::Misfit { .. } | Refusal::Chains { .. })) => Err(format!("{of}: {misfit}")),
                 Err(Refusal::Unasked(problem)) => Ok(Some(format!("{of} does not answer now: {problem}"))),
             }

@@ -58,6 +58,8 @@ pub struct JobMaker {
     tried: Option<Arc<Template>>,
     /// A template that pays the pool twice was told of.
     told_double: bool,
+    /// A template that is too full for the coinbase was told of.
+    told_full: bool,
     /// The first job of the newest tip, to be judged by its node.
     tips: watch::Sender<Option<Proposal>>,
     /// What the node said against it.
@@ -88,6 +90,7 @@ impl JobMaker {
             job: None,
             tried: None,
             told_double: false,
+            told_full: false,
             tips: watch::Sender::new(None),
             alarm: watch::Sender::new(None),
             pulse: Arc::new(Pulse::new("the job maker", TURN_MAX)),
@@ -119,6 +122,7 @@ impl JobMaker {
         poller.keep_to_proven();
         let recipe = Arc::new(JobRecipe {
             payout_script: payout.script,
+            fixed: payout.fixed,
             recipients: payout.recipients,
             form: Arc::clone(&self.coin.profile.form),
             text: self.coin.coinbase_text.clone(),
@@ -266,6 +270,7 @@ impl JobMaker {
                 }
                 self.tell_rules(template);
                 self.tell_double_payment(template, recipe);
+                self.tell_left_out(template, &job);
                 self.job = Some(job);
             }
             Err(problem) => {
@@ -290,6 +295,21 @@ impl JobMaker {
             );
         }
         self.told_double = pays_twice;
+    }
+
+    /// Says once if transactions were left out of the job for want of room.
+    fn tell_left_out(&mut self, template: &Template, job: &Job) {
+        let left_out = template.transactions.len().saturating_sub(job.template.transactions.len());
+        if left_out > 0 && !self.told_full {
+            warn!(
+                coin = %self.coin.name,
+                height = template.height,
+                left_out,
+                "the node's templates are too full for our coinbase, so their last transactions are left out and their \
+                 fees lost: have the node leave more room (its `blockmaxweight` or `blockmaxsize`), or pay fewer outputs"
+            );
+        }
+        self.told_full = left_out > 0;
     }
 
     /// Reports the rules in force, at first and when they change.

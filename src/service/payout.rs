@@ -3,18 +3,21 @@
 use tracing::{info, warn};
 
 use crate::bytes::hex;
+use crate::chain::destination::Destination;
 use crate::chain::script;
 use crate::config::Coin;
 use crate::node::nodes::Nodes;
 use crate::node::payout::{PayoutError, check_payout, check_script};
-use crate::work::outputs::Recipient;
+use crate::work::outputs::{FixedOutput, Recipient};
 
 /// Who blocks pay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payout {
     /// The pool's output script.
     pub script: Vec<u8>,
-    /// The others, without those that the template orders.
+    /// Whom the coin's rules demand to be paid beside those that the template names.
+    pub fixed: Vec<FixedOutput>,
+    /// Who has a share of the rest.
     pub recipients: Vec<Recipient>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<String>,
@@ -31,13 +34,14 @@ impl Payout {
             coin = coin.name,
             address = coin.payout_address,
             script,
+            fixed_outputs = self.fixed.len(),
             recipients = self.recipients.len(),
             "payout address checked"
         );
     }
 }
 
-/// Asks the nodes about the payout address and every recipient, and compares their scripts with our own
+/// Asks the nodes about the payout address, every fixed output and every recipient, and compares their scripts with our own
 /// reading. A node's word alone is enough where our profile does not know the form of an address.
 ///
 /// # Errors
@@ -56,22 +60,52 @@ pub async fn confirm(coin: &Coin, nodes: &Nodes) -> Result<Payout, String> {
                 .to_owned(),
         ),
     }
+    let mut fixed = Vec::new();
+    for output in &coin.fixed_outputs {
+        let mut scripts = Vec::new();
+        for (written, to) in &output.to {
+            scripts.push(beside(coin, nodes, &format!("fixed output {written}"), to, &script, &mut warnings).await?);
+        }
+        let (due, heights, members) = (output.due, output.heights.clone(), output.members.clone());
+        fixed.push(FixedOutput { scripts, due, heights, members });
+    }
     let mut recipients: Vec<Recipient> = Vec::new();
     for recipient in &coin.recipients {
-        let written = &recipient.written;
-        let (its, owned) = output(coin, nodes, written, &recipient.to, &mut warnings, false).await?;
-        if owned == Some(true) {
-            return Err(format!(
-                "recipient {written} belongs to the node's wallet: two outputs of one coinbase in the wallet that MPOS \
-                 watches stop its findblock; take an address of another wallet"
-            ));
-        }
-        if its == script || recipients.iter().any(|other| other.script == its) {
-            return Err(format!("recipient {written} is paid by another output already; name everybody once"));
+        let name = format!("recipient {}", recipient.written);
+        let its = beside(coin, nodes, &name, &recipient.to, &script, &mut warnings).await?;
+        let mut others = recipients.iter().map(|other| &other.script).chain(fixed.iter().flat_map(|one| &one.scripts));
+        if others.any(|other| *other == its) {
+            return Err(paid_twice(&name));
         }
         recipients.push(Recipient { script: its, share_ppm: recipient.share_ppm });
     }
-    Ok(Payout { script, recipients, warnings })
+    Ok(Payout { script, fixed, recipients, warnings })
+}
+
+/// The script of somebody who is paid beside the pool, whose own script is `pool`.
+async fn beside(
+    coin: &Coin,
+    nodes: &Nodes,
+    name: &str,
+    to: &Destination,
+    pool: &[u8],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<u8>, String> {
+    let (its, owned) = output(coin, nodes, name, to, warnings, false).await?;
+    if its == pool {
+        return Err(paid_twice(name));
+    }
+    if owned == Some(true) {
+        return Err(format!(
+            "{name} belongs to the node's wallet: two outputs of one coinbase in the wallet that MPOS watches stop its \
+             findblock; take an address of another wallet"
+        ));
+    }
+    Ok(its)
+}
+
+fn paid_twice(name: &str) -> String {
+    format!("{name} is paid by another output already; name everybody once")
 }
 
 /// The script of a destination, and whether a wallet owns it.
@@ -79,7 +113,7 @@ async fn output(
     coin: &Coin,
     nodes: &Nodes,
     written: &str,
-    to: &crate::chain::destination::Destination,
+    to: &Destination,
     warnings: &mut Vec<String>,
     is_pool: bool,
 ) -> Result<(Vec<u8>, Option<bool>), String> {

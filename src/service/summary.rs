@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use crate::config::{Coin, Port, Zmq};
+use crate::config::{Coin, Port};
 use crate::difficulty::Difficulty;
 use crate::node::nodes::Nodes;
 use crate::node::overview::{Overview, overview};
@@ -71,7 +71,7 @@ fn tell(coin: &Coin, nodes: &Nodes, job: &Job, network: &Overview) {
         ports = ports.join(", "),
         fee = fee(coin),
         nodes = describe(nodes),
-        tip_sources = sources(coin),
+        tip_sources = sources(coin, nodes).join(", "),
         "the coin can be mined"
     );
 }
@@ -92,19 +92,23 @@ fn described(port: &Port) -> String {
     }
 }
 
-/// The ways in which the coin's nodes are watched.
-fn sources(coin: &Coin) -> String {
+/// The ways in which the coin's nodes are watched, in words. Where a node publishes by ZMQ it may not have said yet.
+pub fn sources(coin: &Coin, nodes: &Nodes) -> Vec<String> {
     let mut sources = vec![format!("polling every {} ms", coin.templates.poll.as_millis())];
     if coin.templates.longpoll {
         sources.push("longpoll".into());
     }
-    for node in &coin.nodes {
-        sources.extend(matches!(node.ways.zmq, Zmq::At(..)).then(|| format!("zmq of {}", node.name)));
-        sources.extend(node.ways.peer.as_ref().map(|_| format!("p2p of {}", node.name)));
+    for node in nodes.all().iter() {
+        let zmq = node.zmq_place().map(|(host, port)| {
+            let host = if host.contains(':') { format!("[{host}]") } else { host };
+            format!("zmq of {} at {host}:{port}", node.name())
+        });
+        sources.extend(zmq);
+        sources.extend(node.is_peer().then(|| format!("p2p of {}", node.name())));
     }
     sources.push("notify".into());
     sources.extend(coin.update_block.as_ref().map(|_| "mining.update_block".into()));
-    sources.join(", ")
+    sources
 }
 
 /// Warns of ports that have come to stand above the network.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::extranonce::{EXTRANONCE1_BYTES, Extranonce1, Extranonce2};
-use super::outputs::{self, JobError, Recipient};
+use super::outputs::{self, FixedOutput, JobError, Recipient};
 use super::template::Template;
 use crate::bytes::{Hash, hex};
 use crate::chain::coinbase::{self, CoinbaseError, CoinbasePlan, Output};
@@ -34,7 +34,9 @@ pub const JOB_ID_DIGITS: usize = 10;
 pub struct JobRecipe {
     /// Output script that earns the reward.
     pub payout_script: Vec<u8>,
-    /// Who has a share of it.
+    /// Whom the coin's rules demand to be paid beside those that the template names.
+    pub fixed: Vec<FixedOutput>,
+    /// Who has a share of what is left.
     pub recipients: Vec<Recipient>,
     /// Where the coin differs from Bitcoin.
     pub form: Arc<ChainForm>,
@@ -103,11 +105,12 @@ pub struct Assembled {
 
 impl Job {
     /// Makes a job; its first announcement is built at once, so that a template that cannot be
-    /// mined (a coinbase script over its limit) is noticed here.
+    /// mined (a coinbase script over its limit) is noticed here. If the template is too full for the coinbase, the job's
+    /// goes without its last transactions.
     ///
     /// # Errors
-    /// The reward cannot be divided as the template and the recipe want it, or the coinbase cannot be built: text
-    /// and auxiliary data exceed 100 bytes.
+    /// The reward cannot be divided as the template and the recipe want it, the coinbase cannot be built (text
+    /// and auxiliary data exceed 100 bytes), or a block has no room for it.
     pub fn new(
         serial: u32,
         tip_seq: u64,
@@ -116,12 +119,16 @@ impl Job {
         made_at: Duration,
         extranonce2_bytes: u8,
     ) -> Result<Self, JobError> {
-        let outputs = outputs::divide(&template, &recipe.payout_script, &recipe.recipients)?;
+        let outputs = outputs::divide(&template, &recipe.payout_script, &recipe.fixed, &recipe.recipients)?;
         let txids: Vec<Hash> = template.transactions.iter().map(|tx| tx.txid).collect();
         let branch = merkle::branch_of(&txids, recipe.transaction_hash.node());
         let job =
             Self { serial, tip_seq, template, made_at, recipe, outputs, branch, announcements: RwLock::default() };
         let first = job.build(extranonce2_bytes, 0)?;
+        let coinbase_bytes = first.coinbase([0; EXTRANONCE1_BYTES], &Extranonce2::zero(extranonce2_bytes)).len();
+        if let Some(smaller) = job.template.with_room_for(coinbase_bytes, job.recipe.form.header)? {
+            return Self::new(serial, tip_seq, Arc::new(smaller), job.recipe, made_at, extranonce2_bytes);
+        }
         job.announcements
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -314,7 +321,10 @@ pub mod tests {
             coinbase_aux: Vec::new(),
             witness_commitment: None,
             transactions: (0..transactions)
-                .map(|index| TemplateTransaction { data: vec![index], txid: [index; 32], wtxid: [index; 32] })
+                .map(|index| {
+                    let hash = [index; 32];
+                    TemplateTransaction { data: vec![index], txid: hash, wtxid: hash, fee: None, weight: None }
+                })
                 .collect(),
             mweb: None,
             longpoll_id: None,
@@ -327,6 +337,7 @@ pub mod tests {
     pub fn recipe() -> JobRecipe {
         JobRecipe {
             payout_script: vec![0x51],
+            fixed: Vec::new(),
             recipients: Vec::new(),
             form: Arc::default(),
             text: "/test/".to_owned(),

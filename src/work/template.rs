@@ -4,6 +4,7 @@
 mod empty;
 mod parse;
 mod payees;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::difficulty::Target;
 
 pub use empty::Tip;
 pub use payees::PAYEES_MAX;
+pub use room::{Limits, NoRoom};
 
 /// Most transactions a template may have. The smallest transaction a node relays takes about 60
 /// bytes, so a full 4 MB block stays far below; a template beyond it is refused as a whole.
@@ -59,6 +61,10 @@ pub struct TemplateTransaction {
     pub txid: Hash,
     /// The hash over the witness form, for recomputing the witness commitment.
     pub wtxid: Hash,
+    /// What it pays; `None` if the node does not tell.
+    pub fee: Option<u64>,
+    /// What it weighs (BIP141); `None` if that is not known.
+    pub weight: Option<u64>,
 }
 
 /// What the next block is to be made of.
@@ -103,6 +109,8 @@ pub struct Template {
 pub struct Particulars {
     /// Outputs that the coinbase must have, by the template's own scripts.
     pub payees: Vec<Output>,
+    /// The members that name them, in lower case.
+    pub payee_members: Vec<String>,
     /// What the coinbase must carry after its lock time; empty: nothing.
     pub coinbase_payload: Vec<u8>,
     /// What the block ends with, after the transactions.
@@ -111,6 +119,8 @@ pub struct Particulars {
     pub extra: Extra,
     /// The rules in force, as the node names them.
     pub rules: Vec<String>,
+    /// How large a block may be.
+    pub limits: Limits,
     /// The node checks blocks that have no proof of work yet (BIP23).
     pub takes_proposals: bool,
     /// It was computed ahead of the node's own template, which will replace it.
@@ -133,6 +143,7 @@ impl Template {
             && self.witness_commitment == other.witness_commitment
             && self.mweb == other.mweb
             && self.particulars.payees == other.particulars.payees
+            && self.particulars.payee_members == other.particulars.payee_members
             && self.particulars.coinbase_payload == other.particulars.coinbase_payload
             && self.particulars.block_end == other.particulars.block_end
             && self.transactions.len() == other.transactions.len()

@@ -61,6 +61,39 @@ async fn three_hundred_payments_with_witnesses_and_three_to_be_paid() {
 }
 
 #[tokio::test]
+async fn fixed_outputs_take_turns_from_block_to_block() {
+    let (litecoin, db) = (Litecoin::start_at(3).await, MariaDb::shared());
+    stage::create_database(&db, "coin_fixed").await;
+    let mut site = Coin::litecoin(&litecoin, &db, "coin_fixed").await;
+    let other = "33".repeat(20);
+    site.nodes += &format!(
+        "[[coin.fixed_output]]\naddresses = [\"{STRANGER}\", \"{other}\"]\npercent = 2.5\n\
+         [[coin.fixed_output]]\naddresses = [\"script:6a0148\"]\namount = 70000000\nfrom_height = 5\n"
+    );
+    let daemon = Daemon::start(&stage::configuration(&[&site])).unwrap();
+    let port = daemon.port("litecoin").await.unwrap();
+    let (mut miner, mut job) = Miner::log_in(port, Algorithm::Scrypt, "alice.rig1", PASSWORD).await.unwrap();
+    let stranger = litecoin.rpc("validateaddress", json!([STRANGER])).await["scriptPubKey"].clone();
+    let turns = [stranger.as_str().unwrap().to_owned(), format!("76a914{other}88ac")];
+    for height in 4..=6 {
+        let share = miner.mine(&job, Wanted::Block).unwrap();
+        assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+        job = miner.wait_for_new_tip(&job).await.unwrap();
+        let block = litecoin.rpc("getblock", json!([share.block_hash(), 2])).await;
+        assert_eq!(block["height"], json!(height));
+        let outputs = block["tx"][0]["vout"].as_array().unwrap();
+        let paid = |output: &Value| (output["value"].as_f64().unwrap() * 1e8).round() as u64;
+        let outputs: Vec<(u64, &str)> =
+            outputs.iter().map(|output| (paid(output), output["scriptPubKey"]["hex"].as_str().unwrap())).collect();
+        // A fortieth of 50 coins, by the evenness of the height; 0.7 coins are burnt from block 5 on.
+        let burnt = (height >= 5).then_some((70_000_000, "6a0148"));
+        let expected: Vec<_> = [(125_000_000, turns[height % 2].as_str())].into_iter().chain(burnt).collect();
+        assert_eq!(outputs[1..=expected.len()], expected, "{height}");
+        assert_eq!(outputs[0].0, 5_000_000_000 - expected.iter().map(|output| output.0).sum::<u64>());
+    }
+}
+
+#[tokio::test]
 async fn a_recipient_in_the_pool_s_wallet_stops_the_coin() {
     let (litecoin, db) = (Litecoin::start_at(3).await, MariaDb::shared());
     stage::create_database(&db, "coin_two_outputs").await;
@@ -71,6 +104,15 @@ async fn a_recipient_in_the_pool_s_wallet_stops_the_coin() {
     let line = daemon.wait_for_log("belongs to the node's wallet").await.unwrap();
     assert!(line.contains("findblock") && line.contains(&own), "{line}");
     assert!(!daemon.log().iter().any(|line| line.contains("work is available")));
+    drop(daemon);
+    site.nodes = site
+        .nodes
+        .replace("recipient", "fixed_output")
+        .replace("address = ", "addresses = [")
+        .replace("\"\npercent", "\"]\npercent");
+    let daemon = Daemon::start(&stage::configuration(&[&site])).unwrap();
+    let line = daemon.wait_for_log("belongs to the node's wallet").await.unwrap();
+    assert!(line.contains("fixed output") && line.contains(&own), "{line}");
 }
 
 /// Coins with stake take a block's signature only by a key that its coinbase shows: paid to the key itself, not its hash.

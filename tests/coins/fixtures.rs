@@ -43,6 +43,7 @@ fn block(form: &ChainForm, more: Value, quirks: Quirks) -> Block {
     let value = template.coinbase_value;
     let recipe = JobRecipe {
         payout_script: POOL.to_vec(),
+        fixed: Vec::new(),
         recipients: vec![Recipient { script: vec![0x54], share_ppm: 10_000 }],
         form: Arc::new(form.clone()),
         text: "/pool/".to_owned(),
@@ -211,6 +212,7 @@ fn four_thousand_payments_with_witnesses() {
     let template = Template::from_json(&answer(more).to_string(), &form()).unwrap();
     let recipe = JobRecipe {
         payout_script: POOL.to_vec(),
+        fixed: Vec::new(),
         recipients: Vec::new(),
         form: Arc::new(form()),
         text: String::new(),
@@ -225,4 +227,55 @@ fn four_thousand_payments_with_witnesses() {
     // The last output is the one that counts, and the coinbase has the witness that goes with it.
     assert_eq!(hex::encode(&block.coinbase().outputs.last().unwrap().1), commitment);
     assert_eq!(block.coinbase().witness, [vec![vec![0; 32]]]);
+}
+
+#[test]
+fn a_template_too_full_for_the_coinbase_goes_without_its_last_transactions() {
+    let payments: Vec<_> = (0..3).map(payment).collect();
+    // Each 127 bytes, 5 of them witness: 3 x 122 + 127.
+    let list: Vec<Value> = payments
+        .iter()
+        .map(|payment| {
+            let mut one = payment.0.clone();
+            let bytes = one["data"].as_str().unwrap().len() / 2;
+            (one["fee"], one["weight"]) = (json!(1000), json!(3 * (bytes - 5) + bytes));
+            one
+        })
+        .collect();
+    let node = sha256d(&[payments[1].2, payments[2].2].concat());
+    let all = sha256d(&[sha256d(&[[0; 32], payments[0].2].concat()), node].concat());
+    let commitment = |root: [u8; 32]| format!("6a24aa21a9ed{}", hex::encode(&sha256d(&[root, [0; 32]].concat())));
+    let with = |limit: u64| {
+        let more = json!({ "transactions": list, "rules": ["!segwit"], "coinbasevalue": 5_000_003_000_u64,
+            "default_witness_commitment": commitment(all), "weightlimit": limit });
+        Template::from_json(&answer(more).to_string(), &form()).unwrap()
+    };
+    let made = |limit: u64| {
+        let recipe = JobRecipe {
+            payout_script: POOL.to_vec(),
+            fixed: Vec::new(),
+            recipients: Vec::new(),
+            form: Arc::new(form()),
+            text: String::new(),
+            entropy: [0; 6],
+            transaction_hash: TransactionHash::Sha256d,
+        };
+        let job = Job::new(7, 1, Arc::new(with(limit)), Arc::new(recipe), Duration::ZERO, 4).unwrap();
+        job.proposal(4).unwrap()
+    };
+    // What the whole block weighs, by its bytes: witnesses are 5 of each payment and 36 of the coinbase.
+    let weight = |block: &[u8], payments: u64| 4 * block.len() as u64 - 3 * (36 + 5 * payments);
+    let whole = made(4_000_000);
+    let limit = weight(&whole, 3);
+    assert_eq!(made(limit), whole, "to the unit");
+    let bytes = made(limit - 1);
+    assert!(weight(&bytes, 2) < limit);
+    let block = Block::read(&bytes, Quirks::default());
+    let coinbase = block.coinbase();
+    assert_eq!(block.transactions.len(), 3);
+    assert_eq!(block.header[36..68], block.merkle_root());
+    let last_node = sha256d(&[payments[1].2, payments[1].2].concat());
+    let root = sha256d(&[sha256d(&[[0; 32], payments[0].2].concat()), last_node].concat());
+    assert_eq!(hex::encode(&coinbase.outputs.last().unwrap().1), commitment(root));
+    assert_eq!(coinbase.outputs.iter().map(|output| output.0).sum::<u64>(), 5_000_002_000);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mpos_stratum::bytes::hex;
+use mpos_stratum::chain::due::Due;
 use mpos_stratum::chain::form::ChainForm;
 use mpos_stratum::config::Node;
 use mpos_stratum::node::nodes::Nodes;
@@ -11,7 +12,7 @@ use mpos_stratum::node::proposal::{Opinion, propose};
 use mpos_stratum::node::rpc::{Call, Rpc};
 use mpos_stratum::pow::ids::TransactionHash;
 use mpos_stratum::work::job::{Job, JobRecipe};
-use mpos_stratum::work::outputs::Recipient;
+use mpos_stratum::work::outputs::{FixedOutput, Recipient};
 use mpos_stratum::work::template::Template;
 use serde_json::{Value, json};
 
@@ -59,9 +60,16 @@ fn block(template: &Template, dice: &mut Dice) -> Vec<u8> {
         let script = [&[0x6a][..], &dice.bytes(length)].concat();
         Recipient { script, share_ppm: dice.roll(160_000) as u32 }
     };
+    let fixed = |dice: &mut Dice| {
+        let due =
+            if dice.roll(2) == 0 { Due::Amount(dice.roll(1000)) } else { Due::SharePpm(dice.roll(50_000) as u32) };
+        let scripts = (0..=dice.roll(3)).map(|_| recipient(dice).script).collect();
+        FixedOutput { scripts, due, heights: 0..=dice.roll(300) as u32, members: Vec::new() }
+    };
     let text: String = (0..dice.roll(33)).map(|_| char::from(b' ' + dice.roll(95) as u8)).collect();
     let recipe = JobRecipe {
         payout_script: [&[0x00, 0x14][..], &dice.bytes(20)].concat(),
+        fixed: (0..dice.roll(4)).map(|_| fixed(dice)).collect(),
         recipients: (0..shares).map(|_| recipient(dice)).collect(),
         form: Arc::new(ChainForm { lock_to_height: dice.roll(2) == 1, ..form() }),
         text,

@@ -130,3 +130,28 @@ async fn a_node_that_answers_later_is_held_against_the_profile_before_it_counts(
     assert!(next.contains("new template") && next.contains(&node(&right)), "{next}");
     assert!(!daemon.log().iter().any(|line| line.contains("new template") && line.contains("height=31")));
 }
+
+/// A chain that is too young to show that it is another coin's, but begins with another block than the one that is mined.
+#[tokio::test]
+async fn a_node_that_answers_later_with_another_first_block_is_refused() {
+    let (litecoin, young, db) = (Litecoin::start_at(3).await, Bcoin::start().await, MariaDb::shared());
+    let main = litecoin.rpc_config().port;
+    let other = FaultProxy::start(young.rpc_config().port).await;
+    other.refuse(true);
+    stage::create_database(&db, "coin_later_chain").await;
+    let mut coin = Coin::litecoin(&litecoin, &db, "coin_later_chain").await;
+    // In front of the right one, which it would be preferred to.
+    coin.nodes = [other.port(), main].map(stage::node_table).concat();
+    let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
+    daemon.wait_for_log("work is available").await.unwrap();
+    other.refuse(false);
+    let refused = daemon.wait_for_log("node cannot be mined on").await.unwrap();
+    let named = format!("nodes 127.0.0.1:{} and those that are mined on have different first blocks", other.port());
+    assert!(refused.contains(&named), "{refused}");
+    // Nor is it when it is higher than the right chain, which goes on.
+    young.generate(20).await;
+    litecoin.generate(1).await;
+    let next = daemon.wait_for_log("height=5").await.unwrap();
+    assert!(next.contains("new template") && next.contains(&format!("127.0.0.1:{main}")), "{next}");
+    assert!(!daemon.log().iter().any(|line| line.contains("new template") && line.contains("height=21")));
+}

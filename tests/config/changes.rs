@@ -109,6 +109,12 @@ coin.addresses.pubkey_hash = [48] | restart
 coin.addresses.script_hash = [5] | restart
 coin.addresses.segwit = ["x"] | restart
 coin.addresses.cash = ["x"] | restart
+coin.fixed_output.addresses = ["script:52"] | restart | with coin.fixed_output.addresses = ["script:51"] & coin.fixed_output.percent = 5
+coin.fixed_output.percent = 6 | restart | with coin.fixed_output.addresses = ["script:51"] & coin.fixed_output.percent = 5
+coin.fixed_output.amount = 6 | restart | with coin.fixed_output.addresses = ["script:51"] & coin.fixed_output.amount = 5
+coin.fixed_output.from_height = 6 | restart | with coin.fixed_output.addresses = ["script:51"] & coin.fixed_output.amount = 5
+coin.fixed_output.to_height = 6 | restart | with coin.fixed_output.addresses = ["script:51"] & coin.fixed_output.amount = 5
+coin.fixed_output.unless_members = ["treasury"] | restart | with coin.fixed_output.addresses = ["script:51"] & coin.fixed_output.amount = 5
 coin.recipient.address = "script:52" | restart | with coin.recipient.address = "script:51" & coin.recipient.percent = 1.5
 coin.recipient.percent = 2.5 | restart | with coin.recipient.address = "script:51" & coin.recipient.percent = 1.5
 coin.node.url = "http://127.0.0.1:9334" | now
@@ -226,7 +232,7 @@ fn at<'t>(table: &'t mut Table, path: &str) -> (&'t mut Table, String) {
     let key = parts.pop().unwrap().to_owned();
     let mut table = table;
     for part in parts {
-        let is_list = matches!(part, "coin" | "node" | "port" | "recipient");
+        let is_list = matches!(part, "coin" | "node" | "port" | "recipient" | "fixed_output");
         let fresh =
             || if is_list { Value::Array(vec![Value::Table(Table::new())]) } else { Value::Table(Table::new()) };
         table = match table.entry(part).or_insert_with(fresh) {

@@ -1,6 +1,7 @@
 //! What a coin is, and who its blocks pay.
 
 use mpos_stratum::chain::destination::Destination;
+use mpos_stratum::chain::due::Due;
 
 use crate::{least, one_mistake, read};
 
@@ -41,4 +42,41 @@ fn forms_that_contradict_themselves() {
     assert_eq!(flo.coins[0].profile.form.message.as_deref(), Some("hello"));
     let dogecoin = read(&least("preset = \"litecoin\"", "preset = \"dogecoin\""));
     assert_eq!((dogecoin.coins[0].confirmations, &dogecoin.coins[0].profile.form.message), (240, &None));
+}
+
+#[test]
+fn fixed_outputs_and_what_cannot_be_paid() {
+    let with = |more: &str| least("[[coin.port]]", &format!("{more}\n[[coin.port]]"));
+    let fixed = |addresses: &str, more: &str| format!("[[coin.fixed_output]]\naddresses = {addresses}\n{more}\n");
+    let (one, two) = (format!("[\"{}\"]", "11".repeat(20)), "[\"script:51\", \"script:52\"]");
+    let text = fixed(two, "percent = 2.5\nfrom_height = 10\nto_height = 20\nunless_members = [\"Treasury\"]")
+        + &fixed(&one, "amount = 250000000");
+    let outputs = read(&with(&text)).coins[0].fixed_outputs.clone();
+    assert_eq!((outputs[0].due, outputs[0].heights.clone()), (Due::SharePpm(25_000), 10..=20));
+    assert_eq!(outputs[0].to[1], ("script:52".to_owned(), Destination::Script(vec![0x52])));
+    assert_eq!((outputs[0].members.as_slice(), outputs[0].to.len()), (&["treasury".to_owned()][..], 2));
+    assert_eq!((outputs[1].due, outputs[1].heights.clone()), (Due::Amount(250_000_000), 0..=u32::MAX));
+    let mistake = |text: &str, parts: &[&str]| one_mistake(&with(text), parts);
+    mistake(&fixed(&one, ""), &["fixed_output[0].percent", "amount = "]);
+    mistake(&fixed(&one, "percent = 5\namount = 5"), &["fixed_output[0].amount", "cannot stand beside `percent`"]);
+    mistake(&fixed(&one, "amount = 0"), &["fixed_output[0].amount", "0"]);
+    mistake(&fixed(&one, "percent = 100"), &["fixed_output[0].percent", "100"]);
+    mistake(&fixed("[]", "percent = 5"), &["fixed_output[0].addresses", "names nobody"]);
+    mistake(&fixed("[\"script:x\"]", "percent = 5"), &["fixed_output[0].addresses", "hexadecimal"]);
+    mistake(&fixed(&one, "amount = 5\nfrom_height = 2\nto_height = 1"), &["to_height = 1", "from_height"]);
+    mistake(&fixed("[\"Lpool\"]", "percent = 5"), &["fixed_output[0].addresses", "findblock"]);
+    let recipient = format!("[[coin.recipient]]\naddress = \"{}\"\npercent = 1\n", "11".repeat(20));
+    mistake(&(recipient + &fixed(&one, "percent = 5")), &["fixed_output[0].addresses", "[[coin.recipient]]"]);
+    // Shares count together where their heights meet, and only there.
+    let halves = |from: u32| {
+        fixed(two, "percent = 50\nto_height = 99") + &fixed(&one, &format!("percent = 50\nfrom_height = {from}"))
+    };
+    mistake(&halves(99), &["fixed_output[1].percent", "100 % or more"]);
+    assert_eq!(read(&with(&halves(100))).coins[0].fixed_outputs.len(), 2);
+    let crowd: String = (0..17).map(|_| fixed(&one, "percent = 1")).collect();
+    mistake(&crowd, &["too many fixed outputs", "16"]);
+    let many = format!("[{}]", "\"script:51\",".repeat(65));
+    mistake(&fixed(&many, "percent = 1"), &["fixed_output[0].addresses", "64"]);
+    let named = format!("percent = 1\nunless_members = [{}]", "\"x\",".repeat(17));
+    mistake(&fixed(&one, &named), &["fixed_output[0].unless_members", "16"]);
 }

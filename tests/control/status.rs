@@ -32,6 +32,7 @@ async fn status_shows_what_is_and_agrees_with_the_rows() {
     assert_eq!((coin["mining"].as_bool(), status["alarms"].as_array().unwrap().len()), (Some(true), 0));
     assert_eq!(coin["nodes"][0]["state"], "ready");
     assert!(coin["tip"]["height"].as_u64() > Some(0) && coin["tip"]["source"].is_string());
+    assert_eq!(coin["tip_sources"], serde_json::json!(["polling every 100 ms", "longpoll", "notify"]));
     let spool = &status["spools"][0];
     assert_eq!((&spool["written"], &spool["drained"], &spool["drain"]), (&5.into(), &5.into(), &"running".into()));
 
@@ -50,6 +51,7 @@ async fn status_shows_what_is_and_agrees_with_the_rows() {
         "bitcoin (sha256d)  mining",
         "2 workers on 2 connections",
         "4 accepted, 1 refused",
+        "new tips   polling every 100 ms, longpoll, notify",
         "drain running",
     ] {
         assert!(text.contains(part), "{part}: {text}");

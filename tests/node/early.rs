@@ -1,9 +1,10 @@
 //! Work without transactions on a new tip while the node's template is not there, judged by a real node.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use mpos_stratum::bytes::parse_display_hash;
 use mpos_stratum::chain::form::{ChainForm, Schedule};
 use mpos_stratum::clock::SystemClock;
 use mpos_stratum::config::Templates;
@@ -11,14 +12,16 @@ use mpos_stratum::node::chain::Chain;
 use mpos_stratum::node::nodes::Nodes;
 use mpos_stratum::node::poller::Poller;
 use mpos_stratum::node::proposal::Opinion;
+use mpos_stratum::node::tip::Source;
 use mpos_stratum::work::template::Template;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use crate::following::{hash_at, template_on};
 use crate::opinion::opinion;
 use crate::support::bcoin::Bcoin;
 use crate::support::scripted_node::{Reply, ScriptedNode};
-use crate::{chain, templates, wait_for};
+use crate::{WAIT_MAX, chain, templates, wait_for, wait_for_tip};
 
 /// Of bcoin's regtest, which never changes its difficulty.
 const SCHEDULE: Schedule = Schedule { retarget_blocks: 2016, halving_blocks: 150, first_subsidy: 5_000_000_000 };
@@ -121,4 +124,37 @@ async fn where_it_could_be_wrong_miners_wait_for_the_node() {
         let next = wait_for(&mut work, |work| work.tip_seq == 2).await.template.unwrap();
         assert!(!next.particulars.is_provisional, "{network} {schedule:?}");
     }
+}
+
+/// Headers are only hints: whatever their proof of work, a node has to build on them first.
+#[tokio::test]
+async fn a_block_that_is_only_announced_is_not_worked_on() {
+    let (tip, headers) = (Arc::new(AtomicU32::new(5)), Arc::new(AtomicU32::new(0)));
+    let (seen, asked_for) = (Arc::clone(&tip), Arc::clone(&headers));
+    let node = ScriptedNode::start(move |asked| match asked.method.as_str() {
+        "getbestblockhash" => Reply::Result(json!(hash_at(seen.load(Ordering::SeqCst)))),
+        "getblockchaininfo" => Reply::Result(json!({ "chain": "regtest", "blocks": 5, "headers": 5 })),
+        "getblockheader" => {
+            asked_for.fetch_add(1, Ordering::SeqCst);
+            Reply::Error(-5, "Block not found")
+        }
+        _ => Reply::Result(template_on(seen.load(Ordering::SeqCst))),
+    })
+    .await;
+    let nodes = Nodes::new(&[node.rpc_config()]);
+    let settings = Templates { poll: WAIT_MAX, ..quickly() };
+    let poller = Poller::start(&nodes, &settings, &with_schedule(SCHEDULE), Arc::new(SystemClock::new()));
+    let mut work = poller.work();
+    wait_for_tip(&mut work, 5).await;
+    let calls = node.calls();
+    poller.bell().ring(Source::Peer, parse_display_hash(&hash_at(99)));
+    // It is looked for several times, for longer than the node's template may take.
+    while node.calls() < calls + 4 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!((work.borrow().tip_seq, headers.load(Ordering::SeqCst)), (1, 0));
+    // What the node takes over meanwhile is worked on.
+    tip.store(6, Ordering::SeqCst);
+    let (next, _) = wait_for_tip(&mut work, 6).await;
+    assert_eq!(next.tip_seq, 2);
 }

@@ -15,6 +15,7 @@ use mpos_stratum::work::template::Template;
 pub async fn opinion(nodes: &Nodes, template: Arc<Template>, form: &Arc<ChainForm>) -> Opinion {
     let recipe = JobRecipe {
         payout_script: vec![0x51],
+        fixed: Vec::new(),
         recipients: Vec::new(),
         form: Arc::clone(form),
         text: "early".into(),

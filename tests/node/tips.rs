@@ -161,10 +161,12 @@ async fn brought_by_zmq(listener: TcpListener, way: Zmq) {
     .await;
     let mut node = scripted.rpc_config();
     node.ways.zmq = way;
-    let poller = start(&Nodes::new(&[node]));
+    let nodes = Nodes::new(&[node]);
+    let poller = start(&nodes);
     let mut work = poller.work();
     wait_for_tip(&mut work, 5).await;
     let mut publisher = Publisher::accept(&listener).await;
+    assert_eq!(nodes.all()[0].zmq_place(), Some(("127.0.0.1".to_owned(), listener.local_addr().unwrap().port())));
     for (height, topic, body) in [
         (6, "hashblock", hex::decode(hash_at(6).as_bytes()).unwrap()),
         (7, "hashblock", hex::decode(hash_at(7).as_bytes()).unwrap()),

@@ -1,18 +1,27 @@
 //! Several real nodes at once: stopped, slow, and on two sides of a partition.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::stage::{self, Coin, PASSWORD, SCRYPT_EASY, SHA256D_EASY};
 use crate::support::bcoin::Bcoin;
 use crate::support::daemon::Daemon;
+use crate::support::fault_proxy::FaultProxy;
 use crate::support::litecoind::{self, Litecoin};
 use crate::support::mariadb::{MariaDb, ShareRow};
+use crate::support::miner::hash::display;
 use crate::support::miner::{Algorithm, Job, Miner, Wanted};
 use crate::support::scripted_node::{Reply, ScriptedNode};
 
 /// A daemon of the tests, by its cookie.
 fn with_cookie(node: &litecoind::Daemon) -> String {
-    let (port, cookie) = (node.rpc_config().port, node.dir().join("regtest/.cookie"));
+    reached_at(node.rpc_config().port, node)
+}
+
+/// The same behind another port.
+fn reached_at(port: u16, node: &litecoind::Daemon) -> String {
+    let cookie = node.dir().join("regtest/.cookie");
     format!("[[coin.node]]\nurl = \"http://127.0.0.1:{port}\"\ncookie_file = \"{}\"\n", cookie.display())
 }
 
@@ -55,7 +64,7 @@ async fn blocks_land_with_a_node_stopped_one_slow_and_two_sides_apart() {
     daemon.wait_for_log("the coin can be mined").await.unwrap();
     let (mut miner, _) = Miner::log_in(port, Algorithm::Scrypt, "alice.rig1", PASSWORD).await.unwrap();
     let tip = two.rpc("getbestblockhash", json!([])).await;
-    let on_it = |job: &Job| json!(crate::support::miner::hash::display(&job.previous)) == tip;
+    let on_it = |job: &Job| json!(display(&job.previous)) == tip;
     let job = miner.wait_for_job_where("work on the side with more", on_it).await.unwrap();
 
     // Two sides and a node that answers nothing.
@@ -89,6 +98,55 @@ async fn blocks_land_with_a_node_stopped_one_slow_and_two_sides_apart() {
             daemon.log().iter().filter(|line| line.contains(&hash) && line.contains("step=\"marked\"")).count();
         assert_eq!(decided, 1, "{hash}");
     }
+}
+
+/// What the line to a slow node takes, there and back again.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// A second for each call: slow enough that every tip and every block is elsewhere first.
+#[tokio::test]
+async fn a_slow_node_among_fast_ones_holds_up_neither_tips_nor_blocks() {
+    let (nodes, db) = (Litecoin::start_at(3).await, MariaDb::shared());
+    let line = FaultProxy::start(nodes.peer.rpc_config().port).await;
+    stage::create_database(&db, "slow_node").await;
+    let mut coin = Coin::litecoin(&nodes, &db, "slow_node").await;
+    // The slow one is the operator's first choice.
+    let slow = reached_at(line.port(), &nodes.peer) + "name = \"slow\"\n";
+    coin.nodes = slow + &stage::node_table(nodes.rpc_config().port) + "name = \"fast\"\n";
+    let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
+    let port = daemon.port("litecoin").await.unwrap();
+    let (mut miner, _) = Miner::log_in(port, Algorithm::Scrypt, "alice.rig1", PASSWORD).await.unwrap();
+    line.delay(SLOW);
+    let mut found = Vec::new();
+    for _ in 0..3 {
+        // A stranger's tip: the fast node's word is enough.
+        let theirs = nodes.generate(1).await.remove(0);
+        let at = Instant::now();
+        let on_theirs = |job: &Job| display(&job.previous) == theirs;
+        let job = miner.wait_for_job_where("work on the stranger's block", on_theirs).await.unwrap();
+        assert!(at.elapsed() < 2 * SLOW, "{:?}", at.elapsed());
+        // One of ours, and work upon it before the slow node can have said anything.
+        let at = Instant::now();
+        let hash = find(&mut miner, &job).await;
+        let on_ours = |job: &Job| display(&job.previous) == hash;
+        miner.wait_for_job_where("work on our block", on_ours).await.unwrap();
+        assert!(at.elapsed() < 2 * SLOW, "{:?}", at.elapsed());
+        row_of(&db, "slow_node", &hash).await;
+        found.push(hash);
+    }
+    // The slow one has them all, its word came after the decision and changed nothing.
+    for hash in &found {
+        let heard = format!("{hash}\" step=\"answered\" node=\"slow\"");
+        daemon.wait_for_log(&heard).await.unwrap();
+        let marked = |line: &&String| line.contains(hash.as_str()) && line.contains("step=\"marked\"");
+        assert_eq!(daemon.log().iter().filter(marked).count(), 1, "{hash}");
+    }
+    let tip = found.last().unwrap();
+    assert_eq!(nodes.peer.rpc("getbestblockhash", json!([])).await, json!(tip));
+    let rows = stage::rows_of(&db, "slow_node", 3).await;
+    assert!(rows.iter().all(|row| row.upstream_result.as_deref() == Some("Y")), "{rows:#?}");
+    let disturbed = |line: &&String| line.contains("node is set aside") || line.contains("does not answer");
+    assert_eq!(daemon.log().iter().filter(disturbed).count(), 0, "slow is neither wrong nor away");
 }
 
 /// A listener that answers every connection one byte at a time and never finishes.

@@ -112,3 +112,26 @@ async fn a_node_that_does_not_publish_where_its_zmq_is_said_to_be_is_told_of() {
     let port = daemon.port("bitcoin").await.unwrap();
     Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
 }
+
+#[tokio::test]
+async fn where_a_node_says_that_it_publishes_is_among_the_tip_sources() {
+    let (db, node) = (MariaDb::shared(), FakeNode::start(Algorithm::Sha256d).unwrap());
+    stage::create_database(&db, "discovered").await;
+    let publisher = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = publisher.local_addr().unwrap();
+    node.claim_to_publish(&format!("tcp://{place}"));
+    let mut coin = Coin::fake(&node, &db, "discovered");
+    coin.nodes += "name = \"home\"\n";
+    let home = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start_in(home.path(), &stage::configuration(&[&coin])).unwrap();
+    let found = daemon.wait_for_log("the node says that it publishes new blocks by ZMQ there").await.unwrap();
+    assert!(found.contains("node=\"home\"") && found.contains(&format!("port={}", place.port())), "{found}");
+    // It said so with its first answers, long before there was work.
+    let summary = daemon.wait_for_log("the coin can be mined").await.unwrap();
+    let sources = format!("polling every 100 ms, longpoll, zmq of home at {place}, notify");
+    assert!(summary.contains(&format!("tip_sources=\"{sources}\"")), "{summary}");
+    let mut status = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
+    status.arg("status").arg("--socket").arg(home.path().join("state/control.sock"));
+    let (_, words) = run(status).await;
+    assert!(words.contains(&format!("new tips   {sources}")), "{words}");
+}

@@ -20,7 +20,7 @@ async fn work_goes_on_from_one_node_to_the_next() {
     let (mut miner, job) = site.miner().await;
     share(&mut miner).await;
     let (first, second) = (site.coins[0].nodes.clone(), FakeNode::start(Algorithm::Sha256d).unwrap());
-    // A node on another chain of the same kind is watched, not mined on, while the first one is there.
+    // A node on another branch of the chain is watched, not mined on, while the first one is there.
     site.coins[0].nodes = format!("{first}{}", second.config());
     let told = site.reload().await;
     assert!(told.contains("node") && told.contains("added"), "{told}");
@@ -85,6 +85,46 @@ async fn a_node_of_another_coin_is_refused_with_the_reason() {
     share(&mut miner).await;
     site.coins[0].nodes = first;
     assert!(site.reload().await.contains("log_level info -> debug"));
+    share(&mut miner).await;
+}
+
+/// A chain that changed its algorithm: whoever catches up with it has only blocks of the old one at first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_still_catches_up_is_taken_and_waits_for_its_proof() {
+    let mut site = Site::open("reload_catching_up", SHA256D_EASY, "").await;
+    let (mut miner, job) = site.miner().await;
+    let (first, late) = (site.coins[0].nodes.clone(), FakeNode::start(Algorithm::Scrypt).unwrap());
+    late.set_catching_up(Some((5, 900)));
+    // In front of the one that is mined on: it would be preferred.
+    site.coins[0].nodes = format!("{}name = \"late\"\n{first}", late.config());
+    let output = site.try_reload().await;
+    assert!(output.status.success(), "{output:?}");
+    let warned = String::from_utf8(output.stderr).unwrap();
+    assert!(warned.contains("node late: it is still catching up") && warned.contains("at block 5 of 900"), "{warned}");
+    let is = |wanted: &'static str| {
+        move |status: &serde_json::Value| names(status).iter().any(|node| node == &format!("late {wanted}"))
+    };
+    site.status_when("the late node", is("syncing")).await;
+    site.daemon.wait_for_log("the node's chain cannot be held against the profile yet").await.unwrap();
+    site.node.new_tip();
+    let on_first = |job: &Job| display(&job.previous) == site.node.tip();
+    miner.wait_for_job_where("the first one's tip", on_first).await.unwrap();
+    share(&mut miner).await;
+    assert_ne!(job.previous, miner.job().unwrap().previous);
+    assert_eq!(
+        late.calls("getblocktemplate"),
+        late.calls("getblockchaininfo"),
+        "asked for how far it is, not for work"
+    );
+    // Caught up it is judged by what it has: another algorithm after all, or the right one.
+    late.set_catching_up(None);
+    site.coins[0].nodes = format!("{}name = \"late\"\ntimeout_secs = 29\n{first}", late.config());
+    let why = site.refused().await;
+    assert!(why.contains("the coin's profile is not that of the node's chain"), "{why}");
+    late.prove_briefly(Algorithm::Sha256d);
+    site.reload().await;
+    let proven = site.daemon.wait_for_log("the node's chain is that of the profile").await.unwrap();
+    assert!(proven.contains("late"), "{proven}");
     share(&mut miner).await;
 }
 

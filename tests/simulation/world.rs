@@ -61,6 +61,7 @@ impl World {
         let home = Home::new(&mut dice);
         let recipe = JobRecipe {
             payout_script: vec![0x51],
+            fixed: Vec::new(),
             recipients: Vec::new(),
             form: Arc::default(),
             text: "/sim/".to_owned(),

@@ -87,6 +87,8 @@ struct State {
     submissions: Vec<Submission>,
     proposal_answer: Option<&'static str>,
     proposals: Vec<Vec<u8>>,
+    /// Where it says that it publishes new blocks; `None`: it knows nothing of that.
+    publishes: Option<String>,
     calls: HashMap<String, usize>,
     open: HashMap<u64, TcpStream>,
     stopping: bool,
@@ -126,6 +128,7 @@ impl FakeNode {
             submissions: Vec::new(),
             proposal_answer: None,
             proposals: Vec::new(),
+            publishes: None,
             calls: HashMap::new(),
             open: HashMap::new(),
             stopping: false,
@@ -224,6 +227,11 @@ impl FakeNode {
     /// What it says from now on about blocks that are proposed without proof of work; `None`: they are good.
     pub fn set_proposal_answer(&self, reason: Option<&'static str>) {
         self.shared.state().proposal_answer = reason;
+    }
+
+    /// From now on it says that it publishes new blocks there, which it does not.
+    pub fn claim_to_publish(&self, address: &str) {
+        self.shared.state().publishes = Some(address.to_owned());
     }
 
     /// The blocks proposed so far.
@@ -360,6 +368,10 @@ fn answer(call: &Value, shared: &Shared) -> Option<(&'static str, Value)> {
     let outcome = match method {
         "getblocktemplate" => template(&params, shared),
         "submitblock" => submit(&params, shared)?,
+        "getzmqnotifications" => match &shared.state().publishes {
+            Some(address) => Ok(json!([{ "type": "pubhashblock", "address": address, "hwm": 1000 }])),
+            None => Err((-32601, "Method not found".to_owned())),
+        },
         _ => plain(method, &params, &shared.state().chain),
     };
     shared.called.send_modify(|calls| *calls += 1);

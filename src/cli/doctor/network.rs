@@ -222,12 +222,22 @@ async fn payout(coin: &Coin, sides: &[Side], of_mpos: Option<&Side>, sheet: &mut
             sheet.say(&wallet::PAYOUT_OWNED, wallet::payout_owned(&coin.payout_address, of_mpos_owned.as_ref(), &owned))
         }
     }
+    beside(coin, sides, of_mpos, script, sheet).await;
+}
+
+/// Whoever else is paid by the coinbase, beside the pool with its `script`.
+async fn beside(coin: &Coin, sides: &[Side], of_mpos: Option<&Side>, script: Option<Vec<u8>>, sheet: &mut Sheet) {
+    let fixed = coin.fixed_outputs.iter().flat_map(|fixed| &fixed.to);
+    let fixed = fixed.map(|(written, to)| (format!("fixed output {written}"), to, false));
+    let recipients = coin.recipients.iter();
+    let recipients = recipients.map(|recipient| (format!("recipient {}", recipient.written), &recipient.to, true));
+    let pool = script.clone();
     let mut paid: Vec<Vec<u8>> = script.into_iter().collect();
     let mut words = Vec::new();
-    for recipient in &coin.recipients {
+    for (name, to, is_recipient) in fixed.chain(recipients) {
         let (mut owners, mut its, mut unknown) = (Vec::new(), None, None);
         for side in sides.iter().chain(of_mpos) {
-            match side.owns(&recipient.written, &recipient.to, coin).await {
+            match side.owns(&name, to, coin).await {
                 Ok((script, says)) => {
                     its = its.or(Some(script));
                     owners.extend((says == Some(true)).then(|| side.checkup.name.clone()));
@@ -239,9 +249,11 @@ async fn payout(coin: &Coin, sides: &[Side], of_mpos: Option<&Side>, sheet: &mut
             sheet.could_not(&wallet::ONE_OUTPUT, &why);
             continue;
         }
-        let same = its.as_ref().is_some_and(|its| paid.contains(its));
+        // Fixed outputs may share an address: they may be for different heights.
+        let same =
+            its.as_ref().is_some_and(|its| if is_recipient { paid.contains(its) } else { pool.as_ref() == Some(its) });
         paid.extend(its);
-        words.extend(wallet::one_output(&recipient.written, &owners, same));
+        words.extend(wallet::one_output(&name, &owners, same));
     }
     sheet.say(&wallet::ONE_OUTPUT, words);
 }

@@ -93,14 +93,15 @@ pub(super) fn payout_owned(address: &str, of_mpos: Option<&Owned>, nodes: &[Owne
     )]
 }
 
-/// `owners`: wallets that own the recipient's address; `same`: it is paid by another output as well.
-pub(super) fn one_output(recipient: &str, owners: &[String], same: bool) -> Words {
-    let mend = "take an address of another wallet for [[coin.recipient]], or take the fee in MPOS instead";
+/// `name`: somebody who is paid beside the pool; `owners`: wallets that own the address; `same`: it is paid by another
+/// output as well.
+pub(super) fn one_output(name: &str, owners: &[String], same: bool) -> Words {
+    let mend = "take an address of another wallet; a fee can be taken in MPOS instead";
     if !owners.is_empty() {
-        return vec![fault(format!("recipient {recipient} belongs to the wallet of {}", owners.join(", ")), mend)];
+        return vec![fault(format!("{name} belongs to the wallet of {}", owners.join(", ")), mend)];
     }
     if same {
-        vec![fault(format!("recipient {recipient} is the payout address or another recipient"), mend)]
+        vec![fault(format!("{name} is the payout address or paid by another output as well"), mend)]
     } else {
         Words::new()
     }

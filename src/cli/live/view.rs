@@ -61,6 +61,7 @@ fn write_coin(out: &mut String, coin: &CoinStatus, now: u64) -> fmt::Result {
     for (nth, node) in coin.nodes.iter().enumerate() {
         writeln!(out, "  {:<10} {}", if nth == 0 { "nodes" } else { "" }, plain(&node.summary))?;
     }
+    writeln!(out, "  new tips   {}", plain(&coin.tip_sources.join(", ")))?;
     let ports: Vec<String> = coin.ports.iter().map(|port| format!("{} on {}", port.connections, port.listen)).collect();
     writeln!(out, "  miners     {} workers on {} connections: {}", coin.workers, coin.connections, ports.join(", "))?;
     let rate = &coin.hashrate;

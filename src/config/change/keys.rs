@@ -105,6 +105,7 @@ fn coin(changes: &mut Vec<Change>, old: &Arc<Coin>, shared: &mut Arc<Coin>) {
     compare!(found, Coin, &**old, new, {
         payout_address: "payout_address", PAYOUT;
         payout: "payout_address", PAYOUT;
+        fixed_outputs: "fixed_output", PAYOUT;
         recipients: "recipient", PAYOUT;
         coinbase_text: "coinbase_text", PAYOUT;
         instance: "instance", PAYOUT;

@@ -10,8 +10,8 @@ use crate::chain::header::HeaderForm;
 use crate::coin::profile::BlockHash;
 use crate::config::secret::Secret;
 use crate::config::{
-    AgentDifficulty, ColumnUse, Durability, Endpoint, Grid, Levels, Network, NodeLogin, PeerWay, Proxy, Rate,
-    Recipient, StartFrom, Tls, UpdateBlock, Zmq,
+    AgentDifficulty, ColumnUse, Durability, Endpoint, FixedOutput, Grid, Levels, Network, NodeLogin, PeerWay, Proxy,
+    Rate, Recipient, StartFrom, Tls, UpdateBlock, Zmq,
 };
 use crate::difficulty::Difficulty;
 use crate::pow::Algorithm;
@@ -102,6 +102,14 @@ impl Shown for StartFrom {
             (agent, "agent"),
         ];
         format!("[{}]", all.into_iter().filter(|(on, _)| **on).map(|(_, name)| name).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Shown for FixedOutput {
+    fn shown(&self) -> String {
+        let to: Vec<&str> = self.to.iter().map(|(written, _)| written.as_str()).collect();
+        let (first, last) = (self.heights.start(), self.heights.end());
+        format!("{} to {}, heights {first} to {last}, unless {:?}", self.due, to.join(" or "), self.members)
     }
 }
 

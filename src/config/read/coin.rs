@@ -6,16 +6,17 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::transport::SharedFiles;
-use super::{Presets, database, node, port, profile, recipient, transport};
+use super::{Presets, database, fixed_output, node, port, profile, recipient, transport};
 use crate::bytes::hex;
 use crate::bytes::sha256::sha256;
+use crate::chain::destination::Destination;
 use crate::coin::preset::PRESETS;
 use crate::coin::profile::{BlockHash, Profile};
 use crate::config::problem::Report;
 use crate::config::relations::CoinMarks;
 use crate::config::section::{Layer, Section};
 use crate::config::value::{Wrong, boolean, list, millis, nonempty, secs, sized, text, wrong};
-use crate::config::{Coin, Templates, UpdateBlock};
+use crate::config::{Coin, FixedOutput, Recipient, Templates, UpdateBlock};
 
 /// Longest name of a coin; it becomes part of file names.
 const NAME_BYTES_MAX: usize = 32;
@@ -52,9 +53,7 @@ pub(super) fn read<'a>(
 
     let name = section.required("name", "name = \"litecoin\"", name);
     let profile = profile::read(report, &section);
-    let example = "payout_address = \"your pool's address\"";
-    let payout = section.required("payout_address", example, recipient::destination);
-    let recipients = recipient::read_all(report, &section, payout.as_ref());
+    let Paid { payout, fixed_outputs, recipients } = paid(report, &section);
     let coinbase_text = section.or("coinbase_text", "\"/mpos-stratum/\"", coinbase_text);
     let instance = section.or("instance", "0", sized(0..=u64::from(u16::MAX)));
     let example = "fallback_worker = \"pool.fallback\"";
@@ -92,6 +91,7 @@ pub(super) fn read<'a>(
             templates: templates?,
             payout_address,
             payout,
+            fixed_outputs: fixed_outputs?,
             recipients: recipients?,
             coinbase_text: coinbase_text?,
             instance: instance?,
@@ -106,6 +106,21 @@ pub(super) fn read<'a>(
         })
     };
     (coin(), marks)
+}
+
+/// Whom a coin's blocks pay, as far as it could be read.
+struct Paid {
+    payout: Option<(String, Destination)>,
+    fixed_outputs: Option<Vec<FixedOutput>>,
+    recipients: Option<Vec<Recipient>>,
+}
+
+fn paid(report: &Report, section: &Section<'_>) -> Paid {
+    let example = "payout_address = \"your pool's address\"";
+    let payout = section.required("payout_address", example, recipient::destination);
+    let recipients = recipient::read_all(report, section, payout.as_ref());
+    let fixed_outputs = fixed_output::read_all(report, section, payout.as_ref(), recipients.as_deref());
+    Paid { payout, fixed_outputs, recipients }
 }
 
 /// Puts the preset below the layer that names it.

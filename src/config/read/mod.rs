@@ -4,6 +4,7 @@ mod algorithm;
 mod coin;
 mod daemon;
 mod database;
+mod fixed_output;
 mod metrics;
 mod node;
 mod port;

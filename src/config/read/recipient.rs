@@ -57,7 +57,7 @@ pub(super) fn destination(value: &DeValue<'_>) -> Result<(String, Destination), 
 }
 
 /// A percentage of four decimals at most, in millionths.
-fn share_ppm(value: &DeValue<'_>) -> Result<u32, Wrong> {
+pub(super) fn share_ppm(value: &DeValue<'_>) -> Result<u32, Wrong> {
     const REMEDY: &str = "write a number from 0.0001 to 99.9999, with four decimals at most";
     let Some(percent) = number(value).filter(|percent| (0.0001..100.0).contains(percent)) else {
         return wrong("is no share of the reward", REMEDY);

@@ -1,7 +1,9 @@
 //! Being a peer of a node: it announces new blocks, often before its RPC knows them, and takes solved ones.
 //!
 //! Nothing is asked for but to be told of blocks; the announced hash only makes the pollers look, so an
-//! announcement that turns out to be nothing costs a few questions. Connections that end are opened again,
+//! announcement that turns out to be nothing costs a few questions. Work is never made of an announced header, also not
+//! work without transactions: that needs the tip as a node describes it by RPC after it has taken it over. So the proof of
+//! work of what is announced is the node's business, and nobody weighs it here. Connections that end are opened again,
 //! ever more slowly.
 
 mod wire;

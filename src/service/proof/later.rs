@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
-use super::{Refusal, first_block, judge, shown};
+use super::{Refusal, first_block, judge_newcomer, shown};
 use crate::bytes::Hash;
 use crate::config::Coin;
 use crate::node::nodes::{Fit, Node, Nodes};
@@ -23,7 +23,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const PROOF_MAX: Duration = Duration::from_secs(300);
 /// Pause after a node could not be asked.
 const UNASKED_PAUSE: Duration = Duration::from_secs(5);
-/// Pause after a node was on another chain, or refused us: somebody has to put that right first.
+/// Pause after a node was on another chain, or refused us: somebody has to put that right first. Also after one was still
+/// among old blocks, which takes it hours to leave.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
 /// Proves the nodes that wait for it. `first_block` is that of the chain that is mined, where it is known. Does not
@@ -94,6 +95,11 @@ impl Waiting {
                 warn!(node = node.name(), problem, "the node's chain cannot be held against the profile yet");
                 if matches!(node.state(), NodeState::Refused { .. }) { REFUSED_PAUSE } else { UNASKED_PAUSE }
             }
+            Err(refusal @ Refusal::CatchingUp { .. }) => {
+                info!(node = node.name(), problem = %refusal, "the node's chain cannot be held against the profile yet");
+                node.set_fit(Fit::Awaited);
+                REFUSED_PAUSE
+            }
             Err(refusal) => {
                 node.set_fit(Fit::Misfit { reason: refusal.to_string() });
                 REFUSED_PAUSE
@@ -106,16 +112,18 @@ impl Waiting {
 }
 
 async fn proven(coin: &Coin, node: &Node, ours: Option<Hash>) -> Result<(), Refusal> {
-    let Ok(shown) = timeout(PROOF_MAX, shown(coin, &node.apart())).await else {
+    let alone = node.apart();
+    let Ok(shown) = timeout(PROOF_MAX, shown(coin, &alone)).await else {
         return Err(Refusal::Unasked("it takes too long to show its blocks".to_owned()));
     };
     let (samples, theirs) = shown?;
-    judge(coin, samples).await?;
-    match (theirs, ours) {
-        (Some(theirs), Some(ours)) if theirs != ours => {
+    let is_elsewhere = theirs.zip(ours).is_some_and(|(theirs, ours)| theirs != ours);
+    match judge_newcomer(coin, &alone, samples).await {
+        // To catch up with another chain makes nothing better.
+        Ok(()) | Err(Refusal::CatchingUp { .. }) if is_elsewhere => {
             Err(Refusal::Chains { one: node.name().to_owned(), other: "those that are mined on".to_owned() })
         }
-        _ => Ok(()),
+        judged => judged,
     }
 }
 

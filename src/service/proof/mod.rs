@@ -16,6 +16,7 @@ use crate::coin::profile::{BlockHash, Profile};
 use crate::coin::proof::{self, HEADERS, HEADERS_OF_EXPENSIVE, HEADERS_OF_SEVERAL, Misfit, Proof, Sample};
 use crate::config::{Coin, preset_profile};
 use crate::difficulty::mpos_factor;
+use crate::node::lookup::catching_up;
 use crate::node::nodes::Nodes;
 use crate::node::recent;
 use crate::pow::Class;
@@ -36,6 +37,14 @@ pub enum Refusal {
         /// The other's.
         other: String,
     },
+    /// The blocks that a node has so far are not of the profile, but it has not caught up with its chain yet: that may have
+    /// changed its algorithm since.
+    CatchingUp {
+        /// What does not fit so far.
+        misfit: Misfit,
+        /// The node's words.
+        words: String,
+    },
     /// The profile is not that of their chain.
     Misfit {
         /// What does not fit.
@@ -53,6 +62,11 @@ impl fmt::Display for Refusal {
                 f,
                 "nodes {one} and {other} have different first blocks, so they are on different chains or networks: remove \
                  the wrong one"
+            ),
+            Self::CatchingUp { misfit, words } => write!(
+                f,
+                "it is still catching up with its chain, whose blocks so far are not of the coin's profile ({misfit}); \
+                 nothing of it counts before they are: {words}"
             ),
             Self::Misfit { misfit, advice } => {
                 write!(f, "the coin's profile is not that of the node's chain: {misfit}; {advice}")
@@ -110,6 +124,21 @@ pub async fn judge(coin: &Coin, samples: Vec<Sample>) -> Result<Proof, Refusal> 
     match weigh(coin, samples).await? {
         Weighed::Fits(proof) => Ok(proof),
         Weighed::Misfit(misfit, samples) => Err(advised(coin, misfit, samples).await),
+    }
+}
+
+/// The same of a single node that comes to others: one that is still catching up with its chain is not judged by its old
+/// blocks.
+///
+/// # Errors
+/// As for [`judge`], or it is catching up with blocks that do not fit.
+pub async fn judge_newcomer(coin: &Coin, node: &Nodes, samples: Vec<Sample>) -> Result<(), Refusal> {
+    match weigh(coin, samples).await? {
+        Weighed::Fits(_) => Ok(()),
+        Weighed::Misfit(misfit, samples) => match catching_up(node, &coin.profile.form).await {
+            Some(words) => Err(Refusal::CatchingUp { misfit, words }),
+            None => Err(advised(coin, misfit, samples).await),
+        },
     }
 }
 

@@ -12,6 +12,7 @@ use crate::node::nodes::Node;
 use crate::node::tip::NodeState;
 use crate::pow::names::name_of;
 use crate::service::scene::{CoinView, LedgerView, Scene};
+use crate::service::summary::sources;
 use crate::stratum::roster::Roster;
 use crate::work::reject::Reject;
 
@@ -93,6 +94,7 @@ fn coin_status(scene: &Scene, view: &CoinView, crowd: &Crowd) -> CoinStatus {
         mining: view.board.borrow().job.is_some(),
         tip: tip_status(scene, view),
         nodes: view.nodes.all().iter().map(|node| node_status(node)).collect(),
+        tip_sources: sources(coin, &view.nodes),
         ports: coin.ports.iter().map(|one| port(one.listen)).collect(),
         connections: counters.connections.load(Ordering::Relaxed),
         workers: crowd.workers(&coin.name),

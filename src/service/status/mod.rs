@@ -52,6 +52,9 @@ pub struct CoinStatus {
     pub tip: Option<TipStatus>,
     /// Its nodes, in the order of preference.
     pub nodes: Vec<NodeStatus>,
+    /// How they are watched for new tips, for people.
+    #[serde(default)]
+    pub tip_sources: Vec<String>,
     /// Its ports.
     pub ports: Vec<PortStatus>,
     /// Connections that are mining or about to.

@@ -64,7 +64,8 @@ impl Transactions {
     pub fn carried(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
         let all = reader.list(usize::MAX, |reader| {
             let data = reader.bytes(TRANSACTION_BYTES_MAX)?.to_vec();
-            Ok(TemplateTransaction { data, txid: reader.array()?, wtxid: reader.array()? })
+            // What it pays and weighs has done its part when the job was made.
+            Ok(TemplateTransaction { data, txid: reader.array()?, wtxid: reader.array()?, fee: None, weight: None })
         })?;
         Ok(Self { all, places: HashMap::new() })
     }
@@ -113,6 +114,7 @@ impl Job {
         let recipe = JobRecipe {
             // They have become outputs.
             payout_script: Vec::new(),
+            fixed: Vec::new(),
             recipients: Vec::new(),
             form: Arc::clone(form),
             text: reader.text(PART_BYTES_MAX)?.to_owned(),

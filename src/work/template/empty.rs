@@ -197,7 +197,8 @@ mod tests {
         let provisional = last(100).empty_on(&tip(100), &form()).unwrap();
         let mut full = provisional.clone();
         full.coinbase_value += 5;
-        full.transactions = vec![TemplateTransaction { data: vec![1], txid: [1; 32], wtxid: [1; 32] }];
+        full.transactions =
+            vec![TemplateTransaction { data: vec![1], txid: [1; 32], wtxid: [1; 32], fee: Some(5), weight: Some(4) }];
         assert!(full.confirms(&provisional));
         for change in [
             |full: &mut Template| full.bits -= 1,

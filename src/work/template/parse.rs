@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::payees::{self, Members};
 use super::{
-    COINBASE_AUX_BYTES_MAX, HANDLE_BYTES_MAX, PAYLOAD_BYTES_MAX, Particulars, TRANSACTIONS_MAX, Template,
+    COINBASE_AUX_BYTES_MAX, HANDLE_BYTES_MAX, Limits, PAYLOAD_BYTES_MAX, Particulars, TRANSACTIONS_MAX, Template,
     TemplateError, TemplateTransaction,
 };
 use crate::bytes::sha256::sha256d;
@@ -27,6 +27,7 @@ struct RawTransaction<'a> {
     txid: Option<&'a str>,
     hash: Option<&'a str>,
     fee: Option<i64>,
+    weight: Option<u64>,
 }
 
 pub(super) fn fault(field: impl Into<String>, problem: impl Into<String>) -> TemplateError {
@@ -84,7 +85,7 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
     let mintime = optional("mintime", raw("mintime"))?.filter(|_| !form.transaction_time).unwrap_or(curtime);
     let previous: &str = required("previousblockhash", raw("previousblockhash"))?;
     let node_value = coinbase_value(raw("coinbasevalue"))?;
-    let payees = payees::read(&members, node_value, form)?;
+    let (payees, payee_members) = payees::read(&members, node_value, form)?;
     Ok(Template {
         height: number("height", raw("height"))?,
         version: version(raw("version"), form)?,
@@ -104,14 +105,22 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
         work_id: handle("workid", raw("workid"))?,
         particulars: Particulars {
             payees,
+            payee_members,
             coinbase_payload: payload(raw("coinbase_payload"))?,
             block_end: block_end(&members, form)?,
             extra: extra(&members, form.header)?,
             rules,
+            limits: limits(&members),
             takes_proposals: takes_proposals(raw("capabilities"))?,
             is_provisional: false,
         },
     })
+}
+
+/// How large a block may be, as far as the node says so in numbers.
+fn limits(members: &Members<'_>) -> Limits {
+    let number = |name: &str| members.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok());
+    Limits { weight: number("weightlimit"), bytes: number("sizelimit") }
 }
 
 /// What the header holds beside the usual fields.
@@ -262,11 +271,11 @@ fn transactions(
     // Nearly always all is well, and one pass over megabytes is enough; else a second finds the culprit.
     if let Ok(list) = serde_json::from_str::<Vec<RawTransaction<'_>>>(text) {
         checked_count(list.len())?;
-        let fee = |raw: &RawTransaction<'_>| raw.fee.and_then(|fee| u64::try_from(fee).ok());
-        let fees = list.iter().try_fold(0u64, |sum, raw| sum.checked_add(fee(raw)?));
         let read: Result<Vec<_>, _> =
             list.iter().enumerate().map(|(index, raw)| transaction(index, raw, form)).collect();
-        return Ok((read?, fees));
+        let read = read?;
+        let fees = read.iter().try_fold(0u64, |sum, transaction| sum.checked_add(transaction.fee?));
+        return Ok((read, fees));
     }
     let list: Vec<&RawValue> = required("transactions", raw)?;
     checked_count(list.len())?;
@@ -309,7 +318,11 @@ fn transaction(index: usize, raw: &RawTransaction<'_>, form: &ChainForm) -> Resu
         return Err(fault(at(".txid"), "is missing, and the transaction has a witness"));
     }
     let wtxid = wtxid.unwrap_or_else(|| sha256d(&data));
-    Ok(TemplateTransaction { data, txid: txid.unwrap_or(wtxid), wtxid })
+    let txid = txid.unwrap_or(wtxid);
+    // Without a witness every byte weighs the same.
+    let weight = raw.weight.or_else(|| (txid == wtxid).then_some(4 * data.len() as u64));
+    let fee = raw.fee.and_then(|fee| u64::try_from(fee).ok());
+    Ok(TemplateTransaction { data, txid, wtxid, fee, weight })
 }
 
 /// The commitment script, compared with what the transactions make of it (BIP141).

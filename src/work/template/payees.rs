@@ -88,9 +88,13 @@ pub const PAYEES_MAX: usize = 1000;
 /// The members of an answer by name, not yet looked into.
 pub(super) type Members<'a> = BTreeMap<&'a str, &'a RawValue>;
 
-/// The mandatory outputs of a template that pays `value` in all.
-pub(super) fn read(members: &Members<'_>, value: u64, form: &ChainForm) -> Result<Vec<Output>, TemplateError> {
-    let mut payees = Vec::new();
+/// The mandatory outputs of a template that pays `value` in all, and the members that name them, in lower case.
+pub(super) fn read(
+    members: &Members<'_>,
+    value: u64,
+    form: &ChainForm,
+) -> Result<(Vec<Output>, Vec<String>), TemplateError> {
+    let mut payees = Payees::default();
     let mut pays_masternode = members_of(members, form, &mut payees)?;
     // Nodes of Bitcoin Cash's family put theirs among what a finished coinbase would have.
     if let Some(inner) = members.get("coinbasetxn").and_then(|raw| serde_json::from_str(raw.get()).ok()) {
@@ -99,21 +103,48 @@ pub(super) fn read(members: &Members<'_>, value: u64, form: &ChainForm) -> Resul
     // Some nodes name their masternode both ways.
     if !pays_masternode {
         let flat = first_masternodes(members, value, form)?;
-        payees.extend(flat.filter(|flat| !payees.contains(flat)));
+        payees.add_if_new(flat.map(|flat| ("payee".to_owned(), flat)));
     }
-    for flat in flat_pairs(members, form)? {
-        if !payees.contains(&flat) {
-            payees.push(flat);
-        }
-    }
-    if payees.len() > PAYEES_MAX {
+    payees.add_if_new(flat_pairs(members, form)?);
+    if payees.outputs.len() > PAYEES_MAX {
         return Err(fault("masternode", format!("and its like name more than {PAYEES_MAX} payees")));
     }
-    Ok(payees)
+    Ok((payees.outputs, payees.members))
+}
+
+/// Who must be paid, as far as the answer has been read.
+#[derive(Default)]
+struct Payees {
+    outputs: Vec<Output>,
+    /// The members that name them, each once.
+    members: Vec<String>,
+}
+
+impl Payees {
+    fn add(&mut self, member: String, output: Output) {
+        self.outputs.push(output);
+        self.note(member);
+    }
+
+    fn note(&mut self, member: String) {
+        if !self.members.contains(&member) {
+            self.members.push(member);
+        }
+    }
+
+    /// Adds those that are not known by the same script and amount.
+    fn add_if_new(&mut self, found: impl IntoIterator<Item = (String, Output)>) {
+        for (member, output) in found {
+            match self.outputs.contains(&output) {
+                true => self.note(member),
+                false => self.add(member, output),
+            }
+        }
+    }
 }
 
 /// Takes the payees that are objects; whether a masternode is among them.
-fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Vec<Output>) -> Result<bool, TemplateError> {
+fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Payees) -> Result<bool, TemplateError> {
     let mut pays_masternode = false;
     for (name, raw) in members {
         let lower = name.to_ascii_lowercase();
@@ -153,16 +184,17 @@ fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Vec<Output>)
                 }
                 continue;
             }
-            let output = entry.output(&place, started, form)?;
-            pays_masternode |= output.is_some() && lower.contains("node");
-            payees.extend(output);
+            if let Some(output) = entry.output(&place, started, form)? {
+                pays_masternode |= lower.contains("node");
+                payees.add(lower.clone(), output);
+            }
         }
     }
     Ok(pays_masternode)
 }
 
 /// `NAME_payee` and `NAME_amount`, as TuxCoin's `donation_payee`: two plain members instead of an object.
-fn flat_pairs(members: &Members<'_>, form: &ChainForm) -> Result<Vec<Output>, TemplateError> {
+fn flat_pairs(members: &Members<'_>, form: &ChainForm) -> Result<Vec<(String, Output)>, TemplateError> {
     let read = |name: &str| members.get(name).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
     let mut outputs = Vec::new();
     for name in members.keys() {
@@ -175,7 +207,7 @@ fn flat_pairs(members: &Members<'_>, form: &ChainForm) -> Result<Vec<Output>, Te
         let amount = read(&format!("{stem}_amount")).or_else(|| read(&format!("{name}_amount"))).unwrap_or_default();
         let entry = Entry(BTreeMap::from([("payee".to_owned(), &payee), ("amount".to_owned(), &amount)]));
         let started = read(&format!("{stem}_payments_started")).and_then(|started| started.as_bool());
-        outputs.extend(entry.output(name, started, form)?);
+        outputs.extend(entry.output(name, started, form)?.map(|output| (name.to_ascii_lowercase(), output)));
     }
     Ok(outputs)
 }

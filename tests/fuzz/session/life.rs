@@ -58,6 +58,7 @@ impl<'a> Life<'a> {
         let terms = Arc::new(terms::terms(&mut tape));
         let recipe = JobRecipe {
             payout_script: vec![0x51],
+            fixed: Vec::new(),
             recipients: Vec::new(),
             form: Arc::default(),
             text: "/fuzz/".to_owned(),

@@ -15,6 +15,8 @@ const SUBSIDY: u64 = 5_000_000_000;
 const EASY_BITS: u32 = 0x207f_ffff;
 /// Version of the blocks that strangers find.
 const VERSION: u32 = 0x2000_0000;
+/// Time of the first block: nodes of one coin begin with the same, whenever they were started and begun anew.
+const FIRST_SECS: u64 = 1_600_000_000;
 /// Root of the claims in LBRY's templates and blocks: any hash.
 pub const CLAIMS: [u8; 32] = {
     let mut root = [0xc0; 32];
@@ -79,6 +81,7 @@ impl Chain {
     /// Begins anew with blocks that are named by their proof of work.
     pub fn begin_by_proof_of_work(&mut self) {
         self.by_proof_of_work = true;
+        self.headers.clear();
         for _ in 0..self.best.split_off(0).len() {
             self.extend_by_stranger();
         }
@@ -89,7 +92,7 @@ impl Chain {
     pub fn begin_short(&mut self, algorithm: Algorithm) {
         self.algorithm = algorithm;
         self.by_proof_of_work = true;
-        self.best.clear();
+        (self.best, self.headers) = (Vec::new(), HashMap::new());
         for _ in 0..2 {
             self.extend_by_stranger();
         }
@@ -100,16 +103,18 @@ impl Chain {
         self.made += 1;
         let mut start = VERSION.to_le_bytes().to_vec();
         start.extend(self.best.last().unwrap_or(&[0; 32]));
-        start.extend(sha256d(&self.made.to_le_bytes()));
+        let number = if self.best.is_empty() { 0 } else { self.made };
+        start.extend(sha256d(&number.to_le_bytes()));
         let extra = match self.layout() {
             Layout::Bitcoin => Extra::None,
             Layout::Lbry => Extra::Claims(CLAIMS),
             Layout::Heavycoin => Extra::Vote { reward: REWARD, vote_max: 0 },
         };
-        let numbers = [u32::try_from(now_secs()).unwrap_or(u32::MAX), EASY_BITS, 0];
+        let time = if self.best.is_empty() { FIRST_SECS } else { now_secs() };
+        let numbers = [u32::try_from(time).unwrap_or(u32::MAX), EASY_BITS, 0];
         let mut header = layout::header(&start, extra, numbers, 7);
-        // The target's topmost byte; the bytes of a hash stand in reverse.
-        while self.algorithm.proof_of_work(&header)[31] > 0x7e {
+        // The target's topmost byte; the bytes of a hash stand in reverse. A chain's first block is given, not mined.
+        while !self.best.is_empty() && self.algorithm.proof_of_work(&header)[31] > 0x7e {
             header[self.layout().nonce_at()] += 1;
         }
         self.extend(&header);

@@ -17,8 +17,8 @@ fn form() -> ChainForm {
 fn payees_in(form: &ChainForm, template: &Value) -> Result<Vec<(u64, String)>, String> {
     let text = template.to_string();
     let members: Members<'_> = serde_json::from_str(&text).unwrap();
-    let read = read(&members, 1000, form).map_err(|error| error.to_string())?;
-    Ok(read.into_iter().map(|output| (output.value, hex::encode(&output.script))).collect())
+    let (outputs, _) = read(&members, 1000, form).map_err(|error| error.to_string())?;
+    Ok(outputs.into_iter().map(|output| (output.value, hex::encode(&output.script))).collect())
 }
 
 fn payees(template: &Value) -> Result<Vec<(u64, String)>, String> {
@@ -118,6 +118,20 @@ fn founders_treasuries_and_funds_of_many_names() {
 }
 
 #[test]
+fn the_members_that_name_somebody_are_known_and_no_others() {
+    let text = json!({
+        "Treasury": [{ "script": "51", "amount": 9 }, { "script": "52", "amount": 9 }], "founder": {}, "charity": [],
+        "donation_payee": ADDRESS, "donation_amount": 5, "payee": ADDRESS, "payee_amount": 5,
+    })
+    .to_string();
+    let (outputs, members) = read(&serde_json::from_str(&text).unwrap(), 1000, &form()).unwrap();
+    assert_eq!(
+        (outputs.len(), members.as_slice()),
+        (3, &["treasury", "payee", "donation_payee"].map(str::to_owned)[..])
+    );
+}
+
+#[test]
 fn an_unknown_payee_is_never_passed_over() {
     let template = json!({ "moonnode": [{ "payee": ADDRESS, "amount": 9 }] });
     let error = payees(&template).unwrap_err();
@@ -171,6 +185,6 @@ fn a_known_name_with_an_unknown_content_is_not_passed_over() {
         let of = |name: &'static str| -> Members<'_> { BTreeMap::from([(name, &*raw[name])]) };
         let error = read(&of("founder"), 1000, &form()).unwrap_err().to_string();
         assert!(error.contains("founder") && error.contains("cannot be read"), "{error}");
-        assert_eq!(read(&of("other"), 1000, &form()), Ok(vec![]));
+        assert_eq!(read(&of("other"), 1000, &form()), Ok((vec![], vec![])));
     }
 }
