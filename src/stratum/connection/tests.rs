@@ -94,7 +94,7 @@ struct Pool {
     client: BufReader<TcpStream>,
     connection: JoinHandle<()>,
     board: watch::Sender<Arc<JobBoard>>,
-    stop: watch::Sender<Stop>,
+    _stop: watch::Sender<Stop>,
     asked: mpsc::Receiver<String>,
     is_deaf: Arc<AtomicBool>,
     desk: Arc<SlowDisk>,
@@ -187,7 +187,7 @@ async fn pool(algorithm: Algorithm) -> Pool {
     drop(attendance);
     let connection = tokio::spawn(absence.complete());
     let (client, _strangers) = (BufReader::new(client), strangers);
-    Pool { client, connection, board, stop, asked, is_deaf, desk, hashers, context, _strangers }
+    Pool { client, connection, board, _stop: stop, asked, is_deaf, desk, hashers, context, _strangers }
 }
 
 impl Pool {
@@ -319,26 +319,6 @@ async fn submits_of_a_broken_connection_are_all_judged_however_many_may_be_under
     drop(pool.client);
     timeout(FOREVER, pool.connection).await.unwrap().unwrap();
     assert_eq!(pool.desk.verdicts.lock().unwrap().len(), 100);
-}
-
-#[tokio::test]
-async fn submits_that_were_read_before_the_stop_are_all_judged_however_many_may_be_under_way() {
-    let mut pool = pool(Algorithm::Scrypt { log_n: 10, r: 1 }).await;
-    pool.start_mining().await;
-    pool.hear(r#""id":2"#).await;
-    pool.desk.synced.send_replace(7);
-    pool.occupy_hasher().await;
-    // As many as may be under way, the last of them a question for a name: once that is asked, nothing more is handled,
-    // but about twenty lines more have been read.
-    let submits = many_submits();
-    let (under_way, further) = submits.split_at(submits.match_indices('\n').nth(62).unwrap().0);
-    let name = r#"{"id":4,"method":"mining.authorize","params":["c.d","x"]}"#;
-    pool.say(&format!("{under_way}\n{name}{further}")).await;
-    while timeout(FOREVER, pool.asked.recv()).await.unwrap().unwrap() != "c.d" {}
-    pool.stop.send_replace(Stop::Now);
-    timeout(FOREVER, pool.connection).await.unwrap().unwrap();
-    let judged = pool.desk.verdicts.lock().unwrap().len();
-    assert!(judged > 63, "{judged}");
 }
 
 #[tokio::test]
