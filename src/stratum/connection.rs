@@ -118,7 +118,7 @@ async fn converse(mut stream: Stream, mut connection: Connection, remote: Socket
     };
     if let Some(reason) = reason {
         ending::counter(wire, reason).map(Counters::count);
-        if admission.on_close(reason, context.clock.monotonic()) {
+        if admission.on_close(reason, context.clock.monotonic(), context.clock.unix_secs()) {
             Counters::count(&wire.bans);
         }
     }
