@@ -64,7 +64,7 @@ macro_rules! compare {
 
 /// The whole file.
 pub(super) fn config(changes: &mut Vec<Change>, old: &Config, new: &mut Config) {
-    let Config { daemon: old_daemon, coins: old_coins, warnings: _ } = old;
+    let Config { daemon: old_daemon, coins: old_coins, warnings: _, files: _ } = old;
     daemon(changes, old_daemon, &mut new.daemon);
     for new in &mut new.coins {
         match named(old_coins, &new.name) {
