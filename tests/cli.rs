@@ -118,6 +118,70 @@ fn a_password_may_be_a_credential_of_the_service_manager() {
     }
 }
 
+/// Root alone is told of it: whoever else checks may not read the file either.
+#[test]
+fn a_check_by_root_tells_what_the_daemon_s_user_may_not_read() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    let mode = |name: &str, mode| {
+        let path = folder.path().join(name);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path.canonicalize().unwrap().display().to_string()
+    };
+    mode("", 0o755);
+    let is_root = folder.path().metadata().unwrap().uid() == 0;
+    let text = std::fs::read_to_string(EXAMPLE).unwrap();
+    let text = text
+        .replacen("\npassword = \"change me\"", "\npassword_file = \"secret\"", 1)
+        .replacen("\npassword = \"change me\"", "\npassword_file = \"$CREDENTIALS_DIRECTORY/mysql\"", 1)
+        .replace("#state_dir = \"/var/lib/mpos-stratum\"", "state_dir = \"state\"");
+    std::fs::write(folder.path().join("pool.toml"), text).unwrap();
+    std::fs::write(folder.path().join("secret"), "s").unwrap();
+    for name in ["state", "credentials"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    std::fs::write(folder.path().join("credentials/mysql"), "s").unwrap();
+    mode("credentials/mysql", 0o600);
+    mode("credentials", 0o700);
+    let (config, secret) = (mode("pool.toml", 0o600), mode("secret", 0o640));
+    if is_root {
+        // Whoever owns the state is the daemon's user.
+        chown(folder.path().join("state"), Some(65_534), Some(65_534)).unwrap();
+    }
+    let check = |credentials: bool| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
+        if credentials {
+            command.env("CREDENTIALS_DIRECTORY", folder.path().join("credentials"));
+        }
+        let output = command.args(["check", "--config", &config]).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let barred = stderr(&output).lines().filter(|line| line.contains("the daemon's user; "));
+        barred.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for credentials in [false, true] {
+        let told = check(credentials);
+        if !is_root {
+            assert_eq!(told, [""; 0]);
+            continue;
+        }
+        let line = |path: &str, mode: &str, open: &str| {
+            format!(
+                "warning: {path} belongs to root:root with mode {mode}: it cannot be read by nobody, the daemon's user; \
+                 chgrp nogroup {path}{open}"
+            )
+        };
+        assert_eq!(told, [line(&config, "0600", &format!(" && chmod g+r {config}")), line(&secret, "0640", "")]);
+    }
+    if is_root {
+        for path in [&config, &secret] {
+            chown(path, None, Some(65_534)).unwrap();
+        }
+        assert_eq!(check(false).len(), 1, "the configuration is not its group's yet");
+        mode("pool.toml", 0o640);
+        assert_eq!(check(false), [""; 0]);
+    }
+}
+
 #[test]
 fn a_doctor_tells_of_mpos_s_file_and_wallet_without_a_database() {
     let folder = tempfile::tempdir().unwrap();

@@ -11,11 +11,21 @@
 
 mod support;
 
+#[path = "doctor/at_work.rs"]
+mod at_work;
+#[path = "doctor/catalogue.rs"]
+mod catalogue;
 #[path = "doctor/coin_node.rs"]
 mod coin_node;
+#[path = "doctor/machine.rs"]
+mod machine;
 #[path = "doctor/online.rs"]
 mod online;
 #[path = "doctor/planted.rs"]
 mod planted;
 #[path = "doctor/pool.rs"]
 mod pool;
+#[path = "doctor/server.rs"]
+mod server;
+#[path = "doctor/ward.rs"]
+mod ward;

@@ -11,11 +11,15 @@ use crate::exit::Exit;
 use crate::pow::{Algorithm, names};
 
 mod online;
+mod readable;
 
 const AFTER_HELP: &str = "\
 Examples:
   mpos-stratum check                                   the file of the service
   mpos-stratum check --config new.toml --online        a new one, and whether nodes and databases agree with it
+
+Root may read everything; as root it also says which of the files the daemon's user may not. To look as that user does:
+  runuser -u mpos-stratum -- mpos-stratum check
 
 Exit codes: 0 good, 1 with --online: a node or a database objects or does not answer, 64 command line,
 69 the nodes cannot be asked, 78 the configuration is wrong.";
@@ -40,6 +44,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Err(exit) => return exit,
     };
     for warning in &config.warnings {
+        say(&mut std::io::stderr(), format_args!("warning: {warning}"));
+    }
+    for warning in readable::warnings(&config) {
         say(&mut std::io::stderr(), format_args!("warning: {warning}"));
     }
     let mut summary = String::new();

@@ -3,7 +3,7 @@
 
 mod settings;
 
-use std::fs::{File, create_dir_all, write};
+use std::fs::{create_dir_all, write};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -45,10 +45,17 @@ fn generate(directory: &Path) -> io::Result<()> {
     for (shell, file) in
         [(Shell::Bash, "mpos-stratum.bash"), (Shell::Zsh, "_mpos-stratum"), (Shell::Fish, "mpos-stratum.fish")]
     {
-        let mut command = Cli::command();
-        clap_complete::generate(shell, &mut command, "mpos-stratum", &mut File::create(directory.join(file))?);
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "mpos-stratum", &mut script);
+        write(directory.join(file), if shell == Shell::Bash { one_name(&script) } else { script })?;
     }
     Ok(())
+}
+
+/// The generator has two names for a program with a dash in its own: one where it notes which command the line has got
+/// to, another where it looks that up, so that no command's words were ever found.
+fn one_name(script: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(script).replace("mpos__subcmd__stratum", "mpos__stratum").into_bytes()
 }
 
 /// The pages of the program and of every command, with their file names.

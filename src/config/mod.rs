@@ -98,9 +98,9 @@ fn text_of(path: &Path) -> Result<String, ConfigError> {
 
 fn read_with(report: Report, sources: &[Source]) -> Result<Config, ConfigError> {
     let config = read::config(sources, &report);
-    let (problems, warnings) = report.into_parts();
+    let (problems, warnings, files) = report.into_parts();
     match config {
-        Some(config) if problems.is_empty() => Ok(Config { warnings, ..config }),
+        Some(config) if problems.is_empty() => Ok(Config { warnings, files, ..config }),
         _ => Err(ConfigError { problems }),
     }
 }

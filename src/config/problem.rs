@@ -14,8 +14,13 @@ pub(super) const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY";
 
 /// Whether a path that was [resolved](Source::resolve) is a credential that the service manager has not given.
 pub(super) fn is_missing_credential(path: &Path) -> bool {
-    let given = CREDENTIALS.strip_prefix('$').and_then(std::env::var_os);
-    (path.starts_with(CREDENTIALS) || given.is_some_and(|dir| path.starts_with(dir))) && !path.exists()
+    is_credential(path) && !path.exists()
+}
+
+/// Whether a path that was [resolved](Source::resolve) is a credential.
+fn is_credential(path: &Path) -> bool {
+    let given = CREDENTIALS.strip_prefix('$').and_then(std::env::var_os).filter(|dir| !dir.is_empty());
+    path.starts_with(CREDENTIALS) || given.is_some_and(|dir| path.starts_with(dir))
 }
 
 /// Longest misspelling, in edits, for which a key is suggested.
@@ -162,6 +167,7 @@ pub(super) struct Report {
     unknown: RefCell<Vec<Unknown>>,
     keys: RefCell<BTreeMap<String, Option<&'static str>>>,
     holds_secret: Cell<bool>,
+    files: RefCell<Vec<PathBuf>>,
     /// Whether credentials that cannot be read are warnings only.
     without_credentials: bool,
 }
@@ -236,12 +242,20 @@ impl Report {
         self.holds_secret.get()
     }
 
+    /// Notes a file that the daemon's user has to read. Credentials are the service manager's to read.
+    pub(super) fn note_file(&self, path: &Path) {
+        let mut files = self.files.borrow_mut();
+        if !is_credential(path) && !files.iter().any(|known| known == path) {
+            files.push(path.to_owned());
+        }
+    }
+
     pub(super) fn into_keys(self) -> BTreeMap<String, Option<&'static str>> {
         self.keys.into_inner()
     }
 
-    /// Problems and warnings, each in the order of the files.
-    pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<Problem>) {
+    /// Problems and warnings, each in the order of the files, and the files that were noted.
+    pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<Problem>, Vec<PathBuf>) {
         let keys = self.keys.into_inner();
         let mut problems = self.problems.into_inner();
         problems.extend(self.unknown.into_inner().into_iter().map(|unknown| {
@@ -251,7 +265,7 @@ impl Report {
         let mut warnings = self.warnings.into_inner();
         problems.sort_by(|one, other| (&one.file, one.position).cmp(&(&other.file, other.position)));
         warnings.sort_by(|one, other| (&one.file, one.position).cmp(&(&other.file, other.position)));
-        (problems, warnings)
+        (problems, warnings, self.files.into_inner())
     }
 }
 

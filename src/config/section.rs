@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Place, Report, Source};
-use super::value::Wrong;
+use super::value::{Wrong, nonempty};
 
 /// One place that may say something about a table: the table itself, the defaults, or a preset.
 #[derive(Clone)]
@@ -109,6 +110,13 @@ impl<'a> Section<'a> {
     pub(super) fn optional<T>(&self, key: &'static str, read: impl Fn(&DeValue<'_>) -> Result<T, Wrong>) -> Option<T> {
         let (value, place) = self.find(key)?;
         self.accept(&place, read(value))
+    }
+
+    /// A file that is named, as seen from the folder of the configuration.
+    pub(super) fn file(&self, key: &'static str) -> Option<PathBuf> {
+        let file = self.optional(key, |value| nonempty(value).map(|path| self.home().source.resolve(&path)))?;
+        self.report().note_file(&file);
+        Some(file)
     }
 
     /// A key that must be there; `example` is a line that would do.

@@ -25,6 +25,9 @@ pub struct Config {
     pub coins: Vec<Arc<Coin>>,
     /// What is allowed but probably not meant, such as a file with passwords that everybody may read.
     pub warnings: Vec<Problem>,
+    /// The files that it consists of and names: the daemon's user has to read each of them. Without credentials of the
+    /// service manager.
+    pub files: Vec<PathBuf>,
 }
 
 /// Settings of the process.

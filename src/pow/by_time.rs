@@ -57,6 +57,11 @@ impl Steps {
         reached.unwrap_or(&self.steps[0]).1
     }
 
+    /// The seconds with log2 of N from there on, by time; unused places repeat the last one.
+    pub fn places(&self) -> &[(u32, u8); STEPS_MAX] {
+        &self.steps
+    }
+
     /// The least and the most that times within `span` give.
     pub fn log_n_within(&self, span: &RangeInclusive<u32>) -> RangeInclusive<u8> {
         let within = self.steps.iter().filter(|(from, _)| span.contains(from)).map(|(_, log_n)| *log_n);

@@ -114,7 +114,7 @@ async fn converse(mut stream: Stream, mut connection: Connection, remote: Socket
     let (wire, now) = (&context.counters.wire, context.clock.monotonic());
     for reason in ending::reasons(&end, session.has_misbehaved()) {
         ending::counter(wire, reason).map(Counters::count);
-        if admission.on_close(reason, now) {
+        if admission.on_close(reason, now, context.clock.unix_secs()) {
             Counters::count(&wire.bans);
         }
     }

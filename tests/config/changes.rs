@@ -333,6 +333,9 @@ fn every_key_is_known_to_a_reload() {
 #[test]
 fn what_is_kept_together_is_named_by_the_key_that_changed() {
     for (setting, named) in [
+        ("coin.mpos.host = \"192.0.2.1\"", "mpos.host"),
+        ("coin.mpos.port = 3307", "mpos.port"),
+        ("coin.mpos.socket = \"/run/mysqld/mysqld.sock\"", "mpos.socket"),
         ("coin.node.wallet = \"pool\"", "wallet"),
         ("coin.node.p2p = \"127.0.0.1:9444\"", "p2p"),
         ("coin.node.zmq = \"tcp://127.0.0.1:28332\"", "zmq"),

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use mpos_stratum::stratum::guard::bans::Cause;
+use mpos_stratum::stratum::guard::saved;
+use mpos_stratum::stratum::guard::source::Source;
 use serde_json::{Value, json};
 
 use crate::office::Office;
@@ -161,10 +164,31 @@ async fn a_ban_closes_what_is_open_refuses_what_comes_and_survives_a_kill() {
     let Office { daemon, home, db, node, .. } = office;
     let config = std::fs::read_to_string(home.path().join("mpos-stratum.toml")).unwrap();
     daemon.kill().unwrap();
+    // Two that were banned for misbehaviour, one of them by a version that noted the end only.
+    let state = home.path().join("state/bans");
+    let mut kept = saved::read(&state).unwrap();
+    let cause = Cause { since: 1_700_000_000, closes: 3, window_secs: 600 };
+    for (address, cause) in [("192.0.2.9", Some(cause)), ("192.0.2.10", None)] {
+        let source = Source::of(address.parse().unwrap());
+        kept.sources.push(saved::SavedBan { source, until: stage::unix_secs() + 3600, cause });
+    }
+    saved::write(&state, &kept).unwrap();
     let daemon = crate::support::daemon::Daemon::start_in(home.path(), &config).unwrap();
     let port = daemon.port("bitcoin").await.unwrap();
     let office = Office { daemon, node, db, database: "control_bans", port, home };
     assert!(come(office.port).await.is_err(), "still banned");
+    let bans = office.json(&["ban", "list"]).await;
+    let of = |address: &str| bans["bans"].as_array().unwrap().iter().find(|ban| ban["network"] == address).unwrap();
+    let why = "invalid shares: 3 connections were closed for them within 600 s";
+    let (noted, before) = (of("192.0.2.9"), of("192.0.2.10"));
+    assert_eq!((&noted["since"], &noted["reason"]), (&json!(1_700_000_000), &json!(why)));
+    assert_eq!((&before["since"], &before["reason"]), (&Value::Null, &json!("invalid shares")));
+    let told = office.told(&["ban", "list"]).await;
+    assert!(told.lines().any(|line| line.ends_with(&format!(", since 2023-11-14 22:13:20: {why}"))), "{told}");
+    assert!(told.lines().any(|line| line.ends_with(" UTC: invalid shares")), "{told}");
+    for address in ["192.0.2.9", "192.0.2.10"] {
+        office.told(&["ban", "lift", address]).await;
+    }
     assert_eq!(office.command(&["ban", "lift", "127.0.0.6"]).await.status.code(), Some(64), "as it was banned");
     office.told(&["ban", "lift", "127.0.0.6/31"]).await;
     assert!(come(office.port).await.is_ok());

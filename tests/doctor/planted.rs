@@ -1,10 +1,10 @@
 //! Each fault by itself.
 
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
-
+use crate::catalogue::REMEDIES;
 use crate::coin_node::Says;
-use crate::pool::{Found, OTHER_ADDRESS, POOL_ADDRESS, Pool};
+use crate::pool::{OTHER_ADDRESS, POOL_ADDRESS, Pool};
+use crate::ward::Ward;
+use crate::{at_work, machine, server};
 
 /// Faults in the database: what plants it, what takes it away again, the check, and its severity.
 const IN_DATABASE: &[(&str, &str, &str, &str)] = &[
@@ -249,33 +249,6 @@ const COMPUTED: &[(&str, &str)] = &[
     ("$config['db']['shared']['accounts'] = getenv('ACCOUNTS');", "mpos.database"),
 ];
 
-/// The healthy pool and what it says.
-struct Ward {
-    pool: Pool,
-    usual: Found,
-    missed: Vec<String>,
-}
-
-impl Ward {
-    /// Exactly this check has something to say, and the exit code agrees.
-    async fn expect(&mut self, what: &str, id: &str, severity: &str) {
-        let (code, found, value) = self.pool.found().await;
-        let news: Vec<_> = found.difference(&self.usual).cloned().collect();
-        let wrong = i32::from(severity != "note");
-        if news != [(id.to_owned(), severity.to_owned())] || code != wrong {
-            let told: Vec<_> =
-                value["findings"].as_array().unwrap().iter().filter(|one| one["severity"] != "fine").collect();
-            self.missed.push(format!("{what}: expected {id} {severity}, got {code} {news:?}\n{told:#?}"));
-        }
-        if severity != "note" {
-            let one =
-                value["findings"].as_array().unwrap().iter().find(|one| one["id"] == id && one["severity"] == severity);
-            let has = |key: &str| one.is_none_or(|one| one[key].as_str().is_some_and(|text| !text.is_empty()));
-            assert!(has("saw") && has("means") && has("mend") && has("about"), "{one:?}");
-        }
-    }
-}
-
 #[tokio::test]
 async fn acceptance_11_the_doctor_finds_each_planted_fault_and_nothing_in_a_healthy_pool() {
     let pool = Pool::healthy().await;
@@ -286,9 +259,10 @@ async fn acceptance_11_the_doctor_finds_each_planted_fault_and_nothing_in_a_heal
     let notes: Vec<&str> = usual.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(notes, ["machine.daemon"], "{value:#}");
     assert!(value["fine"].as_u64().unwrap() > 55, "{value:#}");
-    let text = String::from_utf8(pool.doctor(&[]).await.stdout).unwrap();
+    let text = String::from_utf8(pool.doctor(&[], &[]).await.stdout).unwrap();
     assert!(text.contains("nothing is wrong: 0 faults"), "{text}");
-    let mut ward = Ward { pool, usual, missed: Vec::new() };
+    let mut ward = Ward::new(pool, usual);
+    ward.heed("a healthy pool", "machine.daemon", "note", &value);
     for (plant, mend, id, severity) in IN_DATABASE {
         ward.pool.sql(plant).await;
         ward.expect(plant, id, severity).await;
@@ -316,58 +290,13 @@ async fn acceptance_11_the_doctor_finds_each_planted_fault_and_nothing_in_a_heal
         assert_eq!((code, news), (1, vec![((*id).to_owned(), "could-not-look".to_owned())]), "{line}");
         ward.pool.write_php("");
     }
-    on_this_machine(&mut ward).await;
-    away(&mut ward).await;
+    machine::of_files(&mut ward).await;
+    machine::of_the_machine(&mut ward).await;
+    server::of_the_server(&mut ward).await;
+    at_work::of_a_daemon(&mut ward).await;
+    machine::away(&mut ward).await;
     assert!(ward.missed.is_empty(), "{}", ward.missed.join("\n\n"));
-}
-
-/// Faults of files, ports and the spool.
-async fn on_this_machine(ward: &mut Ward) {
-    ward.pool.chmod(0o644);
-    ward.expect("a public configuration", "config.warnings", "warning").await;
-    ward.pool.chmod(0o600);
-    let taken = TcpListener::bind(("127.0.0.1", ward.pool.port)).unwrap();
-    ward.expect("a taken port", "machine.ports", "fault").await;
-    drop(taken);
-    let spool = ward.pool.spool();
-    let mode = |mode: u32| std::fs::set_permissions(&spool, std::fs::Permissions::from_mode(mode)).unwrap();
-    mode(0o777);
-    ward.expect("everybody may write", "spool.modes", "fault").await;
-    mode(0o750);
-    std::fs::write(spool.join("quarantine.jsonl"), "{}\n").unwrap();
-    ward.expect("a row in quarantine", "spool.quarantine", "warning").await;
-    std::fs::remove_file(spool.join("quarantine.jsonl")).unwrap();
-    // Larger than any disk.
-    let text = std::fs::read_to_string(ward.pool.config_path()).unwrap();
-    std::fs::write(ward.pool.config_path(), text.replace("spool_mib_max = 4", "spool_mib_max = 16777216")).unwrap();
-    ward.expect("too little room", "spool.room", "warning").await;
-    ward.pool.write_config();
-    ward.pool.shares(&["alice.rig"], 90);
-    ward.expect("a share that waits", "spool.undrained", "warning").await;
-    ward.pool.drain().await;
-}
-
-/// What is away keeps nothing else from being looked at.
-async fn away(ward: &mut Ward) {
-    ward.pool.sql("REVOKE SELECT ON blocks FROM mpos_stratum@localhost").await;
-    let (code, found, value) = ward.pool.found().await;
-    let has = |found: &Found, id: &str, severity: &str| found.contains(&(id.to_owned(), severity.to_owned()));
-    assert!(
-        code == 1 && has(&found, "db.grants", "fault") && has(&found, "mpos.unmatched_blocks", "could-not-look"),
-        "{found:?}"
-    );
-    let fine = |value: &serde_json::Value, id: &str| {
-        value["findings"].as_array().unwrap().iter().any(|one| one["id"] == id && one["severity"] == "fine")
-    };
-    assert!(fine(&value, "mpos.version") && fine(&value, "workers.odd_names") && fine(&value, "node.profile"));
-    ward.pool.db.stop();
-    let (code, found, value) = ward.pool.found().await;
-    assert!(
-        code == 1 && has(&found, "db.reachable", "fault") && has(&found, "db.sql_mode", "could-not-look"),
-        "{found:?}"
-    );
-    assert!(fine(&value, "node.profile") && fine(&value, "spool.room") && fine(&value, "wallet.payout_owned"));
-    std::fs::write(ward.pool.config_path(), "[daemon]\nstate_dirr = 1\n").unwrap();
-    let (code, found, _) = ward.pool.found().await;
-    assert!(code == 78 && has(&found, "config.loads", "fault"), "{code} {found:?}");
+    let all = REMEDIES.iter().flat_map(|(id, words)| words.iter().map(move |word| (*id, *word)));
+    let unheard: Vec<_> = all.filter(|heard| !ward.heard.contains(heard)).collect();
+    assert!(unheard.is_empty(), "nobody plants what these remedies mend: {unheard:?}");
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mpos_stratum::clock::{Clock, ManualClock};
 use mpos_stratum::config::{self, Config};
 use mpos_stratum::ledger::Ledger;
+use mpos_stratum::ledger::inspect::SpoolFiles;
 use mpos_stratum::ledger::record::Event;
 use mpos_stratum::ledger::tokens::Tokens;
 use mpos_stratum::mpos::share_sink::ShareSink;
@@ -35,6 +36,8 @@ pub struct Pool {
     pub node: CoinNode,
     pub wallet: CoinNode,
     pub port: u16,
+    /// Whether the doctor is told where MPOS's file is.
+    pub names_mpos: bool,
     pub dir: tempfile::TempDir,
 }
 
@@ -60,7 +63,8 @@ impl Pool {
         let node = CoinNode::start(Says::default()).await;
         let wallet = CoinNode::start(Says { owns, ..Says::default() }).await;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let pool = Self { db, node, wallet, port, dir: tempfile::tempdir().unwrap() };
+        let pool = Self { db, node, wallet, port, names_mpos: true, dir: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(pool.dir.path().join("run")).unwrap();
         pool.write_config();
         pool.write_php("");
         pool.shares(&["alice.rig", "bob.rig", "alice.rig"], 100);
@@ -73,7 +77,7 @@ impl Pool {
         let socket = self.db.socket().display().to_string();
         let (node, port) = (self.node.port(), self.port);
         let text = format!(
-            "[daemon]\nstate_dir = \"state\"\nconnections_max = 100\n[[coin]]\nname = \"bitcoin\"\npreset = \"bitcoin\"\n\
+            "[daemon]\nstate_dir = \"state\"\nruntime_dir = \"run\"\nconnections_max = 100\n[[coin]]\nname = \"bitcoin\"\npreset = \"bitcoin\"\n\
              payout_address = \"{POOL_ADDRESS}\"\nfallback_worker = \"pool.fallback\"\n\
              [[coin.recipient]]\naddress = \"{OTHER_ADDRESS}\"\npercent = 1\n\
              [[coin.node]]\nurl = \"http://127.0.0.1:{node}\"\nuser = \"pool\"\npassword = \"pool-secret\"\nzmq = \"off\"\n\
@@ -98,14 +102,18 @@ impl Pool {
              $config['wallet']['password'] = 'pool-secret';\n$config['gettingstarted']['stratumport'] = '{port}';\n\
              $config['payout_system'] = 'pplns';\n$config['confirmations'] = 120;\n{more}\n"
         );
-        std::fs::write(self.dir.path().join("global.inc.php"), text).unwrap();
+        std::fs::write(self.php_path(), text).unwrap();
+    }
+
+    pub fn php_path(&self) -> PathBuf {
+        self.dir.path().join("global.inc.php")
     }
 
     pub fn config_path(&self) -> PathBuf {
         self.dir.path().join("mpos-stratum.toml")
     }
 
-    fn config(&self) -> Config {
+    pub fn config(&self) -> Config {
         config::load(&self.config_path()).unwrap()
     }
 
@@ -114,24 +122,51 @@ impl Pool {
         spool_dir(&config.daemon.state_dir, &config.coins[0].mpos)
     }
 
-    fn ledger(&self, ago_secs: u64) -> Arc<Ledger> {
+    /// A ledger whose clock is so many seconds ahead.
+    fn ledger(&self, spool: &Path, ahead_secs: i64) -> Arc<Ledger> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(now - ago_secs));
-        Ledger::open(&self.spool(), &self.config().coins[0].ledger, clock).unwrap().ledger
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(now.saturating_add_signed(ahead_secs)));
+        Ledger::open(spool, &self.config().coins[0].ledger, clock).unwrap().ledger
     }
 
-    /// Writes shares into the spool.
-    pub fn shares(&self, workers: &[&str], ago_secs: u64) {
-        let ledger = self.ledger(ago_secs);
-        for worker in workers {
-            ledger.append(&[Event::Share(share(worker))]).unwrap();
+    /// Writes shares into the spool, as if that had been so many seconds ago.
+    pub fn shares(&self, workers: &[&str], ago_secs: i64) {
+        write(&self.ledger(&self.spool(), -ago_secs), workers);
+    }
+
+    /// Writes shares that come from the future.
+    pub fn shares_at(&self, workers: &[&str], ahead_secs: i64) {
+        write(&self.ledger(&self.spool(), ahead_secs), workers);
+    }
+
+    /// Writes shares into another spool, which is made.
+    pub fn shares_in(&self, spool: &Path, workers: &[&str]) {
+        write(&self.ledger(spool, 0), workers);
+    }
+
+    /// Fills the spool up to so much of its bound with shares that wait.
+    pub async fn fill(&self, worker: &str, percent: u64) {
+        let bytes = self.config().coins[0].ledger.spool_bytes_max * percent / 100;
+        let ledger = self.ledger(&self.spool(), 0);
+        while ledger.status().undrained_bytes < bytes {
+            spool::fill(&ledger, worker, 1).await;
         }
         ledger.close();
     }
 
+    /// Damages the last event that holds `text`.
+    pub fn damage(&self, text: &[u8]) {
+        let files = SpoolFiles::open(&self.spool()).unwrap();
+        let path = files.segments().unwrap().pop().unwrap().path;
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = bytes.windows(text.len()).rposition(|window| window == text).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    }
+
     /// Drains the spool, as the daemon of this place.
     pub async fn drain(&self) {
-        let ledger = self.ledger(0);
+        let ledger = self.ledger(&self.spool(), 0);
         let clock: Arc<dyn Clock> = Arc::new(mpos_stratum::clock::SystemClock::new());
         let tokens = Tokens::open(&self.spool(), ledger.spool()).unwrap();
         let sink =
@@ -144,11 +179,16 @@ impl Pool {
         self.db.run_sql(DATABASE, sql).await;
     }
 
-    /// Runs the doctor.
-    pub async fn doctor(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mpos-stratum"));
-        command.arg("doctor").args(arguments).arg("--config").arg(self.config_path());
-        command.arg("--mpos").arg(self.dir.path().join("global.inc.php")).stdin(Stdio::null());
+    /// Runs the doctor, by a command that is continued with it if there is one.
+    pub async fn doctor(&self, by: &[&str], arguments: &[&str]) -> Output {
+        let binary = [env!("CARGO_BIN_EXE_mpos-stratum"), "doctor"];
+        let line: Vec<&str> = by.iter().chain(&binary).chain(arguments).copied().collect();
+        let mut command = Command::new(line[0]);
+        command.args(&line[1..]).arg("--config").arg(self.config_path());
+        if self.names_mpos {
+            command.arg("--mpos").arg(self.php_path());
+        }
+        command.stdin(Stdio::null());
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
@@ -162,7 +202,12 @@ impl Pool {
 
     /// The exit code, everything that is not fine, and the whole answer.
     pub async fn found(&self) -> (i32, Found, Value) {
-        let output = self.doctor(&["--json"]).await;
+        self.found_by(&[]).await
+    }
+
+    /// The same of a doctor that is started by a command.
+    pub async fn found_by(&self, by: &[&str]) -> (i32, Found, Value) {
+        let output = self.doctor(by, &["--json"]).await;
         let code = output.status.code().unwrap();
         let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
         let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
@@ -174,4 +219,17 @@ impl Pool {
         let found = all.filter(|(_, severity)| severity != "fine").collect();
         (code, found, value)
     }
+}
+
+fn write(ledger: &Ledger, workers: &[&str]) {
+    for worker in workers {
+        ledger.append(&[Event::Share(share(worker))]).unwrap();
+    }
+    ledger.close();
+}
+
+/// A command that mounts what it wants where nobody else sees it, and goes on with what stands behind it.
+pub fn apart(script: &str) -> Vec<&str> {
+    let root: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["--map-root-user"] };
+    [&["unshare", "--mount"], root, &["sh", "-c", script, "sh"]].concat()
 }

@@ -60,9 +60,17 @@ async fn what_needs_a_restart_is_listed_and_the_rest_is_applied() {
     let (mut miner, _) = site.miner().await;
     site.keys = "worker_threads = 3\nlog_level = \"warn\"".to_owned();
     site.coins[0].ledger = "durability = \"power\"".to_owned();
+    let (by_socket, socket, port) = (site.coins[0].mpos.clone(), site.db.socket(), site.db.port());
+    let socket = format!("socket = \"{}\"", socket.display());
+    site.coins[0].mpos = by_socket.replace(&socket, &format!("host = \"127.0.0.1\"\nport = {port}"));
+    let server = format!(
+        "coin bitcoin: mpos.host {} -> 127.0.0.1:{port} (needs a restart: the spool belongs to that table",
+        site.db.socket().display()
+    );
     site.coins[0].keys = "coinbase_text = \"/other/\"".to_owned();
     let told = site.reload().await;
     for part in [
+        &server,
         "daemon: worker_threads none -> 3 (needs a restart: ",
         "coin bitcoin: coinbase_text \"/mpos-stratum/\" -> \"/other/\" (needs a restart: ",
         "coin bitcoin: ledger.durability process -> power (needs a restart: ",
@@ -82,6 +90,7 @@ async fn what_needs_a_restart_is_listed_and_the_rest_is_applied() {
     // It still waits, and does not once the file has the old values again.
     assert!(site.reload().await.contains("Nothing of it holds before a restart."));
     site.coins[0].ledger.clear();
+    site.coins[0].mpos = by_socket;
     site.coins[0].keys.clear();
     site.keys = "log_level = \"warn\"".to_owned();
     assert!(site.reload().await.contains("Nothing has changed"));

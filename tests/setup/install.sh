@@ -23,7 +23,10 @@ deb | package)
         wanted_programs="$wanted_programs systemd-analyze:systemd"
     fi
     ;;
-test) wanted_programs="$wanted_programs litecoind:litecoind node:nodejs npm:npm flock:util-linux" ;;
+test)
+    wanted_programs="$wanted_programs litecoind:litecoind node:nodejs npm:npm flock:util-linux"
+    wanted_programs="$wanted_programs systemd-analyze:systemd man:man-db shellcheck:shellcheck"
+    ;;
 *)
     echo "usage: $0 test|core|bench|demo|fuzz|deb|package" >&2
     exit 64

@@ -128,6 +128,12 @@ impl MariaDb {
         self.run();
     }
 
+    /// The same with other options than before.
+    pub fn restart_with(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|option| (*option).to_string()).collect();
+        self.restart();
+    }
+
     /// Freezes the server: connections stay open, nothing is answered.
     pub fn freeze(&self) {
         self.signal(self.process.as_ref().unwrap().id(), "STOP");

@@ -107,7 +107,11 @@ async fn w28_bans_are_by_64_and_survive_a_restart() {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir(state(home.path())).unwrap();
     let until = crate::stage::unix_secs() + 600;
-    let banned = ["2001:db8:1:2::9", "203.0.113.7"].map(|address| (Source::of(address.parse().unwrap()), until));
+    let banned = ["2001:db8:1:2::9", "203.0.113.7"].map(|address| saved::SavedBan {
+        source: Source::of(address.parse().unwrap()),
+        until,
+        cause: None,
+    });
     let bans = saved::Saved { sources: banned.to_vec(), ordered: Vec::new() };
     saved::write(&state(home.path()).join("bans"), &bans).unwrap();
     let site = Site::start_in(home, "w28_bans", "", &[REQUIRED]).await;

@@ -33,13 +33,18 @@ pub(super) async fn look(config: &Config, place: &Place, clock: &impl Clock, she
     sheet.judge(&spool::INODES, &disk, spool::inodes);
     sheet.judge(&spool::PLACE, &disk, spool::place);
     // Before the first start there is none.
-    let files = place.dir.exists().then(|| SpoolFiles::open(&place.dir).map_err(|error| error.to_string()));
+    let opened = place.dir.exists().then(|| SpoolFiles::open(&place.dir));
+    let unusable = opened.as_ref().and_then(|opened| spool::files(&place.dir, opened.as_ref().err()?));
+    let files = opened.map(|opened| opened.map_err(|error| error.to_string()));
     let readings = files.as_ref().map(|files| files.as_ref().map_err(Clone::clone).and_then(spool::readings));
     let used = readings.as_ref().and_then(|seen| seen.as_ref().ok()).map_or(0, |seen| seen.undrained_bytes);
     sheet.judge(&spool::ROOM, &disk, |disk| spool::room(disk, &coin.ledger, used));
     let mut known = Known::default();
     if let Some(readings) = &readings {
-        sheet.judge(&spool::FILES, readings, |_| Vec::new());
+        match unusable {
+            Some(word) => sheet.say(&spool::FILES, vec![word]),
+            None => sheet.judge(&spool::FILES, readings, |_| Vec::new()),
+        }
         for (check, judge) in [
             (&spool::DRAIN, spool::drain as fn(&_) -> _),
             (&spool::QUARANTINE, spool::quarantine),
@@ -61,7 +66,7 @@ pub(super) async fn look(config: &Config, place: &Place, clock: &impl Clock, she
     sheet.turn_to(format!("{}: database {}", place.names(), coin.mpos.database));
     let newest = database::look(&mut line, &reached, place, clock, sheet).await;
     sheet.turn_to(format!("{}: writer of shares", place.names()));
-    writers(&mut line, files.as_ref(), readings.and_then(Result::ok).as_ref(), &newest, sheet).await;
+    writers(&mut line, files.as_ref(), readings.as_ref(), &newest, sheet).await;
     line.close().await;
     known
 }
@@ -70,14 +75,21 @@ pub(super) async fn look(config: &Config, place: &Place, clock: &impl Clock, she
 async fn writers(
     line: &mut Line,
     files: Option<&SpoolFiles>,
-    readings: Option<&spool::Readings>,
+    readings: Option<&Seen<spool::Readings>>,
     newest: &Seen<Vec<Row>>,
     sheet: &mut Sheet,
 ) {
-    let (Some(files), Some(readings)) = (files, readings) else {
+    let Some(readings) = readings else {
         let now = crate::mpos::doctor::rows::now(line).await;
         let both = newest.as_ref().map_err(Clone::clone).and_then(|newest| Ok((newest, now?)));
         sheet.judge(&spool::STRANGERS, &both, |(newest, now)| spool::predecessor(newest, *now));
+        return;
+    };
+    let (Some(files), Ok(readings)) = (files, readings) else {
+        // Whose rows there are only the spool could tell.
+        for check in [&spool::POSITION, &spool::OTHER_WRITER, &spool::STRANGERS] {
+            sheet.could_not(check, "the spool cannot be read: see spool.files");
+        }
         return;
     };
     let standing = line.standing(&readings.spool).await;

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::report::{Check, Words, fault, note, warning};
+use super::report::{Check, Word, Words, fault, note, warning};
 use crate::cli::spool::situation::Trouble;
 use crate::cli::spool::utc;
 use crate::config::Ledger;
 use crate::ledger::decision::{self, DrainNote};
+use crate::ledger::error::OpenError;
 use crate::ledger::inspect::{SpoolFiles, Step};
 use crate::ledger::record::Event;
 use crate::ledger::replay;
@@ -235,6 +236,18 @@ pub(super) fn told(files: &SpoolFiles) -> Seen<Told> {
     Ok(told)
 }
 
+/// What is to be done about a spool that cannot be opened; `None`: it just may not be looked at.
+pub(super) fn files(dir: &Path, error: &OpenError) -> Option<Word> {
+    let OpenError::Unusable { path, .. } = error else { return None };
+    let mend = format!(
+        "put {} back from a backup; if there is none, move {} away: a new spool is begun, and what waits in the old one \
+         is not paid",
+        path.display(),
+        dir.display()
+    );
+    Some(fault(error.to_string(), mend))
+}
+
 pub(super) fn room(disk: &Disk, settings: &Ledger, used: u64) -> Words {
     let mend = "make room, put state_dir on a larger disk, or lower spool_mib_max and drained_mib_max in [coin.ledger]";
     let wanted = settings.spool_bytes_max.saturating_sub(used);
@@ -381,7 +394,9 @@ pub(super) fn strays(strays: &[Stray], choice: &Choice) -> Words {
             format!("mpos-stratum spool status; then name its server in failover, or mv {} away", stray.dir.display()),
         )
     };
-    choice.rivals.iter().map(rival).chain(strays.iter().map(stray)).collect()
+    // What is said of a rival is enough: its server is named.
+    let unnamed = strays.iter().filter(|stray| !choice.rivals.contains(&stray.dir));
+    choice.rivals.iter().map(rival).chain(unnamed.map(stray)).collect()
 }
 
 /// Rows that are in the table and not among the shares that were told.

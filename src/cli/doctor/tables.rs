@@ -197,7 +197,6 @@ pub(super) fn columns(schema: &Schema) -> Words {
             words.push(fault(format!("there is no column {place}"), mend));
             continue;
         };
-        let kind = kinds.first().copied().unwrap_or_default();
         if !kinds.contains(&found.kind.as_str()) {
             let mend = format!("ALTER TABLE {table} MODIFY {column} ...; it must be {}", kinds.join(" or "));
             words.push(fault(format!("{place} is {}", found.full_type), mend));
@@ -208,7 +207,7 @@ pub(super) fn columns(schema: &Schema) -> Words {
             ));
         } else if found.width.is_some_and(|is| is < width) {
             let saw = format!("{place} holds {} characters, MPOS makes {width}", found.width.unwrap_or(0));
-            words.push(fault(saw, format!("ALTER TABLE {table} MODIFY {column} {kind}({width});")));
+            words.push(fault(saw, format!("ALTER TABLE {table} MODIFY {column} {}({width});", found.kind)));
         } else if nullable && !found.nullable {
             words.push(fault(
                 format!("{place} may not be NULL"),

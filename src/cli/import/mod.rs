@@ -62,6 +62,17 @@ asked, or measured by a miner whose hash rate you know:
 
 means 1.2 MH/s, which at difficulty 16 had an accepted share each 0.9 s.
 
+hstratum has no file to import: it was told on the command line of its node, and Handshake, its coin, is not mined by
+this version. Who knows its options finds them here:
+
+  --stratum-host, --stratum-port           adapted: listen in [[coin.port]], as \"HOST:PORT\"
+  --stratum-public-host, ...-public-port   adapted: advertise in [[coin.port]], as \"HOST:PORT\"
+  --stratum-max-inbound                    taken: connections_max in [[coin.port]], and for all ports in [daemon]
+  --stratum-difficulty                     adapted: difficulty in [[coin.port]]; units differ between coins
+  --stratum-dynamic                        adapted: min and max in [coin.port.vardiff]
+  --stratum-password                       dropped: what an administrator may do goes through control.sock in
+                                           runtime_dir of [daemon], whose mode decides who may
+
 In ten minutes:
   1. mpos-stratum import nomp /srv/nomp --mpos /srv/mpos/include/config/global.inc.php \\
        --answer fallback_worker=pool.fallback --output config.toml

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::answers::KnownMiner;
 use super::draft;
 use super::value::{Broken, Node, Value};
-use super::{json, php, python};
+use super::{LONG_ABOUT, json, php, python};
 
 /// A value as one line, for comparing.
 fn flat(node: &Node) -> String {
@@ -283,5 +283,31 @@ proptest! {
         let table: toml::Table = toml::from_str(&format!("a = {}\n", draft::number(value))).unwrap();
         let read = table["a"].as_float().or(table["a"].as_integer().map(|whole| whole as f64));
         prop_assert_eq!(read, Some(value));
+    }
+}
+
+#[test]
+fn what_is_said_of_hstratum_s_options_names_keys_that_are_there() {
+    let example = include_str!("../../../config.example.toml");
+    // The text of each table, by its header without the mark of what may be left out.
+    let tables: Vec<(&str, &str)> = example
+        .split("\n[")
+        .skip(1)
+        .filter_map(|part| part.split_once('\n').map(|(header, text)| (header.trim_matches(['[', ']']), text)))
+        .collect();
+    let told: Vec<&str> = LONG_ABOUT.lines().filter(|line| line.starts_with("  --stratum-")).collect();
+    assert_eq!(told.len(), 6);
+    for line in told {
+        let (_, fate) = line.split_once(": ").unwrap();
+        let Some((keys, place)) = fate.split_once(" in [") else {
+            assert!(line.contains("dropped: "), "{line}");
+            continue;
+        };
+        let table = place.trim_start_matches('[').split(']').next().unwrap();
+        let (_, text) = tables.iter().find(|(name, _)| *name == table).unwrap_or_else(|| panic!("{line}: no {table}"));
+        for key in keys.split(" and ") {
+            let is_there = |line: &str| line.trim_start_matches('#').starts_with(&format!("{key} = "));
+            assert!(text.lines().any(is_there), "{line}: [{table}] has no {key}");
+        }
     }
 }

@@ -16,7 +16,8 @@ See who is banned, ban an address or a network, or lift a ban.
 
 The daemon bans addresses by itself for invalid shares (`ban_secs` and its neighbours in the configuration); what
 is ordered here stands above `exempt` and holds on every port. Bans are kept in the state directory and survive
-restarts. IPv6 addresses are banned by themselves here and by their /64 for misbehaviour.";
+restarts, with their beginning and their reason. IPv6 addresses are banned by themselves here and by their /64 for
+misbehaviour.";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -37,7 +38,7 @@ pub(in crate::cli) struct Ban {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List the bans in force: who, until when, and why
+    /// List the bans in force: who, until and since when, and why
     List(List),
     /// Ban an address or a network, and close its connections
     Add(Add),
@@ -121,7 +122,8 @@ fn list(arguments: &List) -> Result<Exit, Exit> {
         tell("nobody is banned");
     }
     for ban in &bans {
-        let since = ban.since.map_or_else(String::new, |since| format!(", ordered {}", utc(since)));
+        let begun = if ban.ordered { "ordered" } else { "since" };
+        let since = ban.since.map_or_else(String::new, |since| format!(", {begun} {}", utc(since)));
         tell(format_args!("{:<40} until {} UTC{since}: {}", ban.network, utc(ban.until), plain(&ban.reason)));
     }
     if let Some(next) = next {

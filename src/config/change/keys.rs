@@ -7,8 +7,8 @@ use super::{Change, Effect, Owner, named, partners};
 use crate::chain::form::ChainForm;
 use crate::coin::profile::Profile;
 use crate::config::{
-    Coin, Config, Daemon, Handshakes, Ledger, Limits, Mpos, Node, NodeWays, Port, Rules, Templates, Transport, Vardiff,
-    Workers,
+    Coin, Config, Daemon, Endpoint, Handshakes, Ledger, Limits, Mpos, Node, NodeWays, Port, Rules, Templates,
+    Transport, Vardiff, Workers,
 };
 
 use Effect::{AtOnce, NewConnections, Restart};
@@ -64,7 +64,7 @@ macro_rules! compare {
 
 /// The whole file.
 pub(super) fn config(changes: &mut Vec<Change>, old: &Config, new: &mut Config) {
-    let Config { daemon: old_daemon, coins: old_coins, warnings: _ } = old;
+    let Config { daemon: old_daemon, coins: old_coins, warnings: _, files: _ } = old;
     daemon(changes, old_daemon, &mut new.daemon);
     for new in &mut new.coins {
         match named(old_coins, &new.name) {
@@ -178,7 +178,6 @@ fn templates(found: &mut Found<'_>, old: &Templates, new: &mut Templates) {
 
 fn mpos(found: &mut Found<'_>, old: &Mpos, new: &mut Mpos) {
     compare!(found, Mpos, old, new, {
-        endpoint: "mpos.host", TABLE;
         user: "mpos.user", NewConnections;
         password: "mpos.password", NewConnections;
         database: "mpos.database", TABLE;
@@ -187,7 +186,14 @@ fn mpos(found: &mut Found<'_>, old: &Mpos, new: &mut Mpos) {
         failover: "mpos.failover", TABLE;
         allow_myisam: "mpos.allow_myisam", TABLE;
         ca_file: "mpos.ca_file", TABLE;
-    } apart {} same {});
+    } apart { endpoint } same {});
+    let (old, new) = (endpoint, &mut new.endpoint);
+    let key = match (old, &*new) {
+        (Endpoint::Tcp(host, _), Endpoint::Tcp(other, _)) if host == other => "mpos.port",
+        (_, Endpoint::Tcp(..)) => "mpos.host",
+        (_, Endpoint::Socket(_)) => "mpos.socket",
+    };
+    found.setting(key, old, new, TABLE);
 }
 
 fn workers(found: &mut Found<'_>, old: &Workers, new: &mut Workers) {

@@ -50,7 +50,7 @@ pub(super) fn mpos(section: Section<'_>) -> Option<Mpos> {
         let remedy = "list every server once, and not the one of `host` and `port`";
         section.report().problem(&section.place("failover"), "names a server twice", remedy);
     }
-    let ca_file = section.optional("ca_file", |value| nonempty(value).map(|path| section.home().source.resolve(&path)));
+    let ca_file = section.file("ca_file");
     if ca_file.is_some() && named.iter().all(|endpoint| matches!(endpoint, Endpoint::Socket(_))) && !named.is_empty() {
         let what = "is of no use: what goes through a socket of this machine is not encrypted";
         section.report().problem(&section.place("ca_file"), what, "remove it, or name the server by `host`");
@@ -159,6 +159,7 @@ pub(super) fn password(section: &Section<'_>) -> Option<Secret> {
                 nonempty(value).map(|path| (path.starts_with(CREDENTIALS), source.resolve(&path)))
             });
             let (is_credential, path) = file?;
+            section.report().note_file(&path);
             password_from(section.report(), &section.place("password_file"), &path, is_credential)
         }
         None => {

@@ -83,11 +83,12 @@ pub(super) fn config(sources: &[Source], report: &Report) -> Option<Config> {
     }
     top.finish();
     relations::check(report, &doors, &marks);
+    sources.iter().for_each(|source| report.note_file(source.path()));
     if report.holds_secret() {
         sources.iter().for_each(|source| warn_if_public(report, source.path(), &home(source)));
     }
     let coins = coins.into_iter().map(|coin| coin.map(Arc::new)).collect::<Option<Vec<_>>>()?;
-    Some(Config { daemon: daemon?, coins, warnings: Vec::new() })
+    Some(Config { daemon: daemon?, coins, warnings: Vec::new(), files: Vec::new() })
 }
 
 /// The coins of a file beside the configuration; anything else in it would leave open which file decides.

@@ -54,16 +54,14 @@ fn read(section: Section<'_>, p2p: P2p) -> Option<Node> {
     let name = section.optional("name", nonempty);
     let timeout = section.or("timeout_secs", "30", secs(1..=600));
     let login = match section.choose(&[&["cookie_file"], &["user", "password", "password_file"]]) {
-        Some(0) => section
-            .optional("cookie_file", |value| nonempty(value).map(|path| section.home().source.resolve(&path)))
-            .map(NodeLogin::Cookie),
+        Some(0) => section.file("cookie_file").map(NodeLogin::Cookie),
         _ => {
             let user = section.required("user", USER_EXAMPLE, nonempty);
             let password = database::password(&section);
             user.zip(password).map(|(user, password)| NodeLogin::Password { user, password })
         }
     };
-    let ca = section.optional("ca_file", |value| nonempty(value).map(|path| section.home().source.resolve(&path)));
+    let ca = section.file("ca_file");
     let peer = peer(&section, p2p);
     let zmq = section.optional("zmq", zmq).unwrap_or_default();
     let wallet = section.optional("wallet", nonempty);

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::database::CREDENTIAL_REMEDY;
 use crate::config::problem::is_missing_credential;
 use crate::config::section::Section;
-use crate::config::value::{Wrong, list, nonempty, one_of, secs, sized, text, wrong};
+use crate::config::value::{Wrong, list, one_of, secs, sized, text, wrong};
 use crate::config::{Handshakes, Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport, identity};
 
 /// The words of `tls`: whether there is TLS, and whether there is nothing else.
@@ -22,7 +22,7 @@ pub(super) type SharedFiles = (Option<PathBuf>, Option<PathBuf>);
 
 /// `[tls]`
 pub(super) fn daemon_wide(section: Section<'_>) -> (SharedFiles, Option<Handshakes>) {
-    let files = (file(&section, "certificate_file"), file(&section, "key_file"));
+    let files = (section.file("certificate_file"), section.file("key_file"));
     let most = section.or("handshakes_max", "256", sized(1..=65_536));
     let timeout = section.or("handshake_timeout_secs", "5", secs(1..=60));
     section.finish();
@@ -38,14 +38,10 @@ pub(super) fn read(section: &Section<'_>, shared: &SharedFiles) -> Option<Transp
     Some(Transport { tls: tls?, proxy: proxy?, limits: limits? })
 }
 
-fn file(section: &Section<'_>, key: &'static str) -> Option<PathBuf> {
-    section.optional(key, |value| nonempty(value).map(|path| section.home().source.resolve(&path)))
-}
-
 /// `Some(None)`: no TLS.
 fn tls(section: &Section<'_>, (certificate, key): &SharedFiles) -> Option<Option<Tls>> {
     let mode = section.or("tls", "\"off\"", one_of(TLS_MODES));
-    let own = (file(section, "tls_certificate_file"), file(section, "tls_key_file"));
+    let own = (section.file("tls_certificate_file"), section.file("tls_key_file"));
     let (on, required) = mode?;
     if !on {
         return Some(None);

@@ -25,7 +25,7 @@ pub struct Ban {
     pub ordered: bool,
     /// Unix second of its end.
     pub until: u64,
-    /// Unix second of its order.
+    /// Unix second of its beginning; not known of a ban of an earlier version.
     pub since: Option<u64>,
     /// Why.
     pub reason: String,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use tracing::{error, info, warn};
 
 use super::CoinPast;
+use super::mined_by::mined_by;
 use super::state::{CoinState, ConnectionState};
 use crate::bytes::fields::{Damaged, Reader, Writer};
-use crate::chain::header::HeaderForm;
 use crate::config::Coin;
 use crate::node::tip::{Past, Work};
 use crate::service::jobs::PastJobs;
@@ -70,7 +70,7 @@ impl Left {
             states.push(ConnectionState { port, remote, state });
         }
         let work = writer.into_bytes();
-        let state = CoinState { name: coin.name.clone(), mined_by: mined_by(coin), work, connections: states };
+        let state = CoinState { name: coin.name.clone(), mined_by: mined_by(&coin.profile), work, connections: states };
         Self { state, sockets }
     }
 }
@@ -94,7 +94,7 @@ impl Restored {
     pub fn new(coin: &Coin, past: Option<CoinPast>) -> Self {
         let Some(CoinPast { state, connections }) = past else { return Self::default() };
         let count = connections.len();
-        if state.mined_by != mined_by(coin) {
+        if state.mined_by != mined_by(&coin.profile) {
             warn!(coin = coin.name, connections = count, "the coin is mined otherwise now: its miners connect again");
             return Self::default();
         }
@@ -179,14 +179,6 @@ impl Restored {
 /// The serial from which the others are counted: they may wrap around.
 fn first_serial(jobs: &Jobs) -> u32 {
     jobs.values().min_by_key(|job| job.made_at).map_or(0, |job| job.serial)
-}
-
-/// What has to be the same for sessions to go on.
-fn mined_by(coin: &Coin) -> String {
-    let profile = &coin.profile;
-    let text = format!("{:?} {:?} {}", profile.algorithm, profile.transaction_hash, profile.stratum_bits);
-    // Left out where it is the usual one, as by daemons that knew no other.
-    if profile.form.header == HeaderForm::Bitcoin { text } else { format!("{text} {:?}", profile.form.header) }
 }
 
 #[cfg(test)]

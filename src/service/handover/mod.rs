@@ -3,6 +3,7 @@
 //! and [`Waiting::take`] when nothing else can keep it from starting.
 
 mod coin;
+mod mined_by;
 pub mod sockets;
 pub mod state;
 

@@ -7,8 +7,30 @@ use super::source::Source;
 use crate::config::Limits;
 
 /// Sources that are remembered for misbehaving; beyond it the longest forgotten one is forgiven. About
-/// 120 bytes each.
+/// 160 bytes each.
 pub const SOURCES_MAX: usize = 100_000;
+
+/// When a ban began, and what led to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cause {
+    /// Unix second of its beginning.
+    pub since: u64,
+    /// So many connections were closed for misbehaviour...
+    pub closes: u32,
+    /// ...within so many seconds.
+    pub window_secs: u64,
+}
+
+/// A ban in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ban {
+    /// Whose.
+    pub source: Source,
+    /// What is left of it.
+    pub left: Duration,
+    /// `None`: it was taken over from a version that did not note it.
+    pub cause: Option<Cause>,
+}
 
 /// What is known of a source.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,6 +40,8 @@ struct Record {
     since: Duration,
     /// End of the ban; zero if there is none.
     banned_until: Duration,
+    /// Of that ban.
+    cause: Option<Cause>,
 }
 
 /// Bans and what may lead to them.
@@ -33,8 +57,8 @@ impl Default for Bans {
 }
 
 impl Bans {
-    /// A connection of this source was closed for misbehaviour. True if that bans it.
-    pub fn note_close(&mut self, source: Source, limits: &Limits, now: Duration) -> bool {
+    /// A connection of this source was closed for misbehaviour. True if that bans it. `unix_secs`: the time of day.
+    pub fn note_close(&mut self, source: Source, limits: &Limits, now: Duration, unix_secs: u64) -> bool {
         let record = self.records.touch(source);
         if now >= record.since + limits.ban_window {
             (record.closes, record.since) = (0, now);
@@ -42,6 +66,8 @@ impl Bans {
         record.closes += 1;
         let bans = record.closes >= limits.ban_closes && record.banned_until <= now;
         if bans {
+            let window_secs = limits.ban_window.as_secs();
+            record.cause = Some(Cause { since: unix_secs, closes: record.closes, window_secs });
             (record.closes, record.since, record.banned_until) = (0, now, now + limits.ban);
         }
         bans
@@ -52,10 +78,11 @@ impl Bans {
         self.records.get(source).is_some_and(|record| record.banned_until > now)
     }
 
-    /// The bans in force, with what is left of them.
-    pub fn in_force(&self, now: Duration) -> Vec<(Source, Duration)> {
+    /// The bans in force.
+    pub fn in_force(&self, now: Duration) -> Vec<Ban> {
         let left = |record: &Record| record.banned_until.checked_sub(now).filter(|left| !left.is_zero());
-        self.records.iter().filter_map(|(source, record)| Some((source, left(record)?))).collect()
+        let ban = |(source, record): (Source, &Record)| Some(Ban { source, left: left(record)?, cause: record.cause });
+        self.records.iter().filter_map(ban).collect()
     }
 
     /// Ends the ban of a source and forgets what led to it. False: it was not banned.
@@ -68,9 +95,10 @@ impl Bans {
     }
 
     /// Takes over bans, with what is left of them.
-    pub fn restore(&mut self, bans: &[(Source, Duration)], now: Duration) {
-        for (source, left) in bans {
-            self.records.touch(*source).banned_until = now + *left;
+    pub fn restore(&mut self, bans: &[Ban], now: Duration) {
+        for ban in bans {
+            let record = self.records.touch(ban.source);
+            (record.banned_until, record.cause) = (now + ban.left, ban.cause);
         }
     }
 }
@@ -90,33 +118,35 @@ mod tests {
     #[test]
     fn only_repetition_within_the_window_bans() {
         let (mut bans, limits) = (Bans::default(), Limits::default());
-        assert!(!bans.note_close(source(1), &limits, at(1000)));
-        assert!(!bans.note_close(source(1), &limits, at(1600)), "the window is over");
+        assert!(!bans.note_close(source(1), &limits, at(1000), 7));
+        assert!(!bans.note_close(source(1), &limits, at(1600), 7), "the window is over");
         assert!(!bans.is_banned(source(1), at(1600)));
-        assert!(!bans.note_close(source(2), &limits, at(1601)), "each source for itself");
-        assert!(bans.note_close(source(1), &limits, at(2199)));
+        assert!(!bans.note_close(source(2), &limits, at(1601), 7), "each source for itself");
+        assert!(bans.note_close(source(1), &limits, at(2199), 7));
         assert!(bans.is_banned(source(1), at(2798)) && !bans.is_banned(source(2), at(2200)));
         assert!(!bans.is_banned(source(1), at(2799)), "a ban ends");
-        assert!(!bans.note_close(source(1), &limits, at(2800)), "and what led to it is forgotten");
+        assert!(!bans.note_close(source(1), &limits, at(2800), 7), "and what led to it is forgotten");
     }
 
     #[test]
     fn bans_are_taken_over_with_what_is_left_of_them() {
         let (mut bans, limits) = (Bans::default(), Limits { ban_closes: 1, ..Limits::default() });
-        assert!(bans.note_close(source(1), &limits, at(100)));
-        assert!(bans.note_close(source(2), &limits, at(400)));
+        assert!(bans.note_close(source(1), &limits, at(100), 7));
+        assert!(bans.note_close(source(2), &limits, at(400), 7));
         let left = bans.in_force(at(700));
-        assert_eq!(left, [(source(2), at(300))]);
+        let cause = Some(Cause { since: 7, closes: 1, window_secs: limits.ban_window.as_secs() });
+        assert_eq!(left, [Ban { source: source(2), left: at(300), cause }]);
         let mut restored = Bans::default();
         restored.restore(&left, at(5));
         assert!(restored.is_banned(source(2), at(304)) && !restored.is_banned(source(2), at(305)));
+        assert_eq!(restored.in_force(at(5)), left);
     }
 
     #[test]
     fn a_flood_of_bans_forgets_the_oldest() {
         let (mut bans, limits) = (Bans::default(), Limits { ban_closes: 1, ..Limits::default() });
         for number in 0..100_001 {
-            bans.note_close(source(number), &limits, at(1));
+            bans.note_close(source(number), &limits, at(1), 7);
         }
         assert_eq!(bans.records.iter().count(), SOURCES_MAX);
         assert!(!bans.is_banned(source(0), at(2)) && bans.is_banned(source(1), at(2)));

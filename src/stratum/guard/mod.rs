@@ -28,13 +28,13 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use self::bans::Bans;
+use self::bans::{Ban, Bans};
 use self::failures::Failures;
 pub use self::operator::{BanOrder, InForce};
 use self::ordered::{Ordered, OrderedBans};
 use self::pace::Pace;
 use self::recent::Recent;
-use self::saved::{Saved, SavedOrder};
+use self::saved::{Saved, SavedBan, SavedOrder};
 use self::source::Source;
 use super::session::effects::CloseReason;
 use crate::clock::Clock;
@@ -117,8 +117,8 @@ impl Guard {
         };
         let (unix_secs, now) = (clock.unix_secs(), clock.monotonic());
         let left = |until: u64| until.checked_sub(unix_secs).filter(|left| *left > 0).map(Duration::from_secs);
-        let bans: Vec<_> =
-            saved.sources.into_iter().filter_map(|(source, until)| Some((source, left(until)?))).collect();
+        let ban = |SavedBan { source, until, cause }| Some(Ban { source, left: left(until)?, cause });
+        let bans: Vec<Ban> = saved.sources.into_iter().filter_map(ban).collect();
         let by_order: Vec<Ordered> = saved
             .ordered
             .into_iter()
@@ -143,8 +143,8 @@ impl Guard {
             return;
         }
         let (now, unix_secs) = (clock.monotonic(), clock.unix_secs());
-        let sources =
-            lock(&self.bans).in_force(now).into_iter().map(|(source, left)| (source, unix_secs + left.as_secs()));
+        let ban = |Ban { source, left, cause }| SavedBan { source, until: unix_secs + left.as_secs(), cause };
+        let sources = lock(&self.bans).in_force(now).into_iter().map(ban);
         let order = |ban: &Ordered| SavedOrder {
             network: ban.network,
             until: ban.ends,
@@ -293,14 +293,15 @@ impl Admission {
     }
 
     /// The connection was closed. Misbehaviour counts towards a ban of its address; true if it led to one.
-    /// Loopback is never banned: a tunnel or a forgotten proxy on this machine speaks for many.
-    pub fn on_close(&self, reason: CloseReason, now: Duration) -> bool {
+    /// Loopback is never banned: a tunnel or a forgotten proxy on this machine speaks for many. `unix_secs`: the time
+    /// of day.
+    pub fn on_close(&self, reason: CloseReason, now: Duration, unix_secs: u64) -> bool {
         if reason.is_noise() {
             self.on_noise(now);
         }
         let Some(address) = self.limited.filter(|address| !address.to_canonical().is_loopback()) else { return false };
         let (source, limits, daemon) = (Source::of(address), self.guard.limits(), &self.guard.daemon);
-        if !reason.is_misbehaviour() || !lock(&daemon.bans).note_close(source, &limits, now) {
+        if !reason.is_misbehaviour() || !lock(&daemon.bans).note_close(source, &limits, now, unix_secs) {
             return false;
         }
         daemon.unsaved.store(true, Ordering::Relaxed);

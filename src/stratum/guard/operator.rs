@@ -3,14 +3,23 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::bans::{Ban, Cause};
 use super::ordered::Ordered;
 use super::source::Source;
 use super::{Guard, lock};
 use crate::clock::Clock;
 use crate::config::Network;
 
-/// Why the daemon bans by itself.
-const MISBEHAVIOUR: &str = "invalid shares";
+/// Why the daemon bans by itself: nothing else is misbehaviour.
+fn misbehaviour(cause: Option<&Cause>) -> String {
+    match cause {
+        Some(Cause { closes: 1, .. }) => "invalid shares: a connection was closed for them".to_owned(),
+        Some(Cause { closes, window_secs, .. }) => {
+            format!("invalid shares: {closes} connections were closed for them within {window_secs} s")
+        }
+        None => "invalid shares".to_owned(),
+    }
+}
 
 /// A ban to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +41,7 @@ pub struct InForce {
     pub ordered: bool,
     /// Unix second of its end.
     pub until: u64,
-    /// Unix second of its order, where it was ordered.
+    /// Unix second of its beginning; of bans that a version before noted only the end of it is not known.
     pub since: Option<u64>,
     /// Why.
     pub reason: String,
@@ -78,12 +87,12 @@ impl Guard {
         };
         let mut bans: Vec<InForce> = lock(&self.ordered).in_force(now).map(ordered).collect();
         let for_misbehaviour = lock(&self.bans).in_force(now);
-        bans.extend(for_misbehaviour.into_iter().map(|(source, left)| InForce {
+        bans.extend(for_misbehaviour.into_iter().map(|Ban { source, left, cause }| InForce {
             who: source.to_string(),
             ordered: false,
             until: unix_secs + left.as_secs(),
-            since: None,
-            reason: MISBEHAVIOUR.to_owned(),
+            since: cause.map(|cause| cause.since),
+            reason: misbehaviour(cause.as_ref()),
         }));
         bans
     }

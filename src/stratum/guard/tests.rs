@@ -4,6 +4,9 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::config::{Network, Rate};
 
+/// Time of day at which connections end here.
+const BEGUN: u64 = 1_700_000_000;
+
 fn at(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
@@ -75,7 +78,7 @@ fn exempt_addresses_know_no_limits() {
         open.push(admission);
     }
     for _ in 0..10 {
-        assert!(!open[0].on_close(CloseReason::InvalidShares, at(1)));
+        assert!(!open[0].on_close(CloseReason::InvalidShares, at(1), BEGUN));
         open[0].on_refused_authorization(at(1));
     }
     assert_eq!(open[0].authorization_delay(at(1)), Duration::ZERO);
@@ -87,7 +90,7 @@ fn exempt_addresses_know_no_limits() {
 fn close(port: &Arc<PortGuard>, text: &str, reason: CloseReason, now: Duration) -> bool {
     let mut admission = port.enter().unwrap();
     admission.admit(address(text), now).unwrap();
-    admission.on_close(reason, now)
+    admission.on_close(reason, now, BEGUN)
 }
 
 #[test]
@@ -115,11 +118,21 @@ fn bans_hold_on_every_port_and_survive_a_restart() {
     };
     assert_eq!(admit(&other, &clock), Err(Refused::Banned));
     daemon.save(&path, &clock);
+    let listed = daemon.bans(&clock);
+    let said = (listed[0].ordered, listed[0].since, &*listed[0].reason);
+    assert_eq!(said, (false, Some(BEGUN), "invalid shares: 2 connections were closed for them within 600 s"));
 
     // 400 seconds later another life takes over, whose monotonic clock starts anew.
     let clock = ManualClock::at(1_700_000_400);
     let (daemon, port) = guard(&limits());
     daemon.restore(&path, &clock);
+    assert_eq!(daemon.bans(&clock), listed);
+    // Another life after it knows the beginning as well.
+    daemon.unsaved.store(true, Ordering::Relaxed);
+    daemon.save(&path, &clock);
+    let (again, _) = guard(&limits());
+    again.restore(&path, &clock);
+    assert_eq!(again.bans(&clock), listed);
     clock.advance(at(199));
     assert_eq!(admit(&port, &clock), Err(Refused::Banned));
     clock.advance(at(1));
@@ -196,14 +209,16 @@ fn who_makes_noise_connects_more_slowly_but_never_much() {
         (admission.admit(address("198.51.100.1"), now).unwrap(), admission)
     };
     let (delay, quiet) = enter(at(1));
-    assert!(!quiet.on_close(CloseReason::Idle, at(1)) && delay.is_zero());
+    assert!(!quiet.on_close(CloseReason::Idle, at(1), BEGUN) && delay.is_zero());
     let (first, second) = (enter(at(1)).1, enter(at(1)).1);
-    assert!(!first.on_close(CloseReason::Junk, at(1)) && !second.on_close(CloseReason::LineTooLong, at(1)));
+    assert!(
+        !first.on_close(CloseReason::Junk, at(1), BEGUN) && !second.on_close(CloseReason::LineTooLong, at(1), BEGUN)
+    );
     // 21 of 20 are gone: three connections, and nine more for each that made noise.
     let (delay, noisy) = enter(at(1));
     assert_eq!(delay, Duration::from_millis(200));
     for _ in 0..100 {
-        noisy.on_close(CloseReason::Junk, at(1));
+        noisy.on_close(CloseReason::Junk, at(1), BEGUN);
     }
     let (delay, _) = enter(at(1));
     assert!(delay > NOISE_DELAY_MAX && delay < 2 * NOISE_DELAY_MAX, "{delay:?}");

@@ -156,3 +156,15 @@ fn forgotten_spools_are_told() {
     let stray = Stray { dir: "/c".into(), database: "pool".into(), servers: Vec::new(), undrained: Some(3) };
     assert_eq!(severity(&strays(&[stray], &choice(&[]))), Some(Warning));
 }
+
+#[test]
+fn only_a_spool_that_nobody_can_open_is_a_fault() {
+    let path = PathBuf::from("/srv/spool/spool.id");
+    let word = files(Path::new("/srv/spool"), &OpenError::Unusable { path: path.clone(), reason: "is damaged".into() });
+    let word = word.unwrap();
+    assert!(
+        word.severity == Fault && word.saw.contains("is damaged") && word.mend.contains("/srv/spool/spool.id back")
+    );
+    let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    assert_eq!(files(Path::new("/srv/spool"), &OpenError::Io { action: "read", path, source }), None);
+}
