@@ -44,6 +44,8 @@ pub(super) enum Report {
     Answer(String),
     /// It is in the node's best chain, under this hash.
     Accepted(Hash),
+    /// The node took it, but does not show it, under no name; it is submitted again until it does.
+    Unseen(Hash),
     /// The node refused it for good.
     Refused(String),
     /// Time is up without a clear word.
@@ -106,8 +108,11 @@ pub(super) async fn pursue(
             () = elsewhere() => return,
         }
     };
+    let is_unseen = matches!(last, Report::Unseen(_));
     // Nobody listening means that the block was given up.
-    let _given_up = reports.send((index, last)).await;
+    if reports.send((index, last)).await.is_ok() && is_unseen {
+        pursuit.until_seen(until, index, &reports).await;
+    }
 }
 
 struct Pursuit {
@@ -175,10 +180,35 @@ impl Pursuit {
             self.confirms += 1;
             if self.confirms >= CONFIRM_MAX {
                 tracing::warn!(node = self.node.name(), "block was taken, but the node does not show it");
-                return Some(Report::Accepted(self.block.hash));
+                return Some(Report::Unseen(self.block.hash));
             }
         }
         None
+    }
+
+    /// A node that died right after it took the block may come back without it: it gets it again, until it shows it or
+    /// knows it, or time is up.
+    async fn until_seen(&self, until: Instant, index: usize, reports: &mpsc::Sender<(usize, Report)>) {
+        let last = PAUSES.last().copied().unwrap_or_default();
+        for pause in PAUSES.into_iter().chain(std::iter::repeat(last)) {
+            if Instant::now() + pause > until {
+                return;
+            }
+            sleep(pause).await;
+            match self.node.rpc.place_of(&self.block.hash).await {
+                Ok(Place::BestChain(_) | Place::SideChain) => return,
+                Ok(Place::Unknown) if self.name_on_node().await.is_some() => return,
+                Ok(Place::Unknown) => {
+                    let answer = self.submit().await;
+                    let is_known = meaning(&answer) == Said::Known;
+                    if reports.send((index, Report::Answer(in_words(&answer)))).await.is_err() || is_known {
+                        return;
+                    }
+                }
+                // It is away.
+                Err(_) => (),
+            }
+        }
     }
 
     /// Asks the node, once, to build on our block where a stranger's of as much work reached it first: in such a tie

@@ -99,7 +99,9 @@ impl Settling {
                 told.answer = Some(words.clone());
                 Some(News::Answered { node, words })
             }
-            Report::Accepted(_) if self.nodes.all().get(index).is_some_and(|node| node.is_elsewhere()) => {
+            Report::Accepted(_) | Report::Unseen(_)
+                if self.nodes.all().get(index).is_some_and(|node| node.is_elsewhere()) =>
+            {
                 tracing::warn!(
                     node,
                     block = hash,
@@ -109,7 +111,7 @@ impl Settling {
                 told.refusal = Some(ELSEWHERE.into());
                 None
             }
-            Report::Accepted(node_hash) => {
+            Report::Accepted(node_hash) | Report::Unseen(node_hash) => {
                 let is_first = !self.decided.send_replace(true);
                 is_first.then(|| News::Decided(Verdict { accepted: true, node_hash, reason: String::new() }))
             }

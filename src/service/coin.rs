@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::info;
 
-use super::blocks::{Pursuer, Settings};
+use super::blocks::{Estate, Pursuer, Settings};
 use super::desk::Desk;
 use super::handover::{CoinPast, Left, Restored};
 use super::jobs::JobMaker;
@@ -193,10 +193,10 @@ impl CoinService {
         }
     }
 
-    /// Candidates that the last run of the daemon left without a verdict are taken up again.
-    pub fn resume(&self, ledger: &Ledger) {
+    /// Blocks that the last run of the daemon left open are taken up again, those of this estate.
+    pub fn resume(&self, ledger: &Ledger, estate: Estate) {
         let nodes = self.nodes.clone();
-        self.pursuer.resume(ledger.unsettled_candidates(), async move { nodes.proven().await });
+        self.pursuer.resume(ledger.unsettled_candidates(), estate, async move { nodes.proven().await });
     }
 
     /// The coin's name and where news of its tips is told.

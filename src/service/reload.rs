@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::blocks::Estate;
 use super::changing::{NextCoin, prove_new_nodes};
 use super::coin::CoinService;
 use super::log_file::Opened;
@@ -161,7 +162,7 @@ impl Running {
             let ledger = Arc::clone(&accounts.ledger);
             let running = CoinService::start(coin, ports, accounts, shared, blocks, (random, None));
             if is_new {
-                running.resume(&ledger);
+                running.resume(&ledger, Estate::Heir { others: Vec::new() });
             }
             self.coins.push(running);
         }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::accounts::Books;
+use super::blocks::Estate;
 use super::coin::{CoinService, Shared};
 use super::doors;
 use super::handover::Past;
@@ -67,7 +68,11 @@ impl Running {
     /// The system gives no random numbers.
     pub async fn start(setup: Setup, bound: Vec<(Arc<Coin>, Ports)>, mut past: Past) -> Result<Self, String> {
         let mut coins = Vec::new();
-        let mut resumed: Vec<&Path> = Vec::new();
+        // Coins of one chain share a ledger and a folder of blocks.
+        let folder = |coin: &Coin| setup.books.blocks_of(coin).map(Path::to_owned);
+        let served: Vec<(Option<PathBuf>, Arc<str>)> =
+            bound.iter().map(|(coin, _)| (folder(coin), coin.name.as_str().into())).collect();
+        let mut inherited: Vec<&Path> = Vec::new();
         for (coin, ports) in bound {
             // Without a spool the coin stays down: its ports are closed.
             let books = &setup.books;
@@ -75,11 +80,15 @@ impl Running {
             let past = past.remove(&coin.name);
             let ledger = Arc::clone(&accounts.ledger);
             let service = CoinService::start(coin, ports, accounts, &setup.shared, blocks, (random()?, past));
-            // Coins of one chain share a ledger; its old candidates are pursued once.
-            if !resumed.contains(&blocks) {
-                service.resume(&ledger);
-                resumed.push(blocks);
-            }
+            let estate = if inherited.contains(&blocks) {
+                Estate::Own
+            } else {
+                inherited.push(blocks);
+                let share = served.iter().filter(|(folder, _)| folder.as_deref() == Some(blocks));
+                let names = share.map(|(_, name)| Arc::clone(name));
+                Estate::Heir { others: names.filter(|name| **name != *service.coin().name).collect() }
+            };
+            service.resume(&ledger, estate);
             coins.push(service);
         }
         let (started, notify) = (setup.shared.clock.unix_secs(), Notify::reloading(setup.bell.clone()));

@@ -1,10 +1,13 @@
 //! What becomes of a block when nodes answer oddly or not at all.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mpos_stratum::bytes::display_hash;
 use mpos_stratum::node::nodes::Nodes;
-use mpos_stratum::node::verdict::{Unsettled, Verdict};
+use mpos_stratum::node::submitter::Settling;
+use mpos_stratum::node::verdict::{News, Unsettled, Verdict};
 use serde_json::json;
 
 use crate::support::scripted_node::{Asked, Reply, ScriptedNode};
@@ -189,6 +192,41 @@ async fn a_taken_block_stays_taken_when_it_cannot_be_looked_for() {
     let verdict = settle_on(&[&node], WAIT_MAX).await.unwrap();
     assert!(verdict.accepted);
     assert_eq!(display_hash(&verdict.node_hash), OURS);
+}
+
+#[tokio::test]
+async fn a_node_that_took_a_block_and_came_back_without_it_gets_it_again() {
+    let submitted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&submitted);
+    let node = ScriptedNode::start(move |asked| match (asked.method.as_str(), asked.before) {
+        ("submitblock", _) => {
+            count.fetch_add(1, Ordering::Relaxed);
+            Reply::Result(json!(null))
+        }
+        // It dies, and is back with the chain it had on its disk.
+        ("getblockheader", 0..=5) => Reply::Cut,
+        ("getblockheader", 6) => Reply::Error(-5, "Block not found"),
+        ("getblockheader", _) => found(1),
+        _ => Reply::Error(-32601, "Method not found"),
+    })
+    .await;
+    let nodes = Nodes::new(&[node.rpc_config()]);
+    let mut settling = Settling::start(&nodes, solved(OURS, 7, &block_hex()), WAIT_MAX);
+    let mut answers = Vec::new();
+    let mut decided = 0;
+    let told = async {
+        while let Some(news) = settling.next().await {
+            match news {
+                News::Decided(verdict) => decided += i32::from(verdict.accepted),
+                News::Answered { words, .. } => answers.push(words),
+                _ => (),
+            }
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, told).await.unwrap();
+    // The same words are told once.
+    assert_eq!((decided, answers), (1, vec!["accepted".to_owned()]));
+    assert_eq!(submitted.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]

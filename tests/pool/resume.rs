@@ -8,11 +8,12 @@ use mpos_stratum::clock::SystemClock;
 use mpos_stratum::ledger::Ledger;
 use mpos_stratum::service::blocks::dossier::{Dossier, State, What};
 
-use crate::dossiers::{Mine, block_files, dossier_with, dossiers_when, only_row, verdict_of};
-use crate::stage::PASSWORD;
-use crate::support::fake_node::{Fault, SubmitAnswer};
+use crate::dossiers::{EASY_BITS, Mine, block_files, dossier_with, dossiers_when, only_row, verdict_of};
+use crate::stage::{self, Coin, PASSWORD, SHA256D_EASY};
+use crate::support::daemon::Daemon;
+use crate::support::fake_node::{FakeNode, Fault, SubmitAnswer};
 use crate::support::mariadb::MariaDb;
-use crate::support::miner::{Algorithm, Miner};
+use crate::support::miner::{Algorithm, Miner, Wanted};
 use crate::support::spool;
 
 fn kept(what: &What) -> bool {
@@ -23,12 +24,14 @@ fn synced(dossier: &Dossier) -> bool {
     dossier.steps.iter().any(|step| step.what == What::Synced)
 }
 
-/// Finds a block whose submission stays without an answer, and waits until it is on the disk.
+/// Finds a block whose submission stays without an answer, and waits until it is on the disk and has its row.
 async fn submitted_and_killed(mine: &mut Mine) -> String {
     mine.node.set_submit_answer(SubmitAnswer::AcceptAndFreeze);
     let hash = mine.find().await;
     mine.node.wait_for_submissions(1).await.unwrap();
-    let ready = |dossiers: &[Dossier]| dossiers.iter().any(|it| synced(it) && it.steps.iter().any(|s| kept(&s.what)));
+    let has = |dossier: &Dossier, wanted: fn(&What) -> bool| dossier.steps.iter().any(|step| wanted(&step.what));
+    let stored = |what: &What| matches!(what, What::Stored { .. });
+    let ready = |all: &[Dossier]| all.iter().any(|it| synced(it) && has(it, kept) && has(it, stored));
     dossiers_when(mine.home.path(), "the block on the disk", ready).await;
     mine.kill();
     hash
@@ -64,6 +67,51 @@ async fn a_finder_who_was_answered_has_his_block_handed_in_whenever_the_daemon_i
     mine.restart();
     assert_eq!(mine.node.wait_for_submissions(1).await.unwrap()[0].hash(), share.block_hash());
     only_row(&db, mine.database, &share.block_hash(), "Y").await;
+}
+
+/// Coins of one chain share a table, and so ledger and dossiers, but each has nodes of its own.
+#[tokio::test]
+async fn a_coin_whose_nodes_are_away_keeps_no_block_of_another_coin_of_its_chain() {
+    let (db, away, there) = (MariaDb::shared(), node(), node());
+    stage::create_database(&db, "r_shared").await;
+    let of = |name, node: &FakeNode| Coin {
+        name,
+        keys: format!("chain = \"many\"\ninstance = {}", name.len()),
+        ports: vec![stage::port(SHA256D_EASY)],
+        ..Coin::fake(node, &db, "r_shared")
+    };
+    let (first, second) = (of("first", &away), of("second", &there));
+    let home = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start_in(home.path(), &stage::configuration(&[&first, &second])).unwrap();
+    let port = daemon.port("second").await.unwrap();
+    let (mut miner, job) = Miner::log_in(port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
+    let share = miner.mine(&job, Wanted::Block).unwrap();
+    there.set_fault(Fault::Refuse);
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    dossier_with(home.path(), "its dossier", kept).await;
+    daemon.kill().unwrap();
+    away.set_fault(Fault::Refuse);
+    there.set_fault(Fault::None);
+    let daemon = Daemon::start_in(home.path(), &stage::configuration(&[&first, &second])).unwrap();
+    assert_eq!(there.wait_for_submissions(1).await.unwrap()[0].hash(), share.block_hash());
+    only_row(&db, "r_shared", &share.block_hash(), "Y").await;
+    dossier_with(home.path(), "the first look", |what| matches!(what, What::InChain { .. })).await;
+    daemon.kill().unwrap();
+
+    // Once it is gone from the configuration, the other one looks after its blocks.
+    away.set_fault(Fault::None);
+    let resumed = |dossiers: &[Dossier]| {
+        dossiers.iter().flat_map(|dossier| &dossier.steps).filter(|step| step.what == What::Resumed).count()
+    };
+    let _daemon = Daemon::start_in(home.path(), &stage::configuration(&[&first])).unwrap();
+    dossiers_when(home.path(), "the heir's look", |dossiers| resumed(dossiers) == 2).await;
+    assert_eq!(away.submissions().len(), 0, "it is settled");
+}
+
+fn node() -> FakeNode {
+    let node = FakeNode::start(Algorithm::Sha256d).unwrap();
+    node.set_bits(EASY_BITS);
+    node
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use mpos_stratum::ledger::error::OpenError;
 use mpos_stratum::ledger::memory_sink::MemorySink;
 use mpos_stratum::ledger::pace::Pace;
 use mpos_stratum::node::nodes::Nodes;
-use mpos_stratum::service::blocks::{Pursuer, Settings};
+use mpos_stratum::service::blocks::{Estate, Pursuer, Settings};
 use mpos_stratum::service::desk::Desk;
 use mpos_stratum::stratum::desk::{JudgedShare, NotRecorded, ShareDesk};
 use mpos_stratum::worker::directory::{Answer, Directory, SOURCE_REST};
@@ -162,7 +162,7 @@ impl Pool {
             confirmations: home.coin.confirmations,
             on_accepted: Box::new(|| ()),
         }));
-        pursuer.resume(ledger.unsettled_candidates(), async {});
+        pursuer.resume(ledger.unsettled_candidates(), Estate::Heir { others: Vec::new() }, async {});
         let desk = Arc::new(Desk::new(&home.coin, Arc::clone(&ledger), Arc::clone(&pursuer)));
         Self { ledger, desk, pursuer, directory, stillness, drainer: None }
     }

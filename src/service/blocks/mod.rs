@@ -24,5 +24,5 @@ mod tally;
 mod watch;
 
 pub use found::Found;
-pub use pursuer::{Pursuer, Settings};
+pub use pursuer::{Estate, Pursuer, Settings};
 pub use tally::Tally;

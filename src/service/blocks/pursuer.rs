@@ -22,7 +22,7 @@ use super::found::Found;
 use super::number::check_number;
 use super::shelf::{Shelf, write_file};
 use super::tally::Tally;
-use crate::bytes::Hash;
+use crate::bytes::{Hash, display_hash};
 use crate::clock::Clock;
 use crate::ledger::handle::Ledger;
 use crate::ledger::late::Late;
@@ -52,6 +52,32 @@ pub struct Settings {
     pub confirmations: u32,
     /// Told when a block of ours was accepted: the tip has moved.
     pub on_accepted: Box<dyn Fn() + Send + Sync>,
+}
+
+/// Whose blocks of the last run a coin takes up, where several coins of one chain share a ledger and a folder.
+#[derive(Debug, Clone)]
+pub enum Estate {
+    /// Its own: another coin is the heir.
+    Own,
+    /// Its own, those of coins that are gone, and those of which nobody knows whose they are; these coins see to theirs.
+    Heir {
+        /// By name.
+        others: Vec<Arc<str>>,
+    },
+}
+
+impl Estate {
+    /// Whether `coin`, whose estate this is, takes up a block of the coin of this name.
+    fn is_mine(&self, coin: &str, name: &str) -> bool {
+        match self {
+            Self::Own => name == coin,
+            Self::Heir { others } => !others.iter().any(|other| **other == *name),
+        }
+    }
+
+    fn is_heir(&self) -> bool {
+        matches!(self, Self::Heir { .. })
+    }
 }
 
 /// Pursues the candidates of one coin.
@@ -117,10 +143,15 @@ impl Pursuer {
         keeping
     }
 
-    /// Takes up again what the last run of the daemon left open: the dossiers that are not closed,
-    /// and `candidates`, those of the ledger without a verdict. Not before `proven`: nodes of another chain would say
-    /// that it has none of these blocks.
-    pub fn resume(self: &Arc<Self>, candidates: &[Entry], proven: impl Future<Output = ()> + Send + 'static) {
+    /// Takes up again what the last run of the daemon left open: dossiers that are not closed, and `candidates`, those of
+    /// the ledger without a verdict. Not before `proven`: nodes of another chain would say that it has none of these
+    /// blocks.
+    pub fn resume(
+        self: &Arc<Self>,
+        candidates: &[Entry],
+        estate: Estate,
+        proven: impl Future<Output = ()> + Send + 'static,
+    ) {
         let (pursuer, candidates) = (Arc::clone(self), candidates.to_vec());
         let mut stopping = self.stopping.subscribe();
         self.spawn(async move {
@@ -132,20 +163,24 @@ impl Pursuer {
             let shelf = Arc::clone(&pursuer.shelf);
             let ledger = Arc::clone(&pursuer.settings.ledger);
             let now_ms = pursuer.unix_ms();
-            let load = move || shelf.load().map(|mut open| {
+            let (coin, of_all) = (Arc::clone(&pursuer.settings.coin), estate.clone());
+            let load = move || shelf.load(|name| of_all.is_mine(&coin, name)).map(|(mut open, others)| {
                 open.iter_mut().for_each(|dossier| check_number(&ledger, dossier, now_ms));
-                open
+                (open, others)
             });
-            let mut open = match tokio::task::spawn_blocking(load).await {
-                Ok(Ok(open)) => open,
+            let (mut open, others) = match tokio::task::spawn_blocking(load).await {
+                Ok(Ok(loaded)) => loaded,
                 failed => {
                     error!(coin = %pursuer.settings.coin, dir = %pursuer.settings.dir.display(), failed = ?failed.map(drop), "the dossiers of blocks cannot be read: blocks of the last run may stay alone");
-                    Vec::new()
+                    Default::default()
                 }
             };
             for entry in &candidates {
                 let Event::Share(share) = &entry.event else { continue };
-                pursuer.add_recorded(&mut open, share, entry);
+                let hash = share.candidate.as_ref().map(|facts| display_hash(&facts.hash)).unwrap_or_default();
+                if !others.contains(&hash) {
+                    pursuer.add_recorded(&mut open, share, entry, &estate);
+                }
             }
             for dossier in open {
                 pursuer.resume_one(dossier);
@@ -154,12 +189,14 @@ impl Pursuer {
     }
 
     /// Makes sure that a candidate of the ledger is among the open dossiers, with its number.
-    fn add_recorded(&self, open: &mut Vec<Dossier>, share: &ShareRecord, entry: &Entry) {
+    fn add_recorded(&self, open: &mut Vec<Dossier>, share: &ShareRecord, entry: &Entry, estate: &Estate) {
         let Some(mut dossier) = self.dossier(share) else { return };
         let recorded = What::Recorded { seq: entry.seq };
         match open.iter_mut().find(|open| open.hash == dossier.hash) {
             Some(open) if open.seq.is_some() => (),
             Some(open) => open.add(Step { at_ms: self.unix_ms(), what: recorded }),
+            // Nobody knows any more which coin of the chain found it.
+            None if !estate.is_heir() => (),
             // Closed, so the ledger's verdict is older than what it keeps, or there never was one.
             None if self.shelf.is_closed(&dossier) => (),
             None => {

@@ -1,6 +1,6 @@
 //! The folder with a coin's dossiers and with the bytes of its blocks in flight.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -37,12 +37,12 @@ impl Shelf {
         self.dir.join(format!("{hash}.block"))
     }
 
-    /// Reads all dossiers, oldest first, remembers the closed ones and returns the open ones. Blocks
-    /// for the disk. What is no dossier is reported and left alone.
+    /// Reads all dossiers, oldest first, remembers the closed ones of coins that are `mine` and returns their open ones,
+    /// and the hashes of all that are others'. Blocks for the disk. What is no dossier is reported and left alone.
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn load(&self) -> io::Result<Vec<Dossier>> {
+    pub fn load(&self, mine: impl Fn(&str) -> bool) -> io::Result<(Vec<Dossier>, HashSet<String>)> {
         let is_dossier = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
         let mut read = Vec::new();
         for entry in std::fs::read_dir(&self.dir)? {
@@ -58,11 +58,15 @@ impl Shelf {
             }
         }
         read.sort_by_key(|(path, dossier)| (dossier.found_ms(), path.clone()));
-        let mut open = Vec::new();
+        let (mut open, mut others) = (Vec::new(), HashSet::new());
         for (path, dossier) in read {
-            if dossier.closed { self.closed().push_back(path) } else { open.push(dossier) }
+            match dossier.closed {
+                _ if !mine(&dossier.coin) => drop(others.insert(dossier.hash)),
+                true => self.closed().push_back(path),
+                false => open.push(dossier),
+            }
         }
-        Ok(open)
+        Ok((open, others))
     }
 
     /// A dossier was closed while `open` others are not; removes the oldest closed ones beyond
@@ -139,7 +143,13 @@ mod tests {
         let open = put(&shelf, 1, false);
         let closed: Vec<PathBuf> = (2..=1001).map(|height| put(&shelf, height, true)).collect();
         std::fs::write(dir.path().join("0-damaged.json"), "{").unwrap();
-        assert_eq!(shelf.load().unwrap().iter().map(|dossier| dossier.height).collect::<Vec<_>>(), [1]);
+        let heights = |coin: &str| {
+            let (open, others) = Shelf::new(dir.path().to_owned()).load(|name| name == coin).unwrap();
+            (open.iter().map(|dossier| dossier.height).collect::<Vec<_>>(), others.len())
+        };
+        assert_eq!(heights("another"), (vec![], 1001));
+        assert_eq!(heights(&dossier().coin), (vec![1], 0));
+        shelf.load(|_| true).unwrap();
         assert_eq!(count(dir.path()), 1002, "reading removes nothing");
         shelf.close(put(&shelf, 1002, true), 1);
         assert!(open.exists() && !closed[0].exists() && !closed[1].exists() && closed[2].exists());
