@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::stage::{FakeStage, PASSWORD, SHA256D_EASY};
+use crate::stage::{self, FakeStage, PASSWORD, SHA256D_EASY};
 use crate::support::fake_node::SubmitAnswer;
 use crate::support::miner::{Algorithm, EventKind, Miner, Wanted};
 
@@ -118,7 +118,8 @@ async fn nobody_gets_a_grace_for_old_work_by_coming_back() {
 #[tokio::test]
 async fn a_stored_difficulty_that_was_changed_meanwhile_holds_for_a_session_that_is_taken_up() {
     let stage = FakeStage::start_with("protocol_stored", |coin| {
-        coin.workers = "pool_worker_difficulty = \"read\"\nnegative_cache_secs = 0".to_owned();
+        coin.workers = "pool_worker_difficulty = \"read\"".to_owned();
+        coin.ports = vec![stage::port(SHA256D_EASY)];
     })
     .await;
     // The column has a float's precision.
@@ -128,8 +129,8 @@ async fn a_stored_difficulty_that_was_changed_meanwhile_holds_for_a_session_that
         stage.db.run_sql(stage.database, &sql).await;
     };
     store(4.0).await;
-    let (miner, _) = stage.miner("alice.rig1").await;
-    assert!(is_near(miner.in_force.difficulty.unwrap(), 4.0), "{:?}", miner.in_force.difficulty);
+    let (mut miner, _) = stage.miner("alice.rig1").await;
+    miner.wait_for_job_where("the stored difficulty", |job| is_near(job.difficulty, 4.0)).await.unwrap();
     let (session, extranonce1) = (miner.subscription.clone().unwrap(), miner.in_force.extranonce1.clone());
     drop(miner);
     // None at all is that of the port.
