@@ -90,6 +90,14 @@ fn the_unit_says_what_the_program_and_the_scripts_know() {
     let made = read("packaging/debian/mpos-stratum.sysusers");
     let made: Vec<&str> = lines(&made).flat_map(str::split_whitespace).collect();
     assert_eq!((made[1], *made.last().unwrap(), one("Group")), (user, state.as_str(), user));
+    // The folder of log files, and the signal at which they are opened again.
+    let (logs, rotation) =
+        (format!("/var/log/{}", one("LogsDirectory")), read("packaging/debian/mpos-stratum.logrotate"));
+    let rotation: Vec<&str> = lines(&rotation).collect();
+    assert_eq!(rotation[0], format!("{logs}/*.log {{"));
+    assert!(rotation.iter().any(|line| line.contains("--signal=SIGUSR1 mpos-stratum.service")), "{rotation:?}");
+    assert!(must(BINARY, &["run", "--help"]).contains("opens again at SIGUSR1"));
+    assert!(read("packaging/debian/mpos-stratum.postrm").contains(&format!("rm -rf {logs}\n")));
     for script in ["prerm", "postrm"] {
         let script = read(&format!("packaging/debian/mpos-stratum.{script}"));
         assert!(script.contains(&format!("state={state}\n")), "{script}");

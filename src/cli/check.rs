@@ -61,6 +61,15 @@ fn summarise(out: &mut String, path: &Path, config: &Config) -> fmt::Result {
     let ports: usize = config.coins.iter().map(|coin| coin.ports.len()).sum();
     writeln!(out, "{} is good: {}, {}.", path.display(), count(config.coins.len(), "coin"), count(ports, "port"))?;
     writeln!(out, "State is kept in {}.", config.daemon.state_dir.display())?;
+    if let Some(path) = &config.daemon.log_file {
+        let parent = path.parent().is_some_and(std::path::Path::is_dir);
+        let doubt = if path.is_dir() || !parent {
+            ", which CANNOT be opened: there is no such folder, or it is one"
+        } else {
+            ""
+        };
+        writeln!(out, "The log goes into {}{doubt}.", path.display())?;
+    }
     for coin in &config.coins {
         writeln!(out)?;
         summarise_coin(out, coin)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{load, say};
+use super::load;
 use crate::exit::Exit;
 use crate::service::logging::Log;
 
@@ -25,13 +25,7 @@ pub(super) fn run(path: &Path) -> Exit {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let log = match Log::start(config.daemon.log_level.clone(), config.daemon.log_file.as_deref()) {
-        Ok(log) => log,
-        Err(problem) => {
-            say(&mut std::io::stderr(), problem);
-            return Exit::Config;
-        }
-    };
+    let log = Log::start(config.daemon.log_level.clone(), config.daemon.log_file.as_deref());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

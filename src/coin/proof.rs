@@ -30,8 +30,8 @@ pub struct Sample {
     pub header: Vec<u8>,
     /// The header of the other chain that is its proof of work, where it was mined with one and the node shows it.
     pub parent: Option<Vec<u8>>,
-    /// The node says that it was staked, not mined.
-    pub staked: bool,
+    /// Whether the node says that it was staked, not mined; `None`: it does not say.
+    pub staked: Option<bool>,
 }
 
 /// What the chain shows of the profile.
@@ -119,7 +119,7 @@ pub fn prove(profile: &Profile, samples: &[Sample]) -> Result<Proof, Misfit> {
         let target = Target::from_compact(header.bits).ok_or(Misfit::Header { height })?;
         let work = if is_weighed { parent.map_or(pow, hash) } else { pow };
         let meets = is_weighed && target.is_met_by(&work);
-        let is_shown = !sample.staked && (!is_merged || parent.is_some());
+        let is_shown = sample.staked == Some(false) && (!is_merged || parent.is_some());
         if is_weighed && !meets && is_shown && (says || !profile.several_algorithms) {
             return Err(Misfit::Work { height });
         }
@@ -128,7 +128,7 @@ pub fn prove(profile: &Profile, samples: &[Sample]) -> Result<Proof, Misfit> {
             return Err(Misfit::Name { height, theirs: display_hash(&sample.hash), ours: display_hash(&ours) });
         }
         proof.named += 1;
-        if meets && !sample.staked {
+        if meets && sample.staked != Some(true) {
             let network_difficulty = target.difficulty(profile.stratum_bits);
             let mpos_difficulty = network_difficulty * mpos_factor(profile.stratum_bits, profile.mpos_bits);
             proof.mined += 1;

@@ -49,6 +49,8 @@ pub(super) async fn run(watch: Arc<Watch>, mut latest: watch::Receiver<Option<Ar
         let Some((base, id)) = base.as_ref().and_then(|base| Some((base, base.longpoll_id.as_deref()?))) else {
             continue;
         };
+        // Only nodes that have shown that they know it can miss a tip.
+        watch.bell.tally().in_use(Source::Longpoll, Duration::ZERO);
         let asked_at = Instant::now();
         let outcome = tokio::select! {
             outcome = ask(&watch, id, base) => outcome,

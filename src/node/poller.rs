@@ -67,6 +67,7 @@ impl Poller {
         // They know their nodes by their places.
         tasks.shutdown().await;
         self.publisher.change(nodes, templates.refresh);
+        self.bell.tally().none_in_use();
         *tasks = watchers(&self.nodes, templates, &self.chain, &self.publisher, &self.bell);
     }
 
@@ -111,7 +112,6 @@ fn watchers(
             bell: Arc::clone(bell),
         });
         if templates.longpoll {
-            bell.tally().in_use(Source::Longpoll, Duration::ZERO);
             tasks.spawn(longpoll::run(Arc::clone(&watch), watch.latest.subscribe()));
         }
         tasks.spawn(zmq::run(Arc::clone(node), Arc::clone(chain), Arc::clone(bell)));

@@ -65,6 +65,11 @@ impl Tally {
         }
     }
 
+    /// No source is in use any more until it is said again.
+    pub(super) fn none_in_use(&mut self) {
+        self.used = [None; SOURCES];
+    }
+
     /// A source tells of a tip. True if a node builds on it already.
     pub(super) fn told(&mut self, source: Source, hash: Hash, now: Duration) -> bool {
         let tip = self.tip(hash);

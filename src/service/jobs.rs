@@ -52,10 +52,13 @@ pub struct JobMaker {
     board: watch::Sender<Arc<JobBoard>>,
     serial: u32,
     entropy: [u8; 6],
-    /// The last job made, with the template it was made of; `None`: none could be made of the last template.
+    /// The last job made of a template on the present tip; `None`: there is none.
     job: Option<Arc<Job>>,
     /// The last template that a job was tried to be made of.
     tried: Option<Arc<Template>>,
+    /// When a node of the last life answered last; `None`: one of this life has. Before that no job is made: not
+    /// everything that one is made of comes over.
+    unconfirmed: Option<Duration>,
     /// A template that pays the pool twice was told of.
     told_double: bool,
     /// A template that is too full for the coinbase was told of.
@@ -87,8 +90,9 @@ impl JobMaker {
             board,
             serial: past.serial.unwrap_or(u32::from_be_bytes([a, b, c, d])),
             entropy: [high, low, e, f, g, h],
-            job: None,
-            tried: None,
+            job: past.board.job.clone(),
+            tried: past.board.job.as_ref().map(|job| Arc::clone(&job.template)),
+            unconfirmed: None,
             told_double: false,
             told_full: false,
             tips: watch::Sender::new(None),
@@ -111,6 +115,7 @@ impl JobMaker {
     /// Runs until the poller is gone.
     pub async fn run(mut self, nodes: Nodes, poller: Arc<Poller>) {
         let mut work = poller.work();
+        self.unconfirmed = self.job.is_some().then(|| work.borrow().fetched_at);
         if work.wait_for(|work| work.template.is_some()).await.is_err() {
             return;
         }
@@ -219,6 +224,10 @@ impl JobMaker {
             });
             return;
         };
+        if self.unconfirmed.take_if(|last| work.fetched_at > *last).is_some() {
+            // It gave the same template: a job of this life's own can be made of it.
+            self.tried = None;
+        }
         if self.tried.as_ref().is_none_or(|tried| !Arc::ptr_eq(tried, template)) {
             self.make(work, template, recipe);
             self.tried = Some(Arc::clone(template));
@@ -274,7 +283,11 @@ impl JobMaker {
                 self.job = Some(job);
             }
             Err(problem) => {
-                // The job before builds on another template: on a new tip it would be worth nothing.
+                if self.job.as_ref().is_some_and(|job| job.tip_seq == tip_seq) {
+                    error!(coin = %self.coin.name, %problem, "no job can be made of the node's template: the one before, on the same tip, is mined on");
+                    return;
+                }
+                // The job before builds on another tip: it would be worth nothing.
                 self.job = None;
                 error!(coin = %self.coin.name, %problem, "no job can be made of the node's template: nothing is mined until it gives another");
             }

@@ -19,6 +19,8 @@ pub struct LogFile(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     opened: Mutex<Option<Opened>>,
+    /// The file that is wanted but could not be opened when it was tried last, and why.
+    failed: Mutex<Option<(PathBuf, String)>>,
     /// Whether there is one, for all who would otherwise make a line for nothing.
     is_open: AtomicBool,
 }
@@ -51,6 +53,24 @@ impl LogFile {
     pub fn take(&self, file: Option<Opened>) {
         self.0.is_open.store(file.is_some(), Ordering::Relaxed);
         *self.opened() = file;
+        *lock(&self.0.failed) = None;
+    }
+
+    /// Messages go into this file, if it can be opened: without it they are all in the journal, and miners are served.
+    ///
+    /// # Errors
+    /// Why not; [`LogFile::reopen`] tries again.
+    pub fn want(&self, path: &Path) -> Result<(), String> {
+        match Opened::at(path) {
+            Ok(opened) => {
+                self.take(Some(opened));
+                Ok(())
+            }
+            Err(problem) => {
+                *lock(&self.0.failed) = Some((path.to_owned(), problem.clone()));
+                Err(problem)
+            }
+        }
     }
 
     /// Opens the file by its name again, for it may have been moved away. The one at hand stays if that fails.
@@ -58,11 +78,14 @@ impl LogFile {
     /// # Errors
     /// Why not.
     pub fn reopen(&self) -> Result<(), String> {
-        let mut opened = self.opened();
-        if let Some(at_hand) = &mut *opened {
-            *at_hand = Opened::at(&at_hand.path)?;
-        }
-        Ok(())
+        let at_hand = self.opened().as_ref().map(|opened| opened.path.clone());
+        let failed = || lock(&self.0.failed).as_ref().map(|(path, _)| path.clone());
+        at_hand.or_else(failed).map_or(Ok(()), |path| self.want(&path))
+    }
+
+    /// Why messages do not go where they are wanted, if so.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.0.failed).as_ref().map(|(_, problem)| problem.clone())
     }
 
     /// Whether there is a file.
@@ -71,8 +94,12 @@ impl LogFile {
     }
 
     fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
-        self.0.opened.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.opened)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'a> MakeWriter<'a> for LogFile {
@@ -127,9 +154,17 @@ mod tests {
         std::fs::create_dir(&path).unwrap();
         let why = log.reopen().unwrap_err();
         assert!(why.contains("daemon.log_file = ") && why.contains("/var/log/mpos-stratum"), "{why}");
+        assert_eq!(log.trouble().as_ref(), Some(&why));
         log.write_all(b"fifth\n").unwrap();
         assert_eq!(read(&moved), "fourth\nfifth\n");
+        // One that could not be opened at the start is tried again.
+        let late = LogFile::default();
+        assert!(late.want(&path).is_err() && late.trouble().is_some() && !late.is_open());
+        std::fs::remove_dir(&path).unwrap();
+        late.reopen().unwrap();
+        assert!(late.trouble().is_none() && late.is_open());
         log.take(None);
+        assert_eq!(log.trouble(), None);
         log.write_all(b"nowhere\n").unwrap();
         assert_eq!((log.is_open(), read(&moved).as_str()), (false, "fourth\nfifth\n"));
     }

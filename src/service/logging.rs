@@ -5,14 +5,14 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing::{Level, Metadata};
+use tracing::{Level, Metadata, warn};
 use tracing_subscriber::filter::{Targets, dynamic_filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt as lines, reload};
 
-use super::log_file::{LogFile, Opened};
+use super::log_file::LogFile;
 use crate::config::Levels;
 
 /// What of the program's messages is let through.
@@ -31,14 +31,11 @@ pub struct Log {
 
 impl Log {
     /// Logs to standard error: in colour on a terminal; into a journal without the time and the level in words, because
-    /// it has its own for both (`journalctl --priority=warning`). With a `file` into that as well.
-    ///
-    /// # Errors
-    /// The file cannot be opened.
-    pub fn start(levels: Levels, file: Option<&Path>) -> Result<Self, String> {
+    /// it has its own for both (`journalctl --priority=warning`). With a `file` into that as well, if it can be opened.
+    pub fn start(levels: Levels, file: Option<&Path>) -> Self {
         let (filter, handle) = reload::Layer::new(targets(&levels));
         let into = LogFile::default();
-        into.take(file.map(Opened::at).transpose()?);
+        let opened = file.map_or(Ok(()), |path| into.want(path));
         let is_wanted = into.clone();
         let form = lines::layer().with_writer(into.clone()).with_ansi(false);
         let filed = form.with_filter(dynamic_filter_fn(move |_, _| is_wanted.is_open()));
@@ -54,7 +51,10 @@ impl Log {
                 log.with(lines::layer().with_writer(std::io::stderr).with_ansi(is_terminal)).try_init()
             }
         };
-        Ok(Self { levels: Arc::new(Mutex::new(levels)), handle: started.is_ok().then_some(handle), file: into })
+        if let Err(problem) = opened {
+            warn!("there is no log file: {problem}");
+        }
+        Self { levels: Arc::new(Mutex::new(levels)), handle: started.is_ok().then_some(handle), file: into }
     }
 
     /// The file beside standard error.

@@ -101,9 +101,14 @@ impl Running {
         }
         let (restart, applied): (Vec<&Change>, Vec<&Change>) =
             changes.iter().partition(|change| change.needs_restart());
-        let words = |changes: Vec<&Change>| changes.into_iter().map(ToString::to_string).collect();
+        let words = |changes: Vec<&Change>| -> Vec<String> { changes.into_iter().map(ToString::to_string).collect() };
+        let Setup { config, books, .. } = &self.setup;
+        let down = config.coins.iter().filter(|coin| books.of(coin).is_none());
+        let down =
+            down.map(|coin| format!("coin {}: it is down, its spool cannot be used, until a restart", coin.name));
+        let restart = words(restart).into_iter().chain(down).collect();
         let generation = self.reloads.generation + 1;
-        Reloaded { generation, applied: words(applied), restart: words(restart), warnings }
+        Reloaded { generation, applied: words(applied), restart, warnings }
     }
 
     /// Makes everything ready that can fail.

@@ -16,7 +16,7 @@ use super::logging::Log;
 use super::ports::Ports;
 use super::reloading::{ReloadBell, Reloads};
 use super::scene::Scene;
-use super::{stop, watchdog};
+use super::{fd_store, stop, watchdog};
 use crate::config::{Coin, Config};
 use crate::stratum::gate::House;
 use crate::stratum::stop::Stop;
@@ -76,7 +76,11 @@ impl Running {
         for (coin, ports) in bound {
             // Without a spool the coin stays down: its ports are closed.
             let books = &setup.books;
-            let (Some(accounts), Some(blocks)) = (books.of(&coin), books.blocks_of(&coin)) else { continue };
+            let (Some(accounts), Some(blocks)) = (books.of(&coin), books.blocks_of(&coin)) else {
+                // Nor may the service manager keep them open, or miners would wait in them instead of going elsewhere.
+                ports.iter().for_each(|(port, ..)| fd_store::remove(&fd_store::port_name(port.listen)));
+                continue;
+            };
             let past = past.remove(&coin.name);
             let ledger = Arc::clone(&accounts.ledger);
             let service = CoinService::start(coin, ports, accounts, &setup.shared, blocks, (random()?, past));
@@ -147,6 +151,7 @@ fn scene(setup: &Setup, coins: &[CoinService], reloads: &Reloads, started: u64) 
         coins: coins.iter().map(CoinService::view).collect(),
         ledgers: books.views(),
         troubles: books.troubles(),
+        down: config.coins.iter().filter(|coin| books.of(coin).is_none()).map(|coin| coin.name.clone()).collect(),
         pulses: coins.iter().map(CoinService::pulse).chain(books.pulses()).collect(),
         reload: bell.clone(),
         reloads: reloads.clone(),

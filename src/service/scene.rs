@@ -46,6 +46,8 @@ pub struct Scene {
     pub ledgers: Vec<LedgerView>,
     /// What is wrong since the start: spools that cannot be used or that nobody uses.
     pub troubles: Vec<String>,
+    /// Coins that do not run, for want of their spool.
+    pub down: Vec<String>,
     /// Signs of life.
     pub pulses: Vec<Arc<Pulse>>,
     /// Where a reload is asked for.

@@ -79,9 +79,13 @@ fn tell(coin: &Coin, nodes: &Nodes, job: &Job, network: &Overview) {
 /// What of every reward goes elsewhere than to the pool's address. Fees that MPOS takes are MPOS's business.
 fn fee(coin: &Coin) -> String {
     let ppm: u32 = coin.recipients.iter().map(|recipient| recipient.share_ppm).sum();
-    match coin.recipients.len() {
+    let own = match coin.recipients.len() {
         0 => "none in the coinbase".to_owned(),
         count => format!("{} % in the coinbase, to {count}", f64::from(ppm) / 10_000.0),
+    };
+    match coin.fixed_outputs.len() {
+        0 => own,
+        count => format!("{own}, besides {count} fixed_output"),
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::reader::{Block, Quirks};
 use crate::stage::FakeStage;
+use crate::support::miner::Wanted;
 
 #[tokio::test]
 async fn a_node_that_would_refuse_our_blocks_is_an_alarm_at_once() {
@@ -65,4 +66,14 @@ async fn a_template_that_orders_more_than_there_is_is_not_mined_on_and_told_of_o
     // Value, and a script of one byte.
     let founders = [&2_000_000_000u64.to_le_bytes()[..], &[1, 0x51]].concat();
     assert!(next.coinbase_end.windows(founders.len()).any(|window| window == founders));
+}
+
+#[tokio::test]
+async fn a_refresh_that_no_job_can_be_made_of_leaves_the_work_as_it_was() {
+    let stage = FakeStage::start_with("coin_refresh", |coin| coin.templates += "\nrefresh_secs = 1").await;
+    let (mut miner, job) = stage.miner("alice.rig1").await;
+    stage.node.set_template_member("founder", json!({ "script": "51", "amount": 9_000_000_000u64 }));
+    stage.daemon.wait_for_log("the one before, on the same tip, is mined on").await.unwrap();
+    let share = miner.mine(&job, Wanted::Share).unwrap();
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
 }

@@ -208,7 +208,7 @@ fn the_first_blocks_of_chains_prove_their_presets() {
         .concat();
         let profile = profile(preset::find(name).unwrap());
         let hash = parse_display_hash(hash).unwrap();
-        let sample = Sample { height: 0, hash, header, parent: None, staked: false };
+        let sample = Sample { height: 0, hash, header, parent: None, staked: Some(false) };
         let proven = proof::prove(&profile, std::slice::from_ref(&sample));
         if name == "ufo" {
             assert_eq!(proven.unwrap_err(), Misfit::Work { height: 0 });

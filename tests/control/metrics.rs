@@ -208,7 +208,7 @@ fn the_job_that_rules_and_dashboard_rely_on_is_named_to_who_sets_prometheus_up()
     }
     for text in [&rules, &read("packaging/debian/README.Debian")] {
         let scrape = text.split("scrape_configs:").nth(1).unwrap();
-        assert!(scrape.contains("job_name: mpos-stratum\n") && scrape.contains("targets: [\"127.0.0.1:9100\"]"));
+        assert!(scrape.contains("job_name: mpos-stratum\n") && scrape.contains("targets: [\"127.0.0.1:9771\"]"));
     }
 }
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::house::{House, kept_as, port_at};
-use crate::stage::{PASSWORD, SHA256D_EASY};
+use crate::stage::{self, Coin, PASSWORD, SHA256D_EASY};
 use crate::support::miner::{Algorithm, Miner, Wanted};
 use crate::support::ports::free_port;
 
@@ -130,4 +131,43 @@ async fn a_manager_without_a_store_and_variables_that_lie_do_no_harm() {
     house.manager.environment.clear();
     let _daemon = house.run().await;
     Miner::log_in(house.port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_port_of_a_coin_that_stays_down_is_closed_so_that_its_miners_go_elsewhere() {
+    let house = House::new("life_down_one", SHA256D_EASY).await;
+    stage::create_database(&house.db, "life_down_two").await;
+    let second = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let other = Coin {
+        name: "second",
+        keys: "instance = 1".to_owned(),
+        ports: vec![port_at(second, SHA256D_EASY)],
+        ..Coin::fake(&house.node, &house.db, "life_down_two")
+    };
+    let config = stage::configuration(&[&house.coin, &other]) + "\n[metrics]\nlisten = \"127.0.0.1:0\"\n";
+    let daemon = house.manager.run(house.state().parent().unwrap(), &config).unwrap();
+    daemon.port("second").await.unwrap();
+    let mut both = [kept_as(house.port), kept_as(second)];
+    both.sort();
+    house.manager.wait_for_names(&both).await.unwrap();
+    assert!(daemon.stop().await.unwrap().success());
+
+    let spools = std::fs::read_dir(house.state().join("spool")).unwrap().map(|entry| entry.unwrap().path());
+    let is_first = |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("life_down_one");
+    let first: Vec<_> = spools.filter(is_first).collect();
+    std::fs::write(first[0].join("spool.id"), "damaged").unwrap();
+    let daemon = house.manager.run(house.state().parent().unwrap(), &config).unwrap();
+    daemon.wait_for_log("the coin stays down").await.unwrap();
+    daemon.port("second").await.unwrap();
+    house.manager.wait_for_names(&[kept_as(second)]).await.unwrap();
+    assert_eq!(TcpStream::connect(house.port).await.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+    // Whoever distributes miners is told.
+    let line = daemon.wait_for_log("metrics are told").await.unwrap();
+    let address = line.split("listen=").nth(1).unwrap().split(' ').next().unwrap();
+    let mut asked = TcpStream::connect(address).await.unwrap();
+    asked.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    asked.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("life_down_one is DOWN"), "{answer}");
 }

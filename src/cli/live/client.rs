@@ -86,6 +86,10 @@ impl Client {
         let read = serde_json::from_str::<Map<String, Value>>(&answer);
         let mut members =
             read.map_err(|error| Silence::Broken(format!("the daemon's answer is not understood: {error}")))?;
+        if members.get("busy").and_then(Value::as_bool) == Some(true) {
+            let words = members.get("error").and_then(Value::as_str).unwrap_or("it is busy");
+            return Err(Silence::Broken(format!("the daemon is busy: {words}")));
+        }
         Ok(match members.remove("error") {
             Some(words) => Err(words.as_str().unwrap_or("it will not").to_owned()),
             None => Ok(members),

@@ -53,14 +53,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let applied: Vec<String> = member(&mut answer, "applied")?;
     let restart: Vec<String> = member(&mut answer, "restart")?;
     let warnings: Vec<String> = member(&mut answer, "warnings")?;
+    let counts: [usize; 3] = member(&mut answer, "counts")?;
     if arguments.json {
-        let all = json!({ "generation": generation, "applied": applied, "restart": restart, "warnings": warnings });
+        let all = json!({ "generation": generation, "applied": applied, "restart": restart, "warnings": warnings, "counts": counts });
         tell(Value::to_string(&all));
         return Ok(Exit::Ok);
     }
     warnings.iter().for_each(|warning| complain(format_args!("warning: {}", plain(warning))));
     applied.iter().for_each(|change| tell(plain(change)));
     restart.iter().for_each(|change| tell(plain(change)));
+    let untold = counts.iter().sum::<usize>().saturating_sub(applied.len() + restart.len() + warnings.len());
+    if untold > 0 {
+        tell(format_args!("... and {untold} more: the daemon's log has all of them"));
+    }
     match (applied.is_empty(), restart.is_empty()) {
         (true, true) => tell("Nothing has changed. Certificates were read again."),
         (_, true) => tell("Taken over."),

@@ -36,7 +36,7 @@ fn real(algorithm: &str) -> Vec<Sample> {
         let hash = parse_display_hash(&text(vector, "block_hash_hex")?)?;
         let header = hex::decode(text(vector, "header_hex")?.as_bytes())?;
         let named = header.len() == 80 && sha256d(&header) == hash;
-        (fits && named).then_some(Sample { height: 7, hash, header, parent: None, staked: false })
+        (fits && named).then_some(Sample { height: 7, hash, header, parent: None, staked: Some(false) })
     };
     vectors.iter().filter_map(of).collect()
 }
@@ -51,7 +51,7 @@ fn made(version: u32, meets: bool) -> Sample {
         (met == meets).then_some(header)
     };
     let header = (0..100).find_map(header).unwrap();
-    Sample { height: 9, hash: sha256d(&header), header: header.to_vec(), parent: None, staked: false }
+    Sample { height: 9, hash: sha256d(&header), header: header.to_vec(), parent: None, staked: Some(false) }
 }
 
 #[test]
@@ -83,9 +83,10 @@ fn another_chain_s_profile_is_refused() {
 fn blocks_that_were_not_mined_on_this_chain_excuse_themselves() {
     let sha256d_coin = profile(Algorithm::Sha256d, BlockHash::Sha256d);
     let merged = made(0x0062_0104, false);
-    let staked = Sample { staked: true, ..made(7, false) };
-    let proof = prove(&sha256d_coin, &[merged, staked, made(2, true)]).unwrap();
-    assert_eq!((proof.named, proof.mined), (3, 1));
+    let staked = Sample { staked: Some(true), ..made(7, false) };
+    let untold = Sample { staked: None, ..made(7, false) };
+    let proof = prove(&sha256d_coin, &[merged, staked, untold, made(2, true)]).unwrap();
+    assert_eq!((proof.named, proof.mined), (4, 1));
     assert_eq!(prove(&sha256d_coin, &[made(2, true), made(2, false)]), Err(Misfit::Work { height: 9 }));
     // A name must be right even so.
     let stranger = Sample { hash: [9; 32], ..made(0x0062_0104, false) };
@@ -130,7 +131,7 @@ fn longer_headers_prove_their_profiles_and_no_other() {
             hash: parse_display_hash(vector["block_hash_hex"].as_str().unwrap()).unwrap(),
             header: hex::decode(vector["header_hex"].as_str().unwrap().as_bytes()).unwrap(),
             parent: None,
-            staked: false,
+            staked: Some(false),
         };
         let samples: Vec<Sample> = vectors.iter().filter(of_coin).map(sample).collect();
         let own = ChainForm { header: form, ..ChainForm::default() };

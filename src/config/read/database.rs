@@ -21,6 +21,18 @@ pub(super) const CREDENTIAL_REMEDY: &str = "only the daemon itself gets it from 
 /// Longest name of a database in MySQL, in characters.
 const DATABASE_CHARS_MAX: usize = 64;
 
+/// A host alone: its port has a key of its own.
+fn host(value: &DeValue<'_>) -> Result<String, Wrong> {
+    let host = nonempty(value)?;
+    let is_address = host.parse::<std::net::IpAddr>().is_ok();
+    match is_address || !host.contains([':', '/', ' ', '[']) {
+        true => Ok(host),
+        false => {
+            wrong("is no host name or address", "write the host alone, such as \"127.0.0.1\", and its port as `port`")
+        }
+    }
+}
+
 /// What `allow_myisam` may say: the word is the promise that is left.
 const MYISAM: &[(&str, bool)] = &[("at_least_once", true)];
 
@@ -35,7 +47,7 @@ pub(super) fn mpos(section: Section<'_>) -> Option<Mpos> {
             .optional("socket", |value| nonempty(value).map(|path| section.home().source.resolve(&path)))
             .map(Endpoint::Socket)
     } else {
-        let host = section.or("host", "\"127.0.0.1\"", nonempty);
+        let host = section.or("host", "\"127.0.0.1\"", host);
         let port = section.or("port", "3306", sized(1..=u64::from(u16::MAX)));
         host.zip(port).map(|(host, port)| Endpoint::Tcp(host, port))
     };

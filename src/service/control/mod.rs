@@ -17,7 +17,7 @@
 //! | `bans` | `after`: how many to pass over, `limit` | `bans`: a list of [`Ban`]; `next` |
 //! | `ban` | `network`: an address or a network, `secs`, `reason`, `keep`: true leaves open connections alone | `ended`: connections that were closed |
 //! | `unban` | `network` | nothing more |
-//! | `reload` | | `generation`: how often the configuration was taken over; `applied`, `restart`: changes in words, at most 100 each, that hold now and that need a restart; `warnings`. `error` if it was refused: then nothing was changed |
+//! | `reload` | | `generation`: how often the configuration was taken over; `applied`, `restart`: changes in words, at most 100 each, that hold now and that need a restart; `warnings`; `counts`: of all three, also what did not fit. `error` if it was refused: then nothing was changed |
 //! | `log-level` | `set`: `LEVEL`, `ROOM=LEVEL` or several with commas between; without it nothing changes | `log_level` |
 //!
 //! `who` chooses connections by every member it has: `worker` (an account, a worker, or a pattern with `*` and
@@ -143,12 +143,14 @@ async fn status_of(scene: &Arc<Scene>, blocks: Option<usize>) -> Result<Value, S
 async fn reload(scene: &Scene) -> Result<Value, String> {
     let Reloaded { generation, applied, restart, warnings } = scene.reload.ring().await?;
     // What does not fit is in the log.
+    let counts = [applied.len(), restart.len(), warnings.len()];
     let list = |words: Vec<String>| fitting(words.into_iter().take(CHANGES_MAX)).0;
     Ok(json!({
         "generation": generation,
         "applied": list(applied),
         "restart": list(restart),
         "warnings": list(warnings),
+        "counts": counts,
     }))
 }
 
@@ -159,6 +161,11 @@ fn worded(mut members: Map<String, Value>) -> String {
         true => refusal("the answer is too long: ask for less at a time"),
         false => text,
     }
+}
+
+/// An answer to somebody for whom there is no room now.
+pub fn busy(words: &str) -> String {
+    format!("{}\n", json!({ "version": VERSION, "error": words, "busy": true }))
 }
 
 /// An answer that says what is wrong.

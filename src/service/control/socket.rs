@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{Asker, Control, refusal};
+use super::{Asker, Control, busy, refusal};
 use crate::clock::Clock;
 use crate::config::Rate;
 use crate::stratum::guard::pace::Pace;
@@ -71,7 +71,7 @@ pub async fn serve(listener: UnixListener, clock: Arc<dyn Clock>, control: Contr
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             // What it has not got room for is not worth waiting for.
-            let _ = stream.try_write(refusal(&format!("{CONNECTIONS_MAX} connections are open: try again")).as_bytes());
+            let _ = stream.try_write(busy(&format!("{CONNECTIONS_MAX} connections are open: try again")).as_bytes());
             continue;
         };
         let (control, turn) = (Arc::clone(&control), Arc::clone(&turn));

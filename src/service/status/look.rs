@@ -173,6 +173,7 @@ pub fn spool_status(view: &LedgerView) -> SpoolStatus {
 pub fn alarms(scene: &Scene) -> Vec<String> {
     let mut alarms = scene.reloads.notes();
     alarms.extend(scene.troubles.iter().cloned());
+    alarms.extend(scene.log.file().trouble());
     for view in &scene.coins {
         if let Some(reason) = &*view.alarm.borrow() {
             alarms.push(format!("{}: the node would refuse our blocks: {reason}", view.coin.name));
@@ -195,7 +196,8 @@ pub fn alarms(scene: &Scene) -> Vec<String> {
 /// reason, nor is anything else that only an operator would notice.
 pub fn unserved(scene: &Scene) -> Vec<String> {
     let coins = scene.coins.iter().filter_map(no_work);
-    coins.chain(scene.ledgers.iter().filter_map(no_disk)).collect()
+    let down = scene.down.iter().map(|coin| format!("{coin}: it is down, its spool cannot be used"));
+    coins.chain(down).chain(scene.ledgers.iter().filter_map(no_disk)).collect()
 }
 
 fn no_work(view: &CoinView) -> Option<String> {

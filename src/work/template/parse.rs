@@ -16,6 +16,14 @@ use crate::chain::header::{Extra, HeaderForm};
 use crate::chain::merkle;
 use crate::difficulty::Target;
 
+/// Most bytes of the script that commits to witnesses.
+const COMMITMENT_BYTES_MAX: usize = 10_000;
+/// Most bytes of the votes behind the transactions.
+const VOTES_BYTES_MAX: usize = 1 << 18;
+/// Most rules in force, and most bytes of the name of one.
+const RULES_MAX: usize = 64;
+const RULE_BYTES_MAX: usize = 100;
+
 /// Bytes of a serialised transaction that are always there: version, two counts, lock time.
 const TRANSACTION_BYTES_MIN: usize = 10;
 
@@ -139,6 +147,9 @@ fn extra(members: &Members<'_>, form: HeaderForm) -> Result<Extra, TemplateError
 
 /// Refuses mandatory rules that are not known; true if segwit is active.
 fn is_segwit(rules: &[String], known: &[String]) -> Result<bool, TemplateError> {
+    if rules.len() > RULES_MAX || rules.iter().any(|rule| rule.len() > RULE_BYTES_MAX) {
+        return Err(fault("rules", format!("are more than {RULES_MAX}, or one has more than {RULE_BYTES_MAX} bytes")));
+    }
     for rule in rules {
         if let Some(name) = rule.strip_prefix('!')
             && !known.iter().any(|known| known == name)
@@ -192,6 +203,9 @@ fn block_end(members: &Members<'_>, form: &ChainForm) -> Result<Vec<u8>, Templat
         varint::write(votes.len() as u64, &mut end);
         for vote in votes {
             end.extend(hex::decode(vote.as_bytes()).ok_or_else(|| fault(FIELD, "has one that is not hexadecimal"))?);
+            if end.len() > VOTES_BYTES_MAX {
+                return Err(fault(FIELD, format!("have more than {VOTES_BYTES_MAX} bytes")));
+            }
         }
     }
     if form.block_signature {
@@ -336,7 +350,11 @@ fn witness_commitment(
 ) -> Result<Option<Vec<u8>>, TemplateError> {
     const FIELD: &str = "default_witness_commitment";
     let witnesses = transactions.iter().any(|transaction| transaction.txid != transaction.wtxid);
-    let Some(script) = bytes(FIELD, raw)? else {
+    let script = bytes(FIELD, raw)?;
+    if script.as_ref().is_some_and(|script| script.len() > COMMITMENT_BYTES_MAX) {
+        return Err(fault(FIELD, format!("has more than {COMMITMENT_BYTES_MAX} bytes")));
+    }
+    let Some(script) = script else {
         return if witnesses { Err(fault(FIELD, "is missing, but transactions have witnesses")) } else { Ok(None) };
     };
     if !segwit && !witnesses {

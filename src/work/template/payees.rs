@@ -84,6 +84,10 @@ const FLAT_PAYEE: &str = "_payee";
 const OLD_SHARE: u64 = 5;
 /// Most payees of one template; more: it is refused. Superblocks of Dash pay some dozens.
 pub const PAYEES_MAX: usize = 1000;
+/// Most bytes of their scripts, all together.
+const SCRIPTS_BYTES_MAX: usize = 100_000;
+/// So much of a member's name is shown.
+const NAME_CHARS_MAX: usize = 64;
 
 /// The members of an answer by name, not yet looked into.
 pub(super) type Members<'a> = BTreeMap<&'a str, &'a RawValue>;
@@ -108,6 +112,9 @@ pub(super) fn read(
     payees.add_if_new(flat_pairs(members, form)?);
     if payees.outputs.len() > PAYEES_MAX {
         return Err(fault("masternode", format!("and its like name more than {PAYEES_MAX} payees")));
+    }
+    if payees.outputs.iter().map(|output| output.script.len()).sum::<usize>() > SCRIPTS_BYTES_MAX {
+        return Err(fault("masternode", format!("and its like have scripts of more than {SCRIPTS_BYTES_MAX} bytes")));
     }
     Ok((payees.outputs, payees.members))
 }
@@ -155,7 +162,7 @@ fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Payees) -> R
         let known = KNOWN.contains(&lower.as_str()) || listed(&form.payee_members);
         let content = match serde_json::from_str::<Value>(raw.get()) {
             Ok(content) => content,
-            Err(error) if known => return Err(fault(*name, format!("cannot be read: {error}"))),
+            Err(error) if known => return Err(fault(lower, format!("cannot be read: {error}"))),
             Err(_) => continue,
         };
         let started = members.get(format!("{lower}_payments_started").as_str()).map(|raw| raw.get() == "true");
@@ -164,7 +171,8 @@ fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Payees) -> R
             one => vec![one],
         };
         for (index, entry) in entries.iter().enumerate() {
-            let place = if content.is_array() { format!("{name}[{index}]") } else { (*name).to_owned() };
+            let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+            let place = if content.is_array() { format!("{name}[{index}]") } else { name };
             let Some(entry) = Entry::of(entry) else {
                 if known && !entry.is_null() {
                     return Err(fault(

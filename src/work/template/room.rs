@@ -16,6 +16,9 @@ const BYTE_WEIGHT: u64 = 4;
 /// BIP144).
 const WITNESS_BYTES: u64 = 2 + 1 + 1 + 32;
 
+/// So many transactions are not in the order of their names by chance.
+const SORTED_MIN: usize = 12;
+
 /// The most that a block may be, as the node says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -116,6 +119,11 @@ impl Template {
 
     /// Why every transaction must stay, if so.
     fn why_fixed(&self) -> Option<&'static str> {
+        // Bitcoin Cash's order since 2018: the last may be what another one spends.
+        let names = || self.transactions.iter().map(|transaction| transaction.txid.iter().rev());
+        if self.transactions.len() >= SORTED_MIN && names().zip(names().skip(1)).all(|(one, next)| one.lt(next)) {
+            return Some("they stand in the order of their names, not of what spends what");
+        }
         let particulars = &self.particulars;
         if !particulars.payees.is_empty() || !particulars.coinbase_payload.is_empty() {
             return Some("who must be paid, and how much, may follow from them");
@@ -133,6 +141,7 @@ mod tests {
     use crate::bytes::sha256::sha256d;
     use crate::chain::coinbase::Output;
     use crate::work::job::tests::template;
+    use crate::work::template::TemplateTransaction;
 
     /// Three transactions of 100, 200 and 300 bytes, the last with 108 bytes of witness, that pay 10, 20 and 30; with a
     /// witness commitment.
@@ -206,6 +215,17 @@ mod tests {
         assert!(refused(&|template| template.mweb = Some(vec![1])).contains("other parts"));
         assert!(refused(&|template| template.transactions[2].fee = None).contains("what each of them pays"));
         assert!(refused(&|template| template.coinbase_value = 29).contains("more than the coinbase has"));
+        // Sixteen in the order of their names, as they are displayed; the first two the other way round are in no order.
+        let many = |template: &mut Template, first: [u8; 2]| {
+            let one = template.transactions[0].clone();
+            let names = first.into_iter().chain(3..=16);
+            template.transactions = names.map(|name| TemplateTransaction { txid: [name; 32], ..one.clone() }).collect();
+            template.particulars.limits = weight(16 * 400 + 500);
+        };
+        assert!(refused(&|template| many(template, [1, 2])).contains("order of their names"));
+        let mut unsorted = full(weight(0));
+        many(&mut unsorted, [2, 1]);
+        assert!(kept(&unsorted).unwrap() < 16);
         let mut unknown = full(weight(3_000));
         unknown.transactions[0].weight = None;
         assert_eq!(kept(&unknown), Ok(4), "what nobody weighed is not too heavy");

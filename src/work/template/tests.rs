@@ -304,3 +304,18 @@ fn a_template_for_another_algorithm_is_refused() {
     assert!(refused.contains("`version` is 20000602") && refused.contains("template_algorithm"), "{refused}");
     assert_eq!(read(&bits(0, 0)), Ok(0x2000_0602));
 }
+
+#[test]
+fn what_a_node_may_say_at_length_is_bounded() {
+    let refused = |change: &dyn Fn(&mut Value), word: &str| {
+        let mut value = litecoin_mweb();
+        change(&mut value);
+        let error = read(&value).unwrap_err().to_string();
+        assert!(error.contains(word) && error.len() < 300, "{error}");
+    };
+    refused(&|value| value["rules"] = json!(vec!["a"; 65]), "rules");
+    refused(&|value| value["rules"] = json!(["a".repeat(101)]), "rules");
+    refused(&|value| value["votes"] = json!(["51".repeat(1 << 18)]), "votes");
+    refused(&|value| value["default_witness_commitment"] = json!("51".repeat(10_001)), "default_witness_commitment");
+    refused(&|value| value["x".repeat(1000)] = json!({ "script": "51", "amount": 1 }), "payee_members");
+}

@@ -188,3 +188,14 @@ fn a_known_name_with_an_unknown_content_is_not_passed_over() {
         assert_eq!(read(&of("other"), 1000, &form()), Ok((vec![], vec![])));
     }
 }
+
+#[test]
+fn scripts_of_payees_are_bounded() {
+    let with = |bytes: usize| {
+        let entry = |amount: u64| json!({ "script": "51".repeat(bytes / 2), "amount": amount });
+        payees(&json!({ "masternode": [entry(1), entry(2)] }))
+    };
+    assert_eq!(with(100_000).unwrap().len(), 2);
+    let error = with(100_002).unwrap_err();
+    assert!(error.contains("100000 bytes"), "{error}");
+}
