@@ -293,6 +293,12 @@ fn values_that_cannot_be_used() {
     one_mistake(&format!("daemon = false\n{LEAST}"), &["daemon", "must be a table"]);
     one_mistake(&least("[[coin.port]]", "[coin.port]"), &["coin[litecoin].port", "[[coin.port]]"]);
     one_mistake(&least("database = \"mpos\"", "database = \"a`b\""), &["database", "name of a database"]);
+    for host in ["localhost:3306", "not a host/at all", "[::1]"] {
+        one_mistake(
+            &least("database = \"mpos\"", &format!("database = \"mpos\"\nhost = \"{host}\"")),
+            &["host", "is no host name or address", "its port as `port`"],
+        );
+    }
     one_mistake(
         &least("database = \"mpos\"", "database = \"mpos\"\nhost = \"h\"\nsocket = \"/s\""),
         &["socket", "host"],

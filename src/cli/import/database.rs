@@ -54,21 +54,41 @@ impl Login {
 /// Reads a login, and tells what became of its options.
 pub(super) fn login(old: &Old<'_>, names: Names<'_>) -> Login {
     let mut login = Login::default();
-    for (name, part, _) in names {
+    let mut behind_host = None;
+    for (name, part, key) in names {
         // Samples ship with passwords such as `**empty**`.
         let text = || old.text(name).filter(|value| !value.starts_with("**")).map(str::to_owned);
         match part {
             Part::Port => login.port = old.number(name).and_then(port_number),
-            Part::Host => login.host = text(),
+            Part::Host if *key == NODE_URL => login.host = text(),
+            Part::Host => (login.host, behind_host) = text().map_or((None, None), |text| host_and_port(&text)),
             Part::User => login.user = text(),
             Part::Password => login.password = text(),
             Part::Name => login.name = text(),
         }
     }
+    login.port = login.port.or(behind_host);
     for (name, part, key) in names {
-        tell(old, &login, name, *part, key);
+        match part {
+            Part::Host if behind_host.is_some() => old.adapted(name, key, "the port behind it is mpos.port"),
+            _ => tell(old, &login, name, *part, key),
+        }
     }
     login
+}
+
+/// A database's host, and the port that some write behind it; nothing if it is neither a name nor an address.
+fn host_and_port(text: &str) -> (Option<String>, Option<u16>) {
+    let is_host = |host: &str| !host.is_empty() && !host.contains([':', '/', ' ', '[']);
+    let is_address = text.parse::<std::net::IpAddr>().is_ok();
+    match text.rsplit_once(':') {
+        _ if is_address || is_host(text) => (Some(text.to_owned()), None),
+        Some((host, port)) if is_host(host) => match port.parse().ok().filter(|port| *port > 0) {
+            Some(port) => (Some(host.to_owned()), Some(port)),
+            None => (None, None),
+        },
+        _ => (None, None),
+    }
 }
 
 /// Tells what became of a part, by what will be written of it.
@@ -89,6 +109,9 @@ fn tell(old: &Old<'_>, login: &Login, name: &str, part: Part, key: &str) {
         Part::Port if key == NODE_URL && login.address().is_none() => old.asked(name, key),
         Part::Host if !has && key == NODE_URL => {
             old.adapted(name, key, format!("{DEFAULT_HOST}, the old server's default"));
+        }
+        Part::Host if !has && old.text(name).is_some_and(|text| text.contains([':', '/', ' ', '['])) => {
+            old.attention(name, format!("is no host name or address; the default of {key} counts"));
         }
         Part::Host if !has => old.attention(name, format!("{is_sample}; the default of {key} counts")),
         Part::Name if key == DATABASE && !login.name.as_deref().is_some_and(is_database) => old.asked(name, key),
@@ -161,4 +184,30 @@ pub(super) fn add_node(coin: &mut CoinDraft, known: &mut Vec<(String, u16)>, log
     secret(&mut table, place, "password", login.password.as_deref(), "what is the node's rpcpassword?");
     coin.nodes.push(table);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_may_have_its_port_behind_it() {
+        let read = |text| {
+            let (host, port) = host_and_port(text);
+            (host.unwrap_or_default(), port)
+        };
+        for (text, host, port) in [
+            ("localhost", "localhost", None),
+            ("localhost:3307", "localhost", Some(3307)),
+            ("192.0.2.1:3307", "192.0.2.1", Some(3307)),
+            ("2001:db8::1", "2001:db8::1", None),
+            ("localhost:x", "", None),
+            ("localhost:0", "", None),
+            (":3306", "", None),
+            ("not a host/at all", "", None),
+            ("/run/mysqld/mysqld.sock", "", None),
+        ] {
+            assert_eq!(read(text), (host.to_owned(), port), "{text}");
+        }
+    }
 }

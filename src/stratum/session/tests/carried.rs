@@ -83,6 +83,8 @@ impl Played {
                 if *work {
                     miner.board.job = None;
                 } else if miner.board.job.is_none() {
+                    // No two jobs have one number.
+                    self.serial += 1;
                     miner.board.job = Some(job(self.serial, miner.board.tip_seq, EASY));
                 }
                 Vec::new()
