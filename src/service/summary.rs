@@ -1,6 +1,8 @@
 //! What the log says about a coin: how far its nodes are before there is work, one summary when there is,
 //! and a warning whenever a port asks more of its miners than the network does.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,12 +26,13 @@ pub async fn run(news: watch::Receiver<Arc<Coin>>, nodes: Nodes, mut board: watc
     let coin = Arc::clone(&news.borrow());
     let Some(job) = first_job(&coin, &nodes, &mut board).await else { return };
     tell(&coin, &nodes, &job, &Box::pin(overview(&nodes)).await);
-    let mut above = vec![false; coin.ports.len()];
+    // Ports of which that was told: a reload may change their order.
+    let mut above = HashSet::new();
     loop {
         let job = board.borrow_and_update().job.clone();
         if let Some(job) = job {
             let coin = Arc::clone(&news.borrow());
-            above.resize(coin.ports.len(), false);
+            above.retain(|told| coin.ports.iter().any(|port| name_of(port) == *told));
             compare(&coin, &job, &mut above);
         }
         if board.changed().await.is_err() {
@@ -115,14 +118,21 @@ pub fn sources(coin: &Coin, nodes: &Nodes) -> Vec<String> {
     sources
 }
 
+/// What a port is told from others by: of those on any free number several may have the same address.
+fn name_of(port: &Port) -> (SocketAddr, u64) {
+    (port.listen, port.difficulty.get().to_bits())
+}
+
 /// Warns of ports that have come to stand above the network.
-fn compare(coin: &Coin, job: &Job, above: &mut [bool]) {
+fn compare(coin: &Coin, job: &Job, above: &mut HashSet<(SocketAddr, u64)>) {
     let network = job.template.target.difficulty(coin.profile.stratum_bits);
-    for (port, was_above) in coin.ports.iter().zip(above) {
+    for port in &coin.ports {
+        let was_above = above.contains(&name_of(port));
         let least =
             port.vardiff.as_ref().map_or(port.difficulty, |vardiff| Difficulty::min(vardiff.min, port.difficulty));
         let is_above = least.get() > network;
-        if is_above && !*was_above {
+        if is_above && !was_above {
+            above.insert(name_of(port));
             warn!(
                 coin = coin.name,
                 listen = %port.listen,
@@ -130,9 +140,9 @@ fn compare(coin: &Coin, job: &Job, above: &mut [bool]) {
                 network,
                 "this port's least difficulty is above the network's: its miners are asked for more than a block needs; lower it"
             );
-        } else if *was_above && !is_above {
+        } else if was_above && !is_above {
+            above.remove(&name_of(port));
             info!(coin = coin.name, listen = %port.listen, network, "this port's difficulty is below the network's again");
         }
-        *was_above = is_above;
     }
 }

@@ -61,6 +61,10 @@ fn a_known_miner_measures_it() {
     let run = with(&[NO_DIFF1], &[&LITECOIN[..], &["--known-miner", "litecoin=1M,16,40"]].concat());
     assert_eq!(run.code, 64, "neither 16 nor 32");
     run.complains("is none of 2^[16, 32]");
+    let both = ["--known-miner", "litecoin=1M,16,1.05", "--known-miner", "nowhere=1M,16,1.05"];
+    let run = with(&[NO_DIFF1], &[&LITECOIN[..], &both].concat());
+    assert_eq!(run.code, 64);
+    run.complains("--known-miner \"nowhere\": no difficulty of such a coin is measured here");
 }
 
 #[test]

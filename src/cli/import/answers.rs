@@ -22,7 +22,7 @@ struct Answer {
 #[derive(Default)]
 pub(super) struct Answers {
     given: Vec<Answer>,
-    miners: Vec<(Option<String>, KnownMiner)>,
+    miners: Vec<Miner>,
     bad: RefCell<Vec<String>>,
     /// More will be asked once a question is answered that others depend on.
     expects_more: Cell<bool>,
@@ -58,6 +58,14 @@ impl KnownMiner {
     }
 }
 
+/// A `--known-miner`.
+struct Miner {
+    /// Of this coin only.
+    coin: Option<String>,
+    known: KnownMiner,
+    used: Cell<bool>,
+}
+
 impl Answers {
     /// Reads `[COIN.]ID=VALUE` and `[COIN=]HASHRATE,DIFFICULTY,SECONDS`.
     pub(super) fn new(answers: &[String], miners: &[String]) -> Self {
@@ -68,7 +76,9 @@ impl Answers {
         for miner in miners {
             let (coin, text) = miner.split_once('=').map_or((None, miner.as_str()), |(coin, text)| (Some(coin), text));
             match KnownMiner::parse(text) {
-                Some(known) => read.miners.push((coin.map(str::to_owned), known)),
+                Some(known) => {
+                    read.miners.push(Miner { coin: coin.map(str::to_owned), known, used: Cell::new(false) });
+                }
                 None => read.refuse(format!(
                     "--known-miner {text:?} is not of the form [COIN=]HASHRATE,DIFFICULTY,SECONDS, such as 1.2M,16,0.9"
                 )),
@@ -105,8 +115,9 @@ impl Answers {
     /// The miner that is known at a coin.
     pub(super) fn miner(&self, coin: &str) -> Option<KnownMiner> {
         let named = |name: &str| name == coin || name == UNNAMED;
-        let of = |(name, _): &&(Option<String>, KnownMiner)| name.as_deref().is_none_or(named);
-        self.miners.iter().find(of).map(|(_, miner)| *miner)
+        let found = self.miners.iter().find(|miner| miner.coin.as_deref().is_none_or(named))?;
+        found.used.set(true);
+        Some(found.known)
     }
 
     /// Notes a mistake of the command line.
@@ -134,6 +145,10 @@ impl Answers {
             let coin = answer.coin.as_ref().map_or(String::new(), |coin| format!("{coin}."));
             format!("--answer {:?} answers nothing that is asked here", coin + &answer.id)
         }));
+        let unused = self.miners.iter().filter(|miner| !miner.used.get()).filter_map(|miner| miner.coin.as_ref());
+        mistakes.extend(
+            unused.map(|coin| format!("--known-miner {coin:?}: no difficulty of such a coin is measured here")),
+        );
         mistakes
     }
 }
