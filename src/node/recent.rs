@@ -33,7 +33,7 @@ struct Fields {
 }
 
 impl Fields {
-    /// Whether it was staked; `None`: the node does not say, as Peercoin's since 0.11.
+    /// Whether it was staked; `None`: the node does not say, as some of Peercoin's.
     fn staked(&self) -> Option<bool> {
         self.flags.as_ref().map(|flags| flags.contains("proof-of-stake"))
     }
@@ -189,7 +189,7 @@ mod tests {
     fn whether_a_block_was_staked_is_said_or_not() {
         assert_eq!(fields(&json!({ "flags": "proof-of-stake stake-modifier" })).staked(), Some(true));
         assert_eq!(fields(&json!({ "flags": "proof-of-work" })).staked(), Some(false));
-        assert_eq!(fields(&json!({})).staked(), None, "Peercoin's nodes since 0.11");
+        assert_eq!(fields(&json!({})).staked(), None, "as some of Peercoin's nodes");
     }
 
     #[test]

@@ -210,15 +210,7 @@ fn four_thousand_payments_with_witnesses() {
     let commitment = format!("6a24aa21a9ed{}", hex::encode(&commitment));
     let more = json!({ "transactions": list, "rules": ["!segwit"], "default_witness_commitment": commitment });
     let template = Template::from_json(&answer(more).to_string(), &form()).unwrap();
-    let recipe = JobRecipe {
-        payout_script: POOL.to_vec(),
-        fixed: Vec::new(),
-        recipients: Vec::new(),
-        form: Arc::new(form()),
-        text: String::new(),
-        entropy: [0; 6],
-        transaction_hash: TransactionHash::Sha256d,
-    };
+    let recipe = to_the_pool();
     let job = Job::new(7, 1, Arc::new(template), Arc::new(recipe), Duration::ZERO, 4).unwrap();
     let block = Block::read(&job.proposal(4).unwrap(), Quirks::default());
     assert_eq!(block.transactions.len(), 4001);
@@ -227,6 +219,19 @@ fn four_thousand_payments_with_witnesses() {
     // The last output is the one that counts, and the coinbase has the witness that goes with it.
     assert_eq!(hex::encode(&block.coinbase().outputs.last().unwrap().1), commitment);
     assert_eq!(block.coinbase().witness, [vec![vec![0; 32]]]);
+}
+
+/// All to the pool, by the usual form.
+fn to_the_pool() -> JobRecipe {
+    JobRecipe {
+        payout_script: POOL.to_vec(),
+        fixed: Vec::new(),
+        recipients: Vec::new(),
+        form: Arc::new(form()),
+        text: String::new(),
+        entropy: [0; 6],
+        transaction_hash: TransactionHash::Sha256d,
+    }
 }
 
 #[test]
@@ -251,15 +256,7 @@ fn a_template_too_full_for_the_coinbase_goes_without_its_last_transactions() {
         Template::from_json(&answer(more).to_string(), &form()).unwrap()
     };
     let made = |limit: u64| {
-        let recipe = JobRecipe {
-            payout_script: POOL.to_vec(),
-            fixed: Vec::new(),
-            recipients: Vec::new(),
-            form: Arc::new(form()),
-            text: String::new(),
-            entropy: [0; 6],
-            transaction_hash: TransactionHash::Sha256d,
-        };
+        let recipe = to_the_pool();
         let job = Job::new(7, 1, Arc::new(with(limit)), Arc::new(recipe), Duration::ZERO, 4).unwrap();
         job.proposal(4).unwrap()
     };
