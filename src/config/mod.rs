@@ -41,6 +41,7 @@ pub use problem::{ConfigError, Problem};
 pub use rules::{AgentDifficulty, JOBS_MAX, Rules, StartFrom, WORKERS_MAX};
 pub use transport::{LOGIN_LINES, Limits, Network, Proxy, Rate, Tls, TlsFiles, Transport};
 pub use typed::*;
+pub use value::is_host;
 
 use crate::coin::profile::Profile;
 use problem::{Report, Source};

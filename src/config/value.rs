@@ -184,3 +184,9 @@ fn article(value: &DeValue<'_>) -> &'static str {
         DeValue::Table(_) => "a table",
     }
 }
+
+/// Whether a text may be a host alone: an address, or a name without a port or a path.
+pub fn is_host(text: &str) -> bool {
+    let is_address = text.parse::<std::net::IpAddr>().is_ok();
+    is_address || !text.is_empty() && !text.contains([':', '/', ' ', '['])
+}

@@ -2,6 +2,7 @@
 
 use super::draft::{CoinDraft, Table, text};
 use super::history::Old;
+use crate::config::is_host;
 use crate::mpos::schema_files;
 
 /// Login data as far as an old file has them. No `Debug`: they hold passwords.
@@ -79,10 +80,8 @@ pub(super) fn login(old: &Old<'_>, names: Names<'_>) -> Login {
 
 /// A database's host, and the port that some write behind it; nothing if it is neither a name nor an address.
 fn host_and_port(text: &str) -> (Option<String>, Option<u16>) {
-    let is_host = |host: &str| !host.is_empty() && !host.contains([':', '/', ' ', '[']);
-    let is_address = text.parse::<std::net::IpAddr>().is_ok();
     match text.rsplit_once(':') {
-        _ if is_address || is_host(text) => (Some(text.to_owned()), None),
+        _ if is_host(text) => (Some(text.to_owned()), None),
         Some((host, port)) if is_host(host) => match port.parse().ok().filter(|port| *port > 0) {
             Some(port) => (Some(host.to_owned()), Some(port)),
             None => (None, None),
@@ -110,7 +109,9 @@ fn tell(old: &Old<'_>, login: &Login, name: &str, part: Part, key: &str) {
         Part::Host if !has && key == NODE_URL => {
             old.adapted(name, key, format!("{DEFAULT_HOST}, the old server's default"));
         }
-        Part::Host if !has && old.text(name).is_some_and(|text| text.contains([':', '/', ' ', '['])) => {
+        Part::Host
+            if !has && old.text(name).is_some_and(|text| !text.is_empty() && host_and_port(text).0.is_none()) =>
+        {
             old.attention(name, format!("is no host name or address; the default of {key} counts"));
         }
         Part::Host if !has => old.attention(name, format!("{is_sample}; the default of {key} counts")),

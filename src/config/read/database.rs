@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::de::DeValue;
 
 use super::warn_if_public;
+use crate::config::is_host;
 use crate::config::problem::{CREDENTIALS, Place, Report};
 use crate::config::secret::Secret;
 use crate::config::section::Section;
@@ -24,8 +25,7 @@ const DATABASE_CHARS_MAX: usize = 64;
 /// A host alone: its port has a key of its own.
 fn host(value: &DeValue<'_>) -> Result<String, Wrong> {
     let host = nonempty(value)?;
-    let is_address = host.parse::<std::net::IpAddr>().is_ok();
-    match is_address || !host.contains([':', '/', ' ', '[']) {
+    match is_host(&host) {
         true => Ok(host),
         false => {
             wrong("is no host name or address", "write the host alone, such as \"127.0.0.1\", and its port as `port`")
@@ -105,7 +105,7 @@ fn host_and_port(value: &DeValue<'_>) -> Result<Endpoint, Wrong> {
     };
     let port = port.and_then(|port| port.parse::<u16>().ok()).filter(|port| *port > 0);
     match port {
-        Some(port) if !host.is_empty() && !host.contains(['/', ' ']) => Ok(Endpoint::Tcp(host.to_owned(), port)),
+        Some(port) if is_host(host) => Ok(Endpoint::Tcp(host.to_owned(), port)),
         _ => wrong("is no host with a port", REMEDY),
     }
 }
