@@ -53,7 +53,7 @@ fn rules() -> Arc<ChainForm> {
 /// A chain of sha256d headers; scrypt coins name their blocks by it too.
 fn chain() -> Arc<Chain> {
     let (algorithm, block_hash) = (Algorithm::Sha256d, BlockHash::Sha256d);
-    Arc::new(Chain { form: rules(), algorithm, block_hash })
+    Arc::new(Chain { form: rules(), algorithm, block_hash, several_algorithms: false })
 }
 
 /// Polling that is quick, or so slow that only long polling or kicks can bring news.

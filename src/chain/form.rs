@@ -61,6 +61,13 @@ pub struct AlgorithmBits {
     pub value: u32,
 }
 
+impl AlgorithmBits {
+    /// Whether versions say anything of the algorithm.
+    pub fn says(self) -> bool {
+        self.mask != 0
+    }
+}
+
 /// When the difficulty and the subsidy of a chain change, on its main network: the rules of Bitcoin, with its numbers or
 /// others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

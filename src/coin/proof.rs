@@ -3,9 +3,10 @@
 
 use super::profile::{BlockHash, Profile};
 use crate::bytes::{Hash, display_hash};
+use crate::chain::form::ChainForm;
 use crate::chain::header::Header;
 use crate::difficulty::{Target, mpos_factor};
-use crate::pow::Scratch;
+use crate::pow::{Algorithm, Scratch};
 
 /// Headers that are looked at. On regtest a wrong algorithm passes for one header in two, so for all
 /// of them once in 65,536 times; on a main network never.
@@ -99,16 +100,13 @@ pub fn prove(profile: &Profile, samples: &[Sample]) -> Result<Proof, Misfit> {
     let mut scratch = Scratch::new();
     let mut proof = Proof { named: 0, mined: 0, example: None };
     let mut missed = None;
-    let bits = profile.form.algorithm_bits;
     // Whether a block's version says by which algorithm it was mined.
-    let says = profile.several_algorithms && bits.mask != 0;
+    let says = profile.several_algorithms && profile.form.algorithm_bits.says();
     for sample in samples {
         let height = sample.height;
         let bytes = sample.header.as_slice();
-        let header = Header::from_bytes(profile.form.header, bytes).ok_or(Misfit::Header { height })?;
-        let is_merged = header.version & MERGED_BIT != 0;
-        let parent = sample.parent.as_deref().filter(|_| is_merged);
-        let is_ours = !says || header.version & bits.mask == bits.value;
+        let Reading { header, is_merged, parent, is_ours } =
+            Reading::of(sample, &profile.form, says).ok_or(Misfit::Header { height })?;
         // One of several that do not say what they are is proof enough: hashes may be expensive.
         let is_weighed = is_ours && (says || !profile.several_algorithms || proof.mined == 0);
         let mut hash = |header: &[u8]| profile.algorithm.hash(header, &mut scratch);
@@ -144,6 +142,42 @@ pub fn prove(profile: &Profile, samples: &[Sample]) -> Result<Proof, Misfit> {
             Err(Misfit::Work { height })
         }
         _ => Ok(proof),
+    }
+}
+
+/// Whether a block has the work that its header states; `None`: it cannot be told, because it was staked, mined with another
+/// chain whose header the node does not show, or by another algorithm.
+pub fn is_mined(sample: &Sample, form: &ChainForm, algorithm: Algorithm, several_algorithms: bool) -> Option<bool> {
+    let says = several_algorithms && form.algorithm_bits.says();
+    let Reading { header, is_merged, parent, is_ours } = Reading::of(sample, form, says)?;
+    let is_told = says || !several_algorithms;
+    if !is_told || !is_ours || sample.staked != Some(false) || is_merged && parent.is_none() {
+        return None;
+    }
+    let target = Target::from_compact(header.bits)?;
+    Some(target.is_met_by(&algorithm.hash(parent.unwrap_or(&sample.header), &mut Scratch::new())))
+}
+
+/// A block as far as its proof of work goes.
+struct Reading<'a> {
+    header: Header,
+    /// It was mined with another chain's.
+    is_merged: bool,
+    /// Then that chain's header, if the node shows it.
+    parent: Option<&'a [u8]>,
+    /// Its version does not say that it was mined by another algorithm.
+    is_ours: bool,
+}
+
+impl<'a> Reading<'a> {
+    /// `None`: the header has not the form of the chain's.
+    fn of(sample: &'a Sample, form: &ChainForm, says_algorithm: bool) -> Option<Self> {
+        let header = Header::from_bytes(form.header, &sample.header)?;
+        let is_merged = header.version & MERGED_BIT != 0;
+        let parent = sample.parent.as_deref().filter(|_| is_merged);
+        let bits = form.algorithm_bits;
+        let is_ours = !says_algorithm || header.version & bits.mask == bits.value;
+        Some(Self { header, is_merged, parent, is_ours })
     }
 }
 

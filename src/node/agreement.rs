@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::branch::{self, Tip};
 use super::chain::Chain;
 use super::error::RpcError;
 use super::nodes::{Aside, Node, Nodes};
@@ -39,8 +40,8 @@ enum Charge {
     Refused(u32, Hash),
 }
 
-/// The last tip of a node and its height.
-type Tip = (Hash, u32);
+/// A node that another is held against, with its tip.
+type Measure = (Arc<Node>, Tip);
 
 #[derive(Debug, Default, Clone)]
 struct Case {
@@ -86,7 +87,7 @@ impl Agreement {
         }
         if self.charge(judge).is_some() {
             // Mined on for want of a better one.
-            self.review(judge, tip, now).await;
+            self.review(judge, tip, None, now).await;
             return;
         }
         if self.has_lasted(SPREAD_MAX, now) && !self.stands(judge, tip, &tips, now).await {
@@ -124,7 +125,8 @@ impl Agreement {
     async fn stands(&mut self, judge: usize, tip: Tip, tips: &[Option<Tip>], now: Duration) -> bool {
         if self.proven != Some(tip.0) {
             let Some(node) = self.node(judge) else { return false };
-            if let Some(problem) = self.disproof(&node, tip).await {
+            let other = self.another(tip, tips);
+            if let Some(problem) = self.disproof(&node, tip, other).await {
                 self.set(judge, Charge::Unproven(tip.0), Aside::Distrusted { reason: problem }, now);
                 return false;
             }
@@ -159,8 +161,18 @@ impl Agreement {
         false
     }
 
-    /// Why a node's tip cannot be what it says; a node that cannot be asked is not accused.
-    async fn disproof(&self, node: &Node, tip: Tip) -> Option<String> {
+    /// The first believed node that has another tip.
+    fn another(&self, tip: Tip, tips: &[Option<Tip>]) -> Option<Measure> {
+        let differs = |(index, other): (usize, &Option<Tip>)| {
+            let other = (*other).filter(|other| other.0 != tip.0 && self.charge(index).is_none())?;
+            Some((self.node(index)?, other))
+        };
+        tips.iter().enumerate().find_map(differs)
+    }
+
+    /// Why a node's tip cannot be what it says, seen from another node if there is one; a node that cannot be asked is not
+    /// accused.
+    async fn disproof(&self, node: &Node, tip: Tip, other: Option<Measure>) -> Option<String> {
         let name = display_hash(&tip.0);
         match node.rpc.raw_header(&tip.0, self.chain.header_bytes()).await {
             Ok(Some(header)) => {
@@ -174,9 +186,15 @@ impl Agreement {
             }
             Err(error) => tracing::debug!(%error, "a tip cannot be checked"),
         }
-        let facts = node.rpc.block_facts(&tip.0).await.ok()?;
-        let height = facts.height.filter(|height| *height != tip.1)?;
-        Some(format!("its template is for the block after height {}, but its tip {name} is at {height}", tip.1))
+        let facts = node.rpc.block_facts(&tip.0).await.ok();
+        if let Some(height) = facts.and_then(|facts| facts.height).filter(|height| *height != tip.1) {
+            return Some(format!(
+                "its template is for the block after height {}, but its tip {name} is at {height}",
+                tip.1
+            ));
+        }
+        let (other, other_tip) = other?;
+        branch::flaw(&self.chain, node, tip, &other, other_tip).await
     }
 
     /// A block of the judge's chain that another node calls invalid.
@@ -206,10 +224,15 @@ impl Agreement {
         }
         let Some(case) = self.cases.get(index) else { return };
         if matches!(case.charge, Some(Charge::Unproven(_) | Charge::Refused(..))) {
-            return self.review(index, other, now).await;
+            return self.review(index, other, Some((by, tip)), now).await;
         }
         if self.publisher.is_better(index, judge) {
-            // It has overtaken: from now on it is the measure.
+            // It has overtaken: from now on it is the measure, unless it makes that up.
+            if case.charge.is_some()
+                && let Some(reason) = self.disproof(&node, other, Some((by, tip))).await
+            {
+                return self.set(index, Charge::Unproven(other.0), Aside::Distrusted { reason }, now);
+            }
             return self.clear(index);
         }
         let lasts = case.since.is_some_and(|since| now.saturating_sub(since) >= DIFFER_MAX);
@@ -237,10 +260,10 @@ impl Agreement {
     }
 
     /// Whether what a node is charged with still holds.
-    async fn review(&mut self, index: usize, tip: Tip, now: Duration) {
+    async fn review(&mut self, index: usize, tip: Tip, by: Option<Measure>, now: Duration) {
         let (Some(node), Some(case)) = (self.node(index), self.cases.get(index)) else { return };
         let holds = match case.charge.clone() {
-            Some(Charge::Unproven(_)) => self.disproof(&node, tip).await.is_some(),
+            Some(Charge::Unproven(_)) => self.disproof(&node, tip, by).await.is_some(),
             Some(Charge::Refused(height, hash)) => {
                 let there: Result<Hash, RpcError> = node.rpc.hash_at(height).await;
                 there.map_or(true, |there| there == hash) && now.saturating_sub(case.seen_at) < KEEP_MAX

@@ -3,7 +3,8 @@
 //! Every node is watched by tasks of its own (`poller`, with `longpoll`, `zmq` and `peer` beside it); what
 //! they learn meets in one `publisher`, which decides whose template the miners get: the best tip wins.
 //! Since a node that does not know a rule of the coin would follow exactly a longer chain that others
-//! refuse, `agreement` compares the nodes and sets aside who is not to be believed. Every source of new
+//! refuse, or one that it made up, `agreement` compares the nodes and sets aside who is not to be believed; `branch` weighs
+//! the blocks that one has and another has not. Every source of new
 //! tips rings the one `bell`; `tally` counts who was first; where the template is slow, `early` has work
 //! without transactions meanwhile. Solved blocks (`submitter`) go to all nodes at once on connections of
 //! their own; where they stand later is asked by `standing`.
@@ -11,6 +12,7 @@
 mod agreement;
 mod backoff;
 pub mod bell;
+mod branch;
 pub mod chain;
 pub mod checkup;
 mod connection;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::error::RpcError;
 use super::nodes::Nodes;
 use super::rpc::{Call, Rpc, TEMPLATE_BYTES_MAX};
-use crate::bytes::{Hash, hex, parse_display_hash};
+use crate::bytes::{Hash, display_hash, hex, parse_display_hash};
 use crate::chain::form::ChainForm;
 use crate::chain::header::{Extra, Header, HeaderForm};
 use crate::coin::proof::{MERGED_BIT, Sample};
@@ -69,31 +69,35 @@ fn unix_secs(text: &str) -> Option<u32> {
 /// # Errors
 /// No node answers, or an answer makes no sense.
 pub async fn headers(nodes: &Nodes, count: u32, form: &ChainForm) -> Result<Vec<Sample>, String> {
-    let (flagged, form) = (form.block_signature, form.header);
-    let asked = nodes.ask(|node| async move { of_node(&node.rpc, count, flagged, form).await });
+    let asked = nodes.ask(|node| async move { of_node(&node.rpc, count, form).await });
     match asked.await {
         Some(answer) => answer.map_err(|error| error.to_string()),
         None => Err("the coin has no node".to_owned()),
     }
 }
 
-/// `flagged`: blocks may be staked, which only the whole block tells.
-async fn of_node(rpc: &Rpc, count: u32, flagged: bool, form: HeaderForm) -> Result<Vec<Sample>, RpcError> {
+async fn of_node(rpc: &Rpc, count: u32, form: &ChainForm) -> Result<Vec<Sample>, RpcError> {
     let tip: u32 = rpc.call_as(Call::new("getblockcount"), json!([])).await?;
     let mut samples = Vec::new();
     for height in tip.saturating_sub(count.saturating_sub(1)).max(1)..=tip {
         let name: String = rpc.call_as(Call::new("getblockhash"), json!([height])).await?;
         let hash = rpc.hash("getblockhash", &name)?;
-        // Where no block is staked, nothing need say so.
-        let (header, staked) = match flagged {
-            true => from_block(rpc, &name, form).await?,
-            false => (from_header(rpc, &name, form).await?.0, Some(false)),
-        };
-        let is_merged = header.first_chunk().is_some_and(|version| u32::from_le_bytes(*version) & MERGED_BIT != 0);
-        let parent = if is_merged { parent(rpc, &name).await? } else { None };
-        samples.push(Sample { height, hash, header, parent, staked });
+        samples.push(block(rpc, height, hash, form).await?);
     }
     Ok(samples)
+}
+
+/// A block of this name, which is at this height.
+pub(super) async fn block(rpc: &Rpc, height: u32, hash: Hash, form: &ChainForm) -> Result<Sample, RpcError> {
+    let name = display_hash(&hash);
+    // Whether one was staked, only the whole block tells; where none is, nothing need say so.
+    let (header, staked) = match form.block_signature {
+        true => from_block(rpc, &name, form.header).await?,
+        false => (from_header(rpc, &name, form.header).await?.0, Some(false)),
+    };
+    let is_merged = header.first_chunk().is_some_and(|version| u32::from_le_bytes(*version) & MERGED_BIT != 0);
+    let parent = if is_merged { parent(rpc, &name).await? } else { None };
+    Ok(Sample { height, hash, header, parent, staked })
 }
 
 /// By the header's own bytes, where the node gives them.

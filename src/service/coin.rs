@@ -282,11 +282,7 @@ pub(super) fn terms(coin: &Coin, port: Arc<Port>, memory: &CoinMemory) -> Terms 
 
 /// Follows the coin's nodes, from what the daemon's last life was mining on.
 fn follow(coin: &Coin, nodes: &Nodes, clock: &Arc<dyn Clock>, past: Past) -> Arc<Poller> {
-    let chain = Arc::new(Chain {
-        form: Arc::clone(&coin.profile.form),
-        algorithm: coin.profile.algorithm,
-        block_hash: coin.profile.block_hash,
-    });
+    let chain = Arc::new(Chain::of(&coin.profile));
     Arc::new(Poller::go_on(nodes, &coin.templates, &chain, Arc::clone(clock), past))
 }
 

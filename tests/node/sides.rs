@@ -4,11 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mpos_stratum::bytes::parse_display_hash;
+use mpos_stratum::bytes::sha256::sha256d;
+use mpos_stratum::bytes::{display_hash, hex, parse_display_hash};
+use mpos_stratum::chain::header::{Extra, Header};
 use mpos_stratum::clock::SystemClock;
+use mpos_stratum::difficulty::Target;
+use mpos_stratum::node::chain::Chain;
 use mpos_stratum::node::nodes::{Aside, Nodes};
 use mpos_stratum::node::poller::Poller;
 use mpos_stratum::node::standing::{Sought, standing};
+use mpos_stratum::pow::Algorithm;
 use serde_json::json;
 
 use crate::following::{hash_at, template_on};
@@ -17,7 +22,11 @@ use crate::support::scripted_node::{Asked, Reply, ScriptedNode};
 use crate::{WAIT_MAX, chain, templates, wait_for, wait_for_tip};
 
 fn start(nodes: &Nodes) -> Poller {
-    Poller::start(nodes, &templates(Duration::from_millis(50), false), &chain(), Arc::new(SystemClock::new()))
+    start_on(nodes, &chain())
+}
+
+fn start_on(nodes: &Nodes, chain: &Arc<Chain>) -> Poller {
+    Poller::start(nodes, &templates(Duration::from_millis(50), false), chain, Arc::new(SystemClock::new()))
 }
 
 /// Waits until a node is set aside, or not any more.
@@ -36,7 +45,8 @@ async fn wait_for_aside(nodes: &Nodes, index: usize, wanted: bool) -> Option<Asi
 async fn of_two_sides_the_one_with_more_work_is_mined_on_until_they_meet() {
     let (one, two) = tokio::join!(Litecoin::start_at(3), Litecoin::start_at(5));
     let nodes = Nodes::new(&[one.rpc_config(), one.peer.rpc_config(), two.rpc_config(), two.peer.rpc_config()]);
-    let poller = start(&nodes);
+    let scrypt = Chain { algorithm: Algorithm::Scrypt { log_n: 10, r: 1 }, ..Chain::clone(&chain()) };
+    let poller = start_on(&nodes, &Arc::new(scrypt));
     let mut work = poller.work();
     // From either node of the longer side.
     wait_for_tip(&mut work, 5).await;
@@ -99,6 +109,85 @@ async fn a_node_that_cannot_prove_its_tip_is_left_and_taken_back_when_it_can() {
     lies.store(false, Ordering::SeqCst);
     assert_eq!(wait_for_aside(&nodes, 0, false).await, None);
     wait_for(&mut work, |work| work.node == liar.rpc_config().name).await;
+}
+
+/// A chain of headers, from the block of height 0 on, with their names.
+type Made = Vec<([u8; 32], Vec<u8>)>;
+
+/// Puts a block of these bits on top: one with the work that they demand, or with less.
+fn put_on(made: &mut Made, bits: u32, is_mined: bool) {
+    let target = Target::from_compact(bits).unwrap();
+    let previous = made.last().map_or([0; 32], |(name, _)| *name);
+    let (version, time, extra) = (4, 1_700_000_000, Extra::None);
+    // Another merkle root for every block: none is in two branches.
+    let merkle_root = [u8::try_from(made.len()).unwrap(), u8::from(is_mined), bits.to_le_bytes()[3]].repeat(11);
+    let merkle_root = merkle_root[..32].try_into().unwrap();
+    let header = (0..)
+        .map(|nonce| Header { version, previous, merkle_root, time, bits, nonce, extra }.to_bytes().to_vec())
+        .find(|header| target.is_met_by(&sha256d(header)) == is_mined);
+    let header = header.unwrap();
+    made.push((sha256d(&header), header));
+}
+
+/// A node with this chain, which says the truth about it.
+async fn node_with(made: Made) -> ScriptedNode {
+    let name = |place: usize, made: &Made| display_hash(&made[place].0);
+    ScriptedNode::start(move |asked| {
+        let tip = made.len() - 1;
+        match asked.method.as_str() {
+            "getbestblockhash" => Reply::Result(json!(name(tip, &made))),
+            "getblocktemplate" => {
+                let mut template = template_on(u32::try_from(tip).unwrap());
+                template["previousblockhash"] = json!(name(tip, &made));
+                Reply::Result(template)
+            }
+            "getblockhash" => match usize::try_from(asked.params[0].as_u64().unwrap()) {
+                Ok(height) if height <= tip => Reply::Result(json!(name(height, &made))),
+                _ => Reply::Error(-8, "Block height out of range"),
+            },
+            "getblockheader" => match made.iter().position(|(name, _)| asked.params[0] == json!(display_hash(name))) {
+                Some(height) if asked.params[1] == json!(false) => Reply::Result(json!(hex::encode(&made[height].1))),
+                Some(height) => Reply::Result(json!({ "confirmations": tip - height + 1, "height": height })),
+                None => Reply::Error(-5, "Block not found"),
+            },
+            _ => Reply::Error(-32601, "Method not found"),
+        }
+    })
+    .await
+}
+
+/// Bits that one hash in two meets, and one in 512.
+const EASY: u32 = 0x207f_ffff;
+const HARD: u32 = 0x1f7f_ffff;
+
+#[tokio::test]
+async fn a_higher_chain_that_nobody_has_mined_is_not_followed() {
+    let mut common = Made::new();
+    (0..4).for_each(|_| put_on(&mut common, HARD, true));
+    let (mut short, mut made_up, mut easy, mut long) = (common.clone(), common.clone(), common.clone(), common);
+    put_on(&mut short, HARD, true);
+    (0..9).for_each(|_| put_on(&mut made_up, HARD, false));
+    // Mined, but with less work than one block of the chain.
+    (0..8).for_each(|_| put_on(&mut easy, EASY, true));
+    (0..2).for_each(|_| put_on(&mut long, HARD - 1, true));
+    let short = node_with(short).await;
+    for (chain, why) in [(made_up, "at height 12 was not mined"), (easy, "less work than the 1 of")] {
+        let liar = node_with(chain).await;
+        let nodes = Nodes::new(&[liar.rpc_config(), short.rpc_config()]);
+        let poller = start(&nodes);
+        let aside = wait_for_aside(&nodes, 0, true).await.unwrap();
+        assert!(matches!(&aside, Aside::Distrusted { reason } if reason.contains(why)), "{aside:?}");
+        let work = wait_for(&mut poller.work(), |work| work.node == short.rpc_config().name).await;
+        assert_eq!(work.template.unwrap().height, 5);
+    }
+    // One that was mined is, and the other is told to be on another chain.
+    let long = node_with(long).await;
+    let nodes = Nodes::new(&[short.rpc_config(), long.rpc_config()]);
+    let poller = start(&nodes);
+    let aside = wait_for_aside(&nodes, 0, true).await.unwrap();
+    assert!(aside.reason().contains("on another chain"), "{aside:?}");
+    assert_eq!(poller.work().borrow().node, long.rpc_config().name);
+    assert_eq!(nodes.all()[1].aside(), None);
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Looks at a coin's nodes and wallets.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -93,8 +92,7 @@ fn unasked(name: &str) -> Checkup {
 /// `given`: the file of some MPOS was given.
 pub(super) async fn look(coin: &Coin, settings: Option<&MposSettings>, given: bool, sheet: &mut Sheet) {
     sheet.turn_to(format!("{}: nodes", coin.name));
-    let profile = &coin.profile;
-    let chain = Chain { form: Arc::clone(&profile.form), algorithm: profile.algorithm, block_hash: profile.block_hash };
+    let chain = Chain::of(&coin.profile);
     let mut sides = Vec::new();
     for node in &coin.nodes {
         sides.push(Side::look(node, &chain).await);
