@@ -1,5 +1,10 @@
 //! One HTTP/1.1 connection to a node.
 
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full, Limited};
@@ -9,11 +14,15 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::tls;
 use crate::config::{Node, NodeLogin};
+
+/// How long the address of a node may be looked for where one is known that worked.
+const LOOKUP_MAX: Duration = Duration::from_secs(1);
 
 /// Largest cookie file that is read; a node's has about 75 bytes.
 const COOKIE_BYTES_MAX: usize = 4096;
@@ -38,6 +47,8 @@ pub(super) struct Connection {
     driver: JoinHandle<()>,
     authorization: HeaderValue,
     host: HeaderValue,
+    /// Where it leads to.
+    address: SocketAddr,
     /// What calls are posted to.
     path: String,
 }
@@ -50,13 +61,15 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Connects and reads the login.
-    pub(super) async fn open(node: &Node) -> Result<Self, Fault> {
+    /// Connects and reads the login. `known`: an address that led to the node before; it is used where its name cannot be
+    /// looked up now.
+    pub(super) async fn open(node: &Node, known: Option<SocketAddr>) -> Result<Self, Fault> {
         let authorization = authorization(&node.login).await?;
         let host = HeaderValue::from_str(&host_header(&node.host, node.port))
             .map_err(|_| Fault::Broken(format!("{:?} is not a host name", node.host)))?;
-        let broken = |error: std::io::Error| Fault::Broken(error.to_string());
-        let stream = TcpStream::connect((node.host.as_str(), node.port)).await.map_err(broken)?;
+        let broken = |error: io::Error| Fault::Broken(error.to_string());
+        let stream = connect(node, known).await.map_err(broken)?;
+        let address = stream.peer_addr().map_err(broken)?;
         // Calls are small and waited for: never hold one back to fill a packet.
         stream.set_nodelay(true).map_err(broken)?;
         let (sender, driver) = match &node.ways.tls_ca {
@@ -68,7 +81,12 @@ impl Connection {
             }
         };
         let path = node.ways.wallet.as_deref().map_or_else(|| "/".to_owned(), wallet_path);
-        Ok(Self { sender, driver, authorization, host, path })
+        Ok(Self { sender, driver, authorization, host, address, path })
+    }
+
+    /// The address it leads to.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// True if the node has closed it meanwhile.
@@ -114,6 +132,24 @@ where
     Ok((sender, driver))
 }
 
+/// A resolver that is away must not stand between a node and a block: its last address is as good.
+async fn connect(node: &Node, known: Option<SocketAddr>) -> io::Result<TcpStream> {
+    let lookup = lookup_host((node.host.as_str(), node.port));
+    let found = match known {
+        None => lookup.await,
+        Some(_) => timeout(LOOKUP_MAX, lookup).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+    };
+    let addresses: Vec<SocketAddr> = match (found, known) {
+        (Ok(found), _) => found.collect(),
+        (Err(error), Some(known)) => {
+            tracing::debug!(node = node.name, %error, %known, "its name cannot be looked up; its last address is used");
+            vec![known]
+        }
+        (Err(error), None) => return Err(error),
+    };
+    TcpStream::connect(addresses.as_slice()).await
+}
+
 fn host_header(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
@@ -133,9 +169,7 @@ async fn authorization(login: &NodeLogin) -> Result<HeaderValue, Fault> {
     let plain = match login {
         NodeLogin::Password { user, password } => format!("{user}:{}", password.reveal()),
         NodeLogin::Cookie(path) => {
-            let text = tokio::fs::read_to_string(path)
-                .await
-                .map_err(|error| Fault::Login(format!("cannot read the cookie file {}: {error}", path.display())))?;
+            let text = tokio::fs::read_to_string(path).await.map_err(|error| unread(path, &error))?;
             if text.len() > COOKIE_BYTES_MAX {
                 return Err(Fault::Login(format!("{} is too large for a cookie file", path.display())));
             }
@@ -146,4 +180,51 @@ async fn authorization(login: &NodeLogin) -> Result<HeaderValue, Fault> {
         .map_err(|_| Fault::Login("the login cannot be put into a header".into()))?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// A node that is stopped takes its cookie file with it.
+fn unread(path: &Path, error: &io::Error) -> Fault {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            Fault::Broken(format!("there is no cookie file {path}: the node is stopped, or writes it elsewhere"))
+        }
+        _ => Fault::Login(format!("cannot read the cookie file {path}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::NodeWays;
+    use crate::config::secret::Secret;
+
+    #[tokio::test]
+    async fn a_name_that_cannot_be_looked_up_leads_to_the_last_address() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let known = listener.local_addr().unwrap();
+        let node = Node {
+            name: "main".into(),
+            host: "node.invalid".into(),
+            port: 1,
+            login: NodeLogin::Password { user: "pool".into(), password: Secret::new("secret") },
+            timeout: Duration::from_secs(30),
+            ways: NodeWays::default(),
+        };
+        assert!(connect(&node, None).await.is_err());
+        assert_eq!(connect(&node, Some(known)).await.unwrap().peer_addr().unwrap(), known);
+        // One that can be is believed: the node may have moved.
+        let moved = Node { host: "127.0.0.1".into(), ..node };
+        assert!(connect(&moved, Some(known)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_cookie_that_is_not_there_is_a_node_that_is_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let login = |path: &Path| NodeLogin::Cookie(path.to_owned());
+        let missing = authorization(&login(&dir.path().join(".cookie"))).await.unwrap_err();
+        assert!(matches!(&missing, Fault::Broken(why) if why.contains("the node is stopped")), "{missing:?}");
+        let unreadable = authorization(&login(dir.path())).await.unwrap_err();
+        assert!(matches!(&unreadable, Fault::Login(why) if why.contains("cannot read")), "{unreadable:?}");
+    }
 }

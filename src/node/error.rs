@@ -3,7 +3,7 @@
 /// A call to a node that gave no result. Texts name the node, never its login.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RpcError {
-    /// No connection, or it broke before the answer was complete.
+    /// No connection, or it broke before the answer was complete, or who is there is too busy (HTTP 503).
     #[error("node {node} is unreachable: {problem}")]
     Unreachable {
         /// Which node.

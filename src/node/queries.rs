@@ -83,7 +83,7 @@ impl Rpc {
     /// The hash of the node's tip.
     pub(super) async fn best_block_hash(&self) -> Result<Hash, RpcError> {
         const METHOD: &str = "getbestblockhash";
-        let text: String = self.call_as(Call::new(METHOD), json!([])).await?;
+        let text: String = self.call_as(Call::new(METHOD).prompt(), json!([])).await?;
         self.hash(METHOD, &text)
     }
 

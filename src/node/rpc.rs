@@ -5,6 +5,7 @@
 //! count and leaves nothing behind. Batches are never sent: old daemons refuse them.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -24,6 +25,9 @@ use crate::histogram::{Counted, Histogram};
 /// Calls to one node at once, besides those with their own connection; more wait their turn, within
 /// their own timeout. Daemons serve four at once unless told otherwise.
 pub const CALLS_MAX: usize = 4;
+/// How long a kept connection may be silent about what every node answers at once ([`Call::prompt`]): it may have died
+/// without a word, as where a firewall forgets it.
+const PROMPT_MAX: Duration = Duration::from_secs(2);
 /// Largest answer with a block template: a 4 MB block in hexadecimal has 8 MB, larger chains up to
 /// 32 MB. A larger answer fails the call.
 pub const TEMPLATE_BYTES_MAX: usize = 64 << 20;
@@ -37,12 +41,13 @@ pub struct Call<'a> {
     timeout: Option<Duration>,
     bytes_max: usize,
     own_connection: bool,
+    prompt: bool,
 }
 
 impl<'a> Call<'a> {
     /// A call with the node's configured timeout.
     pub fn new(method: &'a str) -> Self {
-        Self { method, timeout: None, bytes_max: ANSWER_BYTES_MAX, own_connection: false }
+        Self { method, timeout: None, bytes_max: ANSWER_BYTES_MAX, own_connection: false, prompt: false }
     }
 
     /// How long it may take, connecting included.
@@ -60,12 +65,19 @@ impl<'a> Call<'a> {
     pub fn own_connection(self) -> Self {
         Self { own_connection: true, ..self }
     }
+
+    /// What a node answers at once: asked again on a new connection where a kept one is silent.
+    pub fn prompt(self) -> Self {
+        Self { prompt: true, ..self }
+    }
 }
 
 /// A node's RPC.
 pub struct Rpc {
     node: Node,
     idle: Mutex<Vec<Connection>>,
+    /// The address that a connection last led to.
+    address: Mutex<Option<SocketAddr>>,
     calls: Semaphore,
     next_id: AtomicU64,
     answers: Histogram,
@@ -108,6 +120,7 @@ impl Rpc {
         Self {
             node,
             idle: Mutex::default(),
+            address: Mutex::default(),
             calls: Semaphore::new(CALLS_MAX),
             next_id: AtomicU64::new(1),
             answers: Histogram::default(),
@@ -165,36 +178,53 @@ impl Rpc {
             .map_err(|error| self.bad_answer(call.method, format!("the call cannot be written: {error}")))?;
         let body = Bytes::from(body);
         let sent = if call.own_connection {
-            match Connection::open(&self.node).await {
+            match self.open().await {
                 Ok(mut connection) => connection.post(body, call.bytes_max).await,
                 Err(fault) => Err(fault),
             }
         } else {
-            self.post_on_shared(body, call.bytes_max).await
+            self.post_on_shared(body, call).await
         };
         let (status, answer) = sent.map_err(|fault| self.name_fault(call, fault))?;
         self.read(call.method, id, status, &answer)
     }
 
+    async fn open(&self) -> Result<Connection, Fault> {
+        let known = *self.address.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = Connection::open(&self.node, known).await?;
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.address());
+        Ok(connection)
+    }
+
     /// On a kept connection if there is one. A node closes connections that were idle for a while;
     /// if that crosses with our call, it is repeated once on a new connection.
-    async fn post_on_shared(&self, body: Bytes, bytes_max: usize) -> Result<super::connection::Answer, Fault> {
+    async fn post_on_shared(&self, body: Bytes, call: &Call<'_>) -> Result<super::connection::Answer, Fault> {
         // The semaphore is never closed; if it were, calls would merely not be counted.
         let _turn = self.calls.acquire().await;
         if let Some(mut connection) = self.take_idle() {
-            match connection.post(body.clone(), bytes_max).await {
-                Ok(answer) => {
+            let posted = connection.post(body.clone(), call.bytes_max);
+            let answered = match call.prompt {
+                true => timeout(PROMPT_MAX, posted).await.ok(),
+                false => Some(posted.await),
+            };
+            match answered {
+                Some(Ok(answer)) => {
                     self.keep(connection, answer.0);
                     return Ok(answer);
                 }
-                Err(Fault::Broken(problem)) => {
+                Some(Err(Fault::Broken(problem))) => {
                     tracing::debug!(node = self.name(), problem, "kept connection was stale");
                 }
-                Err(fault) => return Err(fault),
+                Some(Err(fault)) => return Err(fault),
+                None => {
+                    tracing::debug!(node = self.name(), "kept connection is silent; asking on a new one");
+                    // The others are as old.
+                    self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                }
             }
         }
-        let mut connection = Connection::open(&self.node).await?;
-        let answer = connection.post(body, bytes_max).await?;
+        let mut connection = self.open().await?;
+        let answer = connection.post(body, call.bytes_max).await?;
         self.keep(connection, answer.0);
         Ok(answer)
     }
@@ -206,10 +236,13 @@ impl Rpc {
     }
 
     /// At most [`CALLS_MAX`] are ever kept: no more calls run at once. A node that is being stopped
-    /// answers 503 and then waits for its connections to end: it gets rid of all of ours at once.
+    /// answers 503 and then waits for its connections to end: it gets rid of all of ours at once. One that
+    /// refuses a login may have a new cookie, which only new connections read.
     fn keep(&self, connection: Connection, status: StatusCode) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        let all_end =
+            [StatusCode::SERVICE_UNAVAILABLE, StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
+        if all_end {
             idle.clear();
         } else if !connection.is_closed() {
             idle.push(connection);
@@ -227,17 +260,17 @@ impl Rpc {
 
     fn read(&self, method: &str, id: u64, status: StatusCode, body: &[u8]) -> Result<Box<RawValue>, RpcError> {
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return Err(RpcError::Unauthorized { node: self.node.name.clone(), problem: self.login_advice(status) });
+            let problem = self.login_advice(method, status);
+            return Err(RpcError::Unauthorized { node: self.node.name.clone(), problem });
         }
         // Daemons answer errors with status 404 or 500 and a JSON body; only what is no JSON is judged
         // by its status, such as "Work queue depth exceeded" with 503.
         let response: Response<'_> = serde_json::from_slice(body).map_err(|error| {
-            let problem = if status.is_success() {
-                format!("not a JSON-RPC answer: {error}")
-            } else {
-                format!("HTTP {}: {}", status.as_u16(), words(&String::from_utf8_lossy(body)))
-            };
-            self.bad_answer(method, problem)
+            if status.is_success() {
+                return self.bad_answer(method, format!("not a JSON-RPC answer: {error}"));
+            }
+            let problem = format!("HTTP {}: {}", status.as_u16(), words(&String::from_utf8_lossy(body)));
+            RpcError::Unreachable { node: self.node.name.clone(), problem }
         })?;
         if let Some(NodeFault { code, message }) = response.error {
             return Err(RpcError::Node {
@@ -253,9 +286,12 @@ impl Rpc {
         Ok(response.result.map_or_else(|| RawValue::NULL.to_owned(), ToOwned::to_owned))
     }
 
-    fn login_advice(&self, status: StatusCode) -> String {
+    fn login_advice(&self, method: &str, status: StatusCode) -> String {
         if status == StatusCode::FORBIDDEN {
-            return "HTTP 403: allow this machine's address with `rpcallowip` on the node".into();
+            return format!(
+                "HTTP 403: allow this machine's address with `rpcallowip` on the node, and {method} where its \
+                 `rpcwhitelist` is set"
+            );
         }
         match &self.node.login {
             NodeLogin::Password { user, .. } => {

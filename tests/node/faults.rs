@@ -29,6 +29,7 @@ async fn every_fault_has_its_error() {
         assert!(matches!(error, RpcError::BadAnswer { .. }), "{body}: {error}");
     }
     let error = error_of(Call::new("x"), || Reply::Body(503, "Work queue depth exceeded\n".into())).await;
+    assert!(matches!(error, RpcError::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("HTTP 503: Work queue depth exceeded"), "{error}");
     for status in [401, 403] {
         let error = error_of(Call::new("x"), move || Reply::Body(status, String::new())).await;
@@ -49,6 +50,36 @@ async fn a_stale_connection_is_replaced_once() {
     }
     // One answer each, and two calls that met a closing connection.
     assert_eq!(node.calls(), 5);
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_is_silent_does_not_hold_up_what_is_answered_at_once() {
+    // As behind a firewall that has forgotten the connection: what is sent on it is lost.
+    let node =
+        ScriptedNode::start(|asked| if asked.before_here == 0 { Reply::Result(json!(1)) } else { Reply::Hang }).await;
+    let rpc = Rpc::new(node.rpc_config());
+    let prompt = || Call::new("getbestblockhash").prompt();
+    for _ in 0..2 {
+        assert_eq!(rpc.call_as::<u32, _>(prompt(), json!([])).await, Ok(1));
+    }
+    assert_eq!(node.calls(), 3);
+    // What may take its time is waited for.
+    let waits = rpc.call(Call::new("getblocktemplate").timeout(Duration::from_secs(3)), json!([])).await;
+    assert!(matches!(waits, Err(RpcError::Timeout { .. })), "{waits:?}");
+}
+
+#[tokio::test]
+async fn after_a_refused_login_the_login_is_read_anew() {
+    // Behind a proxy that keeps connections: a node that was restarted has another cookie.
+    let node = ScriptedNode::start(|asked| match (asked.before, asked.before_here) {
+        (0, _) => Reply::Body(401, String::new()),
+        (_, 0) => Reply::Result(json!(1)),
+        _ => Reply::Body(401, String::new()),
+    })
+    .await;
+    let rpc = Rpc::new(node.rpc_config());
+    assert!(matches!(rpc.call(Call::new("x"), json!([])).await, Err(RpcError::Unauthorized { .. })));
+    assert_eq!(rpc.call_as::<u32, _>(Call::new("x"), json!([])).await, Ok(1));
 }
 
 #[tokio::test]
