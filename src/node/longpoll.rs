@@ -82,6 +82,11 @@ fn has_handle(latest: &Option<Arc<Template>>) -> bool {
 
 async fn ask(watch: &Watch, id: &str, base: &Template) -> Outcome {
     match watch.longpoll(id, CALL_MAX).await {
+        Ok(template) if template.height < base.height => {
+            // Whether to go back is for who polls.
+            watch.bell.ring(Source::Longpoll, None);
+            Outcome::Failed
+        }
         Ok(template) => {
             let new_tip = template.previous != base.previous;
             if new_tip {

@@ -1,7 +1,7 @@
 //! The coin's nodes: JSON-RPC to the coin daemons, the tip and its template, solved blocks.
 //!
 //! Every node is watched by tasks of its own (`poller`, with `longpoll`, `zmq` and `peer` beside it); what
-//! they learn meets in one `publisher`, which decides whose template the miners get: the best tip wins.
+//! they learn, unless there are `doubts`, meets in one `publisher`, which decides whose template the miners get: the best tip wins.
 //! Since a node that does not know a rule of the coin would follow exactly a longer chain that others
 //! refuse, or one that it made up, `agreement` compares the nodes and sets aside who is not to be believed; `branch` weighs
 //! the blocks that one has and another has not. Every source of new
@@ -16,6 +16,7 @@ mod branch;
 pub mod chain;
 pub mod checkup;
 mod connection;
+mod doubts;
 mod early;
 pub mod error;
 mod longpoll;

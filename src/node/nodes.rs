@@ -63,6 +63,8 @@ struct Known {
     fit: Fit,
     aside: Option<Aside>,
     height: Option<u32>,
+    /// The first block of its chain, once it was asked.
+    first_block: Option<Hash>,
     /// Where it is listened to for new blocks by ZMQ.
     zmq: Option<(String, u16)>,
 }
@@ -88,7 +90,7 @@ impl Node {
             config: node.clone(),
             rpc: Rpc::new(node.clone()),
             ways: node.ways.clone(),
-            known: Mutex::new(Known { state, fit, aside: None, height: None, zmq: None }),
+            known: Mutex::new(Known { state, fit, aside: None, height: None, first_block: None, zmq: None }),
             pushed: broadcast::Sender::new(PUSHED_MAX),
         }
     }
@@ -197,6 +199,11 @@ impl Node {
 
     pub(super) fn set_height(&self, height: u32) {
         self.known().height = Some(height);
+    }
+
+    /// The first block of its chain when it was asked first, which is now if it was not asked before.
+    pub(super) fn first_block(&self, now: Hash) -> Hash {
+        *self.known().first_block.get_or_insert(now)
     }
 
     /// Where it is listened to for new blocks by ZMQ, by configuration or its own word; `None`: nowhere.

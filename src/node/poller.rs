@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::agreement;
 use super::bell::{Bell, Ring};
 use super::chain::Chain;
+use super::doubts::Doubts;
 use super::early::{self, Early};
 use super::longpoll;
 use super::nodes::Nodes;
@@ -55,7 +56,6 @@ impl Poller {
         let bell = Arc::new(Bell::new(Arc::clone(&clock)));
         let publisher = Publisher::new(nodes.clone(), clock, templates.refresh, Arc::clone(&bell));
         let publisher = Arc::new(publisher.going_on_from(past));
-        bell.tally().in_use(Source::Poll, templates.poll);
         let (nodes, chain) = (nodes.clone(), Arc::clone(chain));
         let tasks = Mutex::new(watchers(&nodes, templates, &chain, &publisher, &bell));
         Self { nodes, chain, publisher, bell, tasks }
@@ -102,6 +102,7 @@ fn watchers(
     bell: &Arc<Bell>,
 ) -> JoinSet<()> {
     let (nodes, mut tasks) = (nodes.as_now(), JoinSet::new());
+    bell.tally().in_use(Source::Poll, templates.poll);
     for (index, node) in nodes.all().iter().enumerate() {
         let watch = Arc::new(Watch {
             index,
@@ -121,7 +122,8 @@ fn watchers(
             tasks.spawn(peer::run(Arc::clone(node), way.clone(), Arc::clone(chain), Arc::clone(bell), work));
         }
         let early = Early::new(templates.empty_after);
-        let poll = Poll { watch, refresh: templates.refresh, early, names_tip: true, named: None, fetched_at: None };
+        let (refresh, doubts) = (templates.refresh, Doubts::default());
+        let poll = Poll { watch, refresh, early, doubts, names_tip: true, named: None, fetched_at: None };
         tasks.spawn(poll.run(templates.poll, bell.listen()));
     }
     if nodes.all().len() > 1 {
@@ -135,6 +137,7 @@ struct Poll {
     watch: Arc<Watch>,
     refresh: Duration,
     early: Early,
+    doubts: Doubts,
     /// Whether the node knows `getbestblockhash`; without it every poll fetches a template.
     names_tip: bool,
     /// The tip that the node named when it was looked at last.
@@ -156,6 +159,9 @@ impl Poll {
                 if matches!(state, NodeState::Refused { .. }) {
                     ticks.reset_after(every.max(REFUSED_PAUSE));
                 }
+                if matches!(state, NodeState::Unreachable { .. }) {
+                    self.doubts.was_away();
+                }
                 self.watch.fail(state, self.named.take());
             }
         }
@@ -170,6 +176,7 @@ impl Poll {
             return Ok(());
         }
         let mut tip = self.tip().await?;
+        self.doubts.is_the_same(&self.watch.node).await?;
         if let Some(state) = self.watch.node.held_back() {
             return Err(state);
         }
@@ -178,6 +185,7 @@ impl Poll {
             tip = self.next_tip(base).await?;
         }
         self.named = tip;
+        self.doubts.is_back_at(tip, base);
         let due = self.fetched_at.is_none_or(|at| at.elapsed() >= self.refresh);
         let moved = tip.is_some_and(|tip| base != Some(tip));
         if let Some(tip) = tip {
@@ -197,7 +205,13 @@ impl Poll {
             _ => self.template_on(tip.filter(|_| moved), base).await?,
         };
         self.fetched_at = Some(Instant::now());
-        self.watch.offer(base, template, source);
+        self.doubts.is_up_to_date(&self.watch.node, &template).await?;
+        let held = self.watch.latest.borrow().clone();
+        if self.doubts.may_follow(&self.watch.node, held.as_deref(), &template).await {
+            self.watch.offer(base, template, source);
+        } else {
+            self.watch.publisher.unchanged(self.watch.index);
+        }
         Ok(())
     }
 

@@ -122,6 +122,12 @@ impl Rpc {
         }
     }
 
+    /// How many blocks the node has and of how many it has heard; `None` if it does not say.
+    pub(super) async fn blocks_and_headers(&self) -> Option<(u64, u64)> {
+        let progress: ChainProgress = self.call_as(Call::new("getblockchaininfo"), json!([])).await.ok()?;
+        Some((progress.blocks, progress.headers))
+    }
+
     /// The words of a node that is catching up, with how far it has come.
     pub(super) async fn with_progress(&self, error: &RpcError) -> String {
         let progress = self.sync_progress().await;

@@ -1,17 +1,17 @@
 //! Following a node that lags, lacks calls or turns odd.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 use mpos_stratum::clock::SystemClock;
 use mpos_stratum::node::nodes::Nodes;
 use mpos_stratum::node::poller::Poller;
-use mpos_stratum::node::tip::{NodeState, Source};
+use mpos_stratum::node::tip::{NodeState, Source, Work};
 use serde_json::{Value, json};
 
 use crate::support::scripted_node::{Reply, ScriptedNode};
-use crate::{chain, follow, templates, wait_for, wait_for_tip};
+use crate::{WAIT_MAX, chain, follow, templates, wait_for, wait_for_tip};
 
 /// The hash of the fake chain's block at a height.
 pub fn hash_at(height: u32) -> String {
@@ -146,4 +146,116 @@ async fn stopping_ends_every_call() {
     // The last sender is gone with the last task.
     let ended = tokio::time::timeout(crate::WAIT_MAX, work.wait_for(|_| false)).await.expect("it still runs");
     assert!(ended.is_err());
+}
+
+/// A node at the height that is set, which says of every block that it has so many confirmations.
+async fn node_set_to(height: &Arc<AtomicU32>, confirmations: &Arc<AtomicI32>) -> ScriptedNode {
+    let (height, confirmations) = (Arc::clone(height), Arc::clone(confirmations));
+    ScriptedNode::start(move |asked| {
+        let height = height.load(Ordering::SeqCst);
+        match asked.method.as_str() {
+            "getbestblockhash" => Reply::Result(json!(hash_at(height))),
+            "getblocktemplate" => Reply::Result(template_on(height)),
+            "getblockheader" => Reply::Result(json!({ "confirmations": confirmations.load(Ordering::SeqCst) })),
+            _ => Reply::Error(-32601, "Method not found"),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn two_nodes_behind_one_address_do_not_make_miners_go_to_and_fro() {
+    let (height, confirmations) = (Arc::new(AtomicU32::new(5)), Arc::new(AtomicI32::new(1)));
+    let node = node_set_to(&height, &confirmations).await;
+    let poller = follow(&[node.rpc_config()]);
+    let mut work = poller.work();
+    assert_eq!(wait_for_tip(&mut work, 5).await.0.tip_seq, 1);
+    // Now the one that is a block behind answers: it does not say that a block was taken back.
+    for _ in 0..3 {
+        height.store(4, Ordering::SeqCst);
+        let asked = node.calls();
+        tokio::time::timeout(WAIT_MAX, async {
+            while node.calls() < asked + 6 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+        height.store(5, Ordering::SeqCst);
+    }
+    height.store(6, Ordering::SeqCst);
+    assert_eq!(wait_for_tip(&mut work, 6).await.0.tip_seq, 2, "nobody was sent back");
+    // Taken back, it is left at once.
+    confirmations.store(-1, Ordering::SeqCst);
+    height.store(5, Ordering::SeqCst);
+    assert_eq!(wait_for_tip(&mut work, 5).await.0.tip_seq, 3);
+    // What stays lower is right in the end, whatever it says.
+    confirmations.store(1, Ordering::SeqCst);
+    height.store(4, Ordering::SeqCst);
+    assert_eq!(wait_for_tip(&mut work, 4).await.0.tip_seq, 4);
+}
+
+#[tokio::test]
+async fn a_node_that_takes_over_old_blocks_gives_no_work() {
+    let blocks = Arc::new(AtomicU32::new(50));
+    let seen = Arc::clone(&blocks);
+    let node = ScriptedNode::start(move |asked| {
+        let blocks = seen.load(Ordering::SeqCst);
+        match asked.method.as_str() {
+            "getbestblockhash" => Reply::Result(json!(hash_at(blocks))),
+            "getblocktemplate" => {
+                let mut template = template_on(blocks);
+                // The blocks below are hours old.
+                template["curtime"] = json!(1_700_000_000 + 4 * 3600);
+                Reply::Result(template)
+            }
+            "getblockchaininfo" => Reply::Result(json!({ "blocks": blocks, "headers": 100 })),
+            _ => Reply::Error(-32601, "Method not found"),
+        }
+    })
+    .await;
+    let poller = follow(&[node.rpc_config()]);
+    let mut work = poller.work();
+    let behind = |blocks: u32| move |work: &Work| matches!(&work.state, NodeState::Syncing { problem } if problem.contains(&format!("block {blocks} of 100")));
+    assert_eq!(wait_for(&mut work, behind(50)).await.template, None);
+    blocks.store(80, Ordering::SeqCst);
+    assert_eq!(wait_for(&mut work, behind(80)).await.template, None);
+    // That few are on their way to everybody.
+    blocks.store(97, Ordering::SeqCst);
+    wait_for_tip(&mut work, 97).await;
+}
+
+#[tokio::test]
+async fn a_node_that_comes_back_with_another_chain_is_not_mined_on() {
+    let (first, is_away) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+    let (begins, away) = (Arc::clone(&first), Arc::clone(&is_away));
+    let node = ScriptedNode::start(move |asked| {
+        if away.load(Ordering::SeqCst) {
+            return Reply::Cut;
+        }
+        match asked.method.as_str() {
+            "getbestblockhash" => Reply::Result(json!(hash_at(5))),
+            "getblocktemplate" => Reply::Result(template_on(5)),
+            "getblockhash" => Reply::Result(json!(hash_at(begins.load(Ordering::SeqCst)))),
+            _ => Reply::Error(-32601, "Method not found"),
+        }
+    })
+    .await;
+    let poller = follow(&[node.rpc_config()]);
+    let mut work = poller.work();
+    wait_for_tip(&mut work, 5).await;
+    let away_and_back = |chain: u32| {
+        is_away.store(true, Ordering::SeqCst);
+        let (first, is_away, mut work) = (&first, &is_away, poller.work());
+        async move {
+            wait_for(&mut work, |work| matches!(work.state, NodeState::Unreachable { .. })).await;
+            first.store(chain, Ordering::SeqCst);
+            is_away.store(false, Ordering::SeqCst);
+        }
+    };
+    away_and_back(0).await;
+    wait_for(&mut work, |work| work.state.is_ready()).await;
+    away_and_back(99).await;
+    let refused = wait_for(&mut work, |work| matches!(work.state, NodeState::Refused { .. })).await;
+    assert!(matches!(&refused.state, NodeState::Refused { reason } if reason.contains("another chain's node")));
 }

@@ -1,0 +1,123 @@
+//! Why the templates of a node that answers do not count yet: its chain is another than before, it is still catching up,
+//! or it went back.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::nodes::{Fit, Node};
+use super::publisher::LOWER_HOLD;
+use super::queries::Place;
+use super::tip::NodeState;
+use crate::bytes::{Hash, display_hash};
+use crate::work::template::Template;
+
+/// So much older than its time must the blocks below a template be before the node is asked whether it catches up. Blocks
+/// of Bitcoin are an hour old in the median of the last eleven.
+const OLD_SECS: u32 = 7200;
+/// So many blocks may a node have heard of without having taken them over.
+const BEHIND_MAX: u64 = 6;
+/// How long a node that is behind is waited for without a step of its own: it may have heard of a chain that it refuses.
+const STUCK_MAX: Duration = Duration::from_secs(60);
+
+/// What is doubted about a node, by the task that polls it.
+#[derive(Debug)]
+pub(super) struct Doubts {
+    /// It was away since it was last asked for its first block, or never asked.
+    was_away: bool,
+    /// How many blocks it had when it was behind, and since when it has them.
+    behind: Option<(u64, Instant)>,
+    /// Since when it names a lower tip.
+    back_since: Option<Instant>,
+}
+
+impl Default for Doubts {
+    fn default() -> Self {
+        Self { was_away: true, behind: None, back_since: None }
+    }
+}
+
+impl Doubts {
+    /// The node did not answer.
+    pub(super) fn was_away(&mut self) {
+        self.was_away = true;
+    }
+
+    /// A node that comes back may have another chain than the one it was proven by: its first block tells.
+    pub(super) async fn is_the_same(&mut self, node: &Node) -> Result<(), NodeState> {
+        if !self.was_away {
+            return Ok(());
+        }
+        let first = match node.rpc.hash_at(0).await {
+            Ok(first) => first,
+            Err(error) => {
+                // One that does not tell cannot be held to it.
+                self.was_away = error.code().is_none();
+                return Ok(());
+            }
+        };
+        match node.first_block(first) {
+            known if known == first => {
+                self.was_away = false;
+                Ok(())
+            }
+            known => {
+                let reason = format!(
+                    "its chain begins with block {}, before it was away with {}: it is another chain's node now",
+                    display_hash(&first),
+                    display_hash(&known)
+                );
+                if node.fit() == Fit::Proven {
+                    node.set_fit(Fit::Misfit { reason: reason.clone() });
+                }
+                Err(NodeState::Refused { reason })
+            }
+        }
+    }
+
+    /// Whether the node is still taking over blocks that it has heard of; then its template is for one that was found
+    /// long ago.
+    pub(super) async fn is_up_to_date(&mut self, node: &Node, template: &Template) -> Result<(), NodeState> {
+        if template.curtime.saturating_sub(template.mintime) < OLD_SECS {
+            self.behind = None;
+            return Ok(());
+        }
+        let Some((blocks, headers)) = node.rpc.blocks_and_headers().await else { return Ok(()) };
+        if headers.saturating_sub(blocks) <= BEHIND_MAX {
+            self.behind = None;
+            return Ok(());
+        }
+        let since = match self.behind {
+            Some((before, since)) if before == blocks => since,
+            _ => Instant::now(),
+        };
+        self.behind = Some((blocks, since));
+        if since.elapsed() >= STUCK_MAX {
+            return Ok(());
+        }
+        Err(NodeState::Syncing { problem: format!("it is catching up: at block {blocks} of {headers}") })
+    }
+
+    /// Whether the node may be followed from the first template to the second. One that takes blocks back says so of the
+    /// block it had; where it does not, two nodes may be answering in turn, and it is waited for which of them is right.
+    pub(super) async fn may_follow(&mut self, node: &Node, held: Option<&Template>, new: &Template) -> bool {
+        let Some(held) = held.filter(|held| new.height < held.height) else {
+            self.back_since = None;
+            return true;
+        };
+        let is_taken_back = matches!(node.rpc.place_of(&held.previous).await, Ok(Place::SideChain));
+        let since = *self.back_since.get_or_insert_with(Instant::now);
+        let may = is_taken_back || since.elapsed() >= LOWER_HOLD;
+        if may {
+            self.back_since = None;
+        }
+        may
+    }
+
+    /// The node has named the tip that is held.
+    pub(super) fn is_back_at(&mut self, tip: Option<Hash>, held: Option<Hash>) {
+        if tip.is_some() && tip == held {
+            self.back_since = None;
+        }
+    }
+}
