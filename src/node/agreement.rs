@@ -5,7 +5,7 @@
 //! to the tip it names, and its chain must not hold a block that as many others call invalid. Whoever is
 //! set aside is looked at again all the time, and taken back when the reason is gone.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -14,7 +14,8 @@ use super::branch::{self, Tip};
 use super::chain::Chain;
 use super::error::RpcError;
 use super::nodes::{Aside, Node, Nodes};
-use super::publisher::Publisher;
+use super::publisher::{Beyond, LOWER_HOLD, Publisher};
+use super::tip::NodeState;
 use crate::bytes::{Hash, display_hash};
 
 /// How often the nodes are compared. Nothing is asked while they agree.
@@ -43,24 +44,49 @@ enum Charge {
 /// A node that another is held against, with its tip.
 type Measure = (Arc<Node>, Tip);
 
+/// What is known against a node.
 #[derive(Debug, Default, Clone)]
 struct Case {
     /// Since when its tip differs.
     since: Option<Duration>,
+    /// The tip that it named although it gives no work on it, and since when.
+    named: Option<(Hash, Duration)>,
     charge: Option<Charge>,
     /// When there was last reason for the charge.
     seen_at: Duration,
 }
 
+/// What nodes are charged with: kept while they are nodes of the coin, whatever else of it changes.
+#[derive(Default)]
+pub(super) struct Docket(Mutex<Vec<(Arc<Node>, Case)>>);
+
+impl Docket {
+    fn case_of(&self, node: &Arc<Node>) -> Case {
+        let cases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cases.iter().find(|(known, _)| Arc::ptr_eq(known, node)).map(|(_, case)| case.clone()).unwrap_or_default()
+    }
+
+    fn keep(&self, nodes: &Nodes, cases: &[Case]) {
+        let kept = nodes.all().iter().map(Arc::clone).zip(cases.iter().cloned()).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+
+    /// There is nobody to charge anybody.
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 /// Watches until it is dropped.
-pub(super) async fn run(nodes: Nodes, publisher: Arc<Publisher>, chain: Arc<Chain>) {
-    let cases = vec![Case::default(); nodes.all().len()];
+pub(super) async fn run(nodes: Nodes, publisher: Arc<Publisher>, chain: Arc<Chain>, docket: Arc<Docket>) {
+    let cases = nodes.all().iter().map(|node| docket.case_of(node)).collect();
     let mut agreement = Agreement { nodes, publisher, chain, cases, proven: None };
     let mut ticks = interval(LOOK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         agreement.look().await;
+        docket.keep(&agreement.nodes, &agreement.cases);
     }
 }
 
@@ -85,6 +111,7 @@ impl Agreement {
         for (index, other) in tips.iter().enumerate() {
             self.note_difference(index, *other, tip, now);
         }
+        self.look_beyond(judge, tip, now).await;
         if self.charge(judge).is_some() {
             // Mined on for want of a better one.
             self.review(judge, tip, None, now).await;
@@ -99,6 +126,38 @@ impl Agreement {
                 _ => (),
             }
         }
+    }
+
+    /// Looks for a node that has more blocks than the one that is mined on, but gives no work on them: work on an older tip
+    /// earns nothing then.
+    async fn look_beyond(&mut self, judge: usize, tip: Tip, now: Duration) {
+        let Some(by) = self.node(judge) else { return };
+        let before = self.publisher.beyond().filter(|beyond| beyond.height > tip.1);
+        // It may be restarted to put that right.
+        let is_kept = |beyond: &Beyond| {
+            let node = self.node(beyond.index);
+            let is_away = node.is_some_and(|node| matches!(node.state(), NodeState::Unreachable { .. }));
+            is_away && now.saturating_sub(beyond.seen_at) < KEEP_MAX
+        };
+        let mut beyond = before.filter(is_kept);
+        for (index, named) in self.publisher.named().into_iter().enumerate() {
+            let (Some(node), Some(case)) = (self.node(index), self.cases.get_mut(index)) else { continue };
+            let since = case.named.filter(|(before, _)| Some(*before) == named).map_or(now, |(_, since)| since);
+            case.named = named.map(|named| (named, since));
+            let Some(named) = named else { continue };
+            let counts = case.charge.is_none() && node.held_back().is_none();
+            if !counts || named == tip.0 || now.saturating_sub(since) < LOWER_HOLD {
+                continue;
+            }
+            let facts = node.rpc.block_facts(&named).await;
+            let Some(height) = facts.ok().and_then(|facts| facts.height).filter(|height| *height > tip.1) else {
+                continue;
+            };
+            if branch::flaw(&self.chain, &node, (named, height), &by, tip).await.is_none() {
+                beyond = Some(Beyond { index, height, seen_at: now });
+            }
+        }
+        self.publisher.note_beyond(beyond);
     }
 
     fn charge(&self, index: usize) -> Option<&Charge> {

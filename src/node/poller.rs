@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::agreement;
+use super::agreement::{self, Docket};
 use super::bell::{Bell, Ring};
 use super::chain::Chain;
 use super::doubts::Doubts;
@@ -42,6 +42,7 @@ pub struct Poller {
     chain: Arc<Chain>,
     publisher: Arc<Publisher>,
     bell: Arc<Bell>,
+    docket: Arc<Docket>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -57,8 +58,9 @@ impl Poller {
         let publisher = Publisher::new(nodes.clone(), clock, templates.refresh, Arc::clone(&bell));
         let publisher = Arc::new(publisher.going_on_from(past));
         let (nodes, chain) = (nodes.clone(), Arc::clone(chain));
-        let tasks = Mutex::new(watchers(&nodes, templates, &chain, &publisher, &bell));
-        Self { nodes, chain, publisher, bell, tasks }
+        let docket = Arc::default();
+        let tasks = Mutex::new(watchers(&nodes, templates, &chain, (&publisher, &bell, &docket)));
+        Self { nodes, chain, publisher, bell, docket, tasks }
     }
 
     /// Goes on with these nodes, watched like that. What was published stays until one of them gives something better.
@@ -68,7 +70,7 @@ impl Poller {
         tasks.shutdown().await;
         self.publisher.change(nodes, templates.refresh);
         self.bell.tally().none_in_use();
-        *tasks = watchers(&self.nodes, templates, &self.chain, &self.publisher, &self.bell);
+        *tasks = watchers(&self.nodes, templates, &self.chain, (&self.publisher, &self.bell, &self.docket));
     }
 
     /// The work, now and as it changes.
@@ -98,8 +100,7 @@ fn watchers(
     nodes: &Nodes,
     templates: &Templates,
     chain: &Arc<Chain>,
-    publisher: &Arc<Publisher>,
-    bell: &Arc<Bell>,
+    (publisher, bell, docket): (&Arc<Publisher>, &Arc<Bell>, &Arc<Docket>),
 ) -> JoinSet<()> {
     let (nodes, mut tasks) = (nodes.as_now(), JoinSet::new());
     bell.tally().in_use(Source::Poll, templates.poll);
@@ -127,7 +128,9 @@ fn watchers(
         tasks.spawn(poll.run(templates.poll, bell.listen()));
     }
     if nodes.all().len() > 1 {
-        tasks.spawn(agreement::run(nodes, Arc::clone(publisher), Arc::clone(chain)));
+        tasks.spawn(agreement::run(nodes, Arc::clone(publisher), Arc::clone(chain), Arc::clone(docket)));
+    } else {
+        docket.clear();
     }
     tasks
 }

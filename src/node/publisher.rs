@@ -36,6 +36,17 @@ struct Latest {
     at: Duration,
 }
 
+/// A node that has blocks above all that anybody gives work on, and gives none itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Beyond {
+    /// Which node.
+    pub(super) index: usize,
+    /// Height of its tip.
+    pub(super) height: u32,
+    /// When it last said so.
+    pub(super) seen_at: Duration,
+}
+
 #[derive(Debug)]
 struct Board {
     /// Least time between two templates on the same tip.
@@ -46,6 +57,8 @@ struct Board {
     aside: Vec<bool>,
     /// By node: the tip it named although it gives no template on it.
     named: Vec<Option<Hash>>,
+    /// A node that is above all work there is.
+    beyond: Option<Beyond>,
     /// Height of the work that was taken down because the tip had moved on.
     taken_down: u32,
     /// By tip: the work of its chain, where a node told it.
@@ -78,6 +91,7 @@ impl Publisher {
             latest: vec![None; nodes.all().len()],
             aside: vec![false; nodes.all().len()],
             named: vec![None; nodes.all().len()],
+            beyond: None,
             taken_down: 0,
             works: VecDeque::new(),
             current: None,
@@ -107,14 +121,17 @@ impl Publisher {
         self
     }
 
-    /// From now on these are the nodes. What one gave that stays as it is, still counts; who was set aside is looked at
-    /// anew, as after a start. Nobody may speak of the old ones by their places any more.
+    /// From now on these are the nodes. What one gave that stays as it is, still counts, and so does that it was set aside,
+    /// unless it is the only one. Nobody may speak of the old ones by their places any more.
     pub(super) fn change(&self, nodes: &[config::Node], refresh: Duration) {
         let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.nodes.all();
         self.nodes.change(nodes);
         let after = self.nodes.all();
-        after.iter().for_each(|node| node.set_aside(None));
+        if let [only] = &after[..] {
+            only.set_aside(None);
+        }
+        let aside = after.iter().map(|node| node.aside().is_some()).collect();
         let latest = after.iter().map(|node| {
             let place = before.iter().position(|old| Arc::ptr_eq(old, node))?;
             board.latest.get(place)?.clone()
@@ -122,7 +139,7 @@ impl Publisher {
         let latest = latest.collect();
         let current = board.current.and_then(|place| before.get(place));
         let current = current.and_then(|node| after.iter().position(|new| Arc::ptr_eq(new, node)));
-        (board.latest, board.aside, board.named) = (latest, vec![false; after.len()], vec![None; after.len()]);
+        (board.latest, board.aside, board.named, board.beyond) = (latest, aside, vec![None; after.len()], None);
         (board.current, board.lost_at, board.refresh) = (current, None, refresh);
     }
 
@@ -209,6 +226,24 @@ impl Publisher {
         self.board.lock().unwrap_or_else(PoisonError::into_inner).current
     }
 
+    /// By node: the tip that it builds on although it gives no template.
+    pub(super) fn named(&self) -> Vec<Option<Hash>> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner).named.clone()
+    }
+
+    /// The node that is above all work there is.
+    pub(super) fn beyond(&self) -> Option<Beyond> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner).beyond
+    }
+
+    /// Notes it: work on lower tips is taken down, and comes back when it is not so any more.
+    pub(super) fn note_beyond(&self, beyond: Option<Beyond>) {
+        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut board.beyond, beyond) != beyond {
+            self.choose(&mut board);
+        }
+    }
+
     pub(super) fn now(&self) -> Duration {
         self.clock.monotonic()
     }
@@ -243,6 +278,7 @@ impl Publisher {
 
     fn publish(&self, board: &mut Board, now: Duration) {
         let chosen = board.current.and_then(|index| Some((index, board.latest.get(index)?.clone()?)));
+        let chosen = chosen.filter(|(_, latest)| !board.is_below(&latest.template));
         self.work.send_if_modified(|work| {
             let Some((index, latest)) = chosen else {
                 let taken_down = self.take_down(board, work);
@@ -313,13 +349,15 @@ impl Publisher {
     /// Where the node builds on another tip than the published one and nobody has a template for it, what is published is
     /// work on a tip of yesterday, whose blocks nobody takes. True if there was such work.
     fn take_down(&self, board: &mut Board, work: &mut Work) -> bool {
-        let named = board.current.and_then(|index| *board.named.get(index)?);
-        let (Some(old), Some(tip)) = (&work.template, named) else { return false };
+        let named = |index: usize| board.named.get(index).copied().flatten();
+        let above = board.current.and_then(|index| Some((index, named(index)?)));
+        let above = above.or_else(|| board.beyond.and_then(|beyond| Some((beyond.index, named(beyond.index)?))));
+        let (Some(old), Some((index, tip))) = (&work.template, above) else { return false };
         if old.previous == tip {
             return false;
         }
         tracing::warn!(
-            node = work.node,
+            node = self.nodes.all().get(index).map_or("", |node| node.name()),
             tip = display_hash(&tip),
             "the tip has moved on and no node gives a template for the new one: the old work is taken down"
         );
@@ -332,7 +370,8 @@ impl Publisher {
     /// Nothing to mine on that is new: only the state can have changed. True if it has.
     fn publish_state(&self, board: &Board, work: &mut Work) -> bool {
         let nodes = self.nodes.all();
-        let Some(node) = nodes.get(board.current.unwrap_or(0)) else { return false };
+        let index = board.beyond.map(|beyond| beyond.index).or(board.current);
+        let Some(node) = nodes.get(index.unwrap_or(0)) else { return false };
         let state = node.state();
         if state == work.state && node.name() == work.node {
             return false;
@@ -350,6 +389,11 @@ impl Board {
 
     fn work(&self, tip: &Hash) -> Option<U256> {
         self.works.iter().find(|(known, _)| known == tip).map(|(_, work)| *work)
+    }
+
+    /// Whether a template is for a block that is there already, on a node that gives no work.
+    fn is_below(&self, template: &Template) -> bool {
+        self.beyond.is_some_and(|beyond| template.height <= beyond.height)
     }
 
     fn is_aside(&self, index: usize) -> bool {

@@ -13,6 +13,7 @@ use mpos_stratum::node::chain::Chain;
 use mpos_stratum::node::nodes::{Aside, Nodes};
 use mpos_stratum::node::poller::Poller;
 use mpos_stratum::node::standing::{Sought, standing};
+use mpos_stratum::node::tip::NodeState;
 use mpos_stratum::pow::Algorithm;
 use serde_json::json;
 
@@ -204,10 +205,53 @@ async fn a_longer_chain_that_the_others_call_invalid_is_not_followed() {
     let aside = wait_for_aside(&nodes, 1, true).await.unwrap();
     assert!(aside.reason().contains("call invalid") && aside.reason().contains(&hash_at(7)), "{aside:?}");
     wait_for(&mut poller.work(), |work| work.node == strict.rpc_config().name).await;
+    // A reload that changes something else of the coin does not let it in again.
+    let slower = templates(Duration::from_millis(100), false);
+    poller.change(&[strict.rpc_config(), lax.rpc_config()], &slower).await;
+    assert_eq!(nodes.all()[1].aside(), Some(aside));
+    let asked = lax.calls();
+    tokio::time::timeout(WAIT_MAX, async {
+        while lax.calls() < asked + 6 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(poller.work().borrow().node, strict.rpc_config().name);
+    // Alone it is better than nothing.
+    poller.change(&[lax.rpc_config()], &slower).await;
+    assert_eq!(nodes.all()[0].aside(), None);
     drop(poller);
     let nodes = Nodes::new(&[lax.rpc_config(), strict.rpc_config()]);
     let poller = start(&nodes);
     let aside = wait_for_aside(&nodes, 1, true).await.unwrap();
     assert!(matches!(aside, Aside::Lagging { .. }), "{aside:?}");
     assert_eq!(poller.work().borrow().node, lax.rpc_config().name);
+}
+
+#[tokio::test]
+async fn work_that_another_node_is_long_past_is_taken_down_though_that_gives_none() {
+    let is_mended = Arc::new(AtomicBool::new(false));
+    let mended = Arc::clone(&is_mended);
+    // Its templates are not understood here, as after a fork; the other node was not made ready for that.
+    let ahead = node_at(7, move |asked| match asked.method.as_str() {
+        "getblockheader" if asked.params[1] == json!(false) => None,
+        "getblockheader" => Some(Reply::Result(json!({ "confirmations": 1, "height": 7 }))),
+        "getblocktemplate" if !mended.load(Ordering::SeqCst) => {
+            let mut template = template_on(7);
+            template["rules"] = json!(["!anew"]);
+            Some(Reply::Result(template))
+        }
+        _ => None,
+    })
+    .await;
+    let stuck = node_at(5, |_| None).await;
+    let nodes = Nodes::new(&[stuck.rpc_config(), ahead.rpc_config()]);
+    let poller = start(&nodes);
+    let mut work = poller.work();
+    wait_for_tip(&mut work, 5).await;
+    let without = wait_for(&mut work, |work| work.template.is_none()).await;
+    assert!(matches!(&without.state, NodeState::Refused { reason } if reason.contains("anew")), "{:?}", without.state);
+    is_mended.store(true, Ordering::SeqCst);
+    assert_eq!(wait_for_tip(&mut work, 7).await.0.node, ahead.rpc_config().name);
 }
