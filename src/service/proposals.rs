@@ -40,7 +40,7 @@ pub async fn run(
     mut tips: watch::Receiver<Option<Proposal>>,
     alarm: watch::Sender<Option<String>>,
 ) {
-    let (mut was_good, mut was_unable) = (false, false);
+    let mut heard = Heard::default();
     while tips.changed().await.is_ok() {
         let Some(proposal) = tips.borrow_and_update().clone() else { continue };
         let asked = async {
@@ -53,25 +53,62 @@ pub async fn run(
             _ = superseded(&tips) => continue,
         };
         let (name, node, height) = (&coin.name, &proposal.node, proposal.job.template.height);
-        match opinion {
-            Opinion::Good => {
-                if !std::mem::replace(&mut was_good, true) {
-                    info!(coin = %name, node, height, "the node would take a block of ours");
-                }
-                alarm.send_replace(None);
+        let is_news = heard.take(node, &opinion);
+        alarm.send_if_modified(|alarm| {
+            let now = heard.alarm();
+            now != *alarm && {
+                *alarm = now;
+                true
             }
+        });
+        match opinion {
+            Opinion::Good if is_news => info!(coin = %name, node, height, "the node would take a block of ours"),
             Opinion::Bad(reason) => {
-                was_good = false;
                 error!(coin = %name, node, height, reason, "the node would refuse a block of ours: find out why before one is found");
-                alarm.send_replace(Some(reason));
             }
             Opinion::Unsaid(why) => debug!(coin = %name, node, height, why, "a block of ours was not judged"),
-            Opinion::Unable(_) if was_unable => {}
-            Opinion::Unable(why) => {
-                was_unable = true;
+            Opinion::Unable(why) if is_news => {
                 info!(coin = %name, node, why, "the node does not judge blocks before they are mined");
             }
+            Opinion::Good | Opinion::Unable(_) => {}
         }
+    }
+}
+
+/// What nodes said of our blocks.
+#[derive(Debug, Default)]
+struct Heard {
+    /// The last node that judged or cannot, and whether it would take our block; `None`: it cannot judge.
+    last: Option<(String, Option<bool>)>,
+    /// The node that would refuse our block, and its reason.
+    refused: Option<(String, String)>,
+}
+
+impl Heard {
+    /// Takes a node's opinion of the work that is mined on. True if it is another than the last.
+    fn take(&mut self, node: &str, opinion: &Opinion) -> bool {
+        let verdict = match opinion {
+            Opinion::Unsaid(_) => return false,
+            Opinion::Good => {
+                self.refused = None;
+                Some(true)
+            }
+            Opinion::Bad(reason) => {
+                self.refused = Some((node.to_owned(), reason.clone()));
+                Some(false)
+            }
+            Opinion::Unable(_) => {
+                // Work of another node is no longer what was refused.
+                self.refused = self.refused.take().filter(|(by, _)| by == node);
+                None
+            }
+        };
+        let last = Some((node.to_owned(), verdict));
+        std::mem::replace(&mut self.last, last.clone()) != last
+    }
+
+    fn alarm(&self) -> Option<String> {
+        self.refused.as_ref().map(|(node, reason)| format!("{reason} (node {node})"))
     }
 }
 
@@ -93,5 +130,29 @@ async fn ask(coin: &Coin, nodes: &Nodes, proposal: &Proposal) -> Opinion {
     match proposal.job.proposal(proposal.extranonce2_bytes) {
         Ok(block) => propose(node, &coin.profile.form, &hex::encode(&block)).await,
         Err(error) => Opinion::Bad(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_stands_until_there_is_a_better_opinion_or_work_of_another_node() {
+        let refused = || Opinion::Bad("bad-cb-amount".into());
+        let (unable, unsaid) = (|| Opinion::Unable("no".into()), || Opinion::Unsaid("loading".into()));
+        let mut heard = Heard::default();
+        assert!(heard.take("one", &refused()) && !heard.take("one", &refused()));
+        let alarm = Some("bad-cb-amount (node one)".to_owned());
+        for (node, opinion) in [("one", unsaid()), ("one", unable()), ("two", unsaid())] {
+            heard.take(node, &opinion);
+            assert_eq!(heard.alarm(), alarm, "{node} {opinion:?}");
+        }
+        assert!(heard.take("two", &unable()));
+        assert_eq!(heard.alarm(), None, "nobody mines on the work of the first");
+        assert!(
+            heard.take("one", &refused()) && heard.take("one", &Opinion::Good) && !heard.take("one", &Opinion::Good)
+        );
+        assert_eq!(heard.alarm(), None);
     }
 }

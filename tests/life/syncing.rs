@@ -8,6 +8,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::house::{House, port_at};
 use crate::stage::{PASSWORD, SHA256D_EASY};
 use crate::support::daemon::Daemon;
+use crate::support::fake_node::FakeNode;
 use crate::support::miner::{Algorithm, Miner};
 use crate::support::ports::free_port;
 
@@ -90,4 +91,20 @@ async fn progress_is_shown_until_the_node_is_there_and_ports_open_with_the_first
     house.node.new_tip();
     daemon.wait_for_logs(above, 2).await.unwrap();
     assert_eq!(lines(&daemon, "the coin can be mined"), 1);
+}
+
+/// Of two nodes one has only got to where the chain had another algorithm.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_among_old_blocks_at_the_start_is_no_other_coins() {
+    let mut house = House::new("life_old_blocks", BETWEEN).await;
+    let late = FakeNode::start(Algorithm::Scrypt).unwrap();
+    late.set_catching_up(Some((5, 900)));
+    house.coin.nodes = format!("{}name = \"late\"\n{}", late.config(), house.coin.nodes);
+    let daemon = house.begin().await;
+    let told = daemon.wait_for_log("the node does not count yet").await.unwrap();
+    assert!(told.contains("late") && told.contains("at block 5 of 900") && told.contains("INFO"), "{told}");
+    daemon.nth_port("bitcoin", 0).await.unwrap();
+    Miner::log_in(house.port, Algorithm::Sha256d, "alice.rig1", PASSWORD).await.unwrap();
+    daemon.wait_for_log("the node's chain cannot be held against the profile yet").await.unwrap();
+    assert_eq!(lines(&daemon, "node cannot be mined on"), 0);
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{Refusal, Weighed, advised, shown, weigh};
 use crate::bytes::Hash;
 use crate::coin::proof::{Misfit, Proof, Sample};
 use crate::config::Coin;
+use crate::node::lookup::catching_up;
 use crate::node::nodes::{Fit, Node, Nodes};
 
 /// How long other nodes may take to show their blocks when one has that fit.
@@ -49,11 +50,19 @@ pub async fn prove_every(coin: &Arc<Coin>, nodes: &Nodes) -> Result<Proven, Refu
     let is_proven = proofs.iter().any(|(_, proof, _)| proof.mined > 0);
     let odd: Vec<usize> = misfits.iter().map(|(index, ..)| *index).collect();
     for (index, misfit, samples) in misfits {
-        let refusal = by_node(advised(coin, misfit, samples).await, &name(index), all.len());
-        match all.get(index) {
-            Some(node) if is_proven => node.set_fit(Fit::Misfit { reason: refusal.to_string() }),
-            _ => return Err(refusal),
+        let Some(node) = all.get(index) else { continue };
+        if is_proven && let Some(words) = catching_up(&node.apart(), &coin.profile.form).await {
+            // Among old blocks of an algorithm that the chain has left; it is held against the profile again later.
+            let refusal = Refusal::CatchingUp { misfit, words };
+            info!(coin = coin.name, node = node.name(), problem = %refusal, "the node does not count yet");
+            node.set_fit(Fit::Awaited);
+            continue;
         }
+        let refusal = by_node(advised(coin, misfit, samples).await, &name(index), all.len());
+        if !is_proven {
+            return Err(refusal);
+        }
+        node.set_fit(Fit::Misfit { reason: refusal.to_string() });
     }
     let mut known = proofs.iter().filter_map(|(index, _, first_block)| Some((*index, (*first_block)?)));
     let first = known.next();
