@@ -1,6 +1,7 @@
 //! Follows the nodes of a coin: one task per node asks for its tip and fetches its templates.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
@@ -112,6 +113,7 @@ fn watchers(
             publisher: Arc::clone(publisher),
             latest: watch::channel(None).0,
             bell: Arc::clone(bell),
+            is_ahead: AtomicBool::default(),
         });
         if templates.longpoll {
             tasks.spawn(longpoll::run(Arc::clone(&watch), watch.latest.subscribe()));

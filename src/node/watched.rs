@@ -1,6 +1,7 @@
 //! One node as seen by the two tasks that watch it, and where both hand in what they learnt.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -14,6 +15,10 @@ use crate::bytes::Hash;
 use crate::chain::form::ChainForm;
 use crate::work::template::Template;
 
+/// So far ahead of this machine's clock may a node's be before that is told: the network refuses blocks whose time is two
+/// hours ahead, and miners add some of their own.
+const AHEAD_SECS: u64 = 5400;
+
 /// One node being watched, shared by its poller and its long poll.
 pub(super) struct Watch {
     /// Its place in the order of preference.
@@ -25,6 +30,8 @@ pub(super) struct Watch {
     /// Its last template; `None` while it is not ready.
     pub(super) latest: watch::Sender<Option<Arc<Template>>>,
     pub(super) bell: Arc<Bell>,
+    /// Its clock is told to be far ahead of this machine's.
+    pub(super) is_ahead: AtomicBool,
 }
 
 impl Watch {
@@ -57,6 +64,7 @@ impl Watch {
             // Its poller says so.
             return;
         }
+        self.hold_against_clock(&template);
         let mut dropped = false;
         self.latest.send_if_modified(|latest| {
             let held = latest.as_ref().map(|held| held.previous);
@@ -73,6 +81,26 @@ impl Watch {
         });
         if dropped {
             self.bell.ring(Source::Kick, None);
+        }
+    }
+
+    /// Tells when the node's clock gets far ahead of this machine's, and when it is not so any more. Its work is good as long
+    /// as it is the node that is right, which nobody here can know.
+    fn hold_against_clock(&self, template: &Template) {
+        let ahead_secs = u64::from(template.curtime).saturating_sub(self.bell.unix_secs());
+        // The time of a block is above that of those below it, whatever the clock.
+        let is_ahead = ahead_secs > AHEAD_SECS && template.curtime > template.mintime;
+        if self.is_ahead.swap(is_ahead, Ordering::Relaxed) == is_ahead {
+            return;
+        }
+        match is_ahead {
+            true => tracing::error!(
+                node = self.name(),
+                ahead_secs,
+                "the node's clock is ahead of this machine's: if it is the wrong one, the network refuses the blocks that are \
+                 made with its time; set the clock that is wrong"
+            ),
+            false => tracing::info!(node = self.name(), "the node's clock agrees with this machine's again"),
         }
     }
 

@@ -77,3 +77,23 @@ async fn a_refresh_that_no_job_can_be_made_of_leaves_the_work_as_it_was() {
     let share = miner.mine(&job, Wanted::Share).unwrap();
     assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
 }
+
+#[tokio::test]
+async fn a_node_whose_clock_is_hours_ahead_is_told_of_once() {
+    let stage = FakeStage::start("coin_clock").await;
+    let (mut miner, job) = stage.miner("alice.rig1").await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let ahead = "the node's clock is ahead of this machine's";
+    stage.node.set_template_member("curtime", json!(now + 3 * 3600));
+    stage.node.new_tip();
+    let line = stage.daemon.wait_for_log(ahead).await.unwrap();
+    assert!(line.contains("ERROR") && line.contains("ahead_secs=10"), "{line}");
+    let next = miner.wait_for_new_tip(&job).await.unwrap();
+    stage.node.new_tip();
+    let next = miner.wait_for_new_tip(&next).await.unwrap();
+    stage.node.set_template_member("curtime", json!(now));
+    stage.node.new_tip();
+    miner.wait_for_new_tip(&next).await.unwrap();
+    stage.daemon.wait_for_log("the node's clock agrees with this machine's again").await.unwrap();
+    assert_eq!(stage.daemon.log().iter().filter(|line| line.contains(ahead)).count(), 1);
+}
