@@ -82,7 +82,10 @@
 //! | profile | not that of the node's chain, or the payout is not sure | no port listens; the profile that would fit is named |
 //! | template | orders somebody to be paid whom we cannot pay or do not know | nothing is mined on it; an alarm says who |
 //! | tip | the node would refuse our block (asked once per tip, before one is found) | an alarm, in the log and in STATUS |
-//! | tip | a node lags, forks, lies or follows what others refuse | it is set aside with the reason, looked at again, taken back |
+//! | tip | a node lags, forks, lies, follows what others refuse or a chain that nobody mined | it is set aside with the reason, looked at again, taken back |
+//! | tip | a node goes back without having taken its block back, as two behind one address do | its work from before stays for 10 s |
+//! | tip | a node still takes over blocks that it has heard of, or comes back with another chain | nothing of it counts until it has, or is |
+//! | tip | a node is past all work there is and gives none for 10 s | the old work is taken down: it earns nothing |
 //! | tip | its template is slow | where all a block needs is known without it: work without transactions first, if so configured |
 //! | tip | no node answers | the last job stays for `stale_after_secs`, then submits are refused with a reason |
 //!

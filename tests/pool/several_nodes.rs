@@ -1,6 +1,6 @@
 //! Several real nodes at once: stopped, slow, and on two sides of a partition.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -100,6 +100,32 @@ async fn blocks_land_with_a_node_stopped_one_slow_and_two_sides_apart() {
     }
 }
 
+/// The node's RPC is away from before the block is found until it is in the chain: its peer-to-peer connection is enough.
+#[tokio::test]
+async fn a_block_lands_by_the_peer_connection_alone() {
+    let (node, db) = (Litecoin::start_at(3).await, MariaDb::shared());
+    let line = FaultProxy::start(node.rpc_config().port).await;
+    stage::create_database(&db, "peer_alone").await;
+    let mut coin = Coin::litecoin(&node, &db, "peer_alone").await;
+    coin.keys = "p2p_magic = \"fabfb5da\"".to_owned();
+    coin.nodes = format!("{}p2p = \"127.0.0.1:{}\"\n", stage::node_table(line.port()), node.p2p_port);
+    let daemon = Daemon::start(&stage::configuration(&[&coin])).unwrap();
+    let port = daemon.port("litecoin").await.unwrap();
+    let (mut miner, job) = Miner::log_in(port, Algorithm::Scrypt, "alice.rig1", PASSWORD).await.unwrap();
+    node.has_peers_of_ours(1).await;
+    line.refuse(true);
+    line.sever();
+    daemon.wait_for_log("node does not answer").await.unwrap();
+    let hash = find(&mut miner, &job).await;
+    assert_eq!(node.rpc("waitforblock", json!([hash, 30_000])).await["hash"], json!(hash));
+    let block = node.rpc("getblock", json!([hash, 2])).await;
+    let witness = &block["tx"][0]["hash"];
+    assert_ne!(witness, &block["tx"][0]["txid"], "the coinbase has its witness");
+    assert!(!daemon.log().iter().any(|line| line.contains("step=\"marked\"")), "nobody can have said so yet");
+    line.refuse(false);
+    row_of(&db, "peer_alone", &hash).await;
+}
+
 /// What the line to a slow node takes, there and back again.
 const SLOW: Duration = Duration::from_millis(500);
 
@@ -121,19 +147,20 @@ async fn a_slow_node_among_fast_ones_holds_up_neither_tips_nor_blocks() {
     for _ in 0..3 {
         // A stranger's tip: the fast node's word is enough.
         let theirs = nodes.generate(1).await.remove(0);
-        let at = Instant::now();
         let on_theirs = |job: &Job| display(&job.previous) == theirs;
         let job = miner.wait_for_job_where("work on the stranger's block", on_theirs).await.unwrap();
-        assert!(at.elapsed() < 2 * SLOW, "{:?}", at.elapsed());
-        // One of ours, and work upon it before the slow node can have said anything.
-        let at = Instant::now();
+        // One of ours, and work upon it.
         let hash = find(&mut miner, &job).await;
         let on_ours = |job: &Job| display(&job.previous) == hash;
         miner.wait_for_job_where("work on our block", on_ours).await.unwrap();
-        assert!(at.elapsed() < 2 * SLOW, "{:?}", at.elapsed());
         row_of(&db, "slow_node", &hash).await;
         found.push(hash);
     }
+    // Every tip was worked on by the word of the fast one, though the other is preferred.
+    let first_of_tips = |line: &&String| line.contains("new template") && line.contains("new_tip=true");
+    let by: Vec<bool> =
+        daemon.log().iter().filter(first_of_tips).skip(1).map(|line| line.contains("node=\"fast\"")).collect();
+    assert_eq!(by, [true; 6]);
     // The slow one has them all, its word came after the decision and changed nothing.
     for hash in &found {
         let heard = format!("{hash}\" step=\"answered\" node=\"slow\"");
