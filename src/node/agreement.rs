@@ -10,16 +10,18 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::branch::{self, Tip};
+use super::branch::{self, Finding, Tip};
 use super::chain::Chain;
-use super::error::RpcError;
 use super::nodes::{Aside, Node, Nodes};
 use super::publisher::{Beyond, LOWER_HOLD, Publisher};
-use super::tip::NodeState;
 use crate::bytes::{Hash, display_hash};
 
 /// How often the nodes are compared. Nothing is asked while they agree.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// A longer time between two comparisons says nothing of what was between them.
+const LOOK_GAP_MAX: Duration = Duration::from_secs(3);
+/// How long what the blocks of a branch show holds for the same two tips: a node may have been mended.
+const EXAMINED_FOR: Duration = Duration::from_secs(30);
 /// How long a node may be on another tip before its claim is examined: most blocks have spread by then.
 const SPREAD_MAX: Duration = Duration::from_secs(2);
 /// How long a node may be on another tip before it is set aside.
@@ -35,8 +37,10 @@ const REFUSED_DEPTH_MAX: u32 = 100;
 enum Charge {
     /// Another tip than the node it is measured by.
     Apart,
-    /// This tip is not what it says it is.
-    Unproven(Hash),
+    /// It contradicts itself about its tip.
+    Unproven,
+    /// What it has and another has not was not mined, or has less work.
+    MadeUp,
     /// It has this block, which others refuse.
     Refused(u32, Hash),
 }
@@ -44,13 +48,23 @@ enum Charge {
 /// A node that another is held against, with its tip.
 type Measure = (Arc<Node>, Tip);
 
+/// What the blocks up to a tip have shown beside those up to another.
+#[derive(Debug, Clone)]
+struct Examined {
+    tips: (Hash, Hash),
+    at: Duration,
+    finding: Finding,
+}
+
 /// What is known against a node.
 #[derive(Debug, Default, Clone)]
 struct Case {
-    /// Since when its tip differs.
-    since: Option<Duration>,
+    /// Since when its tip differs, and what it and the other are.
+    since: Option<(Duration, (Hash, Hash))>,
     /// The tip that it named although it gives no work on it, and since when.
     named: Option<(Hash, Duration)>,
+    /// The last branch of it that was examined.
+    examined: Option<Examined>,
     charge: Option<Charge>,
     /// When there was last reason for the charge.
     seen_at: Duration,
@@ -80,13 +94,13 @@ impl Docket {
 /// Watches until it is dropped.
 pub(super) async fn run(nodes: Nodes, publisher: Arc<Publisher>, chain: Arc<Chain>, docket: Arc<Docket>) {
     let cases = nodes.all().iter().map(|node| docket.case_of(node)).collect();
-    let mut agreement = Agreement { nodes, publisher, chain, cases, proven: None };
+    let (proven, looked_at) = (None, publisher.now());
+    let mut agreement = Agreement { nodes, publisher, chain, docket, cases, proven, looked_at };
     let mut ticks = interval(LOOK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         agreement.look().await;
-        docket.keep(&agreement.nodes, &agreement.cases);
     }
 }
 
@@ -94,24 +108,31 @@ struct Agreement {
     nodes: Nodes,
     publisher: Arc<Publisher>,
     chain: Arc<Chain>,
+    docket: Arc<Docket>,
     /// By node.
     cases: Vec<Case>,
     /// The tip that was proven last.
     proven: Option<Hash>,
+    /// When the nodes were last compared.
+    looked_at: Duration,
 }
 
 impl Agreement {
     async fn look(&mut self) {
         let tips = self.publisher.tips();
         let now = self.publisher.now();
+        let is_gap = now.saturating_sub(std::mem::replace(&mut self.looked_at, now)) > LOOK_GAP_MAX;
         let Some((judge, tip)) = self.publisher.current().and_then(|judge| Some((judge, tips.get(judge).copied()??)))
         else {
             return;
         };
         for (index, other) in tips.iter().enumerate() {
-            self.note_difference(index, *other, tip, now);
+            self.note_difference(index, *other, tip, now, is_gap);
         }
         self.look_beyond(judge, tip, now).await;
+        if !self.is_still(judge, tip) {
+            return;
+        }
         if self.charge(judge).is_some() {
             // Mined on for want of a better one.
             self.review(judge, tip, None, now).await;
@@ -120,10 +141,13 @@ impl Agreement {
         if self.has_lasted(SPREAD_MAX, now) && !self.stands(judge, tip, &tips, now).await {
             return;
         }
-        for (index, other) in tips.iter().enumerate() {
-            match other {
-                Some(other) if index != judge => self.measure(index, *other, judge, tip, now).await,
-                _ => (),
+        for index in (0..tips.len()).filter(|index| *index != judge) {
+            // Questions take time, in which tips move.
+            if !self.is_still(judge, tip) {
+                return;
+            }
+            if let Some(Some(other)) = self.publisher.tips().get(index) {
+                self.measure(index, *other, judge, tip, now).await;
             }
         }
     }
@@ -132,32 +156,63 @@ impl Agreement {
     /// earns nothing then.
     async fn look_beyond(&mut self, judge: usize, tip: Tip, now: Duration) {
         let Some(by) = self.node(judge) else { return };
-        let before = self.publisher.beyond().filter(|beyond| beyond.height > tip.1);
-        // It may be restarted to put that right.
+        // It may be on its way to the next block, or be restarted to put that right.
         let is_kept = |beyond: &Beyond| {
             let node = self.node(beyond.index);
-            let is_away = node.is_some_and(|node| matches!(node.state(), NodeState::Unreachable { .. }));
-            is_away && now.saturating_sub(beyond.seen_at) < KEEP_MAX
+            let is_idle = node.is_some_and(|node| !node.state().is_ready());
+            is_idle && beyond.height > tip.1 && now.saturating_sub(beyond.seen_at) < KEEP_MAX
         };
-        let mut beyond = before.filter(is_kept);
+        let mut beyond = self.publisher.beyond().filter(is_kept);
         for (index, named) in self.publisher.named().into_iter().enumerate() {
-            let (Some(node), Some(case)) = (self.node(index), self.cases.get_mut(index)) else { continue };
-            let since = case.named.filter(|(before, _)| Some(*before) == named).map_or(now, |(_, since)| since);
+            let Some(case) = self.cases.get_mut(index) else { continue };
+            let named = named.filter(|named| *named != tip.0);
+            // From one block to the next it is as far ahead as before.
+            let since = case.named.map_or(now, |(_, since)| since);
             case.named = named.map(|named| (named, since));
-            let Some(named) = named else { continue };
-            let counts = case.charge.is_none() && node.held_back().is_none();
-            if !counts || named == tip.0 || now.saturating_sub(since) < LOWER_HOLD {
-                continue;
-            }
-            let facts = node.rpc.block_facts(&named).await;
-            let Some(height) = facts.ok().and_then(|facts| facts.height).filter(|height| *height > tip.1) else {
-                continue;
-            };
-            if branch::flaw(&self.chain, &node, (named, height), &by, tip).await.is_none() {
+            let Some(named) = named.filter(|_| now.saturating_sub(since) >= LOWER_HOLD) else { continue };
+            if let Some(height) = self.height_beyond((index, named), (judge, &by), tip, now).await {
                 beyond = Some(Beyond { index, height, seen_at: now });
             }
         }
         self.publisher.note_beyond(beyond);
+    }
+
+    /// The height of the tip that a node names, if it is better than that of the one that is mined on beyond doubt.
+    async fn height_beyond(
+        &mut self,
+        (index, named): (usize, Hash),
+        (judge, by): (usize, &Arc<Node>),
+        tip: Tip,
+        now: Duration,
+    ) -> Option<u32> {
+        let node = self.node(index)?;
+        if self.charge(index).is_some() || node.held_back().is_some() {
+            return None;
+        }
+        let height = node.rpc.block_facts(&named).await.ok()?.height.filter(|height| *height > tip.1)?;
+        let is_refused = self.refusal(index, judge, (named, height)).await.is_some();
+        let finding = self.examine(index, (named, height), (by, tip), now).await;
+        (!is_refused && finding == Finding::Sound).then_some(height)
+    }
+
+    /// What the blocks of a node show that another does not have.
+    async fn examine(&mut self, index: usize, tip: Tip, (by, other): (&Arc<Node>, Tip), now: Duration) -> Finding {
+        let Some(node) = self.node(index) else { return Finding::Unknown };
+        let tips = (tip.0, other.0);
+        let known = self.cases.get(index).and_then(|case| case.examined.as_ref());
+        if let Some(known) = known.filter(|known| known.tips == tips && now.saturating_sub(known.at) < EXAMINED_FOR) {
+            return known.finding.clone();
+        }
+        let finding = branch::examine(&self.chain, &node, tip, by, other).await;
+        if let Some(case) = self.cases.get_mut(index) {
+            case.examined = Some(Examined { tips, at: now, finding: finding.clone() });
+        }
+        finding
+    }
+
+    /// Whether this node is mined on, and has this tip.
+    fn is_still(&self, judge: usize, tip: Tip) -> bool {
+        self.publisher.current() == Some(judge) && self.publisher.tips().get(judge).copied().flatten() == Some(tip)
     }
 
     fn charge(&self, index: usize) -> Option<&Charge> {
@@ -168,16 +223,18 @@ impl Agreement {
         self.nodes.all().get(index).map(Arc::clone)
     }
 
-    fn note_difference(&mut self, index: usize, other: Option<Tip>, tip: Tip, now: Duration) {
+    /// `is_gap`: much time went by since the last look, in which two nodes that differed by other tips may have agreed.
+    fn note_difference(&mut self, index: usize, other: Option<Tip>, tip: Tip, now: Duration, is_gap: bool) {
         if let Some(case) = self.cases.get_mut(index) {
-            let differs = other.is_some_and(|other| other.0 != tip.0);
-            case.since = if differs { case.since.or(Some(now)) } else { None };
+            let apart = other.map(|other| (other.0, tip.0)).filter(|(other, ours)| other != ours);
+            let goes_on = case.since.filter(|(_, before)| !is_gap || Some(*before) == apart);
+            case.since = apart.map(|apart| (goes_on.map_or(now, |(since, _)| since), apart));
         }
     }
 
     /// Whether some node has been on another tip for so long.
     fn has_lasted(&self, time: Duration, now: Duration) -> bool {
-        self.cases.iter().any(|case| case.since.is_some_and(|since| now.saturating_sub(since) >= time))
+        self.cases.iter().any(|case| case.since.is_some_and(|(since, _)| now.saturating_sub(since) >= time))
     }
 
     /// Whether the node that is mined on may go on being that.
@@ -185,8 +242,8 @@ impl Agreement {
         if self.proven != Some(tip.0) {
             let Some(node) = self.node(judge) else { return false };
             let other = self.another(tip, tips);
-            if let Some(problem) = self.disproof(&node, tip, other).await {
-                self.set(judge, Charge::Unproven(tip.0), Aside::Distrusted { reason: problem }, now);
+            if let Some((charge, reason)) = self.disproof(judge, &node, tip, other, now).await {
+                self.set(judge, charge, Aside::Distrusted { reason }, now);
                 return false;
             }
             self.proven = Some(tip.0);
@@ -231,11 +288,30 @@ impl Agreement {
 
     /// Why a node's tip cannot be what it says, seen from another node if there is one; a node that cannot be asked is not
     /// accused.
-    async fn disproof(&self, node: &Node, tip: Tip, other: Option<Measure>) -> Option<String> {
+    async fn disproof(
+        &mut self,
+        index: usize,
+        node: &Node,
+        tip: Tip,
+        other: Option<Measure>,
+        now: Duration,
+    ) -> Option<(Charge, String)> {
+        if let Some(reason) = self.contradiction(node, tip).await {
+            return Some((Charge::Unproven, reason));
+        }
+        let (by, other) = other?;
+        match self.examine(index, tip, (&by, other), now).await {
+            Finding::Flawed(reason) => Some((Charge::MadeUp, reason)),
+            Finding::Sound | Finding::Unknown => None,
+        }
+    }
+
+    /// Where a node contradicts itself about its tip.
+    async fn contradiction(&self, node: &Node, tip: Tip) -> Option<String> {
         let name = display_hash(&tip.0);
         match node.rpc.raw_header(&tip.0, self.chain.header_bytes()).await {
             Ok(Some(header)) => {
-                if self.chain.name_of(&header).await.is_some_and(|shown| shown != tip.0) {
+                if self.chain.is_named(&header, &tip.0).await == Some(false) {
                     return Some(format!("the header it shows for its tip {name} has another hash"));
                 }
             }
@@ -246,14 +322,8 @@ impl Agreement {
             Err(error) => tracing::debug!(%error, "a tip cannot be checked"),
         }
         let facts = node.rpc.block_facts(&tip.0).await.ok();
-        if let Some(height) = facts.and_then(|facts| facts.height).filter(|height| *height != tip.1) {
-            return Some(format!(
-                "its template is for the block after height {}, but its tip {name} is at {height}",
-                tip.1
-            ));
-        }
-        let (other, other_tip) = other?;
-        branch::flaw(&self.chain, node, tip, &other, other_tip).await
+        let height = facts.and_then(|facts| facts.height).filter(|height| *height != tip.1)?;
+        Some(format!("its template is for the block after height {}, but its tip {name} is at {height}", tip.1))
     }
 
     /// A block of the judge's chain that another node calls invalid.
@@ -282,19 +352,19 @@ impl Agreement {
             }
         }
         let Some(case) = self.cases.get(index) else { return };
-        if matches!(case.charge, Some(Charge::Unproven(_) | Charge::Refused(..))) {
+        if matches!(case.charge, Some(Charge::Unproven | Charge::MadeUp | Charge::Refused(..))) {
             return self.review(index, other, Some((by, tip)), now).await;
         }
         if self.publisher.is_better(index, judge) {
             // It has overtaken: from now on it is the measure, unless it makes that up.
             if case.charge.is_some()
-                && let Some(reason) = self.disproof(&node, other, Some((by, tip))).await
+                && let Some((charge, reason)) = self.disproof(index, &node, other, Some((by, tip)), now).await
             {
-                return self.set(index, Charge::Unproven(other.0), Aside::Distrusted { reason }, now);
+                return self.set(index, charge, Aside::Distrusted { reason }, now);
             }
             return self.clear(index);
         }
-        let lasts = case.since.is_some_and(|since| now.saturating_sub(since) >= DIFFER_MAX);
+        let lasts = case.since.is_some_and(|(since, _)| now.saturating_sub(since) >= DIFFER_MAX);
         if case.charge.is_none() && !lasts {
             return;
         }
@@ -321,23 +391,37 @@ impl Agreement {
     /// Whether what a node is charged with still holds.
     async fn review(&mut self, index: usize, tip: Tip, by: Option<Measure>, now: Duration) {
         let (Some(node), Some(case)) = (self.node(index), self.cases.get(index)) else { return };
+        let is_recent = now.saturating_sub(case.seen_at) < KEEP_MAX;
+        // `None`: nobody can say now.
         let holds = match case.charge.clone() {
-            Some(Charge::Unproven(_)) => self.disproof(&node, tip, by).await.is_some(),
-            Some(Charge::Refused(height, hash)) => {
-                let there: Result<Hash, RpcError> = node.rpc.hash_at(height).await;
-                there.map_or(true, |there| there == hash) && now.saturating_sub(case.seen_at) < KEEP_MAX
-            }
-            Some(Charge::Apart) => now.saturating_sub(case.seen_at) < KEEP_MAX,
-            None => false,
+            Some(Charge::Unproven) => Some(self.contradiction(&node, tip).await.is_some()),
+            Some(Charge::MadeUp) => match by {
+                None => None,
+                Some((by, other)) => match self.examine(index, tip, (&by, other), now).await {
+                    Finding::Flawed(_) => Some(true),
+                    Finding::Sound => Some(false),
+                    Finding::Unknown => None,
+                },
+            },
+            Some(Charge::Refused(height, hash)) => node.rpc.hash_at(height).await.ok().map(|there| there == hash),
+            Some(Charge::Apart) => None,
+            None => Some(false),
         };
-        if !holds {
-            self.clear(index);
+        match holds {
+            Some(true) => {
+                if let Some(case) = self.cases.get_mut(index) {
+                    case.seen_at = now;
+                }
+            }
+            None if is_recent => (),
+            _ => self.clear(index),
         }
     }
 
     fn set(&mut self, index: usize, charge: Charge, aside: Aside, now: Duration) {
         if let Some(case) = self.cases.get_mut(index) {
             (case.charge, case.seen_at) = (Some(charge), now);
+            self.docket.keep(&self.nodes, &self.cases);
             self.publisher.set_aside(index, Some(aside));
         }
     }
@@ -347,6 +431,7 @@ impl Agreement {
             && case.charge.take().is_some()
         {
             case.since = None;
+            self.docket.keep(&self.nodes, &self.cases);
             self.publisher.set_aside(index, None);
         }
     }

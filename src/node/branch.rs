@@ -23,9 +23,12 @@ use crate::difficulty::Target;
 const BLOCKS_MAX: u32 = 64;
 /// The same where one hash takes a core more than 50 ms.
 const EXPENSIVE_MAX: u32 = 2;
-/// How many times easier than the block where the branches part a block may be. No chain eases so much within
-/// [`BLOCKS_MAX`] blocks; to make up blocks must not be cheap.
+/// How many times easier than the block where the branches part a block of a main network may be. No such chain eases so
+/// much within [`BLOCKS_MAX`] blocks, and to make up blocks must not be cheap; on test networks anybody may find a block
+/// of the least difficulty after a while.
 const EASIER_MAX: f64 = 4096.0;
+/// The network of [`EASIER_MAX`].
+const MAIN: &str = "main";
 /// Less work than the other branch: by more than adding up in floating point explains.
 const CLEARLY_LESS: f64 = 1.0 - 1e-9;
 /// Longest time for everything that is asked. A node that takes longer is not accused.
@@ -34,12 +37,23 @@ const TIME_MAX: Duration = Duration::from_secs(20);
 /// The tip of a node and its height.
 pub(super) type Tip = (Hash, u32);
 
+/// What the blocks of a branch show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// They are mined, and have at least the work of those beside them.
+    Sound,
+    /// They cannot be followed, and why.
+    Flawed(String),
+    /// Nothing: a node does not show them or does not answer, or they cannot be weighed against others.
+    Unknown,
+}
+
 /// Why something cannot be said of a branch.
 enum Stop {
     /// It is not what a chain looks like.
     Flaw(String),
-    /// A node does not answer, or does not show its headers.
-    Unasked(RpcError),
+    /// A node does not answer, or does not show its headers; or the branches part too far below.
+    Unknown(String),
 }
 
 impl From<RpcError> for Stop {
@@ -50,26 +64,24 @@ impl From<RpcError> for Stop {
             error if error.is_not_found() => {
                 Self::Flaw(format!("it does not show the blocks of its own chain: {error}"))
             }
-            error => Self::Unasked(error),
+            error => Self::Unknown(error.to_string()),
         }
     }
 }
 
-/// Why the chain of a node up to its tip cannot be followed, seen from what another node has; `None`: nothing is known
-/// against it.
-pub(super) async fn flaw(chain: &Chain, node: &Node, tip: Tip, other: &Node, other_tip: Tip) -> Option<String> {
-    match timeout(TIME_MAX, weigh(chain, (node, tip), (other, other_tip))).await {
-        Ok(Ok(())) => None,
-        Ok(Err(Stop::Flaw(why))) => Some(why),
-        Ok(Err(Stop::Unasked(error))) => {
-            tracing::debug!(node = node.name(), %error, "the blocks of its branch cannot be checked");
-            None
+/// Whether the chain of a node up to its tip can be followed, seen from what another node has.
+pub(super) async fn examine(chain: &Chain, node: &Node, tip: Tip, other: &Node, other_tip: Tip) -> Finding {
+    let why = match timeout(TIME_MAX, weigh(chain, (node, tip), (other, other_tip))).await {
+        Ok(Ok(())) => return Finding::Sound,
+        // A branch that it has left meanwhile is no lie.
+        Ok(Err(Stop::Flaw(why))) if node.rpc.hash_at(tip.1).await.is_ok_and(|now| now == tip.0) => {
+            return Finding::Flawed(why);
         }
-        Err(_) => {
-            tracing::debug!(node = node.name(), "it takes too long to show the blocks of its branch");
-            None
-        }
-    }
+        Ok(Err(Stop::Flaw(why) | Stop::Unknown(why))) => why,
+        Err(_) => "it takes too long".to_owned(),
+    };
+    tracing::debug!(node = node.name(), why, "nothing is known of its branch");
+    Finding::Unknown
 }
 
 async fn weigh(chain: &Chain, (node, tip): (&Node, Tip), (other, other_tip): (&Node, Tip)) -> Result<(), Stop> {
@@ -77,27 +89,30 @@ async fn weigh(chain: &Chain, (node, tip): (&Node, Tip), (other, other_tip): (&N
     let fork = fork(node, other, tip.1.min(other_tip.1), blocks_max).await?;
     let down_to = fork.map_or(0, |(_, height)| height).max(tip.1.saturating_sub(blocks_max));
     let ours = walk(chain, node, tip, down_to).await?;
-    let Some((root, height)) = fork.filter(|(_, height)| *height == down_to) else { return Ok(()) };
+    let Some((root, height)) = fork.filter(|(_, height)| *height == down_to) else {
+        return Err(Stop::Unknown(format!("it parts from the other more than {blocks_max} blocks below")));
+    };
     if ours.below != root {
         return Err(Stop::Flaw(format!("its branch does not begin on its own block at height {height}")));
     }
     if !chain.is_weighed_by_targets() {
-        return Ok(());
+        return Err(Stop::Unknown("the work of its blocks is not that of their targets alone".to_owned()));
     }
     let theirs = match walk(chain, other, other_tip, height.max(other_tip.1.saturating_sub(blocks_max))).await {
         Ok(theirs) if theirs.below == root => theirs,
         // The other's tip has moved meanwhile, or it is the one that makes up blocks: no measure.
-        Ok(_) | Err(Stop::Flaw(_)) => return Ok(()),
-        Err(stop) => return Err(stop),
+        Ok(_) => return Err(Stop::Unknown("the other has another branch now".to_owned())),
+        Err(Stop::Flaw(why) | Stop::Unknown(why)) => return Err(Stop::Unknown(why)),
     };
     let parted_at = recent::block(&other.rpc, height, root, &chain.form).await?;
-    ours.hold_against(&theirs, work(&parted_at, chain)).map_err(Stop::Flaw)
+    let is_main = other.rpc.network().await.is_ok_and(|network| network == MAIN);
+    ours.hold_against(&theirs, is_main.then(|| work(&parted_at, chain))).map_err(Stop::Flaw)
 }
 
 /// The highest block that both have, at most so many blocks below a height.
 async fn fork(node: &Node, other: &Node, from: u32, blocks_max: u32) -> Result<Option<Tip>, Stop> {
     for height in (from.saturating_sub(blocks_max)..=from).rev() {
-        let there = other.rpc.hash_at(height).await.map_err(Stop::Unasked)?;
+        let there = other.rpc.hash_at(height).await.map_err(|error| Stop::Unknown(error.to_string()))?;
         if node.rpc.hash_at(height).await? == there {
             return Ok(Some((there, height)));
         }
@@ -118,7 +133,7 @@ async fn walk(chain: &Chain, node: &Node, (mut name, tip): Tip, down_to: u32) ->
     let mut works = Vec::new();
     for height in (down_to + 1..=tip).rev() {
         let block = recent::block(&node.rpc, height, name, &chain.form).await?;
-        if chain.name_of(&block.header).await.is_some_and(|shown| shown != name) {
+        if chain.is_named(&block.header, &name).await == Some(false) {
             let name = display_hash(&name);
             return Err(Stop::Flaw(format!("the header it shows for block {name} has another hash")));
         }
@@ -145,9 +160,11 @@ impl Branch {
     }
 
     /// Why this branch is not to be followed rather than the other; `parted_at` is the work of the block that both have
-    /// below them.
-    fn hold_against(&self, other: &Self, parted_at: f64) -> Result<(), String> {
-        if let Some((height, work)) = self.works.iter().find(|(_, work)| work * EASIER_MAX < parted_at) {
+    /// below them, where a block must not be much easier.
+    fn hold_against(&self, other: &Self, parted_at: Option<f64>) -> Result<(), String> {
+        if let Some(parted_at) = parted_at
+            && let Some((height, work)) = self.works.iter().find(|(_, work)| work * EASIER_MAX < parted_at)
+        {
             return Err(format!(
                 "its block at height {height} is {:.0} times easier than the one below its branch",
                 parted_at / work
@@ -174,7 +191,7 @@ mod tests {
 
     #[test]
     fn more_work_is_followed_and_less_is_not() {
-        let held = |ours: &[f64], theirs: &[f64]| branch(ours).hold_against(&branch(theirs), 1000.0);
+        let held = |ours: &[f64], theirs: &[f64]| branch(ours).hold_against(&branch(theirs), Some(1000.0));
         for (ours, theirs) in [(&[1000.0][..], &[][..]), (&[1000.0], &[1000.0]), (&[500.0; 3], &[1000.0]), (&[], &[])] {
             assert_eq!(held(ours, theirs), Ok(()), "{ours:?} {theirs:?}");
         }
@@ -184,7 +201,9 @@ mod tests {
 
     #[test]
     fn a_tenth_of_the_work_is_a_change_of_difficulty_and_next_to_none_is_not() {
-        let held = |work: f64| branch(&[1e6, work]).hold_against(&branch(&[]), 1e6);
+        let on = |parted_at, work: f64| branch(&[1e6, work]).hold_against(&branch(&[]), parted_at);
+        let held = |work| on(Some(1e6), work);
+        assert_eq!(on(None, 2.0), Ok(()), "as on test networks");
         assert_eq!((held(1e5), held(1e6 / EASIER_MAX)), (Ok(()), Ok(())));
         let why = held(2.0).unwrap_err();
         assert!(why.contains("height 8 is 500000 times easier"), "{why}");

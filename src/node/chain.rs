@@ -42,6 +42,15 @@ impl Chain {
         self.name_of(bytes.get(..self.header_bytes())?).await
     }
 
+    /// Whether this is the name of the block with this header; `None`: it may be named by another algorithm, or this program
+    /// is about to end.
+    pub(super) async fn is_named(&self, header: &[u8], name: &Hash) -> Option<bool> {
+        if self.several_algorithms && self.block_hash == BlockHash::Pow {
+            return None;
+        }
+        Some(self.name_of(header).await? == *name)
+    }
+
     /// The name of the block with this header; `None`: this program is about to end.
     pub(super) async fn name_of(&self, header: &[u8]) -> Option<Hash> {
         let (algorithm, block_hash, header) = (self.algorithm, self.block_hash, header.to_vec());

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::nodes::{Fit, Node};
 use super::publisher::LOWER_HOLD;
@@ -20,20 +20,32 @@ const BEHIND_MAX: u64 = 6;
 /// How long a node that is behind is waited for without a step of its own: it may have heard of a chain that it refuses.
 const STUCK_MAX: Duration = Duration::from_secs(60);
 
+/// Longest time of a question that a template waits for: without an answer there is no doubt.
+const ASK_MAX: Duration = Duration::from_secs(2);
+
+/// Whether a node has heard of more blocks than it has.
+#[derive(Debug, Clone, Copy)]
+enum Behind {
+    No,
+    /// How many blocks it has, and since when.
+    At(u64, Instant),
+    /// It was waited for: what it has heard of is not its chain.
+    InVain,
+}
+
 /// What is doubted about a node, by the task that polls it.
 #[derive(Debug)]
 pub(super) struct Doubts {
     /// It was away since it was last asked for its first block, or never asked.
     was_away: bool,
-    /// How many blocks it had when it was behind, and since when it has them.
-    behind: Option<(u64, Instant)>,
+    behind: Behind,
     /// Since when it names a lower tip.
     back_since: Option<Instant>,
 }
 
 impl Default for Doubts {
     fn default() -> Self {
-        Self { was_away: true, behind: None, back_since: None }
+        Self { was_away: true, behind: Behind::No, back_since: None }
     }
 }
 
@@ -41,6 +53,7 @@ impl Doubts {
     /// The node did not answer.
     pub(super) fn was_away(&mut self) {
         self.was_away = true;
+        self.behind = Behind::No;
     }
 
     /// A node that comes back may have another chain than the one it was proven by: its first block tells.
@@ -48,53 +61,52 @@ impl Doubts {
         if !self.was_away {
             return Ok(());
         }
-        let first = match node.rpc.hash_at(0).await {
-            Ok(first) => first,
-            Err(error) => {
-                // One that does not tell cannot be held to it.
+        let first = match timeout(ASK_MAX, node.rpc.hash_at(0)).await {
+            Ok(Ok(first)) => first,
+            // One that does not tell cannot be held to it.
+            Ok(Err(error)) => {
                 self.was_away = error.code().is_none();
                 return Ok(());
             }
+            Err(_) => return Ok(()),
         };
-        match node.first_block(first) {
-            known if known == first => {
-                self.was_away = false;
-                Ok(())
-            }
-            known => {
-                let reason = format!(
-                    "its chain begins with block {}, before it was away with {}: it is another chain's node now",
-                    display_hash(&first),
-                    display_hash(&known)
-                );
-                if node.fit() == Fit::Proven {
-                    node.set_fit(Fit::Misfit { reason: reason.clone() });
-                }
-                Err(NodeState::Refused { reason })
-            }
-        }
+        self.was_away = false;
+        let before = node.set_first_block(first).filter(|before| *before != first);
+        let Some(before) = before.filter(|_| node.fit() == Fit::Proven) else { return Ok(()) };
+        let reason = format!(
+            "its chain begins with block {}, before it was away with {}: it is another chain's node now",
+            display_hash(&first),
+            display_hash(&before)
+        );
+        // It is held against the profile again, in case that is what the operator wants.
+        node.set_fit(Fit::Misfit { reason: reason.clone() });
+        Err(NodeState::Refused { reason })
     }
 
     /// Whether the node is still taking over blocks that it has heard of; then its template is for one that was found
     /// long ago.
     pub(super) async fn is_up_to_date(&mut self, node: &Node, template: &Template) -> Result<(), NodeState> {
         if template.curtime.saturating_sub(template.mintime) < OLD_SECS {
-            self.behind = None;
+            self.behind = Behind::No;
             return Ok(());
         }
-        let Some((blocks, headers)) = node.rpc.blocks_and_headers().await else { return Ok(()) };
+        let Ok(Some((blocks, headers))) = timeout(ASK_MAX, node.rpc.blocks_and_headers()).await else {
+            return Ok(());
+        };
         if headers.saturating_sub(blocks) <= BEHIND_MAX {
-            self.behind = None;
+            self.behind = Behind::No;
             return Ok(());
         }
         let since = match self.behind {
-            Some((before, since)) if before == blocks => since,
-            _ => Instant::now(),
+            Behind::InVain => return Ok(()),
+            Behind::At(before, since) if before == blocks => since,
+            Behind::At(..) | Behind::No => Instant::now(),
         };
-        self.behind = Some((blocks, since));
         if since.elapsed() >= STUCK_MAX {
+            self.behind = Behind::InVain;
             return Ok(());
         }
+        self.behind = Behind::At(blocks, since);
         Err(NodeState::Syncing { problem: format!("it is catching up: at block {blocks} of {headers}") })
     }
 
@@ -105,7 +117,12 @@ impl Doubts {
             self.back_since = None;
             return true;
         };
-        let is_taken_back = matches!(node.rpc.place_of(&held.previous).await, Ok(Place::SideChain));
+        let is_taken_back = match timeout(ASK_MAX, node.rpc.place_of(&held.previous)).await {
+            Ok(Ok(place)) => place == Place::SideChain,
+            // It has the block, and no chain that reaches so high.
+            Ok(Err(error)) => error.code().is_some(),
+            Err(_) => false,
+        };
         let since = *self.back_since.get_or_insert_with(Instant::now);
         let may = is_taken_back || since.elapsed() >= LOWER_HOLD;
         if may {

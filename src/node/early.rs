@@ -28,11 +28,6 @@ pub(super) struct Early {
 }
 
 #[derive(Deserialize)]
-struct Network {
-    chain: String,
-}
-
-#[derive(Deserialize)]
 struct Header {
     confirmations: i64,
     height: u32,
@@ -50,9 +45,8 @@ impl Early {
     pub(super) async fn after(&mut self, rpc: &Rpc) -> Option<Duration> {
         let after = self.after?;
         if self.is_suited.is_none() {
-            let asked = rpc.call_as::<Network, _>(Call::new("getblockchaininfo"), json!([])).await;
-            let network = match asked {
-                Ok(network) => network.chain,
+            let network = match rpc.network().await {
+                Ok(network) => network,
                 Err(error) if error.code().is_some() => "an unknown network".to_owned(),
                 Err(_) => return None,
             };

@@ -63,7 +63,7 @@ struct Known {
     fit: Fit,
     aside: Option<Aside>,
     height: Option<u32>,
-    /// The first block of its chain, once it was asked.
+    /// The first block of its chain when it was last asked.
     first_block: Option<Hash>,
     /// Where it is listened to for new blocks by ZMQ.
     zmq: Option<(String, u16)>,
@@ -201,9 +201,9 @@ impl Node {
         self.known().height = Some(height);
     }
 
-    /// The first block of its chain when it was asked first, which is now if it was not asked before.
-    pub(super) fn first_block(&self, now: Hash) -> Hash {
-        *self.known().first_block.get_or_insert(now)
+    /// Notes the first block of its chain; returns what it was before, if it was known.
+    pub(super) fn set_first_block(&self, now: Hash) -> Option<Hash> {
+        self.known().first_block.replace(now)
     }
 
     /// Where it is listened to for new blocks by ZMQ, by configuration or its own word; `None`: nowhere.

@@ -139,7 +139,10 @@ impl Publisher {
         let latest = latest.collect();
         let current = board.current.and_then(|place| before.get(place));
         let current = current.and_then(|node| after.iter().position(|new| Arc::ptr_eq(new, node)));
-        (board.latest, board.aside, board.named, board.beyond) = (latest, aside, vec![None; after.len()], None);
+        let place =
+            |index: usize| after.iter().position(|new| before.get(index).is_some_and(|old| Arc::ptr_eq(old, new)));
+        let beyond = board.beyond.and_then(|beyond| Some(Beyond { index: place(beyond.index)?, ..beyond }));
+        (board.latest, board.aside, board.named, board.beyond) = (latest, aside, vec![None; after.len()], beyond);
         (board.current, board.lost_at, board.refresh) = (current, None, refresh);
     }
 

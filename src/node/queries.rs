@@ -122,6 +122,16 @@ impl Rpc {
         }
     }
 
+    /// The node's name for its network, such as `main`.
+    pub(super) async fn network(&self) -> Result<String, RpcError> {
+        #[derive(Deserialize)]
+        struct Network {
+            chain: String,
+        }
+        let network: Network = self.call_as(Call::new("getblockchaininfo"), json!([])).await?;
+        Ok(network.chain)
+    }
+
     /// How many blocks the node has and of how many it has heard; `None` if it does not say.
     pub(super) async fn blocks_and_headers(&self) -> Option<(u64, u64)> {
         let progress: ChainProgress = self.call_as(Call::new("getblockchaininfo"), json!([])).await.ok()?;

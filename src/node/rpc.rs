@@ -191,9 +191,11 @@ impl Rpc {
 
     async fn open(&self) -> Result<Connection, Fault> {
         let known = *self.address.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = Connection::open(&self.node, known).await?;
-        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.address());
-        Ok(connection)
+        let opened = Connection::open(&self.node, known).await;
+        // One that leads nowhere may be that of yesterday.
+        let address = opened.as_ref().ok().map(Connection::address);
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
+        opened
     }
 
     /// On a kept connection if there is one. A node closes connections that were idle for a while;

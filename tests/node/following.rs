@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::Duration;
 
 use mpos_stratum::clock::SystemClock;
-use mpos_stratum::node::nodes::Nodes;
+use mpos_stratum::node::nodes::{Fit, Nodes};
 use mpos_stratum::node::poller::Poller;
 use mpos_stratum::node::tip::{NodeState, Source, Work};
 use serde_json::{Value, json};
@@ -170,18 +170,16 @@ async fn two_nodes_behind_one_address_do_not_make_miners_go_to_and_fro() {
     let poller = follow(&[node.rpc_config()]);
     let mut work = poller.work();
     assert_eq!(wait_for_tip(&mut work, 5).await.0.tip_seq, 1);
-    // Now the one that is a block behind answers: it does not say that a block was taken back.
-    for _ in 0..3 {
-        height.store(4, Ordering::SeqCst);
+    // Now the one that is a block behind answers, now the other: neither says that a block was taken back.
+    let some_calls = || async {
         let asked = node.calls();
-        tokio::time::timeout(WAIT_MAX, async {
-            while node.calls() < asked + 6 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await
-        .unwrap();
-        height.store(5, Ordering::SeqCst);
+        while node.calls() < asked + 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    for now in [4, 5, 4, 5, 4] {
+        height.store(now, Ordering::SeqCst);
+        tokio::time::timeout(WAIT_MAX, some_calls()).await.unwrap();
     }
     height.store(6, Ordering::SeqCst);
     assert_eq!(wait_for_tip(&mut work, 6).await.0.tip_seq, 2, "nobody was sent back");
@@ -241,7 +239,9 @@ async fn a_node_that_comes_back_with_another_chain_is_not_mined_on() {
         }
     })
     .await;
-    let poller = follow(&[node.rpc_config()]);
+    let nodes = Nodes::new(&[node.rpc_config()]);
+    let quick = templates(Duration::from_millis(50), false);
+    let poller = Poller::start(&nodes, &quick, &chain(), Arc::new(SystemClock::new()));
     let mut work = poller.work();
     wait_for_tip(&mut work, 5).await;
     let away_and_back = |chain: u32| {
@@ -253,9 +253,19 @@ async fn a_node_that_comes_back_with_another_chain_is_not_mined_on() {
             is_away.store(false, Ordering::SeqCst);
         }
     };
+    // Before anything was proven it may be put right.
+    away_and_back(99).await;
+    wait_for(&mut work, |work| work.state.is_ready()).await;
+    away_and_back(0).await;
+    wait_for(&mut work, |work| work.state.is_ready()).await;
+    nodes.all()[0].set_fit(Fit::Proven);
     away_and_back(0).await;
     wait_for(&mut work, |work| work.state.is_ready()).await;
     away_and_back(99).await;
     let refused = wait_for(&mut work, |work| matches!(work.state, NodeState::Refused { .. })).await;
     assert!(matches!(&refused.state, NodeState::Refused { reason } if reason.contains("another chain's node")));
+    assert!(matches!(nodes.all()[0].fit(), Fit::Misfit { .. }));
+    // Whoever proves it again is believed.
+    nodes.all()[0].set_fit(Fit::Proven);
+    wait_for(&mut work, |work| work.state.is_ready()).await;
 }

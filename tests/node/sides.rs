@@ -1,7 +1,7 @@
 //! Nodes that disagree: on two sides of a partition, behind, or lying.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mpos_stratum::bytes::sha256::sha256d;
@@ -130,31 +130,33 @@ fn put_on(made: &mut Made, bits: u32, is_mined: bool) {
     made.push((sha256d(&header), header));
 }
 
+/// What a node with this chain says.
+fn answer_of(made: &[([u8; 32], Vec<u8>)], asked: &Asked) -> Reply {
+    let tip = made.len() - 1;
+    let name = |place: usize| json!(display_hash(&made[place].0));
+    match asked.method.as_str() {
+        "getbestblockhash" => Reply::Result(name(tip)),
+        "getblocktemplate" => {
+            let mut template = template_on(u32::try_from(tip).unwrap());
+            template["previousblockhash"] = name(tip);
+            Reply::Result(template)
+        }
+        "getblockhash" => match usize::try_from(asked.params[0].as_u64().unwrap()) {
+            Ok(height) if height <= tip => Reply::Result(name(height)),
+            _ => Reply::Error(-8, "Block height out of range"),
+        },
+        "getblockheader" => match (0..=tip).find(|place| asked.params[0] == name(*place)) {
+            Some(height) if asked.params[1] == json!(false) => Reply::Result(json!(hex::encode(&made[height].1))),
+            Some(height) => Reply::Result(json!({ "confirmations": tip - height + 1, "height": height })),
+            None => Reply::Error(-5, "Block not found"),
+        },
+        _ => Reply::Error(-32601, "Method not found"),
+    }
+}
+
 /// A node with this chain, which says the truth about it.
 async fn node_with(made: Made) -> ScriptedNode {
-    let name = |place: usize, made: &Made| display_hash(&made[place].0);
-    ScriptedNode::start(move |asked| {
-        let tip = made.len() - 1;
-        match asked.method.as_str() {
-            "getbestblockhash" => Reply::Result(json!(name(tip, &made))),
-            "getblocktemplate" => {
-                let mut template = template_on(u32::try_from(tip).unwrap());
-                template["previousblockhash"] = json!(name(tip, &made));
-                Reply::Result(template)
-            }
-            "getblockhash" => match usize::try_from(asked.params[0].as_u64().unwrap()) {
-                Ok(height) if height <= tip => Reply::Result(json!(name(height, &made))),
-                _ => Reply::Error(-8, "Block height out of range"),
-            },
-            "getblockheader" => match made.iter().position(|(name, _)| asked.params[0] == json!(display_hash(name))) {
-                Some(height) if asked.params[1] == json!(false) => Reply::Result(json!(hex::encode(&made[height].1))),
-                Some(height) => Reply::Result(json!({ "confirmations": tip - height + 1, "height": height })),
-                None => Reply::Error(-5, "Block not found"),
-            },
-            _ => Reply::Error(-32601, "Method not found"),
-        }
-    })
-    .await
+    ScriptedNode::start(move |asked| answer_of(&made, asked)).await
 }
 
 /// Bits that one hash in two meets, and one in 512.
@@ -231,27 +233,45 @@ async fn a_longer_chain_that_the_others_call_invalid_is_not_followed() {
 
 #[tokio::test]
 async fn work_that_another_node_is_long_past_is_taken_down_though_that_gives_none() {
-    let is_mended = Arc::new(AtomicBool::new(false));
-    let mended = Arc::clone(&is_mended);
+    let mut common = Made::new();
+    (0..6).for_each(|_| put_on(&mut common, EASY, true));
+    let (mut ahead, stuck) = (common.clone(), common);
+    (0..2).for_each(|_| put_on(&mut ahead, EASY, true));
+    let (height, is_mended) = (Arc::new(AtomicUsize::new(7)), Arc::new(AtomicBool::new(false)));
+    put_on(&mut ahead, EASY, true);
     // Its templates are not understood here, as after a fork; the other node was not made ready for that.
-    let ahead = node_at(7, move |asked| match asked.method.as_str() {
-        "getblockheader" if asked.params[1] == json!(false) => None,
-        "getblockheader" => Some(Reply::Result(json!({ "confirmations": 1, "height": 7 }))),
-        "getblocktemplate" if !mended.load(Ordering::SeqCst) => {
-            let mut template = template_on(7);
-            template["rules"] = json!(["!anew"]);
-            Some(Reply::Result(template))
+    let (at, mended) = (Arc::clone(&height), Arc::clone(&is_mended));
+    let ahead = ScriptedNode::start(move |asked| {
+        let at = at.load(Ordering::SeqCst);
+        let reply = answer_of(&ahead[..=at], asked);
+        match (asked.method.as_str(), reply) {
+            ("getblocktemplate", Reply::Result(mut template)) if !mended.load(Ordering::SeqCst) => {
+                template["rules"] = json!(["!anew"]);
+                Reply::Result(template)
+            }
+            (_, reply) => reply,
         }
-        _ => None,
     })
     .await;
-    let stuck = node_at(5, |_| None).await;
+    let stuck = node_with(stuck).await;
     let nodes = Nodes::new(&[stuck.rpc_config(), ahead.rpc_config()]);
     let poller = start(&nodes);
     let mut work = poller.work();
-    wait_for_tip(&mut work, 5).await;
+    let (before, _) = wait_for_tip(&mut work, 5).await;
     let without = wait_for(&mut work, |work| work.template.is_none()).await;
     assert!(matches!(&without.state, NodeState::Refused { reason } if reason.contains("anew")), "{:?}", without.state);
+    // The next block changes nothing.
+    let asked = ahead.calls();
+    height.store(8, Ordering::SeqCst);
+    tokio::time::timeout(WAIT_MAX, async {
+        while ahead.calls() < asked + 12 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(work.borrow_and_update().template, None);
     is_mended.store(true, Ordering::SeqCst);
-    assert_eq!(wait_for_tip(&mut work, 7).await.0.node, ahead.rpc_config().name);
+    let (after, _) = wait_for_tip(&mut work, 8).await;
+    assert_eq!((after.node, after.tip_seq), (ahead.rpc_config().name, before.tip_seq + 2));
 }

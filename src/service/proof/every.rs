@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{info, warn};
 
 use super::{Refusal, Weighed, advised, shown, weigh};
@@ -51,7 +51,8 @@ pub async fn prove_every(coin: &Arc<Coin>, nodes: &Nodes) -> Result<Proven, Refu
     let odd: Vec<usize> = misfits.iter().map(|(index, ..)| *index).collect();
     for (index, misfit, samples) in misfits {
         let Some(node) = all.get(index) else { continue };
-        if is_proven && let Some(words) = catching_up(&node.apart(), &coin.profile.form).await {
+        let (apart, form) = (node.apart(), &coin.profile.form);
+        if is_proven && let Ok(Some(words)) = timeout(OTHERS_MAX, catching_up(&apart, form)).await {
             // Among old blocks of an algorithm that the chain has left; it is held against the profile again later.
             let refusal = Refusal::CatchingUp { misfit, words };
             info!(coin = coin.name, node = node.name(), problem = %refusal, "the node does not count yet");
