@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::say;
+use super::say::say;
 use crate::bytes::{display_hash, hex};
 use crate::clock::{Clock, SystemClock};
 use crate::exit::Exit;

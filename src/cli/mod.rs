@@ -8,12 +8,13 @@ mod generate;
 mod import;
 mod live;
 mod notify;
+mod quantity;
 mod run;
+mod say;
 mod socket;
 mod spool;
+mod wait;
 
-use std::fmt::Display;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
@@ -154,12 +155,7 @@ fn or_say(loaded: Result<Config, ConfigError>) -> Result<Config, Exit> {
     loaded.map_err(|error| {
         let count = error.problems.len();
         let problems = if count == 1 { "problem" } else { "problems" };
-        say(&mut std::io::stderr(), format_args!("{error}\n\n{count} {problems}; nothing was started or changed."));
+        say::complain(format_args!("{error}\n\n{count} {problems}; nothing was started or changed."));
         Exit::Config
     })
-}
-
-/// Writes a line. A reader that went away is no reason to fail.
-fn say(to: &mut impl Write, line: impl Display) {
-    let _ = writeln!(to, "{line}");
 }

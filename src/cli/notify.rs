@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{say, socket};
+use super::say::complain;
+use super::socket;
 use crate::bytes::parse_display_hash;
 use crate::exit::Exit;
 use crate::service::local::{NotifyRequest, SOCKET_NAME};
@@ -47,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Ok(()) => return Exit::Ok,
         Err(failed) => failed,
     };
-    say(&mut std::io::stderr(), problem);
+    complain(problem);
     exit
 }
 

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use clap::Args;
 
 use self::report::Report;
-use super::spool::{Place, Target, fail, open, wait};
+use super::say::fail;
+use super::spool::{Place, Target, open};
+use super::wait::wait;
 use crate::bytes::parse_display_hash;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Coin;

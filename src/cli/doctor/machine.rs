@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::report::{Check, Words, fault, note, warning};
 use crate::cli::socket::UNIT_RUNTIME_DIR;
-use crate::cli::spool::utc;
+use crate::cli::quantity::utc;
 use crate::config::Config;
 use crate::mpos::doctor::Seen;
 

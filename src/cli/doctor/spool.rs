@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::report::{Check, Word, Words, fault, note, warning};
 use crate::cli::spool::situation::Trouble;
-use crate::cli::spool::utc;
+use crate::cli::quantity::utc;
 use crate::config::Ledger;
 use crate::ledger::decision::{self, DrainNote};
 use crate::ledger::error::OpenError;

@@ -48,7 +48,7 @@ struct Piece<'a> {
 
 /// The page.
 pub(super) fn page(source: &str) -> String {
-    let mut out = format!(".TH mpos\\-stratum.toml 5 \"\" \"{}\" \"File formats\"\n{HEAD}", escaped(source));
+    let mut out = format!(".TH mpos\\-stratum.toml 5 \"\" \"{}\" \"File formats\"\n.nh\n{HEAD}", escaped(source));
     let pieces = pieces(EXAMPLE);
     let first = pieces.iter().position(|piece| piece.table.is_some()).unwrap_or(0);
     let (above, tables) = pieces.split_at(first);
@@ -182,7 +182,7 @@ mod tests {
         }
         assert!(!page.contains("\\(ga#") && !page.contains("every key there is"), "that is about the example");
         let mut commands = page.lines().filter(|line| line.starts_with(['.', '\'']));
-        let known = [".TH", ".SH", ".SS", ".TP", ".TQ", ".PP", ".I ", ".B ", ".BR"];
+        let known = [".TH", ".SH", ".SS", ".TP", ".TQ", ".PP", ".I ", ".B ", ".BR", ".nh"];
         assert_eq!(commands.find(|line| !known.iter().any(|known| line.starts_with(known))), None);
     }
 }

@@ -278,8 +278,8 @@ fn put(output: Option<&Path>, text: &str) -> Exit {
     }
 }
 
-/// A line to standard error.
+/// Writes to standard error what may hold anything, as it is from old files.
 fn complain(what: &str) {
     let lines: Vec<String> = what.lines().map(write::printable).collect();
-    say(&mut std::io::stderr(), lines.join("\n"));
+    say::complain(lines.join("\n"));
 }

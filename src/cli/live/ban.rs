@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::client::{Socket, ask, member};
-use super::span::seconds;
-use super::{complain, plain, tell};
-use crate::cli::spool::utc;
+use super::plain;
+use crate::cli::quantity::{seconds, utc};
+use crate::cli::say::{complain, tell};
 use crate::exit::Exit;
 use crate::service::control;
 use crate::service::control::Request;

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::client::{Socket, ask};
-use super::tell;
+use crate::cli::say::tell;
 use crate::exit::Exit;
 use crate::service::control::Request;
 

@@ -4,8 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::client::{Socket, ask, member};
-use super::span::{hash_rate, shown};
-use super::{complain, plain, tell};
+use super::plain;
+use crate::cli::quantity::{hash_rate, shown};
+use crate::cli::say::{complain, tell};
 use crate::difficulty::Difficulty;
 use crate::exit::Exit;
 use crate::service::control::{Miner, Request, Who};

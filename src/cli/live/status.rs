@@ -8,8 +8,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::client::{Client, Silence, Socket, answered, explain, member};
-use super::{complain, tell, view};
+use super::view;
+use crate::cli::say::{complain, tell};
 use crate::cli::spool;
+use crate::cli::wait::wait;
 use crate::exit::Exit;
 use crate::service::control::Request;
 use crate::service::status::Status;
@@ -58,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
             Err(silence) => Ok(not_running(arguments, silence)),
         };
     }
-    spool::wait(watch(arguments))
+    wait(watch(arguments))
 }
 
 async fn watch(arguments: &Arguments) -> Result<Exit, Exit> {

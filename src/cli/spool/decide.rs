@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::situation::{self, Situation, Trouble};
-use super::{Place, Target, complain, fail, given_up, open};
-use crate::cli::say;
+use super::{Place, Target, given_up, open};
+use crate::cli::say::{complain, fail, say};
 use crate::clock::{Clock, SystemClock};
 use crate::exit::Exit;
 use crate::ledger::decision::{self, Decision, GivenUp, Verb};

@@ -6,9 +6,11 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Place, Target, complain, fail, open, utc};
+use super::{Place, Target, open};
 use crate::bytes::sha256::sha256d;
 use crate::bytes::{display_hash, hex};
+use crate::cli::quantity::utc;
+use crate::cli::say::{complain, fail};
 use crate::exit::Exit;
 use crate::ledger::inspect::{SpoolFiles, Step};
 use crate::ledger::record::{Entry, Event, ShareRecord, VerdictRecord};

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::fail;
-use crate::cli::say;
+use crate::cli::say::{fail, say};
 use crate::exit::Exit;
 use crate::service::left::left_in;
 

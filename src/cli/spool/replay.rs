@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Place, Target, complain, fail, open};
-use crate::cli::say;
+use super::{Place, Target, open};
+use crate::cli::say::{complain, fail, say};
 use crate::clock::SystemClock;
 use crate::exit::Exit;
 use crate::ledger::error::OpenError;

@@ -3,7 +3,8 @@
 use clap::Args;
 
 use super::decide::wait_for_outcome;
-use super::{Target, complain, fail, open};
+use super::{Target, open};
+use crate::cli::say::{complain, fail};
 use crate::exit::Exit;
 use crate::ledger::decision::{self, Permission};
 use crate::ledger::files::random_id;

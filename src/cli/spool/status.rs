@@ -6,8 +6,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::situation::{self, Database, Situation};
-use super::{Place, Target, open, utc};
-use crate::cli::{load_to_look, say};
+use super::{Place, Target, open};
+use crate::cli::load_to_look;
+use crate::cli::quantity::utc;
+use crate::cli::say::{fail, say};
 use crate::config::Mpos;
 use crate::exit::Exit;
 use crate::ledger::decision::{self, DrainNote};
@@ -76,7 +78,7 @@ struct Report<'a> {
 
 impl<'a> Report<'a> {
     async fn make(place: &'a Place, files: &'a SpoolFiles) -> Result<Self, Exit> {
-        let unreadable = |error: std::io::Error| super::fail(format_args!("{}: {error}", place.dir.display()));
+        let unreadable = |error: std::io::Error| fail(format_args!("{}: {error}", place.dir.display()));
         let (confirmed, confirmed_readable) = files.confirmed().map_err(unreadable)?;
         let segments = files.segments().map_err(unreadable)?;
         let tail = survey(files, confirmed + 1, u64::MAX, confirmed).map_err(unreadable)?;

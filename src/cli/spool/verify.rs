@@ -5,8 +5,9 @@ use std::fmt::Write;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Place, Target, fail, open, utc};
-use crate::cli::say;
+use super::{Place, Target, open};
+use crate::cli::quantity::utc;
+use crate::cli::say::{fail, say};
 use crate::exit::Exit;
 use crate::ledger::recovery::Loss;
 use crate::ledger::verify::{Finding, Meaning, Survey, survey};
