@@ -49,8 +49,10 @@ operator decides:
       put the segment back from a backup, or spool adopt, which gives the damaged events up
 It has paused where several rows in a row were refused: mend the table, or spool resume.
 
-Passwords that are credentials of systemd only the daemon gets. Without them status shows the files only; adopt and
-rewind, which have to ask the database, are then run by root as
+Run these commands as root or as the daemon's user: nobody else may read the spool.
+
+Only the daemon gets passwords that are credentials of systemd. Without them status shows the files only; adopt and
+rewind have to ask the database: root runs them as
   CREDENTIALS_DIRECTORY=/etc/mpos-stratum/credentials mpos-stratum spool adopt";
 
 /// Arguments of `spool`.
@@ -65,9 +67,10 @@ pub(super) struct Arguments {
 enum Command {
     /// Show how far the spools are written, on the disk and drained, and whether a decision is needed
     Status(status::Arguments),
-    /// Read every segment and report every damaged place and what it means; exit code 1 if there is one
+    /// Read every segment and report every damaged place and what it means; exit code 1 if there is any
     Verify(verify::Arguments),
-    /// Show what would be lost with a state directory, whatever the configuration says; exit code 1 if there is something
+    /// Show what would be lost with a state directory, whatever the configuration says; exit code 1 if
+    /// undrained shares remain
     Left(left::Arguments),
     /// Print events, one a line, with every field
     #[command(long_about = dump::LONG_ABOUT)]
@@ -184,7 +187,7 @@ pub(super) fn open(dir: &Path) -> Result<SpoolFiles, Exit> {
 
 fn first_start(dir: &Path) -> &'static str {
     match dir.exists() {
-        true => "Commands must run as the user that owns the spool, or as root.",
+        true => "Run this as root or as the daemon's user.",
         false => "The daemon makes the spool when it starts for the first time.",
     }
 }

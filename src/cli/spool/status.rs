@@ -18,7 +18,12 @@ use crate::ledger::replay;
 use crate::ledger::verify::{Meaning, Survey, survey};
 use crate::service::spools;
 
+const AFTER_HELP: &str = "\
+Exit codes: 0 nothing has to be decided, 1 a decision is needed, part of a spool is damaged, or a spool with shares is no
+longer in the configuration, 64 command line or no such coin, 69 a spool cannot be read, 78 the configuration is wrong.";
+
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(flatten)]
     target: Target,
