@@ -101,7 +101,7 @@ impl Notify {
 
     fn tell(&self, source: Source, coin: &str, hash: &str) -> Result<(), String> {
         let Some(hash) = parse_display_hash(hash) else {
-            return Err(format!("{:?} is no block hash: give the node's %s", shortened(hash)));
+            return Err(format!("{:?} is not a block hash: give the node's %s", shortened(hash)));
         };
         let bells = self.bells.read().unwrap_or_else(PoisonError::into_inner);
         let bell = bells.iter().find(|(name, _)| name.eq_ignore_ascii_case(coin));
