@@ -12,8 +12,8 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::Cli;
 use super::say::say;
+use super::{Cli, import};
 use crate::exit::Exit;
 
 /// The section of the manual where commands for administrators stand.
@@ -72,6 +72,11 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
 
 fn render(command: Command, found: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
     let below: Vec<Command> = command.get_subcommands().filter(|below| !below.is_hide_set()).cloned().collect();
+    // Whoever looks for an option of long ago reads the manual; the help is for what there is to be done.
+    let command = match command.get_name() {
+        "import" => command.after_help(import::after_help_on_the_page()),
+        _ => command,
+    };
     let page = Man::new(command).section(COMMANDS_SECTION).source(SOURCE).manual("System administration");
     let mut text = Vec::new();
     page.render(&mut text)?;
@@ -90,7 +95,8 @@ mod tests {
     /// A page as its reader sees the letters, on one line.
     fn plain(page: &[u8]) -> String {
         let text = String::from_utf8(page.to_vec()).unwrap();
-        let text = text.replace("\n.SH EXAMPLES\n", "\nExamples:\n").replace("\n.SH \"EXIT STATUS\"\n", "\nExit codes: ");
+        let text =
+            text.replace("\n.SH EXAMPLES\n", "\nExamples:\n").replace("\n.SH \"EXIT STATUS\"\n", "\nExit codes: ");
         let layout = ["\n.nf\n", "\n.fi\n", "\n.PP\n"];
         let text = layout.iter().fold(text, |text, command| text.replace(command, "\n"));
         let text = ["\\fB", "\\fI", "\\fR", "\\&"].iter().fold(text, |text, code| text.replace(code, ""));
@@ -209,10 +215,17 @@ mod tests {
             assert!(!page.contains("\nExamples:") && !page.contains("Exit codes:"), "{name}: {page}");
         }
         let pages = pages().unwrap();
-        let page = |name: &str| String::from_utf8(pages.iter().find(|(file, _)| file == name).unwrap().1.clone()).unwrap();
+        let page =
+            |name: &str| String::from_utf8(pages.iter().find(|(file, _)| file == name).unwrap().1.clone()).unwrap();
         assert!(page("mpos-stratum-ban.8").contains("\n.SH EXAMPLES\n.nf\n  mpos\\-stratum ban list\n"));
         assert!(page("mpos-stratum-ban.8").contains("\n.fi\n.SH \"EXIT STATUS\"\n0 done"));
-        assert!(page("mpos-stratum-doctor.8").contains("\n.nf\n  FAULT     costs shares, blocks or payouts\n  WARNING"));
+        assert!(
+            page("mpos-stratum-import.8")
+                .contains("\n  \\-\\-stratum\\-host, \\-\\-stratum\\-port           adapted: ")
+        );
+        assert!(
+            page("mpos-stratum-doctor.8").contains("\n.nf\n  FAULT     costs shares, blocks or payouts\n  WARNING")
+        );
     }
 
     #[test]
