@@ -287,7 +287,7 @@ fn what_is_no_block_hash_is_the_callers_mistake() {
     for hash in ["%s", "ab", &"ab".repeat(33)] {
         let output = mpos_stratum(&["notify", "litecoin", hash, "--socket", "/nowhere/notify.sock"]);
         assert_eq!(code(&output), 64, "{hash}");
-        assert!(stderr(&output).contains("is no block hash of 64 hexadecimal digits"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("is not a block hash of 64 hexadecimal digits"), "{}", stderr(&output));
     }
     let away = mpos_stratum(&["notify", "litecoin", &"ab".repeat(32), "--socket", "/nowhere/notify.sock"]);
     assert_eq!(code(&away), 69, "{}", stderr(&away));
@@ -305,7 +305,7 @@ fn algo_hash_prints_the_hash_of_a_header_as_explorers_do() {
     }
     let header = "00".repeat(80);
     for (arguments, told) in [
-        (&["algo", "hash", "x12", header.as_str()][..], "x12 is no algorithm known here"),
+        (&["algo", "hash", "x12", header.as_str()][..], "x12 is not a known algorithm"),
         (&["algo", "hash", "x11", "0g"], "hexadecimal"),
         (&["algo", "hash", "scrypt", &header, "--param", "N=1000"], "N = \"1000\": must be a power of two"),
         (&["algo", "hash", "scrypt", &header, "--param", "2048"], "NAME=VALUE"),
@@ -369,8 +369,8 @@ fn hostile_lines() -> Vec<(String, Option<&'static str>)> {
         ("{}".to_owned(), Some("missing field")),
         ("[".repeat(9000), Some("not a vector")),
         (" ".repeat(70_000), Some("longer than 65536 bytes")),
-        (with("", "{}"), Some("is no algorithm known here")),
-        (with(&"x".repeat(1000), "{}"), Some("is no algorithm known here")),
+        (with("", "{}"), Some("is not a known algorithm")),
+        (with(&"x".repeat(1000), "{}"), Some("is not a known algorithm")),
         (with("x11", "[]"), Some("not a vector")),
         (with("x11", r#"{"N":1}"#), Some("x11 has no parameter N")),
         (with("scrypt", r#"{"N":32768}"#), None),

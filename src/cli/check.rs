@@ -23,8 +23,8 @@ Examples:
 Root may read everything; as root it also says which of the files the daemon's user may not. To look as that user does:
   runuser -u mpos-stratum -- mpos-stratum check
 
-Exit codes: 0 good, 1 with --online: a node or a database objects or does not answer, 64 command line,
-69 the nodes cannot be asked, 78 the configuration is wrong.";
+Exit codes: 0 good, 1 with --online: a node or a database objects or does not answer, 64 command line, 78 the
+configuration is wrong.";
 
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
@@ -66,7 +66,7 @@ fn summarise(out: &mut String, path: &Path, config: &Config) -> fmt::Result {
     if let Some(path) = &config.daemon.log_file {
         let parent = path.parent().is_some_and(std::path::Path::is_dir);
         let doubt = if path.is_dir() || !parent {
-            ", which CANNOT be opened: there is no such folder, or it is one"
+            ", which cannot be opened: its folder does not exist, or the path is a folder"
         } else {
             ""
         };

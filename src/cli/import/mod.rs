@@ -60,26 +60,16 @@ asked, or measured by a miner whose hash rate you know:
 
   mpos-stratum import stratum-mining conf/config.py --known-miner 1.2M,16,0.9
 
-means 1.2 MH/s, which at difficulty 16 had an accepted share each 0.9 s.
+means 1.2 MH/s, which at difficulty 16 had an accepted share every 0.9 s.";
 
-hstratum has no file to import: it was told on the command line of its node, and Handshake, its coin, is not mined by
-this version. Who knows its options finds them here:
-
-  --stratum-host, --stratum-port           adapted: listen in [[coin.port]], as \"HOST:PORT\"
-  --stratum-public-host, ...-public-port   adapted: advertise in [[coin.port]], as \"HOST:PORT\"
-  --stratum-max-inbound                    taken: connections_max in [[coin.port]], and for all ports in [daemon]
-  --stratum-difficulty                     adapted: difficulty in [[coin.port]]; units differ between coins
-  --stratum-dynamic                        adapted: min and max in [coin.port.vardiff]
-  --stratum-password                       dropped: what an administrator may do goes through control.sock in
-                                           runtime_dir of [daemon], whose mode decides who may
-
+const AFTER_HELP: &str = "\
 In ten minutes:
   1. mpos-stratum import nomp /srv/nomp --mpos /srv/mpos/include/config/global.inc.php \\
        --answer fallback_worker=pool.fallback --output config.toml
   2. mysql mpos < /usr/share/mpos-stratum/schema/mpos-stratum.sql
      mysql < /usr/share/mpos-stratum/schema/grants.sql
-     our own small tables beside MPOS's `shares`, and our user's rights: read the second first, its names and password
-     are examples, and the configuration must have the same
+     the daemon's own small tables beside MPOS's `shares`, and the rights of its database user: read grants.sql
+     first; its names and password are examples, and the configuration must have the same
   3. mpos-stratum check --online --config config.toml
      mpos-stratum doctor --config config.toml --mpos /srv/mpos/include/config/global.inc.php
   4. stop the old server, mpos-stratum run --config config.toml
@@ -87,8 +77,22 @@ In ten minutes:
 Exit codes: 0 complete, 1 questions are open, 64 command line, 69 the output cannot be written, 78 an old file
 is broken.";
 
+/// For the manual page alone: there is nothing to import, but somebody may look for it.
+const ABOUT_HSTRATUM: &str = "\
+hstratum has no file to import: it takes its options on the command line of its node, and Handshake, its coin, is not
+mined by this version. What its options are called here:
+
+  --stratum-host, --stratum-port           adapted: listen in [[coin.port]], as \"ADDRESS:PORT\"; no host name
+  --stratum-public-host, ...-public-port   adapted: advertise in [[coin.port]], as \"HOST:PORT\"
+  --stratum-max-inbound                    taken: connections_max in [[coin.port]], and for all ports in [daemon]
+  --stratum-difficulty                     adapted: difficulty in [[coin.port]]; units differ between coins
+  --stratum-dynamic                        adapted: min and max in [coin.port.vardiff]
+  --stratum-password                       dropped: what an administrator may do goes through control.sock in
+                                           runtime_dir of [daemon], whose mode decides who may";
+
 /// Arguments of `import`.
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     source: Source,
@@ -133,6 +137,11 @@ struct Options {
     /// Where to write the configuration, readable by its owner only; it must not exist. Without it, standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+/// What stands behind the options on the manual page.
+pub(super) fn after_help_on_the_page() -> String {
+    AFTER_HELP.replace("\n\nExit codes:", &format!("\n\n{ABOUT_HSTRATUM}\n\nExit codes:"))
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {

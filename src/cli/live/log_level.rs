@@ -22,7 +22,7 @@ Examples:
   mpos-stratum log-level stratum=debug
   mpos-stratum log-level info,node=trace
 
-With stratum=debug every connection is told, with trace a great deal: on a busy pool set it back soon.
+With stratum=debug every connection is logged, with trace a great deal: on a busy pool set it back soon.
 Exit codes: 0 done, 64 no such level or room, 69 the daemon does not answer.";
 
 /// Arguments of `log-level`.

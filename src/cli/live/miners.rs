@@ -26,7 +26,7 @@ Examples:
   mpos-stratum miners kick --address 192.0.2.7 --reason 'firmware floods us'
   mpos-stratum miners set-difficulty alice.rig1 8192
 
-Exit codes: 0 done, 1 nobody is meant, 64 wrong command line, 69 the daemon does not answer.";
+Exit codes: 0 done, 1 no connection matches, 64 wrong command line, 69 the daemon does not answer.";
 
 /// Arguments of `miners`.
 #[derive(Args)]
@@ -174,7 +174,7 @@ fn list(choice: &Choice, worker: Option<&String>, page: &Page) -> Result<Exit, E
         match (miners.is_empty(), is_everybody, page.after) {
             (false, ..) => {}
             (true, true, 0) => tell("nobody is connected"),
-            (true, _, 0) => complain("nobody is meant: see `miners list`"),
+            (true, _, 0) => complain("no connection matches: see `miners list`"),
             (true, ..) => tell("there are no more"),
         }
         if let Some(next) = next {
@@ -228,7 +228,7 @@ fn ordered(
             ]);
             tell(Value::Object(answer));
         }
-        (false, 0) => complain("nobody is meant: see `miners list`"),
+        (false, 0) => complain("no connection matches: see `miners list`"),
         (false, _) => tell(words(told, &answer)),
     }
     if told < matched {

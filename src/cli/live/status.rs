@@ -17,7 +17,7 @@ use crate::service::control::Request;
 use crate::service::status::Status;
 
 pub(in crate::cli) const LONG_ABOUT: &str = "\
-Show how the running daemon is: coins with their tips and nodes, miners and hash rates, shares by what became
+Show the state of the running daemon: coins with their tips and nodes, miners and hash rates, shares by what became
 of them, the spools in front of the databases, found blocks, and whatever somebody should look at.
 
 The hash rate is that of the shares that counted, over 1, 5 and 15 minutes. Beside it stands what MPOS makes of
