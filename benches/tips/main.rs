@@ -12,7 +12,6 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::indexing_slicing,
     missing_docs,
     reason = "shared with the tests, which may end at the first surprise"
 )]
