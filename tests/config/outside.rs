@@ -152,13 +152,16 @@ const BOUNDS_OF_THEIR_OWN: [&str; 3] = ["65535", "4294967295", "9223372036854775
 
 #[test]
 fn the_example_shows_the_bounds_of_every_number() {
-    let mut words: Vec<&str> = Vec::new();
-    let (mut seen, mut is_new) = (0, true);
+    let (mut words, mut silent): (Vec<&str>, Vec<String>) = Default::default();
+    let (mut table, mut seen, mut is_new) = ("", 0, true);
     let with_tables = EXAMPLE.replace("\n#[", "\n[");
     for line in with_tables.lines() {
         let bare = line.strip_prefix('#').unwrap_or(line);
         let setting = bare.split_once(" = ").filter(|_| bare.starts_with(|first: char| first.is_ascii_lowercase()));
         let Some((key, value)) = setting else {
+            if bare.starts_with('[') {
+                table = bare;
+            }
             if std::mem::take(&mut is_new) {
                 words.clear();
             }
@@ -166,7 +169,8 @@ fn the_example_shows_the_bounds_of_every_number() {
             continue;
         };
         is_new = true;
-        if value.parse::<f64>().is_err() {
+        // What is inherited is explained where it is used.
+        if table.starts_with("[defaults.") || value.parse::<f64>().is_err() {
             continue;
         }
         // Of this table, by its place: keys of several tables have one name.
@@ -179,12 +183,14 @@ fn the_example_shows_the_bounds_of_every_number() {
         let problem = problems.iter().find(is_of_key).unwrap_or_else(|| panic!("{key}: {problems:?}"));
         let Some((_, bounds)) = problem.remedy.split_once("number from ") else { continue };
         let told = words.join(" ");
-        let bounds = if key == "target_secs" { "1 to 60" } else { bounds };
+        let bounds = if key == "target_secs" { "1 to 60" } else { bounds.split(',').next().unwrap() };
         let is_of_its_own = BOUNDS_OF_THEIR_OWN.iter().any(|most| bounds.ends_with(most));
-        assert!(told.contains(bounds) || is_of_its_own, "{key} may be {bounds}: {told}");
+        if !told.contains(bounds) && !is_of_its_own {
+            silent.push(format!("{key} may be {bounds}: {told}"));
+        }
         seen += 1;
     }
-    assert!(seen > 60, "{seen}");
+    assert!(silent.is_empty() && seen > 60, "{seen}; {silent:#?}");
 }
 
 #[test]
