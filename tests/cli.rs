@@ -31,7 +31,7 @@ fn check_shows_how_a_good_configuration_was_understood() {
     for part in [
         "litecoin (scrypt, N = 1024, r = 1)",
         "0.0.0.0:3333, difficulty 16 at first, then 1 to 65536 for one share in 15 s",
-        "mpos.shares at 127.0.0.1:3306 as mpos",
+        "mpos.shares at 127.0.0.1:3306 as mpos_stratum",
         "rows hold stratum difficulty x 1",
         "a share of difficulty 16 is stored as 16; one in 15 s is 69.9 kH/s",
     ] {
@@ -262,6 +262,18 @@ fn commands_say_how_they_are_used_and_how_they_end() {
         for part in ["Examples:\n", &format!("mpos-stratum {command}"), "Exit codes: 0 ", ", 64 command line"] {
             assert!(stdout(&help).contains(part), "{part} is not in: {}", stdout(&help));
         }
+    }
+    // No daemon ends with 70: a bug aborts it.
+    for command in [&[][..], &["run"]] {
+        let help = mpos_stratum(&[command, &["--help"]].concat());
+        assert!(stdout(&help).contains("SIGABRT") && !stdout(&help).contains(" 70 "), "{}", stdout(&help));
+    }
+    let spools =
+        ["status", "verify", "left", "dump", "adopt", "rewind", "resume", "replay"].map(|name| ["spool", name]);
+    for command in spools.iter().chain(&[["algo", "hash"]]) {
+        let help = mpos_stratum(&[&command[..], &["--help"]].concat());
+        let told = stdout(&help).split("\nExit codes: 0 ").nth(1).unwrap_or_else(|| panic!("{command:?}"));
+        assert!(told.contains(" 64 ") && told.contains(" 69 "), "{command:?}: {told}");
     }
 }
 

@@ -119,7 +119,7 @@ fn room(text: &str) -> Result<String, String> {
     match is_path && ROOMS.contains(&head(name)) {
         true => Ok(name.to_owned()),
         false => Err(format!(
-            "{text:?} is not a room of the daemon: one of {}, or one inside it as stratum::session",
+            "{text:?} is not a part of the daemon: one of {}, or one inside it as stratum::session",
             ROOMS.join(", ")
         )),
     }

@@ -50,10 +50,10 @@ use crate::mpos::schema_files;
 pub(super) const LONG_ABOUT: &str = "\
 Write a configuration out of that of an older stratum server.
 
-Old files are read and never executed. Behind the new configuration stands what became of every old option:
-taken, adapted, dropped, each with the reason. What no old file says is asked: by `QUESTION` in the new file,
-and here, with the --answer that answers it. What depends on the algorithm is asked once that is known: answer it
-first, if no old file has it by a name that is known here. A preset of another algorithm than the file's is refused.
+Old files are read and never executed. At the end of the new configuration stands what became of every old option:
+taken, adapted or dropped, each with the reason. What no old file says is asked: by `QUESTION` in the new file, and
+on standard error, with the --answer that answers it. Some questions come only once the algorithm is known: answer that
+one first, if the old files name it in a way that is not known here. A preset of another algorithm is refused.
 
 A unit of difficulty stood for different amounts of work in different servers. Where that is not known it is
 asked, or measured by a miner whose hash rate you know:
@@ -63,7 +63,7 @@ asked, or measured by a miner whose hash rate you know:
 means 1.2 MH/s, which at difficulty 16 had an accepted share every 0.9 s.";
 
 const AFTER_HELP: &str = "\
-In ten minutes:
+Moving over in ten minutes:
   1. mpos-stratum import nomp /srv/nomp --mpos /srv/mpos/include/config/global.inc.php \\
        --answer fallback_worker=pool.fallback --output config.toml
   2. mysql mpos < /usr/share/mpos-stratum/schema/mpos-stratum.sql

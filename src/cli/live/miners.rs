@@ -14,9 +14,9 @@ use crate::service::control::{Miner, Request, Who};
 pub(in crate::cli) const LONG_ABOUT: &str = "\
 Look at the connections of the running daemon, end some, or change their difficulty.
 
-Connections are chosen by worker, address, number or coin; what is given must all be true of them. A worker is
-an account (all its workers), a worker's whole name, or a pattern with * and ?; letters of either case are the
-same, as they are to MPOS.";
+Connections are chosen by worker, address, number or coin; a connection must match all that is given. A worker is
+an account (all its workers), a worker's whole name, or a pattern with * and ?. Upper and lower case are the same, as
+they are to MPOS.";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -57,7 +57,7 @@ struct Choice {
     /// Only this address or network
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
-    /// Only the connection of this number
+    /// Only the connection with this number
     #[arg(long, value_name = "NUMBER")]
     id: Option<u64>,
     /// Only connections of this coin

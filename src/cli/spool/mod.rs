@@ -42,7 +42,7 @@ operator decides:
       spool rewind --to SEQ     sends the lost rows again, from the first one that is missing
       spool adopt               leaves them out and goes on with what was never sent
   The row of mpos_stratum_cursor is gone, or another machine's spool is the writer:
-      spool adopt               makes this spool the writer, where it last knew to be
+      spool adopt               makes this spool the writer, from where the database last was
   The spool was restored from an older backup, the database is ahead of it:
       spool adopt --from SEQ    SEQ is the first event that the database has not got
   Events in the spool are damaged:
@@ -95,7 +95,7 @@ pub(super) struct Target {
     /// The configuration file
     #[arg(long, short, value_name = "FILE", default_value = "/etc/mpos-stratum/config.toml")]
     pub(super) config: PathBuf,
-    /// The coin whose spool is meant; needed where there are several
+    /// The coin whose spool is meant; where there are several, all but status and verify need it
     #[arg(long, value_name = "NAME")]
     pub(super) coin: Option<String>,
 }
