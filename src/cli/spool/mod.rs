@@ -42,7 +42,7 @@ operator decides:
       spool rewind --to SEQ     sends the lost rows again, from the first one that is missing
       spool adopt               leaves them out and goes on with what was never sent
   The row of mpos_stratum_cursor is gone, or another machine's spool is the writer:
-      spool adopt               makes this spool the writer, from where the database last was
+      spool adopt               makes this spool the writer, from the last event known to be stored
   The spool was restored from an older backup, the database is ahead of it:
       spool adopt --from SEQ    SEQ is the first event that the database has not got
   Events in the spool are damaged:
