@@ -167,8 +167,11 @@ mod tests {
         assert_eq!(shown, expected.map(|(words, table, keys)| (words, table, keys.to_owned())));
     }
 
-    /// The example without a line, and with another taken in.
-    fn with(leave_out: &[&str], take_in: &[(&str, &str)]) -> Result<config::Config, String> {
+    /// Keys that are left out, and settings that are taken in, each with its key's place.
+    type Change<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+
+    /// The example with such a change.
+    fn with((leave_out, take_in): Change<'_>) -> Result<config::Config, String> {
         let mut table = String::new();
         let mut lines = Vec::new();
         for line in EXAMPLE.lines() {
@@ -193,7 +196,7 @@ mod tests {
             table = piece.table.map_or(table, |head| head.trim_matches(['[', ']']));
             for (setting, required) in piece.keys {
                 let (key, _) = setting.split_once(" = ").unwrap();
-                assert_eq!(with(&[&format!("{table}.{key}")], &[]).is_err(), required, "{table}.{key}");
+                assert_eq!(with((&[&format!("{table}.{key}")], &[])).is_err(), required, "{table}.{key}");
                 assert_eq!(mark(table, key, required).is_empty(), !required, "{table}.{key}");
             }
         }
@@ -207,14 +210,14 @@ mod tests {
             ("coin.block_hash", "block_hash = \"sha256d\""),
             ("coin.addresses.pubkey_hash", "[coin.addresses]\npubkey_hash = [48, 111]"),
         ];
-        let instead: [(&[&str], &[(&str, &str)]); 4] = [
+        let instead: [Change<'_>; 4] = [
             (&["coin.preset"], &profile),
             (&["coin.node.user", "coin.node.password"], &cookie),
             (&["coin.node.password"], &[("coin.node.password_file", &password_file)]),
             (&["coin.mpos.password"], &[("coin.mpos.password_file", &password_file)]),
         ];
         for (left_out, taken_in) in instead {
-            assert_eq!(with(left_out, taken_in).err(), None, "{left_out:?}");
+            assert_eq!(with((left_out, taken_in)).err(), None, "{left_out:?}");
         }
         let page = page("mpos-stratum 1");
         assert!(page.contains(" (required without password_file or cookie_file)\n"), "{page}");
