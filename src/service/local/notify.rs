@@ -155,7 +155,7 @@ mod tests {
         let wrong = [
             ("x", "no request"),
             (r#"{"command":"stop","coin":"litecoin","hash":""}"#, "only notify"),
-            (r#"{"command":"notify","coin":"litecoin","hash":"%s"}"#, "no block hash"),
+            (r#"{"command":"notify","coin":"litecoin","hash":"%s"}"#, "not a block hash"),
             (&format!(r#"{{"command":"notify","coin":"other","hash":"{hash}"}}"#), "litecoin"),
         ];
         for (line, part) in wrong {
