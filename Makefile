@@ -67,9 +67,10 @@ tips: ## How soon each source of new tips brings new work, and how much work tha
 fmt: ## Format the sources
 	cargo fmt
 
-lint: ## Formatting and lints, nothing else
+lint: ## Formatting and lints, and the policy for dependencies where cargo-deny is installed
 	cargo fmt --check
 	cargo clippy --all-targets --test package --locked -- -D warnings
+	@if command -v cargo-deny >/dev/null; then set -x; cargo deny check bans licenses sources; fi
 
 deps: ## Install what tests and demo need (Debian, Ubuntu)
 	@tests/setup/install.sh test

@@ -38,6 +38,7 @@ awk -v who="$maintainer" '/^Maintainer: /{$0 = "Maintainer: " who} {print}' pack
 cp packaging/mpos-stratum.service "$work/debian/"
 cp -r packaging/config.toml packaging/credentials.conf packaging/prometheus packaging/grafana schema config.example.toml README.md CHANGELOG.md "$work/"
 cp src/coin/presets/*.toml "$work/presets/"
+packaging/third-party.sh >"$work/THIRD-PARTY"
 awk -v version="$version" -v revision="$revision" -v who="$maintainer" \
     -v now="$(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")" -f packaging/changelog.awk CHANGELOG.md >"$work/debian/changelog"
 

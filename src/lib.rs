@@ -18,12 +18,12 @@
 //!
 //! ## The house
 //!
-//! A file imports lower floors and files of its own folder; never upwards, never sideways, no
-//! circles. A test of the source tree enforces it.
+//! A file imports lower floors and files of its own room; never upwards, never sideways, no circles
+//! between rooms. A test of the source tree enforces it.
 //!
 //! | floor | room | what lives there | never there |
 //! | --- | --- | --- | --- |
-//! | 0 | [`clock`], [`exit`], [`pulse`], [`bytes`], [`difficulty`] | time, exit codes, signs of life, hex and integers, SHA-256, targets | I/O |
+//! | 0 | [`clock`], [`exit`], [`histogram`], [`pulse`], [`bytes`], [`difficulty`] | time, exit codes, counted lengths of time, signs of life, hex and integers, SHA-256, targets | I/O |
 //! | 1 | [`pow`] | the algorithms and the table of their names, costs and proofs; the threads for costly ones | coins |
 //! | 1 | [`chain`] | addresses, scripts, coinbase, merkle tree, header, block | RPC, sockets |
 //! | 2 | [`coin`] | what a coin is; the shipped presets | |
@@ -38,7 +38,7 @@
 //! | any | [`config`] | the file into checked, typed values | |
 //!
 //! Traits stand only at real seams: [`clock::Clock`], [`worker::source::WorkerSource`],
-//! [`ledger::sink::Sink`] and [`stratum::desk::ShareDesk`]. `worker` is a room of its own beside
+//! [`worker::difficulties::DifficultyStore`], [`ledger::sink::Sink`] and [`stratum::desk::ShareDesk`]. `worker` is a room of its own beside
 //! `mpos` because both the session and the SQL below it need its words; the desk exists because
 //! `stratum` and `ledger` are neighbours and neither may know the other.
 //!

@@ -31,7 +31,7 @@ fn check_shows_how_a_good_configuration_was_understood() {
     for part in [
         "litecoin (scrypt, N = 1024, r = 1)",
         "0.0.0.0:3333, difficulty 16 at first, then 1 to 65536 for one share in 15 s",
-        "mpos.shares at 127.0.0.1:3306 as mpos",
+        "mpos.shares at 127.0.0.1:3306 as mpos_stratum",
         "rows hold stratum difficulty x 1",
         "a share of difficulty 16 is stored as 16; one in 15 s is 69.9 kH/s",
     ] {
@@ -263,6 +263,18 @@ fn commands_say_how_they_are_used_and_how_they_end() {
             assert!(stdout(&help).contains(part), "{part} is not in: {}", stdout(&help));
         }
     }
+    // No daemon ends with 70: a bug aborts it.
+    for command in [&[][..], &["run"]] {
+        let help = mpos_stratum(&[command, &["--help"]].concat());
+        assert!(stdout(&help).contains("SIGABRT") && !stdout(&help).contains(" 70 "), "{}", stdout(&help));
+    }
+    let spools =
+        ["status", "verify", "left", "dump", "adopt", "rewind", "resume", "replay"].map(|name| ["spool", name]);
+    for command in spools.iter().chain(&[["algo", "hash"]]) {
+        let help = mpos_stratum(&[&command[..], &["--help"]].concat());
+        let told = stdout(&help).split("\nExit codes: 0 ").nth(1).unwrap_or_else(|| panic!("{command:?}"));
+        assert!(told.contains(" 64 ") && told.contains(" 69 "), "{command:?}: {told}");
+    }
 }
 
 #[test]
@@ -287,7 +299,7 @@ fn what_is_no_block_hash_is_the_callers_mistake() {
     for hash in ["%s", "ab", &"ab".repeat(33)] {
         let output = mpos_stratum(&["notify", "litecoin", hash, "--socket", "/nowhere/notify.sock"]);
         assert_eq!(code(&output), 64, "{hash}");
-        assert!(stderr(&output).contains("is no block hash of 64 hexadecimal digits"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("is not a block hash of 64 hexadecimal digits"), "{}", stderr(&output));
     }
     let away = mpos_stratum(&["notify", "litecoin", &"ab".repeat(32), "--socket", "/nowhere/notify.sock"]);
     assert_eq!(code(&away), 69, "{}", stderr(&away));
@@ -305,7 +317,7 @@ fn algo_hash_prints_the_hash_of_a_header_as_explorers_do() {
     }
     let header = "00".repeat(80);
     for (arguments, told) in [
-        (&["algo", "hash", "x12", header.as_str()][..], "x12 is no algorithm known here"),
+        (&["algo", "hash", "x12", header.as_str()][..], "x12 is not a known algorithm"),
         (&["algo", "hash", "x11", "0g"], "hexadecimal"),
         (&["algo", "hash", "scrypt", &header, "--param", "N=1000"], "N = \"1000\": must be a power of two"),
         (&["algo", "hash", "scrypt", &header, "--param", "2048"], "NAME=VALUE"),
@@ -369,8 +381,8 @@ fn hostile_lines() -> Vec<(String, Option<&'static str>)> {
         ("{}".to_owned(), Some("missing field")),
         ("[".repeat(9000), Some("not a vector")),
         (" ".repeat(70_000), Some("longer than 65536 bytes")),
-        (with("", "{}"), Some("is no algorithm known here")),
-        (with(&"x".repeat(1000), "{}"), Some("is no algorithm known here")),
+        (with("", "{}"), Some("is not a known algorithm")),
+        (with(&"x".repeat(1000), "{}"), Some("is not a known algorithm")),
         (with("x11", "[]"), Some("not a vector")),
         (with("x11", r#"{"N":1}"#), Some("x11 has no parameter N")),
         (with("scrypt", r#"{"N":32768}"#), None),

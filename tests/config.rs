@@ -296,7 +296,7 @@ fn values_that_cannot_be_used() {
     for host in ["localhost:3306", "not a host/at all", "[::1]"] {
         one_mistake(
             &least("database = \"mpos\"", &format!("database = \"mpos\"\nhost = \"{host}\"")),
-            &["host", "is no host name or address", "its port as `port`"],
+            &["host", "is not a host name or address", "its port as `port`"],
         );
     }
     one_mistake(
@@ -309,9 +309,9 @@ fn values_that_cannot_be_used() {
 fn a_wrong_preset_or_algorithm_is_answered_with_the_known_ones() {
     let messages = |text: &str| problems(text).iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
     let preset = messages(&least("preset = \"litecoin\"", "preset = \"lightcoin\""));
-    assert!(preset.contains("is no preset; choose one of auroracoin-groestl-myriad, "), "{preset}");
+    assert!(preset.contains("is not a known preset; choose one of auroracoin-groestl-myriad, "), "{preset}");
     let algorithm = messages(&least("preset = \"litecoin\"", "preset = \"litecoin\"\nalgorithm = \"cryptonight\""));
-    assert!(algorithm.contains("is no algorithm known here; choose one of sha256d, "), "{algorithm}");
+    assert!(algorithm.contains("is not a known algorithm; choose one of sha256d, "), "{algorithm}");
 }
 
 /// A coin of an algorithm that no preset has.

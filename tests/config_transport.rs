@@ -61,7 +61,7 @@ fn limits_are_inherited_and_overridden_by_the_port() {
     let exempt = |address: &str| limits.exempt.iter().any(|network| network.contains(address.parse().unwrap()));
     assert!(exempt("10.1.2.3") && !exempt("127.0.0.1"));
     for wrong in ["exempt = [\"10.0.0.1/8\"]", "exempt = [\"ten\"]", "trusted_proxies = [\"10.0.0.0/40\"]"] {
-        one_mistake(folder.path(), "", wrong, &["no network"]);
+        one_mistake(folder.path(), "", wrong, &["not a network"]);
     }
     one_mistake(folder.path(), "", "messages_per_sec = 0", &["messages_per_sec", "1 to"]);
 }

@@ -3,7 +3,6 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::float_cmp,
-    clippy::indexing_slicing,
     missing_docs,
     reason = "tests may end at the first surprise"
 )]

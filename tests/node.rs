@@ -1,7 +1,7 @@
 //! The room `node/` against real coin daemons, and against a node that misbehaves.
 
 // A test that cannot go on says so by panicking.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "node/early.rs"]
 mod early;

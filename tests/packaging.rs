@@ -7,6 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "packaging/licences.rs"]
+mod licences;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_mpos-stratum");
 /// Ten times the exposure that `systemd-analyze security` may find in the unit.
 const EXPOSURE_MAX: &str = "--threshold=15";
@@ -152,6 +155,8 @@ fn every_file_of_the_lists_is_there_and_no_document_is_left_out() {
                 assert!(left.len() < before, "{list}: nothing is {source}");
             } else if source == "presets/*.toml" {
                 assert!(build.contains("cp src/coin/presets/*.toml") && tree("src/coin/presets").exists());
+            } else if source == "THIRD-PARTY" {
+                assert!(build.contains("packaging/third-party.sh >\"$work/THIRD-PARTY\""));
             } else if source != "built/mpos-stratum" {
                 // Laid out without `packaging/` in front.
                 let first = source.split('/').next().unwrap();

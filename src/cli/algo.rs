@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::say;
+use super::say::say;
 use crate::bytes::{display_hash, hex};
 use crate::clock::{Clock, SystemClock};
 use crate::exit::Exit;
@@ -35,7 +35,17 @@ pub(super) enum Algo {
     Hash(HashArguments),
 }
 
+const HASH_AFTER_HELP: &str = "\
+Examples:
+  mpos-stratum algo hash scrypt 0100000000000000...       the 80 bytes of a header in hexadecimal
+  mpos-stratum algo hash scrypt-n HEADER --time 1456415081
+  mpos-stratum algo hash --jsonl < vectors.jsonl
+
+Exit codes: 0 hashed, 64 command line, or the algorithm, its parameters or the header are wrong; with --jsonl 64 if any
+line was wrong (the others are answered), 69 standard input cannot be read.";
+
 #[derive(clap::Args)]
+#[command(after_help = HASH_AFTER_HELP)]
 pub(super) struct HashArguments {
     /// Name of the algorithm, or one of its other spellings
     #[arg(required_unless_present = "jsonl")]
@@ -90,7 +100,7 @@ fn hash_one(arguments: &HashArguments) -> Result<String, String> {
 fn hash(name: &str, header: &str, params: &Params, time: Option<u32>, scratch: &mut Scratch) -> Result<String, String> {
     let named = names::find(name).ok_or_else(|| {
         let known: Vec<&str> = names::all().map(|named| named.name).collect();
-        format!("{name} is no algorithm known here; choose one of {}", known.join(", "))
+        format!("{name} is not a known algorithm; choose one of {}", known.join(", "))
     })?;
     let algorithm = params::with(named, params).map_err(|problem| problem.to_string())?;
     let header = hex::decode(header.as_bytes())
@@ -244,10 +254,7 @@ mod tests {
         assert_eq!(exit, Exit::Usage);
         assert_eq!(answers.len(), 3);
         assert!(
-            answers[0]["error"]
-                .as_str()
-                .unwrap()
-                .starts_with("none is no algorithm known here; choose one of sha256d, ")
+            answers[0]["error"].as_str().unwrap().starts_with("none is not a known algorithm; choose one of sha256d, ")
         );
         assert!(answers[1]["error"].as_str().unwrap().starts_with("not a vector: "));
         let empty = "56944c5d3f98413ef45cf54545538103cc9f298e0575820ad3591376e2e0f65d";

@@ -4,8 +4,10 @@ use std::fmt::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{ConfigArgument, load, load_to_look, say};
-use crate::config::{Coin, Config, Durability, Endpoint, FixedOutput, Mpos, NodeLogin, Port};
+use super::quantity::hash_rate;
+use super::say::{complain, say};
+use super::{ConfigArgument, load, load_to_look};
+use crate::config::{Coin, Config, Durability, FixedOutput, Mpos, NodeLogin, Port};
 use crate::difficulty::mpos_factor;
 use crate::exit::Exit;
 use crate::pow::{Algorithm, names};
@@ -21,8 +23,8 @@ Examples:
 Root may read everything; as root it also says which of the files the daemon's user may not. To look as that user does:
   runuser -u mpos-stratum -- mpos-stratum check
 
-Exit codes: 0 good, 1 with --online: a node or a database objects or does not answer, 64 command line,
-69 the nodes cannot be asked, 78 the configuration is wrong.";
+Exit codes: 0 good, 1 with --online: a node or a database objects or does not answer, 64 command line, 78 the
+configuration is wrong.";
 
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
@@ -44,10 +46,10 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Err(exit) => return exit,
     };
     for warning in &config.warnings {
-        say(&mut std::io::stderr(), format_args!("warning: {warning}"));
+        complain(format_args!("warning: {warning}"));
     }
     for warning in readable::warnings(&config) {
-        say(&mut std::io::stderr(), format_args!("warning: {warning}"));
+        complain(format_args!("warning: {warning}"));
     }
     let mut summary = String::new();
     // Writing into a string cannot fail.
@@ -64,7 +66,7 @@ fn summarise(out: &mut String, path: &Path, config: &Config) -> fmt::Result {
     if let Some(path) = &config.daemon.log_file {
         let parent = path.parent().is_some_and(std::path::Path::is_dir);
         let doubt = if path.is_dir() || !parent {
-            ", which CANNOT be opened: there is no such folder, or it is one"
+            ", which cannot be opened: its folder does not exist, or the path is a folder"
         } else {
             ""
         };
@@ -170,13 +172,9 @@ fn described(port: &Port) -> String {
 }
 
 fn database(mpos: &Mpos) -> String {
-    let server = match &mpos.endpoint {
-        Endpoint::Tcp(host, port) => format!("{host}:{port}"),
-        Endpoint::Socket(path) => path.display().to_string(),
-    };
     format!(
-        "{}.shares at {server} as {}; {}.accounts, {}.pool_worker",
-        mpos.database, mpos.user, mpos.accounts_database, mpos.workers_database
+        "{}.shares at {} as {}; {}.accounts, {}.pool_worker",
+        mpos.database, mpos.endpoint, mpos.user, mpos.accounts_database, mpos.workers_database
     )
 }
 
@@ -185,20 +183,6 @@ fn algorithm(algorithm: Algorithm) -> String {
         Algorithm::Scrypt { log_n, r } => format!("scrypt, N = {}, r = {r}", 1u64 << log_n),
         other => names::name_of(other).to_owned(),
     }
-}
-
-/// A hash rate in the unit that leaves the fewest digits.
-fn hash_rate(per_second: f64) -> String {
-    let mut rate = per_second;
-    let mut unit = "H/s";
-    for larger in ["kH/s", "MH/s", "GH/s", "TH/s", "PH/s", "EH/s"] {
-        if rate < 1000.0 {
-            break;
-        }
-        rate /= 1000.0;
-        unit = larger;
-    }
-    format!("{rate:.1} {unit}")
 }
 
 fn count(number: usize, of: &str) -> String {
@@ -211,9 +195,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hash_rates_are_readable() {
-        assert_eq!(hash_rate(65536.0 * 16.0 / 15.0), "69.9 kH/s");
-        assert_eq!(hash_rate(999.0), "999.0 H/s");
-        assert_eq!(hash_rate(4294967296.0 * 8192.0 / 15.0), "2.3 TH/s");
+    fn an_address_with_colons_is_told_from_its_port() {
+        let text = include_str!("../../config.example.toml").replace("#host = \"127.0.0.1\"", "host = \"::1\"");
+        let config = crate::config::parse(Path::new("config.example.toml"), text).unwrap();
+        let told = database(&config.coins[0].mpos);
+        assert!(told.contains(".shares at [::1]:3306 as "), "{told}");
     }
 }

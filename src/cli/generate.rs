@@ -1,6 +1,7 @@
 //! `mpos-stratum generate`: manual pages and completions out of what they are about, the command line and the
 //! annotated example of the configuration, so that they cannot say anything else.
 
+mod layout;
 mod settings;
 
 use std::fs::{create_dir_all, write};
@@ -11,7 +12,8 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::{Cli, say};
+use super::say::say;
+use super::{Cli, import};
 use crate::exit::Exit;
 
 /// The section of the manual where commands for administrators stand.
@@ -70,9 +72,15 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
 
 fn render(command: Command, found: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
     let below: Vec<Command> = command.get_subcommands().filter(|below| !below.is_hide_set()).cloned().collect();
+    // Whoever looks for an option of long ago reads the manual; the help is for what there is to be done.
+    let command = match command.get_name() {
+        "import" => command.after_help(import::after_help_on_the_page()),
+        _ => command,
+    };
     let page = Man::new(command).section(COMMANDS_SECTION).source(SOURCE).manual("System administration");
     let mut text = Vec::new();
     page.render(&mut text)?;
+    let mut text = layout::laid_out(&String::from_utf8_lossy(&text)).into_bytes();
     text.extend_from_slice(b".SH \"SEE ALSO\"\nmpos\\-stratum(8), mpos\\-stratum.toml(5)\n");
     found.push((page.get_filename(), text));
     below.into_iter().try_for_each(|command| render(command, found))
@@ -80,11 +88,17 @@ fn render(command: Command, found: &mut Vec<(String, Vec<u8>)>) -> io::Result<()
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// A page as its reader sees the letters, on one line.
     fn plain(page: &[u8]) -> String {
         let text = String::from_utf8(page.to_vec()).unwrap();
+        let text =
+            text.replace("\n.SH EXAMPLES\n", "\nExamples:\n").replace("\n.SH \"EXIT STATUS\"\n", "\nExit codes: ");
+        let layout = ["\n.nf\n", "\n.fi\n", "\n.PP\n"];
+        let text = layout.iter().fold(text, |text, command| text.replace(command, "\n"));
         let text = ["\\fB", "\\fI", "\\fR", "\\&"].iter().fold(text, |text, code| text.replace(code, ""));
         text.replace("\\-", "-")
             .replace("\\(aq", "'")
@@ -174,9 +188,44 @@ mod tests {
         for text in texts {
             let (name, _) = helps.iter().find(|(_, help)| help.contains(&text)).unwrap_or_else(|| panic!("{text}"));
             let page = plain(&pages.iter().find(|(file, _)| file == name).unwrap().1);
-            let page = page.replace(" .PP ", " ").replace("\\\\", "\\");
+            let page = page.replace("\\\\", "\\");
             assert!(page.contains(&text), "{name} lacks {text}: {page}");
         }
+    }
+
+    /// Looked at as the formatter gets it: blanks and line ends are what it is about.
+    #[test]
+    fn no_page_has_an_indented_block_that_is_filled_nor_a_head_that_says_nothing() {
+        for (name, page) in pages().unwrap() {
+            let page = String::from_utf8(page).unwrap();
+            assert!(page.contains("\n.TH ") && page.lines().nth(3) == Some(".nh"), "{name}: {page}");
+            let mut is_verbatim = false;
+            for line in page.lines() {
+                match line {
+                    ".nf" | ".fi" => {
+                        assert_ne!(is_verbatim, line == ".nf", "{name}: {page}");
+                        is_verbatim = line == ".nf";
+                    }
+                    _ => assert_eq!(is_verbatim, line.starts_with("  "), "{name}: {line}"),
+                }
+            }
+            let heads: Vec<&str> = page.lines().filter(|line| line.starts_with(".SH ")).collect();
+            let own: BTreeSet<&&str> = heads.iter().collect();
+            assert!(own.len() == heads.len() && !own.contains(&".SH EXTRA"), "{name}: {heads:?}");
+            assert!(!page.contains("\nExamples:") && !page.contains("Exit codes:"), "{name}: {page}");
+        }
+        let pages = pages().unwrap();
+        let page =
+            |name: &str| String::from_utf8(pages.iter().find(|(file, _)| file == name).unwrap().1.clone()).unwrap();
+        assert!(page("mpos-stratum-ban.8").contains("\n.SH EXAMPLES\n.nf\n  mpos\\-stratum ban list\n"));
+        assert!(page("mpos-stratum-ban.8").contains("\n.fi\n.SH \"EXIT STATUS\"\n0 done"));
+        assert!(
+            page("mpos-stratum-import.8")
+                .contains("\n  \\-\\-stratum\\-host, \\-\\-stratum\\-port           adapted: ")
+        );
+        assert!(
+            page("mpos-stratum-doctor.8").contains("\n.nf\n  FAULT     costs shares, blocks or payouts\n  WARNING")
+        );
     }
 
     #[test]

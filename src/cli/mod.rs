@@ -8,12 +8,13 @@ mod generate;
 mod import;
 mod live;
 mod notify;
+mod quantity;
 mod run;
+mod say;
 mod socket;
 mod spool;
+mod wait;
 
-use std::fmt::Display;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
@@ -32,7 +33,8 @@ acknowledged share becomes exactly one row, also when the database was away in b
 
 const AFTER_HELP: &str = "\
 First steps:
-  1. Copy config.example.toml to /etc/mpos-stratum/config.toml and fill in what is marked, or let
+  1. Fill in /etc/mpos-stratum/config.toml: it needs a [[coin]] with its [[coin.node]], [[coin.port]] and [coin.mpos].
+     The package has a small one to begin with; every key is in mpos-stratum.toml(5) and config.example.toml. Or let
      `mpos-stratum import` write it out of the configuration of stratum-mining, NOMP or MPOS.
   2. mpos-stratum check --config /etc/mpos-stratum/config.toml
      lists everything that is wrong at once, or shows how the configuration was understood.
@@ -44,11 +46,13 @@ First steps:
 
 While it runs: `status --watch` shows it at work; `miners`, `ban` and `log-level` act on it, and `reload` has it
 take over a changed configuration.
+
 When something looks wrong: `status` and `doctor` look at everything, and `doctor` names the remedies; `spool status`,
 `spool verify` and `audit` explain it in detail. None of them changes anything.
 
-Exit codes: 0 good, 1 a check found something, 64 command line, 69 something needed at start is missing, 70 a bug, 73 the
-spool cannot be written, 77 the spool may not be used, 78 configuration.";
+Exit codes: 0 good, 1 a check found something, 64 command line, 69 something that is needed is missing or does not answer,
+73 the spool cannot be written, 77 the spool may not be used, 78 configuration. The help of each command says which of
+them it has. A bug ends the program by SIGABRT, which shells show as 134.";
 
 #[derive(Parser)]
 #[command(name = "mpos-stratum", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER_HELP)]
@@ -71,7 +75,7 @@ enum Command {
     /// Write a configuration out of that of an older stratum server
     #[command(long_about = import::LONG_ABOUT)]
     Import(import::Arguments),
-    /// Show how the running daemon is: coins, miners, hash rates, shares, spools, blocks, alarms
+    /// Show the state of the running daemon: coins, miners, hash rates, shares, spools, blocks, alarms
     #[command(long_about = live::STATUS_LONG_ABOUT)]
     Status(live::Status),
     /// List the connections of the running daemon, end some, or change their difficulty
@@ -154,12 +158,7 @@ fn or_say(loaded: Result<Config, ConfigError>) -> Result<Config, Exit> {
     loaded.map_err(|error| {
         let count = error.problems.len();
         let problems = if count == 1 { "problem" } else { "problems" };
-        say(&mut std::io::stderr(), format_args!("{error}\n\n{count} {problems}; nothing was started or changed."));
+        say::complain(format_args!("{error}\n\n{count} {problems}; nothing was started or changed."));
         Exit::Config
     })
-}
-
-/// Writes a line. A reader that went away is no reason to fail.
-fn say(to: &mut impl Write, line: impl Display) {
-    let _ = writeln!(to, "{line}");
 }

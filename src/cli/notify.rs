@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{say, socket};
+use super::say::complain;
+use super::socket;
 use crate::bytes::parse_display_hash;
 use crate::exit::Exit;
 use crate::service::local::{NotifyRequest, SOCKET_NAME};
@@ -22,7 +23,7 @@ Examples:
   blocknotify=/usr/sbin/mpos-stratum notify litecoin %s      in litecoin.conf; the node puts the hash for %s
   mpos-stratum notify litecoin $(litecoin-cli getbestblockhash)
 
-All that it does is to make the daemon look at its nodes at once: every user may say it.
+All it does is make the daemon look at its nodes at once; any local user may run it.
 
 Exit codes: 0 the daemon was told, 64 command line, no such coin, or no block hash, 69 the daemon does not answer.";
 
@@ -47,14 +48,17 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Ok(()) => return Exit::Ok,
         Err(failed) => failed,
     };
-    say(&mut std::io::stderr(), problem);
+    complain(problem);
     exit
 }
 
 fn told(arguments: &Arguments) -> Result<(), (Exit, String)> {
     let Arguments { coin, hash, socket, config } = arguments;
     if parse_display_hash(hash).is_none() {
-        return Err((Exit::Usage, format!("{hash:?} is no block hash of 64 hexadecimal digits: give the node's %s")));
+        return Err((
+            Exit::Usage,
+            format!("{hash:?} is not a block hash of 64 hexadecimal digits: give the node's %s"),
+        ));
     }
     let places = socket.clone().map_or_else(|| socket::places(config, SOCKET_NAME), |socket| vec![socket]);
     let request = NotifyRequest { command: "notify".to_owned(), coin: coin.clone(), hash: hash.clone() };

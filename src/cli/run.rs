@@ -16,9 +16,9 @@ SIGTERM and SIGINT end it: what miners have sent by then is still answered and w
 `mpos-stratum reload`, has it read its configuration again. It logs to standard error, and to
 daemon.log_file if there is one, which it opens again at SIGUSR1 and SIGHUP.
 
-Exit codes: 0 it was told to end, 64 command line, 69 something it needs is missing, as an address that is in use,
-70 a bug, 73 the spool cannot be written, 77 the spool may not be used, 78 configuration. After 64, 77 and 78
-starting again cannot help.";
+Exit codes: 0 it was told to end, 64 command line, 69 something it needs is missing, such as an address that is in use,
+73 the spool cannot be written, 77 the spool may not be used, 78 configuration. After 64, 77 and 78 starting again cannot
+help. A bug ends it by SIGABRT, which shells show as 134; systemd starts it again.";
 
 pub(super) fn run(path: &Path) -> Exit {
     let config = match load(path) {

@@ -102,7 +102,7 @@ impl fmt::Display for Levels {
 fn level(text: &str) -> Result<LevelFilter, String> {
     let found = LEVELS.iter().find(|(name, _)| *name == text).map(|(_, level)| *level);
     let names: Vec<&str> = LEVELS.iter().map(|(name, _)| *name).collect();
-    found.ok_or_else(|| format!("{text:?} is no level: one of {}", names.join(", ")))
+    found.ok_or_else(|| format!("{text:?} is not a level: one of {}", names.join(", ")))
 }
 
 fn name_of(level: LevelFilter) -> &'static str {
@@ -119,7 +119,7 @@ fn room(text: &str) -> Result<String, String> {
     match is_path && ROOMS.contains(&head(name)) {
         true => Ok(name.to_owned()),
         false => Err(format!(
-            "{text:?} is no room of the daemon: one of {}, or one inside it as stratum::session",
+            "{text:?} is not a part of the daemon: one of {}, or one inside it as stratum::session",
             ROOMS.join(", ")
         )),
     }

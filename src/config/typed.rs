@@ -41,7 +41,7 @@ pub struct Daemon {
     pub nomp_listen: Option<SocketAddr>,
     /// Threads of the runtime; `None`: one per core.
     pub worker_threads: Option<usize>,
-    /// Threads for memory-hard hashes; `None`: cores less one, at least one.
+    /// Threads for costly hashes, those of all algorithms but cheap ones; `None`: cores less one, at least one.
     pub hasher_threads: Option<usize>,
     /// Least severity that is logged.
     pub log_level: Levels,
@@ -51,7 +51,7 @@ pub struct Daemon {
     pub connections_max: usize,
     /// TLS handshakes.
     pub handshakes: Handshakes,
-    /// Where metrics are told; `None`: nowhere.
+    /// Where metrics are served; `None`: nowhere.
     pub metrics: Option<SocketAddr>,
 }
 

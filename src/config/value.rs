@@ -106,7 +106,7 @@ pub(super) fn number(value: &DeValue<'_>) -> Option<f64> {
 pub(super) fn percent(value: &DeValue<'_>) -> Result<f64, Wrong> {
     match number(value) {
         Some(percent) if percent > 0.0 && percent < 100.0 => Ok(percent / 100.0),
-        _ => wrong("is no percentage above 0 and below 100", "30 is usual"),
+        _ => wrong("is not a percentage above 0 and below 100", "30 is usual"),
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) fn difficulty(value: &DeValue<'_>) -> Result<Difficulty, Wrong> {
     match number(value).and_then(Difficulty::new) {
         Some(difficulty) => Ok(difficulty),
         None => wrong(
-            "is no difficulty: it must be a finite number above zero",
+            "is not a valid difficulty: it must be a finite number above zero",
             format!("choose a number from {:e} to {:e}", Difficulty::MIN.get(), Difficulty::MAX.get()),
         ),
     }
@@ -137,7 +137,7 @@ pub(super) fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&D
         Some((_, meaning)) => Ok(*meaning),
         None => {
             let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            wrong("is none of the words known here", format!("choose one of {}", words.join(", ")))
+            wrong("is not one of the allowed values", format!("choose one of {}", words.join(", ")))
         }
     }
 }
@@ -146,11 +146,12 @@ pub(super) fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&D
 pub(super) fn hex_u32(value: &DeValue<'_>) -> Result<u32, Wrong> {
     match value.as_str() {
         Some(digits) if digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
-            u32::from_str_radix(digits, 16).or_else(|_| wrong("is no hexadecimal number", "write eight digits"))
+            u32::from_str_radix(digits, 16).or_else(|_| wrong("is not a hexadecimal number", "write eight digits"))
         }
-        _ => {
-            wrong("is no mask of eight hexadecimal digits", "write for example \"1fffe000\", in quotes and without 0x")
-        }
+        _ => wrong(
+            "is not a mask of eight hexadecimal digits",
+            "write for example \"1fffe000\", in quotes and without 0x",
+        ),
     }
 }
 
@@ -160,7 +161,7 @@ pub(super) fn listen(value: &DeValue<'_>) -> Result<SocketAddr, Wrong> {
         "write an IP address and a port, such as \"0.0.0.0:3333\", \"192.0.2.7:3333\" or \"[::]:3333\"";
     let text = text(value)?;
     let Ok(address) = text.parse::<SocketAddr>() else {
-        return wrong("is no IP address with a port", REMEDY);
+        return wrong("is not an IP address with a port", REMEDY);
     };
     let unusable = match address.ip().to_canonical() {
         IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),

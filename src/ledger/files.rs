@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
 use serde::Serialize;
@@ -13,19 +14,29 @@ use super::identity::sync_dir;
 /// Largest such file that is read; a request to replay a whole quarantine may be some megabytes.
 pub const SMALL_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Writes `value` as JSON into `dir/name`, durably, replacing what was there.
+/// Writes `value` as JSON into `dir/name`, durably, replacing what was there. It belongs to whom the folder belongs to,
+/// also when root writes it: the daemon has to read, replace and remove it.
 pub fn put(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     let bytes = serde_json::to_vec(value)?;
     // Several processes may write at once: none may see the other's half.
     let unfinished = dir.join(format!("{name}.{}.tmp", std::process::id()));
     let mut file = File::create(&unfinished)?;
-    let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+    let written = give(&file, dir).and_then(|()| file.write_all(&bytes)).and_then(|()| file.sync_all());
     if let Err(error) = written.and_then(|()| std::fs::rename(&unfinished, dir.join(name))) {
         // What is left of it is in nobody's way.
         let _ = std::fs::remove_file(&unfinished);
         return Err(error);
     }
     sync_dir(dir)
+}
+
+/// Gives a new file to the owner of its folder. Nobody but root makes one that is another's.
+fn give(file: &File, dir: &Path) -> io::Result<()> {
+    let (own, folder) = (file.metadata()?, dir.metadata()?);
+    if own.uid() == folder.uid() {
+        return Ok(());
+    }
+    fchown(file, Some(folder.uid()), Some(folder.gid()))
 }
 
 /// Reads `dir/name`; `None` if there is none. A file that is not what it should be is an error of
@@ -57,4 +68,24 @@ pub fn random_id() -> io::Result<String> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)?;
     Ok(crate::bytes::hex::encode(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::chown;
+
+    use super::*;
+
+    #[test]
+    fn a_file_belongs_to_the_owner_of_its_folder_whoever_writes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        // Where this is not run by root, the folder stays its maker's, and so does the file.
+        let _ = chown(dir.path(), Some(12_345), Some(12_346));
+        put(dir.path(), "note", &1).unwrap();
+        put(dir.path(), "note", &2).unwrap();
+        let (folder, file) = (dir.path().metadata().unwrap(), dir.path().join("note").metadata().unwrap());
+        assert_eq!((file.uid(), file.gid()), (folder.uid(), folder.gid()));
+        assert_eq!(get(dir.path(), "note").unwrap(), Some(2));
+        assert_eq!(dir.path().read_dir().unwrap().count(), 1);
+    }
 }

@@ -80,7 +80,7 @@ pub struct CoinService {
 pub struct Shared {
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The threads for memory-hard hashes.
+    /// The threads for costly hashes.
     pub hashers: Hashers,
     /// How far the stop of the daemon has come.
     pub stop: watch::Receiver<Stop>,

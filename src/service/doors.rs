@@ -65,7 +65,7 @@ pub async fn operators_doors(
     let Some(address) = daemon.metrics else { return };
     match TcpListener::bind(address).await {
         Ok(listener) => {
-            info!(listen = listener.local_addr().ok().map(display), "metrics are told");
+            info!(listen = listener.local_addr().ok().map(display), "metrics are served");
             doors.spawn(http::serve(listener, scene.clone()));
         }
         Err(problem) => warn!(%address, %problem, "metrics cannot be told there: is something else listening?"),

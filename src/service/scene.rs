@@ -36,7 +36,7 @@ pub struct Scene {
     pub bans: PathBuf,
     /// Who is connected.
     pub roster: Arc<Roster>,
-    /// The threads for memory-hard hashes.
+    /// The threads for costly hashes.
     pub hashers: Hashers,
     /// What is logged.
     pub log: Log,

@@ -157,7 +157,7 @@ struct Connection {
     /// The bytes read hold no further line.
     drained: bool,
     authorisations: JoinSet<Authorised>,
-    /// Made at the first memory-hard share.
+    /// Made at the first share whose hash is costly.
     hashes: Option<HashAnswers>,
     /// Its number, which says which hasher thread it has.
     pin: u64,

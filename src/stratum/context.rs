@@ -31,7 +31,7 @@ pub struct CoinContext {
     pub extranonces: Arc<Extranonces>,
     /// Who may mine.
     pub directory: Directory,
-    /// The threads for memory-hard hashes.
+    /// The threads for costly hashes.
     pub hashers: Hashers,
     /// Where judged shares go.
     pub desk: Arc<dyn ShareDesk>,

@@ -89,7 +89,7 @@ impl BoundPort {
         let is_stream = sockopt::socket_type(&socket).is_ok_and(|kind| kind == SocketType::STREAM);
         let family = sockopt::socket_domain(&socket).ok();
         if !is_stream || !matches!(family, Some(AddressFamily::INET | AddressFamily::INET6)) {
-            return Err("it is no TCP socket");
+            return Err("it is not a TCP socket");
         }
         if !sockopt::socket_acceptconn(&socket).unwrap_or(false) {
             return Err("it does not listen");

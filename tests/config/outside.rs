@@ -147,6 +147,69 @@ fn the_example_is_complete_and_true() {
     }
 }
 
+/// Keys whose bounds are those of what they are: ports, heights, seconds since 1970, amounts.
+const BOUNDS_OF_THEIR_OWN: [&str; 3] = ["65535", "4294967295", "9223372036854775807"];
+
+#[test]
+fn the_example_shows_the_bounds_of_every_number() {
+    let (mut words, mut silent): (Vec<&str>, Vec<String>) = Default::default();
+    let (mut table, mut seen, mut is_new) = ("", 0, true);
+    let with_tables = EXAMPLE.replace("\n#[", "\n[");
+    for line in with_tables.lines() {
+        let bare = line.strip_prefix('#').unwrap_or(line);
+        let setting = bare.split_once(" = ").filter(|_| bare.starts_with(|first: char| first.is_ascii_lowercase()));
+        let Some((key, value)) = setting else {
+            if bare.starts_with('[') {
+                table = bare;
+            }
+            if std::mem::take(&mut is_new) {
+                words.clear();
+            }
+            words.extend(bare.strip_prefix(' '));
+            continue;
+        };
+        is_new = true;
+        // What is inherited is explained where it is used.
+        if table.starts_with("[defaults.") || value.parse::<f64>().is_err() {
+            continue;
+        }
+        // Of this table, by its place: keys of several tables have one name.
+        let at = line.as_ptr().addr() - with_tables.as_ptr().addr();
+        let text = format!("{}{key} = -1{}", &with_tables[..at], &with_tables[at + line.len()..]);
+        let problems = config::parse(Path::new("p"), text).unwrap_err().problems;
+        let is_of_key = |problem: &&config::Problem| {
+            problem.key.ends_with(&format!(".{key}")) && problem.value.as_deref() == Some("-1")
+        };
+        let problem = problems.iter().find(is_of_key).unwrap_or_else(|| panic!("{key}: {problems:?}"));
+        let Some((_, bounds)) = problem.remedy.split_once("number from ") else { continue };
+        let told = words.join(" ");
+        let bounds = if key == "target_secs" { "1 to 60" } else { bounds.split(',').next().unwrap() };
+        let is_of_its_own = BOUNDS_OF_THEIR_OWN.iter().any(|most| bounds.ends_with(most));
+        if !told.contains(bounds) && !is_of_its_own {
+            silent.push(format!("{key} may be {bounds}: {told}"));
+        }
+        seen += 1;
+    }
+    assert!(silent.is_empty() && seen > 60, "{seen}; {silent:#?}");
+}
+
+#[test]
+fn the_profile_s_keys_stand_together_as_the_example_says() {
+    // Read without a preset, each of them is asked for by the profile alone; what stands behind them is not.
+    let (_, below) = EXAMPLE.split_once("\npreset = ").unwrap();
+    let (profile, rest) = below.split_once("#p2p_port = ").unwrap();
+    let preset = |name: &str| include_str!("../../src/coin/presets/bitcoin.toml").contains(name);
+    assert!(preset("[schedule]") && preset("[addresses]"));
+    for key in ["payout_address", "coinbase_text", "instance", "fallback_worker", "confirmations", "chain"] {
+        let line = format!("\n{key} = ");
+        assert!(!profile.replace("\n#", "\n").contains(&line), "{key} is not a profile's");
+        assert!(rest.replace("\n#", "\n").contains(&line), "{key}");
+    }
+    for key in ["algorithm", "stratum_bits", "header", "version_mask", "extranonce2_bytes", "p2p_magic"] {
+        assert!(profile.replace("\n#", "\n").contains(&format!("\n{key} = ")), "{key}");
+    }
+}
+
 #[test]
 fn the_first_configuration_of_the_readme_is_good() {
     let readme = include_str!("../../README.md");

@@ -209,7 +209,7 @@ async fn the_log_level_changes_while_it_runs() {
     assert_eq!(office.told(&["log-level", "error"]).await.trim(), "error");
     let wrong = office.command(&["log-level", "kitchen=debug"]).await;
     assert_eq!(wrong.status.code(), Some(64));
-    assert!(String::from_utf8_lossy(&wrong.stderr).contains("no room"));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("not a part of the daemon"));
     // A command is told at info, which is not logged any more.
     office.told(&["log-level", "info"]).await;
     let before = office.daemon.log().iter().filter(|line| line.contains("an operator's command")).count();

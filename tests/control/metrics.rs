@@ -102,7 +102,7 @@ async fn http(address: SocketAddr, request: &[u8]) -> (String, String) {
 }
 
 async fn address(daemon: &Daemon) -> SocketAddr {
-    let line = daemon.wait_for_log("metrics are told").await.unwrap();
+    let line = daemon.wait_for_log("metrics are served").await.unwrap();
     line.split("listen=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
 }
 
@@ -125,6 +125,7 @@ async fn metrics_agree_with_the_rows_and_everything_that_is_built_on_them_exists
     office.status_when("the drain", |status| status["spools"][0]["lag"] == 0).await;
     let scraped = scrape(&office.daemon).await;
     assert!(scraped.of("mpos_stratum_template_age_seconds", &[]) < PATIENCE.as_secs_f64());
+    assert_eq!(scraped.of("mpos_stratum_template_refresh_seconds", &[("coin", "bitcoin")]), 30.0);
 
     let good = rows.iter().filter(|row| row.our_result == "Y").count();
     assert_eq!(scraped.of("mpos_stratum_shares_accepted_total", &[("coin", "bitcoin")]), good as f64);

@@ -46,7 +46,7 @@ impl Pool {
         // Its data is not to survive anything: tables are altered dozens of times.
         let db = MariaDb::start_with(&["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"]);
         db.create_database(DATABASE).await;
-        let grants = std::fs::read_to_string("schema/grants.sql").unwrap();
+        let grants = std::fs::read_to_string("schema/grants.sql").unwrap().replace(" mpos.", " pool.");
         db.run_sql(DATABASE, &grants).await;
         for worker in ["alice.rig", "bob.rig", "pool.fallback"] {
             let account = db.add_account(DATABASE, worker.split('.').next().unwrap(), 0).await;

@@ -89,7 +89,7 @@ fn the_version_that_took_every_coin_for_scrypt_is_not_believed() {
 fn coins_that_cannot_be_served_are_shown_as_comments() {
     let run = with(&[("'ltc_scrypt'", "'riecoin'")], &LITECOIN);
     assert_eq!(run.code, 1, "{}", run.complaints);
-    run.complains("the algorithm \"riecoin\" is none of this version");
+    run.complains("the algorithm \"riecoin\" is not in this version");
     assert!(run.text.contains("\n# [[coin]]\n") && !run.text.contains("\n[[coin]]"), "{}", run.text);
     assert!(
         run.text.lines().all(|line| line.is_empty()

@@ -281,7 +281,7 @@ fn costs_that_grow_with_time_keep_their_schedule() {
     assert_eq!(algorithm(coin, &keys), Algorithm::MemoryHard(MemoryHard::ScryptJane(growth)));
     let run =
         as_coin(r#"{"name": "Oldcoin", "algorithm": "scrypt-n", "timeTable": {"1000": 5}}"#, &["block_hash=sha256d"]);
-    run.complains("timeTable.1000 = 5: LOOK AT THIS: is no cost of scrypt");
+    run.complains("timeTable.1000 = 5: LOOK AT THIS: is not a cost of scrypt");
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn costs_of_scrypt_are_those_that_can_be_served() {
     assert_eq!(coin.profile.algorithm, Algorithm::Scrypt { log_n: 4, r: 64 });
     assert!(cost(1 << 19, 1).text.contains("scrypt_log_n = 19"));
     let run = cost(1 << 20, 1);
-    run.complains("nValue = 1048576: LOOK AT THIS: is no cost of scrypt that can be served");
+    run.complains("nValue = 1048576: LOOK AT THIS: is not a cost of scrypt that can be served");
     assert!(!run.text.contains("scrypt_log_n = "));
     assert!(!cost(16, 65).text.contains("scrypt_r = 65"));
 }
@@ -317,7 +317,7 @@ fn an_old_shift_of_difficulties_is_something_to_look_at() {
     assert!(!run.text.contains("\nstratum_bits = "), "{}", run.text);
     assert!(shift("24").fate("diffShift").contains("dropped: is what counted for the algorithm anyway"));
     for none in ["24.5", "-1", "65", "\"many\""] {
-        assert!(shift(none).fate("diffShift").contains("LOOK AT THIS: is no number of bits"), "{none}");
+        assert!(shift(none).fate("diffShift").contains("LOOK AT THIS: is not a number of bits"), "{none}");
     }
 }
 
@@ -353,7 +353,7 @@ fn what_is_asked_is_not_called_taken() {
     assert!(fate.contains("LOOK AT THIS: has no difficulties as minDiff and maxDiff"), "{fate}");
     assert!(run.fate("ports.3032.varDiff.targetTime").contains("dropped"), "{}", run.text);
     let run = with(r#""p2p": {"enabled": true"#, r#""p2p": 9333, "p2q": {"enabled": true"#);
-    assert!(run.fate("p2p").contains("LOOK AT THIS: is no table, so nothing in it was read"), "{}", run.text);
+    assert!(run.fate("p2p").contains("LOOK AT THIS: is not a table, so nothing in it was read"), "{}", run.text);
 }
 
 #[test]

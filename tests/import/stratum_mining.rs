@@ -72,7 +72,7 @@ fn every_option_says_what_became_of_it() {
     ] {
         assert!(run.fate(option).contains(fate), "{}", run.fate(option));
     }
-    run.complains("config.py:4: the statement is no assignment");
+    run.complains("config.py:4: the statement is not an assignment");
     run.complains("config.py:130: the statement is indented");
 }
 
@@ -137,7 +137,7 @@ fn mposs_own_file_is_compared_with_it() {
     );
     assert_eq!((coin.mpos.user.as_str(), coin.confirmations), ("stratum", 100));
     assert!(run.fate("db.pass").contains("the stratum server has its own"));
-    assert!(run.fate("motd").contains("MPOS's own matter"), "though it is no literal");
+    assert!(run.fate("motd").contains("MPOS's own matter"), "though it is not a literal");
     assert!(run.fate("SALT").contains("MPOS's own matter"));
     for agreed in ["one of them is wrong", "no node is the wallet", "no port listens here"] {
         assert!(!run.complaints.contains(agreed), "{}", run.complaints);
@@ -216,9 +216,9 @@ fn a_database_that_cannot_be_written_is_asked_for() {
     let (_folder, path) = scratch("global.inc.php", &text);
     let run = Run::of(&["mpos", path.to_str().unwrap()]);
     for (option, fate) in [
-        ("db.shared.accounts", "LOOK AT THIS: is no name of a database"),
+        ("db.shared.accounts", "LOOK AT THIS: is not a name of a database"),
         ("db.shared.workers", "taken as mpos.workers_database"),
-        ("confirmations", "LOOK AT THIS: is no number"),
+        ("confirmations", "LOOK AT THIS: is not a number"),
         ("gettingstarted.stratumport", "needs an answer: listen"),
     ] {
         assert!(run.fate(option).contains(fate), "{}", run.fate(option));
@@ -282,7 +282,7 @@ fn broken_files_are_told_with_line_and_reason() {
     }
     let (_folder, path) = scratch("big.py", &"# \n".repeat(400_000));
     Run::of(&["stratum-mining", path.to_str().unwrap()]).complains("is larger than 1048576 bytes");
-    Run::of(&["stratum-mining", "/dev/zero"]).complains("is no file");
+    Run::of(&["stratum-mining", "/dev/zero"]).complains("is not a regular file");
     assert_eq!(Run::of(&["mpos", "/nowhere/global.inc.php"]).code, 78);
     let (_folder, php) = scratch("global.inc.php", "<?php\n$config['a'] = array(1\n");
     let run = Run::of(&["stratum-mining", &file("config.py"), "--mpos", php.to_str().unwrap()]);

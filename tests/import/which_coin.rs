@@ -93,7 +93,7 @@ fn an_algorithm_that_is_not_known_is_asked_for() {
     assert!(run.fate("ALGO_NAME").contains("adapted as preset or algorithm: scrypt, as answered"), "{}", run.text);
     let run = with(&[unknown], &["--answer", "algorithm=mycoin", "--answer", "old_difficulty_bits=16"]);
     assert_eq!(run.code, 64);
-    run.complains("the answer to coin.algorithm is no algorithm of this version");
+    run.complains("the answer to coin.algorithm is not an algorithm of this version");
 }
 
 #[test]

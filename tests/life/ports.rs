@@ -162,7 +162,7 @@ async fn the_port_of_a_coin_that_stays_down_is_closed_so_that_its_miners_go_else
     house.manager.wait_for_names(&[kept_as(second)]).await.unwrap();
     assert_eq!(TcpStream::connect(house.port).await.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
     // Whoever distributes miners is told.
-    let line = daemon.wait_for_log("metrics are told").await.unwrap();
+    let line = daemon.wait_for_log("metrics are served").await.unwrap();
     let address = line.split("listen=").nth(1).unwrap().split(' ').next().unwrap();
     let mut asked = TcpStream::connect(address).await.unwrap();
     asked.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();

@@ -267,24 +267,29 @@ async fn the_example_grants_are_enough() {
     use mpos_stratum::worker::source::{Found, StoredAccount, WorkerSource};
 
     let db = MariaDb::start();
-    db.create_database("pool").await;
-    db.load("pool", "schema/grants.sql").await;
-    let alice = db.add_account("pool", "Alice", 0).await;
+    db.create_database("mpos").await;
+    db.load("mpos", "schema/grants.sql").await;
+    let with_auto_create =
+        "GRANT INSERT (account_id, username, password) ON mpos.pool_worker TO 'mpos_stratum'@'localhost'";
+    assert!(include_str!("../../schema/grants.sql").contains(&format!("\n-- {with_auto_create};\n")));
+    let alice = db.add_account("mpos", "Alice", 0).await;
     // Without name resolution the server knows "localhost" by its socket only.
-    let mpos = Mpos { user: "mpos_stratum".into(), password: Secret::new("change-me"), ..db.mpos("pool") };
+    let mpos = Mpos { user: "mpos_stratum".into(), password: Secret::new("change-me"), ..db.mpos("mpos") };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let mut first = ShareSink::new(&mpos, Arc::clone(&clock), "h");
     first.attach(SPOOL, 0, &ANY).await.unwrap();
     first.commit(&[entry(1, candidate([1; 32])), verdict(2, 1, [1; 32], true)], 0, 2).await.unwrap();
     // Ending the predecessor needs no grant.
-    let id: Vec<u64> = db.query("pool", "SELECT connection_id FROM mpos_stratum_cursor").await;
+    let id: Vec<u64> = db.query("mpos", "SELECT connection_id FROM mpos_stratum_cursor").await;
     let mut second = ShareSink::new(&mpos, clock, "h");
     assert_eq!(second.attach(SPOOL, 2, &ANY).await, Ok(2));
     let sql = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {}", id[0]);
-    assert_eq!(db.query::<u64>("pool", &sql).await, [0]);
+    assert_eq!(db.query::<u64>("mpos", &sql).await, [0]);
     let mut workers = PoolWorkers::new(&mpos);
     let account = StoredAccount { id: alice, name: "Alice".into(), locked: 0 };
     assert_eq!(workers.find("alice.rig").await, Ok(Found::OnlyAccount(account.clone())));
+    assert!(workers.create(&account, "Alice.rig", "x").await.is_err(), "that right is for auto_create");
+    db.run_sql("mpos", with_auto_create).await;
     assert_eq!(workers.create(&account, "Alice.rig", "x").await.unwrap().name, "Alice.rig");
     let mut column = PoolWorkerColumn::new(&mpos);
     column.write("Alice.rig", 8.0).await.unwrap();

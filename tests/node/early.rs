@@ -149,9 +149,12 @@ async fn a_block_that_is_only_announced_is_not_worked_on() {
     let calls = node.calls();
     poller.bell().ring(Source::Peer, parse_display_hash(&hash_at(99)));
     // It is looked for several times, for longer than the node's template may take.
-    while node.calls() < calls + 4 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let looked_for = async {
+        while node.calls() < calls + 4 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, looked_for).await.expect("it is not looked for");
     assert_eq!((work.borrow().tip_seq, headers.load(Ordering::SeqCst)), (1, 0));
     // What the node takes over meanwhile is worked on.
     tip.store(6, Ordering::SeqCst);

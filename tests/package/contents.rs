@@ -15,7 +15,7 @@ fn must(program: &str, arguments: &[&str]) -> String {
 }
 
 /// Everything that has to be there, with its mode.
-const FILES: [(&str, &str); 25] = [
+const FILES: [(&str, &str); 26] = [
     ("-rwxr-xr-x", "./usr/sbin/mpos-stratum"),
     ("-rw-r-----", "./etc/mpos-stratum/config.toml"),
     ("-rw-r--r--", "./etc/logrotate.d/mpos-stratum"),
@@ -37,6 +37,7 @@ const FILES: [(&str, &str); 25] = [
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/changelog.gz"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/changelog.Debian.gz"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/copyright"),
+    ("-rw-r--r--", "./usr/share/doc/mpos-stratum/THIRD-PARTY.gz"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/examples/config.example.toml"),
     ("-rw-r--r--", "./usr/share/doc/mpos-stratum/examples/credentials.conf"),
     ("lrwxrwxrwx", "./usr/share/doc/mpos-stratum/schema -> ../../mpos-stratum/schema"),

@@ -12,7 +12,7 @@ use crate::support::miner::{Algorithm, Job, Miner, PATIENCE, Wanted};
 /// The password of every worker.
 pub const PASSWORD: &str = "worker-secret";
 /// As in schema/grants.sql.
-const DATABASE: &str = "pool";
+const DATABASE: &str = "mpos";
 const DATABASE_PASSWORD: &str = "change-me";
 /// Blocks there are before: a wallet needs some.
 const BLOCKS_BEFORE: u64 = 110;
@@ -32,10 +32,10 @@ impl<'a> Site<'a> {
     /// Sets up database and node; the package is installed, so its own schema is used.
     pub async fn set_up(machine: &'a Machine) -> Self {
         machine.must(&["systemctl", "start", "mariadb"]);
-        machine.must(&["mariadb", "-e", "CREATE DATABASE pool"]);
+        machine.must(&["mariadb", "-e", "CREATE DATABASE mpos"]);
         machine.feed(&["mariadb", DATABASE], include_bytes!("../../schema/mpos-tables.sql"));
         for file in ["mpos-stratum.sql", "grants.sql"] {
-            machine.must(&["sh", "-c", &format!("mariadb pool </usr/share/mpos-stratum/schema/{file}")]);
+            machine.must(&["sh", "-c", &format!("mariadb mpos </usr/share/mpos-stratum/schema/{file}")]);
         }
         for worker in [WORKER, "pool.fallback"] {
             let account = worker.split('.').next().unwrap();

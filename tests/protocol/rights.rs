@@ -56,9 +56,9 @@ async fn w25_while_the_database_is_away_everybody_mines_on() {
     let (mut miner, job) = stage.miner("alice.rig1").await;
     // As good as away: the table that says who may mine is not there.
     stage.db.run_sql("protocol_w25d", "RENAME TABLE pool_worker TO hidden").await;
-    let started = std::time::Instant::now();
     stage.daemon.wait_for_log("cannot look up workers").await.unwrap();
-    while started.elapsed() < std::time::Duration::from_secs(3) {
+    // For so long that the worker is looked up again more than once.
+    for _ in 0..25 {
         let share = miner.mine(&job, Wanted::Share).unwrap();
         assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

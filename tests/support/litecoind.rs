@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::ports::free_port;
 
-/// How long a daemon may take to answer its first call.
+/// How long a daemon may take to answer its first call, or to have a peer.
 const START_MAX: Duration = Duration::from_secs(60);
 /// The height at which MWEB is active on regtest.
 pub const MWEB_HEIGHT: u64 = 432;
@@ -150,9 +150,12 @@ impl Litecoin {
 
     /// Waits until the two are connected, as after a restart.
     pub async fn connected(&self) {
-        while self.rpc("getconnectioncount", json!([])).await == json!(0) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let connected = async {
+            while self.rpc("getconnectioncount", json!([])).await == json!(0) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(START_MAX, connected).await.expect("the two nodes do not connect");
     }
 
     /// The first as one to be a peer of, beside its RPC.
@@ -164,11 +167,16 @@ impl Litecoin {
     /// Waits until the first has so many connections of ours.
     pub async fn has_peers_of_ours(&self, count: usize) {
         let ours = |peer: &Value| peer["subver"].as_str().unwrap().contains("mpos-stratum");
-        while self.rpc("getpeerinfo", json!([])).await.as_array().unwrap().iter().filter(|peer| ours(peer)).count()
-            < count
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let counted = async || {
+            let peers = self.rpc("getpeerinfo", json!([])).await;
+            peers.as_array().unwrap().iter().filter(|peer| ours(peer)).count()
+        };
+        let enough = async {
+            while counted().await < count {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(START_MAX, enough).await.expect("ours are not the node's peers");
     }
 
     /// Starts both with a chain that ends `height` blocks high; from [`MWEB_HEIGHT`] - 1 on, the

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::View;
 use super::report::Report;
 use crate::bytes::display_hash;
-use crate::cli::spool::utc;
+use crate::cli::quantity::utc;
 use crate::exit::Exit;
 use crate::ledger::inspect::Step;
 use crate::ledger::record::Event;

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use clap::Args;
 
 use self::report::Report;
-use super::spool::{Place, Target, fail, open, wait};
+use super::say::fail;
+use super::spool::{Place, Target, open};
+use super::wait::wait;
 use crate::bytes::parse_display_hash;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Coin;
@@ -37,9 +39,10 @@ Examples:
   mpos-stratum audit --coin litecoin --since 168
   mpos-stratum audit --block 2750001                   why was this block (not) credited?
 
-Run it as root or as the daemon's user: others may not read the spool. Passwords that are credentials of systemd only
-the daemon gets; root runs it as
+Run it as root or as the daemon's user: others may not read the spool. Only the daemon gets passwords that are
+credentials of systemd; with those root runs it as
   CREDENTIALS_DIRECTORY=/etc/mpos-stratum/credentials mpos-stratum audit
+
 Exit codes: 0 everything is explained, 1 there is a problem, 64 command line, 69 the spool or the database cannot be
 read, 78 the configuration is wrong.";
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::cli::say;
+use crate::cli::say::say;
 use crate::mpos::audit::block::{Remark, Weight};
 
 /// Most examples that are shown of one kind of difference; all are counted.

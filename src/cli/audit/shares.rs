@@ -6,7 +6,7 @@ use mysql_async::Conn;
 
 use super::View;
 use super::report::Report;
-use crate::cli::spool::utc;
+use crate::cli::quantity::utc;
 use crate::exit::Exit;
 use crate::ledger::inspect::{Step, Walk};
 use crate::ledger::mended;

@@ -1,10 +1,9 @@
 //! `check --online`: every coin held against its nodes, each node by itself, and what is wrong with the databases.
 
-use tokio::runtime::Builder;
-
 use crate::bytes::hex;
 use crate::cli::doctor::{Essentials, essentials};
-use crate::cli::{say, spool};
+use crate::cli::say::say;
+use crate::cli::{spool, wait};
 use crate::config::{Coin, Config};
 use crate::exit::Exit;
 use crate::node::nodes::Nodes;
@@ -12,23 +11,21 @@ use crate::service::{payout, proof};
 
 /// Asks every node of every coin, and every database. One that says no, or nothing, makes the exit code say so.
 pub(super) fn run(config: &Config) -> Exit {
-    let runtime = match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(problem) => {
-            say(&mut std::io::stderr(), format_args!("the runtime cannot start: {problem}"));
-            return Exit::Unavailable;
-        }
-    };
+    let all_good = wait::wait(async { Ok(check_all(config).await) });
+    all_good.map_or_else(|exit| exit, |good| if good { Exit::Ok } else { Exit::Findings })
+}
+
+async fn check_all(config: &Config) -> bool {
     let mut all_good = true;
     for coin in &config.coins {
         say(&mut std::io::stdout(), format_args!("\n{}, asked online", coin.name));
-        all_good &= runtime.block_on(check_coin(coin));
+        all_good &= check_coin(coin).await;
     }
     for place in spool::places(config) {
         say(&mut std::io::stdout(), format_args!("\ndatabase of {}, asked online", place.names()));
-        all_good &= runtime.block_on(check_database(&place));
+        all_good &= check_database(&place).await;
     }
-    if all_good { Exit::Ok } else { Exit::Findings }
+    all_good
 }
 
 async fn check_database(place: &spool::Place) -> bool {

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::report::{Check, Words, fault, note, warning};
+use crate::cli::quantity::utc;
 use crate::cli::socket::UNIT_RUNTIME_DIR;
-use crate::cli::spool::utc;
 use crate::config::Config;
 use crate::mpos::doctor::Seen;
 

@@ -27,8 +27,8 @@ use clap::Args;
 pub(super) use self::database::{Essentials, essentials};
 use self::report::{Check, Sheet, fault, warning};
 use super::import::settings::{self, MposSettings};
-use super::say;
-use super::spool::{fail, wait};
+use super::say::{fail, say};
+use super::wait::wait;
 use crate::clock::SystemClock;
 use crate::config::{Coin, Config};
 use crate::exit::Exit;
@@ -55,9 +55,10 @@ Examples:
   mpos-stratum doctor --json | jq -r '.findings[] | select(.severity == \"fault\") | .id + \": \" + .saw'
   mpos-stratum doctor --list        every check, and what it means
 
-Run it as root or as the daemon's user: others may not see the spool or whose ports are open. Passwords that are
-credentials of systemd only the daemon gets; what needs them is UNSEEN unless root names where they are loaded from:
+Run it as root or as the daemon's user: others may not see the spool or whose ports are open. Only the daemon gets
+passwords that are credentials of systemd; what needs them is UNSEEN unless root names where they are loaded from:
   CREDENTIALS_DIRECTORY=/etc/mpos-stratum/credentials mpos-stratum doctor
+
 Exit codes: 0 nothing is wrong (notes do not count), 1 there is a warning or a fault, or something could not be
 looked at, 64 command line, 78 the configuration cannot be used.";
 

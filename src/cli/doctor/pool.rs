@@ -1,7 +1,7 @@
 //! MPOS itself: its version, its cron jobs, its blocks.
 
 use super::report::{Check, Words, fault, note, warning};
-use crate::cli::spool::utc;
+use crate::cli::quantity::utc;
 use crate::mpos::doctor::pool::{Candidate, Counted, Round, Values, examples};
 use crate::mpos::schema_check::UNMATCHED_WARN_SECS;
 

@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::report::{Check, Word, Words, fault, note, warning};
+use crate::cli::quantity::utc;
 use crate::cli::spool::situation::Trouble;
-use crate::cli::spool::utc;
 use crate::config::Ledger;
 use crate::ledger::decision::{self, DrainNote};
 use crate::ledger::error::OpenError;

@@ -12,8 +12,9 @@ mpos\\-stratum.toml \\- configuration of mpos\\-stratum
 .SH DESCRIPTION
 One TOML file says everything that
 .BR mpos\\-stratum (8)
-has to know. Below stands every table with its keys. A key that is marked as required must be given. Others may be left
-out and are shown with their default, or with an example where it is said that there is no default.
+has to know. Below stands every table with its keys. A key that is marked as required must be given where its table
+stands, unless the mark names what may be given instead. Others may be left out and are shown with their default, or
+with an example where it is said that there is no default.
 .PP
 The tables whose names begin with
 .B coin
@@ -36,6 +37,23 @@ The text that this page was made from, as a configuration.
 .BR mpos\\-stratum\\-import (8)
 ";
 
+/// Keys that must be given as long as nothing else is, each with its table and with what that may be.
+const INSTEAD: [(&str, &str, &str); 4] = [
+    ("coin", "preset", "the keys of a profile"),
+    ("coin.node", "user", "cookie_file"),
+    ("coin.node", "password", "password_file or cookie_file"),
+    ("coin.mpos", "password", "password_file"),
+];
+
+/// What is said of whether a key of a table must be given.
+fn mark(table: &str, key: &str, required: bool) -> String {
+    match INSTEAD.iter().find(|(of, name, _)| (*of, *name) == (table, key)) {
+        Some((.., instead)) => format!(" (required without {instead})"),
+        None if required => " (required)".to_owned(),
+        None => String::new(),
+    }
+}
+
 /// A piece of the example, with the words that stand above it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Piece<'a> {
@@ -48,7 +66,7 @@ struct Piece<'a> {
 
 /// The page.
 pub(super) fn page(source: &str) -> String {
-    let mut out = format!(".TH mpos\\-stratum.toml 5 \"\" \"{}\" \"File formats\"\n{HEAD}", escaped(source));
+    let mut out = format!(".TH mpos\\-stratum.toml 5 \"\" \"{}\" \"File formats\"\n.nh\n{HEAD}", escaped(source));
     let pieces = pieces(EXAMPLE);
     let first = pieces.iter().position(|piece| piece.table.is_some()).unwrap_or(0);
     let (above, tables) = pieces.split_at(first);
@@ -59,14 +77,16 @@ pub(super) fn page(source: &str) -> String {
         say(&mut out, &piece.words);
     }
     out.push_str(".SH TABLES AND KEYS\n");
+    let mut table = "";
     for piece in tables {
         if let Some(head) = piece.table {
+            table = head.trim_matches(['[', ']']);
             out.push_str(&format!(".SS {}\n", escaped(head)));
         }
         for (at, (setting, required)) in piece.keys.iter().enumerate() {
             let tag = if at == 0 { ".TP" } else { ".TQ" };
-            let mark = if *required { " (required)" } else { "" };
             let (key, value) = setting.split_once(" = ").unwrap_or((setting, ""));
+            let mark = escaped(&mark(table, key, *required));
             out.push_str(&format!("{tag}\n\\fB{}\\fR = {}{mark}\n", escaped(key), escaped(value)));
         }
         say(&mut out, &piece.words);
@@ -147,6 +167,62 @@ mod tests {
         assert_eq!(shown, expected.map(|(words, table, keys)| (words, table, keys.to_owned())));
     }
 
+    /// Keys that are left out, and settings that are taken in, each with its key's place.
+    type Change<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+
+    /// The example with such a change.
+    fn with((leave_out, take_in): Change<'_>) -> Result<config::Config, String> {
+        let mut table = String::new();
+        let mut lines = Vec::new();
+        for line in EXAMPLE.lines() {
+            let bare = line.strip_prefix('#').unwrap_or(line);
+            if bare.starts_with('[') {
+                table = bare.trim_matches(['[', ']']).to_owned();
+            }
+            let key = |line: &str| format!("{table}.{}", line.split(" = ").next().unwrap());
+            match take_in.iter().find(|(of, _)| *of == key(bare)) {
+                Some((_, setting)) => lines.push(*setting),
+                None if leave_out.contains(&key(line).as_str()) => {}
+                None => lines.push(line),
+            }
+        }
+        config::parse(Path::new("/p"), lines.join("\n")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_marked_as_required_is_and_what_may_stand_instead_does() {
+        let mut table = "";
+        for piece in pieces(EXAMPLE) {
+            table = piece.table.map_or(table, |head| head.trim_matches(['[', ']']));
+            for (setting, required) in piece.keys {
+                let (key, _) = setting.split_once(" = ").unwrap();
+                assert_eq!(with((&[&format!("{table}.{key}")], &[])).is_err(), required, "{table}.{key}");
+                assert_eq!(mark(table, key, required).is_empty(), !required, "{table}.{key}");
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        std::fs::write(&file, "secret").unwrap();
+        let password_file = format!("password_file = {:?}", file.display().to_string());
+        let cookie = [("coin.node.cookie_file", "cookie_file = \"/c\"")];
+        let profile = [
+            ("coin.algorithm", "algorithm = \"scrypt\""),
+            ("coin.block_hash", "block_hash = \"sha256d\""),
+            ("coin.addresses.pubkey_hash", "[coin.addresses]\npubkey_hash = [48, 111]"),
+        ];
+        let instead: [Change<'_>; 4] = [
+            (&["coin.preset"], &profile),
+            (&["coin.node.user", "coin.node.password"], &cookie),
+            (&["coin.node.password"], &[("coin.node.password_file", &password_file)]),
+            (&["coin.mpos.password"], &[("coin.mpos.password_file", &password_file)]),
+        ];
+        for (left_out, taken_in) in instead {
+            assert_eq!(with((left_out, taken_in)).err(), None, "{left_out:?}");
+        }
+        let page = page("mpos-stratum 1");
+        assert!(page.contains(" (required without password_file or cookie_file)\n"), "{page}");
+    }
+
     #[test]
     fn the_page_has_every_key_that_the_configuration_knows() {
         let known = config::known_keys(Path::new("config.example.toml"), EXAMPLE.replace("\n#[", "\n["));
@@ -172,7 +248,7 @@ mod tests {
             assert!(page.contains(&bold) || page.contains(&table), "{key}");
         }
         assert!(page.contains(
-            "\n\\fBmin\\fR = 1 (required)\n.TQ\n\\fBmax\\fR = 65536 (required)\nBounds of the difficulty.\n"
+            "\n\\fBmin\\fR = 1 (required)\n.TQ\n\\fBmax\\fR = 65536 (required)\nBounds of the difficulty, 1e\\-12 to 1e30.\n"
         ));
         assert!(page.contains(".SS [[coin.port]]\nA port for miners; as many as wanted."));
         for rule in
@@ -182,7 +258,7 @@ mod tests {
         }
         assert!(!page.contains("\\(ga#") && !page.contains("every key there is"), "that is about the example");
         let mut commands = page.lines().filter(|line| line.starts_with(['.', '\'']));
-        let known = [".TH", ".SH", ".SS", ".TP", ".TQ", ".PP", ".I ", ".B ", ".BR"];
+        let known = [".TH", ".SH", ".SS", ".TP", ".TQ", ".PP", ".I ", ".B ", ".BR", ".nh"];
         assert_eq!(commands.find(|line| !known.iter().any(|known| line.starts_with(known))), None);
     }
 }

@@ -102,8 +102,10 @@ fn tell(old: &Old<'_>, login: &Login, name: &str, part: Part, key: &str) {
     let is_sample = "is empty or still the sample's";
     match part {
         _ if !has && key.starts_with("nothing") => old.dropped(name, is_sample),
-        Part::Port if !has && key == NODE_URL => old.attention(name, format!("is no port number; {key} is asked for")),
-        Part::Port if !has => old.attention(name, format!("is no port number; the default of {key} counts")),
+        Part::Port if !has && key == NODE_URL => {
+            old.attention(name, format!("is not a valid port number; {key} is asked for"))
+        }
+        Part::Port if !has => old.attention(name, format!("is not a valid port number; the default of {key} counts")),
         Part::Host if key == NODE_URL && login.address().is_none() => old.asked(name, key),
         Part::Port if key == NODE_URL && login.address().is_none() => old.asked(name, key),
         Part::Host if !has && key == NODE_URL => {
@@ -112,7 +114,7 @@ fn tell(old: &Old<'_>, login: &Login, name: &str, part: Part, key: &str) {
         Part::Host
             if !has && old.text(name).is_some_and(|text| !text.is_empty() && host_and_port(text).0.is_none()) =>
         {
-            old.attention(name, format!("is no host name or address; the default of {key} counts"));
+            old.attention(name, format!("is not a host name or address; the default of {key} counts"));
         }
         Part::Host if !has => old.attention(name, format!("{is_sample}; the default of {key} counts")),
         Part::Name if key == DATABASE && !login.name.as_deref().is_some_and(is_database) => old.asked(name, key),

@@ -62,7 +62,7 @@ impl Scale {
         if let Some(bits) = answered {
             match bits.parse::<u8>() {
                 Ok(bits) if bits <= 64 => return settled(bits, "as answered".to_owned()),
-                _ => cx.answers.refuse(format!("the answer to {coin}.{OLD_BITS} is no number from 0 to 64")),
+                _ => cx.answers.refuse(format!("the answer to {coin}.{OLD_BITS} is not a number from 0 to 64")),
             }
         }
         match old {

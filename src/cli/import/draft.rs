@@ -88,7 +88,7 @@ impl Table {
         if let Some(answer) = cx.answers.find(coin, id) {
             match kind.toml(answer) {
                 Some(value) => return self.set(key, value),
-                None => cx.answers.refuse(format!("the answer to {coin}.{id} is no number")),
+                None => cx.answers.refuse(format!("the answer to {coin}.{id} is not a number")),
             }
         }
         let value = kind.toml(example).unwrap_or_default();

@@ -56,13 +56,13 @@ fn text(path: &Path) -> Result<String, Unusable> {
     let failed = |error: std::io::Error| Unusable::new(path, format!("cannot be read: {error}"));
     // Whatever is no file could make us wait for ever when it is opened.
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(Unusable::new(path, "is no file"));
+        return Err(Unusable::new(path, "is not a regular file"));
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(Unusable::new(path, format!("is larger than {FILE_BYTES_MAX} bytes: this is no configuration")));
+        return Err(Unusable::new(path, format!("is larger than {FILE_BYTES_MAX} bytes: this is not a configuration")));
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();

@@ -142,7 +142,7 @@ impl<'a> Old<'a> {
                 return Some(self.home(name).part(name, node));
             }
             Value::Nothing => self.dropped(name, "is empty"),
-            _ => self.attention(name, "is no table, so nothing in it was read"),
+            _ => self.attention(name, "is not a table, so nothing in it was read"),
         }
         None
     }
@@ -151,7 +151,7 @@ impl<'a> Old<'a> {
     pub(super) fn items(&self, name: &str) -> Vec<Old<'a>> {
         let Some(node) = self.find(name) else { return Vec::new() };
         let Value::List(items) = &node.value else {
-            self.attention(name, "is no list, so nothing in it was read");
+            self.attention(name, "is not a list, so nothing in it was read");
             return Vec::new();
         };
         self.note_told(name);
@@ -304,7 +304,7 @@ impl<'a> Old<'a> {
             return self.tell(name, Fate::Dropped(format!("not set; the default of {key} counts")));
         }
         let Some(old) = self.number(name) else {
-            return self.attention(name, format!("is no number; the default of {key} counts"));
+            return self.attention(name, format!("is not a number; the default of {key} counts"));
         };
         let new = (old * factor).round().clamp(*bounds.start(), *bounds.end());
         into.set(key, new.to_string());

@@ -22,7 +22,7 @@ pub(super) fn settle_algorithm(cx: &Context, coin: &mut CoinDraft, spelling: Opt
     let name = coin.name.clone();
     if let Some(known) = spelling.filter(|spelling| UNSERVED.iter().any(|known| known.eq_ignore_ascii_case(spelling))) {
         coin.own.text("name", &name);
-        coin.blocked.push(format!("the algorithm {known:?} is none of this version"));
+        coin.blocked.push(format!("the algorithm {known:?} is not in this version"));
         return None;
     }
     if let Some(answer) = cx.answers.find(&name, ALGORITHM) {
@@ -30,12 +30,12 @@ pub(super) fn settle_algorithm(cx: &Context, coin: &mut CoinDraft, spelling: Opt
             return Some(named);
         }
         cx.answers.refuse(format!(
-            "the answer to {name}.{ALGORITHM} is no algorithm of this version; `mpos-stratum algo list` shows them"
+            "the answer to {name}.{ALGORITHM} is not an algorithm of this version; `mpos-stratum algo list` shows them"
         ));
     }
     let of_preset = |answer: &str| of_preset(preset::find(answer)?, "algorithm")?.as_str().and_then(names::find);
     let problem = match spelling {
-        Some(spelling) => format!("The old file calls it {:?}, which is no name known here.", short(spelling)),
+        Some(spelling) => format!("The old file calls it {:?}, which is not a known name.", short(spelling)),
         None => match cx.answers.find(&name, "preset").and_then(of_preset) {
             Some(named) => return Some(named),
             None => "The old file does not say it.".to_owned(),
@@ -91,7 +91,7 @@ pub(super) fn chosen_preset(
         Some(answer) => answer,
     };
     let Some(found) = preset::find(answer) else {
-        cx.answers.refuse(format!("the answer to {coin}.preset is no preset of this version, and not `none`"));
+        cx.answers.refuse(format!("the answer to {coin}.preset is not a preset of this version, and not `none`"));
         return None;
     };
     if presets(named).any(|preset| preset.name == found.name) {
@@ -234,7 +234,7 @@ pub(super) fn is_payable(text: &str, preset: Option<&Preset>) -> Result<(), Stri
     if let Some(address) = to.address() {
         let plain = address.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b':');
         if !plain || !(14..=90).contains(&address.len()) {
-            return Err("it is no address".to_owned());
+            return Err("it is not an address".to_owned());
         }
     }
     // One that leaves the forms to the operator says nothing about an address.

@@ -57,7 +57,7 @@ fn word(cursor: &mut Cursor<'_>) -> Result<Value, Broken> {
 }
 
 fn number(cursor: &mut Cursor<'_>) -> Result<Value, Broken> {
-    let here = cursor.broken("this is no number of JSON");
+    let here = cursor.broken("this is not a number of JSON");
     let written = cursor.take_while(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter));
     match written.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(Value::Number(number, written.to_owned())),

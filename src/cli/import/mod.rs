@@ -50,36 +50,26 @@ use crate::mpos::schema_files;
 pub(super) const LONG_ABOUT: &str = "\
 Write a configuration out of that of an older stratum server.
 
-Old files are read and never executed. Behind the new configuration stands what became of every old option:
-taken, adapted, dropped, each with the reason. What no old file says is asked: by `QUESTION` in the new file,
-and here, with the --answer that answers it. What depends on the algorithm is asked once that is known: answer it
-first, if no old file has it by a name that is known here. A preset of another algorithm than the file's is refused.
+Old files are read and never executed. At the end of the new configuration stands what became of every old option:
+taken, adapted or dropped, each with the reason. What no old file says is asked: by `QUESTION` in the new file, and
+on standard error, with the --answer that answers it. Some questions come only once the algorithm is known: answer that
+one first, if the old files name it in a way that is not known here. A preset of another algorithm is refused.
 
 A unit of difficulty stood for different amounts of work in different servers. Where that is not known it is
 asked, or measured by a miner whose hash rate you know:
 
   mpos-stratum import stratum-mining conf/config.py --known-miner 1.2M,16,0.9
 
-means 1.2 MH/s, which at difficulty 16 had an accepted share each 0.9 s.
+means 1.2 MH/s, which at difficulty 16 had an accepted share every 0.9 s.";
 
-hstratum has no file to import: it was told on the command line of its node, and Handshake, its coin, is not mined by
-this version. Who knows its options finds them here:
-
-  --stratum-host, --stratum-port           adapted: listen in [[coin.port]], as \"HOST:PORT\"
-  --stratum-public-host, ...-public-port   adapted: advertise in [[coin.port]], as \"HOST:PORT\"
-  --stratum-max-inbound                    taken: connections_max in [[coin.port]], and for all ports in [daemon]
-  --stratum-difficulty                     adapted: difficulty in [[coin.port]]; units differ between coins
-  --stratum-dynamic                        adapted: min and max in [coin.port.vardiff]
-  --stratum-password                       dropped: what an administrator may do goes through control.sock in
-                                           runtime_dir of [daemon], whose mode decides who may
-
-In ten minutes:
+const AFTER_HELP: &str = "\
+Moving over in ten minutes:
   1. mpos-stratum import nomp /srv/nomp --mpos /srv/mpos/include/config/global.inc.php \\
        --answer fallback_worker=pool.fallback --output config.toml
   2. mysql mpos < /usr/share/mpos-stratum/schema/mpos-stratum.sql
      mysql < /usr/share/mpos-stratum/schema/grants.sql
-     our own small tables beside MPOS's `shares`, and our user's rights: read the second first, its names and password
-     are examples, and the configuration must have the same
+     the daemon's own small tables beside MPOS's `shares`, and the rights of its database user: read grants.sql
+     first; its names and password are examples, and the configuration must have the same
   3. mpos-stratum check --online --config config.toml
      mpos-stratum doctor --config config.toml --mpos /srv/mpos/include/config/global.inc.php
   4. stop the old server, mpos-stratum run --config config.toml
@@ -87,8 +77,22 @@ In ten minutes:
 Exit codes: 0 complete, 1 questions are open, 64 command line, 69 the output cannot be written, 78 an old file
 is broken.";
 
+/// For the manual page alone: there is nothing to import, but somebody may look for it.
+const ABOUT_HSTRATUM: &str = "\
+hstratum has no file to import: it takes its options on the command line of its node, and Handshake, its coin, is not
+mined by this version. What its options are called here:
+
+  --stratum-host, --stratum-port           adapted: listen in [[coin.port]], as \"ADDRESS:PORT\"; no host name
+  --stratum-public-host, ...-public-port   adapted: advertise in [[coin.port]], as \"HOST:PORT\"
+  --stratum-max-inbound                    taken: connections_max in [[coin.port]], and for all ports in [daemon]
+  --stratum-difficulty                     adapted: difficulty in [[coin.port]]; units differ between coins
+  --stratum-dynamic                        adapted: min and max in [coin.port.vardiff]
+  --stratum-password                       dropped: what an administrator may do goes through control.sock in
+                                           runtime_dir of [daemon], whose mode decides who may";
+
 /// Arguments of `import`.
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     source: Source,
@@ -133,6 +137,11 @@ struct Options {
     /// Where to write the configuration, readable by its owner only; it must not exist. Without it, standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+/// What stands behind the options on the manual page.
+pub(super) fn after_help_on_the_page() -> String {
+    AFTER_HELP.replace("\n\nExit codes:", &format!("\n\n{ABOUT_HSTRATUM}\n\nExit codes:"))
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
@@ -278,8 +287,8 @@ fn put(output: Option<&Path>, text: &str) -> Exit {
     }
 }
 
-/// A line to standard error.
+/// Writes to standard error what may hold anything, as it is from old files.
 fn complain(what: &str) {
     let lines: Vec<String> = what.lines().map(write::printable).collect();
-    say(&mut std::io::stderr(), lines.join("\n"));
+    say::complain(lines.join("\n"));
 }

@@ -56,13 +56,13 @@ impl MposFacts {
             (Class::Shipped(bits), _) => {
                 old.adapted("algorithm", "mpos_bits", format!("its class has target_bits {bits}"));
             }
-            (_, Ok(_)) => old.attention("algorithm", "is no class that MPOS ships: its target_bits must be told"),
+            (_, Ok(_)) => old.attention("algorithm", "is not a class that MPOS ships: its target_bits must be told"),
             (_, Err(_)) => old.asked("algorithm", if alone { identity::ALGORITHM } else { "mpos_bits" }),
         }
         let confirmations = old.number("confirmations");
         match confirmations {
             Some(_) => old.taken("confirmations", "confirmations"),
-            None => old.attention("confirmations", "is no number; the default of confirmations counts"),
+            None => old.attention("confirmations", "is not a number; the default of confirmations counts"),
         }
         let started = old.within("gettingstarted");
         let stratum_port = started.as_ref().and_then(|table| table.number("stratumport")).and_then(port_number);
@@ -72,7 +72,8 @@ impl MposFacts {
                 Some(_) if !alone => started.taken("stratumport", "nothing: compared with the ports"),
                 Some(_) => started.taken("stratumport", "port.listen"),
                 None if alone => started.asked("stratumport", "listen"),
-                None => started.attention("stratumport", "is no port number, so it was not compared with the ports"),
+                None => started
+                    .attention("stratumport", "is not a valid port number, so it was not compared with the ports"),
             }
             started.adapted("coinname", "preset", "suggested, not taken: MPOS ships with Litecoin there");
             started.finish(&[("*", MPOS_OWN)]);
@@ -211,7 +212,7 @@ pub(super) fn algorithm(root: &Node) -> Result<String, &'static str> {
             Ok(name.trim().to_ascii_lowercase())
         }
         Some(Value::Unread(why)) => Err(why),
-        Some(_) => Err("is no name"),
+        Some(_) => Err("is not a name"),
     }
 }
 
@@ -265,7 +266,9 @@ fn shared(db: &Old<'_>) -> (Option<String>, Option<String>) {
         let found = shared.text(name).filter(|schema| database::is_database(schema));
         match found {
             Some(_) => shared.taken(name, key),
-            None => shared.attention(name, format!("is no name of a database that SQL takes without quotes; no {key}")),
+            None => {
+                shared.attention(name, format!("is not a name of a database that SQL takes without quotes; no {key}"))
+            }
         }
         found.map(str::to_owned)
     };
@@ -296,7 +299,7 @@ fn wallet(old: &Old<'_>, alone: bool) -> Login {
         }
         Some(_) => table.taken("host", &key(database::NODE_URL)),
         None if alone => table.asked("host", database::NODE_URL),
-        None => table.attention("host", "is no host:port, so it was not compared with the nodes"),
+        None => table.attention("host", "is not a host:port, so it was not compared with the nodes"),
     }
     for (option, has, key) in [
         ("username", login.user.is_some(), key("node.user")),

@@ -11,7 +11,7 @@ pub(super) fn read(text: &str) -> Result<Settings, Broken> {
     let mut root = Node { line: 1, value: Value::Table(Vec::new()) };
     let mut skipped = Vec::new();
     if !cursor.pass("<?php") && !cursor.pass("<?") {
-        return Err(cursor.broken("no `<?php`: this is no PHP file"));
+        return Err(cursor.broken("no `<?php`: this is not a PHP file"));
     }
     loop {
         blanks(&mut cursor)?;
@@ -54,7 +54,7 @@ fn statement(cursor: &mut Cursor<'_>, root: &mut Node, skipped: &mut Vec<(usize,
             cursor.return_to(&before);
             skip(cursor)?;
             if !is_guard(before.passed(cursor)) {
-                skipped.push((line, "is no assignment to $config"));
+                skipped.push((line, "is not an assignment to $config"));
             }
             return Ok(());
         }
@@ -197,7 +197,7 @@ fn word(cursor: &mut Cursor<'_>, root: &Node, depth: usize) -> Result<Value, Sto
 }
 
 fn a_number(cursor: &mut Cursor<'_>) -> Result<Value, Stop> {
-    let here = cursor.broken("this is no number");
+    let here = cursor.broken("this is not a number");
     let negative = cursor.take_while(|letter| "+-".contains(letter)).matches('-').count() % 2 == 1;
     let written = cursor.take_while(|letter| letter.is_ascii_alphanumeric() || "._".contains(letter));
     match number(written) {

@@ -79,7 +79,7 @@ fn statement(
     }
     if names.is_empty() {
         if !is_text {
-            skipped.push((line, "is no assignment of a setting"));
+            skipped.push((line, "is not an assignment of a setting"));
         }
         return skip(cursor);
     }
@@ -163,7 +163,7 @@ fn word(cursor: &mut Cursor<'_>, known: &[(String, Node)], line: usize) -> Resul
 }
 
 fn a_number(cursor: &mut Cursor<'_>) -> Result<Value, Stop> {
-    let here = cursor.broken("this is no number");
+    let here = cursor.broken("this is not a number");
     let sign = cursor.take_while(|letter| "+-".contains(letter)).matches('-').count() % 2 == 1;
     let mut written = cursor.take_while(|letter| is_name(letter) || letter == '.').to_owned();
     let hex = written.starts_with("0x") || written.starts_with("0X");

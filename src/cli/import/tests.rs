@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::answers::KnownMiner;
 use super::draft;
 use super::value::{Broken, Node, Value};
-use super::{LONG_ABOUT, json, php, python};
+use super::{ABOUT_HSTRATUM, json, php, python};
 
 /// A value as one line, for comparing.
 fn flat(node: &Node) -> String {
@@ -96,7 +96,7 @@ fn broken_python_is_told_with_its_line() {
         ("A = 1\nB = {'a' 1}\n", 2, "expected a colon"),
         ("A = \n", 1, "expected a value, found '\\n'"),
         ("A = 1)\n", 1, "expected the end of the line, found ')'"),
-        ("A = 12ab\n", 1, "no number"),
+        ("A = 12ab\n", 1, "not a number"),
         ("print(\n\n", 1, "never closed"),
         ("A = [1 = 2]\n", 1, "expected a comma"),
     ] {
@@ -133,7 +133,7 @@ fn broken_json_is_told_with_its_line() {
         ("{\"a\": \"\\x\"}", 1, "a backslash in text that JSON does not know"),
         ("{\"a\": \"\\ud800\"}", 1, "a backslash in text that JSON does not know"),
         ("{\n/* open", 2, "a comment begins here that never ends"),
-        ("{\"a\": 1e999}", 1, "no number"),
+        ("{\"a\": 1e999}", 1, "not a number"),
     ] {
         let (found, why) = broken(json::read(text));
         assert_eq!(found, line, "{text}: {why}");
@@ -189,7 +189,7 @@ fn the_line_every_file_of_mpos_begins_with_is_no_surprise() {
 #[test]
 fn broken_php_is_told_with_its_line() {
     for (text, line, what) in [
-        ("$config['a'] = 1;", 1, "no PHP file"),
+        ("$config['a'] = 1;", 1, "not a PHP file"),
         ("<?php\n$config['a'] = 'open;\n", 2, "closing quote is missing"),
         ("<?php\n$config['a'] = 1\n$config['b'] = 2;", 3, "expected a semicolon, found '$'"),
         ("<?php\n$config['a'] = array(1, 2;\n", 2, "expected a comma, found ';'"),
@@ -295,7 +295,7 @@ fn what_is_said_of_hstratum_s_options_names_keys_that_are_there() {
         .skip(1)
         .filter_map(|part| part.split_once('\n').map(|(header, text)| (header.trim_matches(['[', ']']), text)))
         .collect();
-    let told: Vec<&str> = LONG_ABOUT.lines().filter(|line| line.starts_with("  --stratum-")).collect();
+    let told: Vec<&str> = ABOUT_HSTRATUM.lines().filter(|line| line.starts_with("  --stratum-")).collect();
     assert_eq!(told.len(), 6);
     for line in told {
         let (_, fate) = line.split_once(": ").unwrap();

@@ -180,10 +180,10 @@ impl<'a> Cursor<'a> {
     pub(super) fn count(&mut self, depth: usize) -> Result<(), Broken> {
         self.values += 1;
         if depth > DEPTH_MAX {
-            return Err(self.broken(format!("lists are nested deeper than {DEPTH_MAX}: this is no configuration")));
+            return Err(self.broken(format!("lists are nested deeper than {DEPTH_MAX}: this is not a configuration")));
         }
         if self.values > VALUES_MAX {
-            return Err(self.broken(format!("more than {VALUES_MAX} values: this is no configuration")));
+            return Err(self.broken(format!("more than {VALUES_MAX} values: this is not a configuration")));
         }
         Ok(())
     }

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::client::{Socket, ask, member};
-use super::span::seconds;
-use super::{complain, plain, tell};
-use crate::cli::spool::utc;
+use super::plain;
+use crate::cli::quantity::{seconds, utc};
+use crate::cli::say::{complain, tell};
 use crate::exit::Exit;
 use crate::service::control;
 use crate::service::control::Request;
@@ -15,9 +15,9 @@ pub(in crate::cli) const LONG_ABOUT: &str = "\
 See who is banned, ban an address or a network, or lift a ban.
 
 The daemon bans addresses by itself for invalid shares (`ban_secs` and its neighbours in the configuration); what
-is ordered here stands above `exempt` and holds on every port. Bans are kept in the state directory and survive
-restarts, with their beginning and their reason. IPv6 addresses are banned by themselves here and by their /64 for
-misbehaviour.";
+is ordered here goes before `exempt` and holds on every port. Bans are kept in the state directory and survive
+restarts, with their beginning and their reason. A ban that is ordered for an IPv6 address holds for that address alone,
+one for misbehaviour for its /64.";
 
 const AFTER_HELP: &str = "\
 Examples:

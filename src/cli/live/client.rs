@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::complain;
+use crate::cli::say::{complain, fail};
 use crate::cli::socket;
 use crate::exit::Exit;
 use crate::service::control::{ANSWER_BYTES_MAX, Request, SOCKET_NAME};
@@ -114,20 +114,18 @@ pub(super) fn answered(answer: Result<Map<String, Value>, String>) -> Result<Map
 /// Says why there is no answer.
 pub(super) fn explain(silence: Silence) -> Exit {
     match silence {
-        Silence::NotRunning(path, error) => complain(format_args!(
+        Silence::NotRunning(path, error) => fail(format_args!(
             "the daemon does not run, or has its socket elsewhere (--config or --socket): {}: {error}",
             path.display()
         )),
-        Silence::Broken(problem) => complain(problem),
+        Silence::Broken(problem) => fail(problem),
     }
-    Exit::Unavailable
 }
 
 /// A member of an answer, as what it should be.
 pub(super) fn member<T: DeserializeOwned>(answer: &mut Map<String, Value>, name: &str) -> Result<T, Exit> {
     let value = answer.remove(name).unwrap_or(Value::Null);
     serde_json::from_value(value).map_err(|error| {
-        complain(format_args!("the daemon's answer is not understood, is it of another version? {name}: {error}"));
-        Exit::Unavailable
+        fail(format_args!("the daemon's answer is not understood, is it of another version? {name}: {error}"))
     })
 }

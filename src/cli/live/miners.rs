@@ -4,8 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::client::{Socket, ask, member};
-use super::span::{hash_rate, shown};
-use super::{complain, plain, tell};
+use super::plain;
+use crate::cli::quantity::{hash_rate, shown};
+use crate::cli::say::{complain, tell};
 use crate::difficulty::Difficulty;
 use crate::exit::Exit;
 use crate::service::control::{Miner, Request, Who};
@@ -13,9 +14,9 @@ use crate::service::control::{Miner, Request, Who};
 pub(in crate::cli) const LONG_ABOUT: &str = "\
 Look at the connections of the running daemon, end some, or change their difficulty.
 
-Connections are chosen by worker, address, number or coin; what is given must all be true of them. A worker is
-an account (all its workers), a worker's whole name, or a pattern with * and ?; letters of either case are the
-same, as they are to MPOS.";
+Connections are chosen by worker, address, number or coin; a connection must match all that is given. A worker is
+an account (all its workers), a worker's whole name, or a pattern with * and ?. Upper and lower case are the same, as
+they are to MPOS.";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -25,7 +26,7 @@ Examples:
   mpos-stratum miners kick --address 192.0.2.7 --reason 'firmware floods us'
   mpos-stratum miners set-difficulty alice.rig1 8192
 
-Exit codes: 0 done, 1 nobody is meant, 64 wrong command line, 69 the daemon does not answer.";
+Exit codes: 0 done, 1 no connection matches, 64 wrong command line, 69 the daemon does not answer.";
 
 /// Arguments of `miners`.
 #[derive(Args)]
@@ -56,7 +57,7 @@ struct Choice {
     /// Only this address or network
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
-    /// Only the connection of this number
+    /// Only the connection with this number
     #[arg(long, value_name = "NUMBER")]
     id: Option<u64>,
     /// Only connections of this coin
@@ -173,7 +174,7 @@ fn list(choice: &Choice, worker: Option<&String>, page: &Page) -> Result<Exit, E
         match (miners.is_empty(), is_everybody, page.after) {
             (false, ..) => {}
             (true, true, 0) => tell("nobody is connected"),
-            (true, _, 0) => complain("nobody is meant: see `miners list`"),
+            (true, _, 0) => complain("no connection matches: see `miners list`"),
             (true, ..) => tell("there are no more"),
         }
         if let Some(next) = next {
@@ -227,7 +228,7 @@ fn ordered(
             ]);
             tell(Value::Object(answer));
         }
-        (false, 0) => complain("nobody is meant: see `miners list`"),
+        (false, 0) => complain("no connection matches: see `miners list`"),
         (false, _) => tell(words(told, &answer)),
     }
     if told < matched {

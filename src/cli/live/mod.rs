@@ -5,18 +5,14 @@ mod client;
 mod log_level;
 mod miners;
 mod reload;
-mod span;
 mod status;
 mod view;
-
-use std::fmt::Display;
 
 pub(super) use self::ban::{Ban, LONG_ABOUT as BAN_LONG_ABOUT};
 pub(super) use self::log_level::{Arguments as LogLevel, LONG_ABOUT as LOG_LEVEL_LONG_ABOUT};
 pub(super) use self::miners::{LONG_ABOUT as MINERS_LONG_ABOUT, Miners};
 pub(super) use self::reload::{Arguments as Reload, LONG_ABOUT as RELOAD_LONG_ABOUT};
 pub(super) use self::status::{Arguments as Status, LONG_ABOUT as STATUS_LONG_ABOUT};
-use super::say;
 use crate::exit::Exit;
 
 pub(super) fn status(arguments: &Status) -> Exit {
@@ -41,16 +37,6 @@ pub(super) fn reload(arguments: &Reload) -> Exit {
 
 fn ended(result: Result<Exit, Exit>) -> Exit {
     result.unwrap_or_else(|exit| exit)
-}
-
-/// Writes to standard output.
-fn tell(what: impl Display) {
-    say(&mut std::io::stdout(), what);
-}
-
-/// Writes to standard error.
-fn complain(what: impl Display) {
-    say(&mut std::io::stderr(), what);
 }
 
 /// Text of a miner's or a node's, without what a terminal would obey.

@@ -6,7 +6,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::client::{Client, Socket, explain, member};
-use super::{complain, plain, tell};
+use super::plain;
+use crate::cli::say::{complain, tell};
 use crate::exit::Exit;
 use crate::service::control::Request;
 

@@ -8,14 +8,16 @@ use clap::Args;
 use serde_json::json;
 
 use super::client::{Client, Silence, Socket, answered, explain, member};
-use super::{complain, tell, view};
+use super::view;
+use crate::cli::say::{complain, tell};
 use crate::cli::spool;
+use crate::cli::wait::wait;
 use crate::exit::Exit;
 use crate::service::control::Request;
 use crate::service::status::Status;
 
 pub(in crate::cli) const LONG_ABOUT: &str = "\
-Show how the running daemon is: coins with their tips and nodes, miners and hash rates, shares by what became
+Show the state of the running daemon: coins with their tips and nodes, miners and hash rates, shares by what became
 of them, the spools in front of the databases, found blocks, and whatever somebody should look at.
 
 The hash rate is that of the shares that counted, over 1, 5 and 15 minutes. Beside it stands what MPOS makes of
@@ -58,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
             Err(silence) => Ok(not_running(arguments, silence)),
         };
     }
-    spool::wait(watch(arguments))
+    wait(watch(arguments))
 }
 
 async fn watch(arguments: &Arguments) -> Result<Exit, Exit> {

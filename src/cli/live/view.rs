@@ -3,8 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::plain;
-use super::span::{hash_rate, shown};
-use crate::cli::spool::utc;
+use crate::cli::quantity::{hash_rate, shown, utc};
 use crate::service::status::{CoinStatus, SpoolStatus, Status};
 
 /// Characters of a hash that are shown at either end.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::situation::{self, Situation, Trouble};
-use super::{Place, Target, complain, fail, given_up, open};
-use crate::cli::say;
+use super::{Place, Target, given_up, open};
+use crate::cli::say::{complain, fail, say};
 use crate::clock::{Clock, SystemClock};
 use crate::exit::Exit;
 use crate::ledger::decision::{self, Decision, GivenUp, Verb};
@@ -42,7 +42,13 @@ is paid twice: find the newest row that is left (its time is the event's second 
 `spool dump`) and rewind to the event behind it. Rows in quarantine are left out; the events of their
 replays are sent again like all others. The number of rows is shown; nothing is done without --yes.";
 
+const AFTER_HELP: &str = "\
+Exit codes: 0 carried out, or noted for the next start of the daemon, 64 nothing was done: the command line, nothing to
+decide, or --yes is missing, 69 the spool or the database cannot be read, or the daemon refused or has not answered yet,
+78 the configuration is wrong.";
+
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Adopt {
     #[command(flatten)]
     target: Target,
@@ -55,6 +61,7 @@ pub(super) struct Adopt {
 }
 
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Rewind {
     #[command(flatten)]
     target: Target,

@@ -6,9 +6,11 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Place, Target, complain, fail, open, utc};
+use super::{Place, Target, open};
 use crate::bytes::sha256::sha256d;
 use crate::bytes::{display_hash, hex};
+use crate::cli::quantity::utc;
+use crate::cli::say::{complain, fail};
 use crate::exit::Exit;
 use crate::ledger::inspect::{SpoolFiles, Step};
 use crate::ledger::record::{Entry, Event, ShareRecord, VerdictRecord};
@@ -23,9 +25,14 @@ blockHashInvalid (the header's hash of every other share), txHash (the coinbase 
 Ours: kind, seq, time (Unix seconds of acceptance) and utc, accepted, row_difficulty and solution (as in
 MPOS's row), header, header_time; of verdicts candidate (its event) and nodeHash.
 
-Events that cannot be read are reported on standard error, and the exit code is 1.";
+Events that cannot be read are reported on standard error.";
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 every event could be read, 1 some could not, 64 command line or which of several spools is meant, 69 the
+spool cannot be read, 78 the configuration is wrong.";
 
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(flatten)]
     target: Target,

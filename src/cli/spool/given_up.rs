@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::ops::RangeInclusive;
 
-use super::complain;
+use crate::cli::say::complain;
 use crate::ledger::decision::GivenUp;
 use crate::ledger::inspect::{SpoolFiles, Step};
 use crate::ledger::record::Event;

@@ -10,14 +10,14 @@ pub(super) mod situation;
 mod status;
 mod verify;
 
-use std::fmt::Display;
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use super::{load_to_look, say};
+use super::load_to_look;
+use super::say::{complain, fail};
+use super::wait::wait;
 use crate::config::{Coin, Config};
 use crate::exit::Exit;
 use crate::ledger::inspect::SpoolFiles;
@@ -42,15 +42,17 @@ operator decides:
       spool rewind --to SEQ     sends the lost rows again, from the first one that is missing
       spool adopt               leaves them out and goes on with what was never sent
   The row of mpos_stratum_cursor is gone, or another machine's spool is the writer:
-      spool adopt               makes this spool the writer, where it last knew to be
+      spool adopt               makes this spool the writer, from the last event known to be stored
   The spool was restored from an older backup, the database is ahead of it:
       spool adopt --from SEQ    SEQ is the first event that the database has not got
   Events in the spool are damaged:
       put the segment back from a backup, or spool adopt, which gives the damaged events up
 It has paused where several rows in a row were refused: mend the table, or spool resume.
 
-Passwords that are credentials of systemd only the daemon gets. Without them status shows the files only; adopt and
-rewind, which have to ask the database, are then run by root as
+Run these commands as root or as the daemon's user: nobody else may read the spool.
+
+Only the daemon gets passwords that are credentials of systemd. Without them status shows the files only; adopt and
+rewind have to ask the database: root runs them as
   CREDENTIALS_DIRECTORY=/etc/mpos-stratum/credentials mpos-stratum spool adopt";
 
 /// Arguments of `spool`.
@@ -65,9 +67,10 @@ pub(super) struct Arguments {
 enum Command {
     /// Show how far the spools are written, on the disk and drained, and whether a decision is needed
     Status(status::Arguments),
-    /// Read every segment and report every damaged place and what it means; exit code 1 if there is one
+    /// Read every segment and report every damaged place and what it means; exit code 1 if there is any
     Verify(verify::Arguments),
-    /// Show what would be lost with a state directory, whatever the configuration says; exit code 1 if there is something
+    /// Show what would be lost with a state directory, whatever the configuration says; exit code 1 if
+    /// undrained shares remain
     Left(left::Arguments),
     /// Print events, one a line, with every field
     #[command(long_about = dump::LONG_ABOUT)]
@@ -92,7 +95,7 @@ pub(super) struct Target {
     /// The configuration file
     #[arg(long, short, value_name = "FILE", default_value = "/etc/mpos-stratum/config.toml")]
     pub(super) config: PathBuf,
-    /// The coin whose spool is meant; needed where there are several
+    /// The coin whose spool is meant; where there are several, all but status and verify need it
     #[arg(long, value_name = "NAME")]
     pub(super) coin: Option<String>,
 }
@@ -177,14 +180,6 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     done.unwrap_or_else(|exit| exit)
 }
 
-/// Runs something that talks to the database or waits for the daemon.
-pub(super) fn wait<T>(work: impl Future<Output = Result<T, Exit>>) -> Result<T, Exit> {
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
-        Err(error) => Err(fail(format_args!("the runtime cannot start: {error}"))),
-    }
-}
-
 /// Opens a spool's files.
 pub(super) fn open(dir: &Path) -> Result<SpoolFiles, Exit> {
     SpoolFiles::open(dir).map_err(|error| fail(format_args!("{error}\n{}", first_start(dir))))
@@ -192,50 +187,7 @@ pub(super) fn open(dir: &Path) -> Result<SpoolFiles, Exit> {
 
 fn first_start(dir: &Path) -> &'static str {
     match dir.exists() {
-        true => "Commands must run as the user that owns the spool, or as root.",
+        true => "Run this as root or as the daemon's user.",
         false => "The daemon makes the spool when it starts for the first time.",
-    }
-}
-
-/// Says why a command cannot go on.
-pub(super) fn fail(why: impl Display) -> Exit {
-    complain(why);
-    Exit::Unavailable
-}
-
-pub(super) fn complain(what: impl Display) {
-    say(&mut std::io::stderr(), what);
-}
-
-/// A second as people and spreadsheets read it: `2026-11-21 06:40:34`, UTC.
-pub(super) fn utc(unix_secs: u64) -> String {
-    let (days, second) = (unix_secs / 86_400, unix_secs % 86_400);
-    // Days since 0000-03-01, then eras of 400 years (the civil calendar counted from March).
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seconds_are_readable() {
-        for (second, text) in [
-            (0, "1970-01-01 00:00:00"),
-            (951_782_399, "2000-02-28 23:59:59"),
-            (951_782_400, "2000-02-29 00:00:00"),
-            (1_700_000_000, "2023-11-14 22:13:20"),
-            (4_107_542_400, "2100-03-01 00:00:00"),
-        ] {
-            assert_eq!(utc(second), text);
-        }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Place, Target, complain, fail, open};
-use crate::cli::say;
+use super::{Place, Target, open};
+use crate::cli::say::{complain, fail, say};
 use crate::clock::SystemClock;
 use crate::exit::Exit;
 use crate::ledger::error::OpenError;
@@ -38,9 +38,15 @@ really accepted, and all facts before and after mending, stay in replayed.jsonl.
 replayed is never taken again, whatever is killed in between.
 
 The running daemon takes the request up within 2 seconds; without one the command writes into the spool
-itself and must run as the user that owns it.";
+itself and must run as the user that owns it, not as root.";
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 every row is in the spool, now or from before, 64 nothing was replayed: the command line or a line of the
+file is wrong, 69 the spool cannot be read, or a row was not taken, or the daemon has not answered yet, 78 the
+configuration is wrong.";
 
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(flatten)]
     target: Target,

@@ -3,7 +3,8 @@
 use clap::Args;
 
 use super::decide::wait_for_outcome;
-use super::{Target, complain, fail, open};
+use super::{Target, open};
+use crate::cli::say::{complain, fail};
 use crate::exit::Exit;
 use crate::ledger::decision::{self, Permission};
 use crate::ledger::files::random_id;
@@ -17,7 +18,12 @@ mend it: the drain goes on by itself. If the rows are at fault this command lets
 go to quarantine.jsonl, from where `spool replay` brings them back when they were mended. The permission
 ends with the first row that the database takes, or when the daemon stops.";
 
+const AFTER_HELP: &str = "\
+Exit codes: 0 the drain goes on, 64 command line, or the drain is not paused, 69 the spool cannot be read, or the daemon
+refused or has not answered yet, 78 the configuration is wrong.";
+
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(flatten)]
     target: Target,

@@ -6,8 +6,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::situation::{self, Database, Situation};
-use super::{Place, Target, open, utc};
-use crate::cli::{load_to_look, say};
+use super::{Place, Target, open};
+use crate::cli::load_to_look;
+use crate::cli::quantity::utc;
+use crate::cli::say::{fail, say};
 use crate::config::Mpos;
 use crate::exit::Exit;
 use crate::ledger::decision::{self, DrainNote};
@@ -16,7 +18,12 @@ use crate::ledger::replay;
 use crate::ledger::verify::{Meaning, Survey, survey};
 use crate::service::spools;
 
+const AFTER_HELP: &str = "\
+Exit codes: 0 nothing has to be decided, 1 a decision is needed, part of a spool is damaged, or a spool with shares is no
+longer in the configuration, 64 command line or no such coin, 69 a spool cannot be read, 78 the configuration is wrong.";
+
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(flatten)]
     target: Target,
@@ -76,7 +83,7 @@ struct Report<'a> {
 
 impl<'a> Report<'a> {
     async fn make(place: &'a Place, files: &'a SpoolFiles) -> Result<Self, Exit> {
-        let unreadable = |error: std::io::Error| super::fail(format_args!("{}: {error}", place.dir.display()));
+        let unreadable = |error: std::io::Error| fail(format_args!("{}: {error}", place.dir.display()));
         let (confirmed, confirmed_readable) = files.confirmed().map_err(unreadable)?;
         let segments = files.segments().map_err(unreadable)?;
         let tail = survey(files, confirmed + 1, u64::MAX, confirmed).map_err(unreadable)?;

@@ -5,13 +5,19 @@ use std::fmt::Write;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Place, Target, fail, open, utc};
-use crate::cli::say;
+use super::{Place, Target, open};
+use crate::cli::quantity::utc;
+use crate::cli::say::{fail, say};
 use crate::exit::Exit;
 use crate::ledger::recovery::Loss;
 use crate::ledger::verify::{Finding, Meaning, Survey, survey};
 
+const AFTER_HELP: &str = "\
+Exit codes: 0 everything can be read, 1 something is damaged, 64 command line or no such coin, 69 a spool cannot be read,
+78 the configuration is wrong.";
+
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(flatten)]
     target: Target,

@@ -139,7 +139,7 @@ fn steps(value: &DeValue<'_>) -> Result<Steps, Wrong> {
         .collect();
     match table.and_then(Steps::new) {
         Some(steps) => Ok(steps),
-        None => wrong(format!("is no table of 1 to {STEPS_MAX} steps"), remedy),
+        None => wrong(format!("is not a table of 1 to {STEPS_MAX} steps"), remedy),
     }
 }
 
@@ -156,7 +156,7 @@ fn fixed(value: &DeValue<'_>) -> Result<(u32, u8), Wrong> {
     let (from, factor) = pair(value)?;
     match u32::try_from(from) {
         Ok(from) if factor <= FACTOR_MAX => Ok((from, narrow(factor))),
-        _ => wrong("is no second with an N factor", "write the Unix second and the factor: [1446336000, 14]"),
+        _ => wrong("is not a second with an N factor", "write the Unix second and the factor: [1446336000, 14]"),
     }
 }
 

@@ -132,7 +132,7 @@ fn with_preset<'a>(report: &Report, section: Section<'a>, presets: &'a Presets) 
             let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
             let remedy =
                 format!("choose one of {}, or write the profile's keys yourself: `algorithm = ...`", names.join(", "));
-            report.problem(&section.place("preset"), "is no preset", remedy);
+            report.problem(&section.place("preset"), "is not a known preset", remedy);
             section
         }
     }
@@ -149,7 +149,7 @@ fn update_block(coin: &Section<'_>) -> Option<Option<UpdateBlock>> {
     }
     let digest = section.secret("password_sha256", |value| {
         hex::decode_array(text(value)?.to_ascii_lowercase().as_bytes())
-            .map_or_else(|| wrong("is no SHA-256", "write its 64 hexadecimal digits"), Ok)
+            .map_or_else(|| wrong("is not a SHA-256", "write its 64 hexadecimal digits"), Ok)
     });
     let password_sha256 = match section.has("password_sha256") {
         true => digest,
@@ -209,7 +209,7 @@ fn fallback_worker(value: &DeValue<'_>) -> Result<String, Wrong> {
     });
     if !named || worker.len() > WORKER_BYTES_MAX {
         return wrong(
-            "is no worker of MPOS: account, one dot, worker",
+            "is not a worker of MPOS: account, one dot, worker",
             "name a worker that exists in MPOS, such as \"pool.fallback\"; it earns blocks found by nobody who is authorised",
         );
     }

@@ -27,9 +27,10 @@ fn host(value: &DeValue<'_>) -> Result<String, Wrong> {
     let host = nonempty(value)?;
     match is_host(&host) {
         true => Ok(host),
-        false => {
-            wrong("is no host name or address", "write the host alone, such as \"127.0.0.1\", and its port as `port`")
-        }
+        false => wrong(
+            "is not a host name or address",
+            "write the host alone, such as \"127.0.0.1\", and its port as `port`",
+        ),
     }
 }
 
@@ -69,7 +70,7 @@ pub(super) fn mpos(section: Section<'_>) -> Option<Mpos> {
     }
     let allow_myisam = section.optional("allow_myisam", one_of(MYISAM)).unwrap_or(false);
     if allow_myisam {
-        let what = "lets rows be stored twice after a crash or a broken connection if `shares` is no InnoDB table";
+        let what = "lets rows be stored twice after a crash or a broken connection if `shares` is not an InnoDB table";
         section.report().warning(
             &section.place("allow_myisam"),
             what,
@@ -106,7 +107,7 @@ fn host_and_port(value: &DeValue<'_>) -> Result<Endpoint, Wrong> {
     let port = port.and_then(|port| port.parse::<u16>().ok()).filter(|port| *port > 0);
     match port {
         Some(port) if is_host(host) => Ok(Endpoint::Tcp(host.to_owned(), port)),
-        _ => wrong("is no host with a port", REMEDY),
+        _ => wrong("is not a host with a port", REMEDY),
     }
 }
 
@@ -207,7 +208,7 @@ fn database(value: &DeValue<'_>) -> Result<String, Wrong> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_-$".contains(&byte);
     if name.is_empty() || name.len() > DATABASE_CHARS_MAX || !name.bytes().all(letter) {
         let remedy = format!("use up to {DATABASE_CHARS_MAX} letters, digits, _, - and $");
-        return wrong("is no name of a database", remedy);
+        return wrong("is not a name of a database", remedy);
     }
     Ok(name)
 }

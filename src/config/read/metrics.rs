@@ -4,7 +4,7 @@ use crate::config::relations::Door;
 use crate::config::section::Section;
 use crate::config::value::{boolean, listen};
 
-/// Where metrics are told; `None`: nowhere.
+/// Where metrics are served; `None`: nowhere.
 pub(super) fn read<'a>(section: Section<'a>) -> Option<Door<'a>> {
     let address = section.optional("listen", listen);
     let remote = section.or("allow_remote", "false", boolean);

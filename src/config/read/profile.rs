@@ -93,7 +93,7 @@ fn algorithm(value: &DeValue<'_>) -> Result<&'static Named, Wrong> {
         Some(named) => Ok(named),
         None => {
             let names: Vec<&str> = names::all().map(|named| named.name).collect();
-            wrong("is no algorithm known here", format!("choose one of {}", names.join(", ")))
+            wrong("is not a known algorithm", format!("choose one of {}", names.join(", ")))
         }
     }
 }
@@ -235,7 +235,7 @@ fn prefix(value: &DeValue<'_>) -> Result<String, Wrong> {
     let prefix = nonempty(value)?;
     if prefix.len() > 83 || !prefix.bytes().all(|byte| (33..=126).contains(&byte) && !byte.is_ascii_uppercase()) {
         return wrong(
-            "is no prefix of addresses",
+            "is not a prefix of addresses",
             "write it in lower case without the 1 or the colon, such as \"ltc\"",
         );
     }

@@ -60,7 +60,7 @@ pub(super) fn destination(value: &DeValue<'_>) -> Result<(String, Destination), 
 pub(super) fn share_ppm(value: &DeValue<'_>) -> Result<u32, Wrong> {
     const REMEDY: &str = "write a number from 0.0001 to 99.9999, with four decimals at most";
     let Some(percent) = number(value).filter(|percent| (0.0001..100.0).contains(percent)) else {
-        return wrong("is no share of the reward", REMEDY);
+        return wrong("is not a share of the reward", REMEDY);
     };
     let ppm = percent * 10_000.0;
     if (ppm - ppm.round()).abs() > 1e-6 {
@@ -69,6 +69,6 @@ pub(super) fn share_ppm(value: &DeValue<'_>) -> Result<u32, Wrong> {
     // In bounds and whole: the text of such a number is that of an integer.
     match format!("{:.0}", ppm.round()).parse() {
         Ok(ppm) => Ok(ppm),
-        Err(_) => wrong("is no share of the reward", REMEDY),
+        Err(_) => wrong("is not a share of the reward", REMEDY),
     }
 }

@@ -108,7 +108,7 @@ fn tolerance(value: &DeValue<'_>) -> Result<u32, Wrong> {
     match ppm.map(|percent| format!("{:.0}", percent * 10_000.0).parse()) {
         Some(Ok(ppm)) => Ok(ppm),
         _ => wrong(
-            format!("is no percentage from 0 to {TOLERANCE_PERCENT_MAX}"),
+            format!("is not a percentage from 0 to {TOLERANCE_PERCENT_MAX}"),
             "0.5 is right for nearly all miners; 0 is strict",
         ),
     }
@@ -131,7 +131,7 @@ fn start_from(value: &DeValue<'_>) -> Result<StartFrom, Wrong> {
 
 fn agent_difficulty(value: &DeValue<'_>) -> Result<AgentDifficulty, Wrong> {
     const REMEDY: &str = "write { agent = \"NiceHash\", difficulty = 500000, least = true }";
-    let Some(table) = value.as_table() else { return wrong("has an item that is no table", REMEDY) };
+    let Some(table) = value.as_table() else { return wrong("has an item that is not a table", REMEDY) };
     let known = ["agent", "difficulty", "least"];
     if table.iter().any(|(key, _)| !known.contains(&&**key.get_ref())) {
         return wrong("has an item with other keys than agent, difficulty and least", REMEDY);
@@ -163,6 +163,6 @@ fn host_and_port(value: &DeValue<'_>) -> Result<(String, u16), Wrong> {
     let parts = address.rsplit_once(':').filter(|(host, _)| !host.is_empty() && host.bytes().all(letter));
     match parts.map(|(host, port)| (host.to_owned(), port.parse())) {
         Some((host, Ok(port))) if port > 0 => Ok((host, port)),
-        _ => wrong("is no host with a port", "write for example \"pool.example.org:3333\""),
+        _ => wrong("is not a host with a port", "write for example \"pool.example.org:3333\""),
     }
 }

@@ -121,7 +121,7 @@ pub(super) fn network(value: &DeValue<'_>) -> Result<Network, Wrong> {
     match Network::parse(&text(value)?) {
         Some(network) => Ok(network),
         None => wrong(
-            "holds something that is no network",
+            "holds something that is not a network",
             "write addresses such as \"192.0.2.10\" or networks such as \"192.0.2.0/24\" or \"2001:db8::/32\", with no \
              bits set behind the prefix",
         ),

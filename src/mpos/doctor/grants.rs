@@ -222,9 +222,13 @@ mod tests {
         needs(&mpos(), &workers(true, ColumnUse::Write))
     }
 
-    /// The statements of the file.
+    /// The statements of the file for the schema `pool`, with the one that only `auto_create` needs.
     fn file() -> Vec<Grant> {
-        include_str!("../../../schema/grants.sql").lines().filter_map(parse).collect()
+        statements(&include_str!("../../../schema/grants.sql").replace("\n-- GRANT", "\nGRANT"))
+    }
+
+    fn statements(text: &str) -> Vec<Grant> {
+        text.replace(" mpos.", " pool.").lines().filter_map(parse).collect()
     }
 
     #[test]
@@ -233,6 +237,11 @@ mod tests {
         assert_eq!(superfluous(&all(), &file()), Vec::<&Grant>::new());
         let least = needs(&mpos(), &workers(false, ColumnUse::Off));
         assert_eq!(all().len(), least.len() + 2);
+        // As it is, it gives what the default settings need.
+        let (shipped, usual) =
+            (statements(include_str!("../../../schema/grants.sql")), needs(&mpos(), &workers(false, ColumnUse::Write)));
+        assert_eq!(missing(&usual, &shipped), Vec::<&Need>::new());
+        assert_eq!(superfluous(&usual, &shipped), Vec::<&Grant>::new());
         for left_out in 0..file().len() {
             let mut grants = file();
             grants.remove(left_out);

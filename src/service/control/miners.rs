@@ -160,7 +160,7 @@ pub(super) fn kick_order(words: &str) -> Order {
 /// Changes the difficulty of connections.
 pub(super) async fn set_difficulty(scene: &Scene, who: &Who, difficulty: f64) -> Result<Value, String> {
     let wanted = Difficulty::new(difficulty).ok_or_else(|| {
-        format!("{difficulty:e} is no difficulty: {:e} to {:e}", Difficulty::MIN.get(), Difficulty::MAX.get())
+        format!("{difficulty:e} is not a valid difficulty: {:e} to {:e}", Difficulty::MIN.get(), Difficulty::MAX.get())
     })?;
     let Outcome { matched, more, told } = order(scene, &somebody(who)?, &Order::Difficulty(wanted)).await;
     let least = told.iter().map(|one| one.difficulty).reduce(f64::min);

@@ -168,7 +168,7 @@ impl Who {
 pub fn network(text: &str) -> Result<Network, String> {
     let shown: String = text.chars().take(80).collect();
     Network::parse(text).ok_or_else(|| {
-        format!("{shown:?} is no address and no network: as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/64, no bits set behind the network's")
+        format!("{shown:?} is neither an address nor a network: as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/64, no bits set behind the network's")
     })
 }
 

@@ -10,8 +10,8 @@
 //!
 //! A coin of version 1: its name; what it is mined by (a text that must be the same for the next daemon); its work,
 //! as bytes; how many connections, and for each the port as configured, the other end of its socket and its state,
-//! as bytes. The sockets are in the order of the connections of all coins. A daemon reads its own version and the
-//! one before.
+//! as bytes. The sockets are in the order of the connections of all coins. A daemon reads its own version only: after
+//! an update that changes it, miners connect anew.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};

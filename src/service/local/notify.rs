@@ -101,7 +101,7 @@ impl Notify {
 
     fn tell(&self, source: Source, coin: &str, hash: &str) -> Result<(), String> {
         let Some(hash) = parse_display_hash(hash) else {
-            return Err(format!("{:?} is no block hash: give the node's %s", shortened(hash)));
+            return Err(format!("{:?} is not a block hash: give the node's %s", shortened(hash)));
         };
         let bells = self.bells.read().unwrap_or_else(PoisonError::into_inner);
         let bell = bells.iter().find(|(name, _)| name.eq_ignore_ascii_case(coin));
@@ -155,7 +155,7 @@ mod tests {
         let wrong = [
             ("x", "no request"),
             (r#"{"command":"stop","coin":"litecoin","hash":""}"#, "only notify"),
-            (r#"{"command":"notify","coin":"litecoin","hash":"%s"}"#, "no block hash"),
+            (r#"{"command":"notify","coin":"litecoin","hash":"%s"}"#, "not a block hash"),
             (&format!(r#"{{"command":"notify","coin":"other","hash":"{hash}"}}"#), "litecoin"),
         ];
         for (line, part) in wrong {

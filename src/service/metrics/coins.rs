@@ -27,7 +27,7 @@ type Labelled<'a> = (&'static str, Kind, &'a str, &'a dyn Fn(&mut Text, &CoinVie
 /// A family with one sample per coin.
 type PerCoin = (&'static str, Kind, &'static str, fn(&CoinView) -> f64);
 
-const PER_COIN: [PerCoin; 14] = [
+const PER_COIN: [PerCoin; 15] = [
     ("mpos_stratum_shares_accepted_total", Kind::Counter, "Shares answered true.", |it| count(&it.counters.accepted)),
     ("mpos_stratum_candidates_total", Kind::Counter, "Block candidates.", |it| count(&it.counters.candidates)),
     (
@@ -74,6 +74,12 @@ const PER_COIN: [PerCoin; 14] = [
         Kind::Gauge,
         "What MPOS makes of the rows of the last 180 s that are in its database.",
         |it| hashes(it, it.meter.shown().now),
+    ),
+    (
+        "mpos_stratum_template_refresh_seconds",
+        Kind::Gauge,
+        "How often work is renewed while the tip stays the same: refresh_secs.",
+        |it| it.coin.templates.refresh.as_secs_f64(),
     ),
     ("mpos_stratum_tip_age_seconds", Kind::Gauge, "How long the tip stands.", |it| it.meter.tip_age().as_secs_f64()),
     ("mpos_stratum_tip_height", Kind::Gauge, "Height of the block that is mined; 0: no work yet.", |it| {

@@ -35,7 +35,7 @@ pub fn metrics(scene: &Scene) -> String {
     text.one(
         "mpos_stratum_hashes_waiting",
         Kind::Gauge,
-        "Shares of memory-hard algorithms that wait for a hashing thread.",
+        "Shares of algorithms with costly hashes that wait for a hashing thread.",
         whole(scene.hashers.waiting() as u64),
     );
     coins::tell(&mut text, scene, &crowd(&scene.roster));

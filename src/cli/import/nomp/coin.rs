@@ -104,7 +104,7 @@ pub(super) fn import(
     difficulty::put_mpos_bits(cx, &name, &mut coin.own, units);
     match by {
         Some(_) => old.adapted("mposDiffMultiplier", "mpos_bits", "log2 of it is stratum_bits less mpos_bits"),
-        None => old.attention("mposDiffMultiplier", "is no power of two, so it fits no class of MPOS"),
+        None => old.attention("mposDiffMultiplier", "is not a power of two, so it fits no class of MPOS"),
     }
     old.finish(IDLE);
     Identified { preset, scale }
@@ -133,7 +133,7 @@ fn shift(old: &Old<'_>, spelling: &str) {
             );
             old.attention("diffShift", told);
         }
-        None => old.attention("diffShift", "is no number of bits, and was not read any more"),
+        None => old.attention("diffShift", "is not a number of bits, and was not read any more"),
     }
 }
 
@@ -201,7 +201,7 @@ fn steps(old: &Old<'_>, coin: &mut CoinDraft) {
                 steps.push((n, from.round()));
                 table.taken(name, "scrypt_n_steps");
             }
-            _ => table.attention(name, "is no cost of scrypt, a power of two, with the second since which it holds"),
+            _ => table.attention(name, "is not a cost of scrypt, a power of two, with the second since which it holds"),
         }
     }
     table.finish(&[]);
@@ -227,7 +227,7 @@ fn scrypt(old: &Old<'_>, coin: &mut CoinDraft, named: &Named) {
                 let most = 1u64 << limits::LOG_N_MAX;
                 old.attention(
                     "nValue",
-                    format!("is no cost of scrypt that can be served: a power of two from 2 to {most}"),
+                    format!("is not a cost of scrypt that can be served: a power of two from 2 to {most}"),
                 );
             }
         }

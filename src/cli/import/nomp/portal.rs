@@ -50,7 +50,7 @@ pub(super) fn import(old: &Old<'_>, daemon: &mut Table) {
             daemon.text("nomp_listen", &format!("127.0.0.1:{port}"));
             old.adapted("cliPort", "daemon.nomp_listen", "for blocknotify, on this machine only");
         }
-        None => old.attention("cliPort", "is no port number"),
+        None => old.attention("cliPort", "is not a valid port number"),
     }
     old.dropped("logColors", "colours are for terminals only");
     if let Some(logging) = old.within("logging") {

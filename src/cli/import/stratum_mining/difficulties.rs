@@ -39,7 +39,7 @@ pub(super) fn old_bits(old: &Old<'_>, ours: u8) -> OldBits {
         return match (0..=64u8).find(|known| (f64::from(*known) - bits).abs() < 0.5) {
             Some(bits) if bits == ours => OldBits::Known(bits),
             Some(bits) => one_of(&[bits, ours], "CUSTOM_DIFF1 says otherwise than miners of this algorithm do."),
-            None => one_of(&[ours, 32], "CUSTOM_DIFF1 is no target that a pool can have."),
+            None => one_of(&[ours, 32], "CUSTOM_DIFF1 is not a target that a pool can have."),
         };
     }
     old.dropped("CUSTOM_DIFF1", "the usual one");

@@ -1,4 +1,4 @@
-//! Lengths of time and quantities as people write them.
+//! Points and lengths of time, and quantities, as people write and read them.
 
 /// Seconds of `90`, `90s`, `15m`, `12h`, `7d` or `4w`.
 pub(super) fn seconds(text: &str) -> Result<u64, String> {
@@ -42,9 +42,37 @@ pub(super) fn hash_rate(per_sec: f64) -> String {
     format!("{rate:.digits$} {unit}")
 }
 
+/// A second as people and spreadsheets read it: `2026-11-21 06:40:34`, UTC.
+pub(super) fn utc(unix_secs: u64) -> String {
+    let (days, second) = (unix_secs / 86_400, unix_secs % 86_400);
+    // Days since 0000-03-01, then eras of 400 years (the civil calendar counted from March).
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seconds_are_readable() {
+        for (second, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (1_700_000_000, "2023-11-14 22:13:20"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(utc(second), text);
+        }
+    }
 
     #[test]
     fn lengths_of_time_are_read_and_shown() {
