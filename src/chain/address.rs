@@ -116,6 +116,15 @@ pub fn decode(text: &str, forms: &AddressForms) -> Result<Vec<u8>, AddressError>
     }
 }
 
+/// Whether a base58 address holds this hash, whatever its version and its checksum are: some coins have checksums of
+/// their own.
+pub fn holds(text: &str, hash: &[u8; 20]) -> bool {
+    if text.len() > ADDRESS_CHARS_MAX {
+        return false;
+    }
+    bs58::decode(text).into_vec().is_ok_and(|bytes| bytes.windows(hash.len()).any(|part| part == hash))
+}
+
 /// What is wrong with a segwit address, in words that help whoever typed it.
 fn reason(text: &str, error: &SegwitHrpstringError) -> String {
     if !matches!(error, SegwitHrpstringError::Checksum(_)) {

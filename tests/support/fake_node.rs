@@ -8,6 +8,7 @@
 
 mod chain;
 mod http;
+mod wallet;
 
 use std::collections::HashMap;
 use std::io::{self, BufReader};
@@ -25,6 +26,7 @@ use super::miner::hash::{Algorithm, sha256d};
 use super::miner::layout::Layout;
 use super::miner::{PATIENCE, hex};
 use chain::Chain;
+pub use wallet::Wallet;
 
 /// RPC user.
 pub const USER: &str = "fake";
@@ -191,6 +193,11 @@ impl FakeNode {
     /// Gives the next templates a further member, or another value to one that they have.
     pub fn set_template_member(&self, name: &str, value: Value) {
         self.shared.state().chain.more.insert(name.to_owned(), value);
+    }
+
+    /// Sets what it says of addresses from now on.
+    pub fn set_wallet(&self, wallet: Wallet) {
+        self.shared.state().chain.wallet = wallet;
     }
 
     /// Begins or ends catching up: at a block, of so many.
@@ -410,18 +417,7 @@ fn plain(method: &str, params: &Value, chain: &Chain) -> Outcome {
         }
         "getnetworkinfo" => Ok(json!({"version": 210_000, "subversion": "/FakeNode:0/", "connections": 8})),
         "getmininginfo" => Ok(json!({"blocks": chain.height(), "difficulty": 1.0, "chain": "main", "warnings": ""})),
-        "validateaddress" => {
-            // Base58 is version byte, hash, checksum; but for Bitcoin's scripts it is taken for a public key's hash.
-            let decoded = bs58::decode(text(0)).into_vec().unwrap_or_default();
-            match (decoded.first(), decoded.get(1..21)) {
-                (_, None) | (None, _) => Ok(json!({"isvalid": false})),
-                (Some(version), Some(hash)) => {
-                    let (is_script, hash) = (*version == 5, hex::encode(hash));
-                    let script = if is_script { format!("a914{hash}87") } else { format!("76a914{hash}88ac") };
-                    Ok(json!({"isvalid": true, "address": text(0), "scriptPubKey": script, "isscript": is_script}))
-                }
-            }
-        }
+        "validateaddress" => Ok(chain.wallet.says(text(0))),
         _ => Err((-32601, "Method not found".to_owned())),
     }
 }

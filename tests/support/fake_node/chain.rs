@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::super::miner::hash::{Algorithm, display, sha256d};
 use super::super::miner::layout::{self, Extra, Layout};
 use super::super::miner::{hex, target};
+use super::wallet::Wallet;
 
 /// What the coinbase may pay, before fees.
 const SUBSIDY: u64 = 5_000_000_000;
@@ -42,6 +43,8 @@ pub struct Chain {
     pub transactions: usize,
     /// Further members of the templates.
     pub more: serde_json::Map<String, Value>,
+    /// What it says of addresses.
+    pub wallet: Wallet,
     /// While it catches up: its block, and how many there are. It has no templates then.
     pub catching_up: Option<(usize, usize)>,
     /// Whether blocks that are handed in are named by their proof of work.
@@ -65,6 +68,7 @@ impl Chain {
             bits,
             transactions: 0,
             more: serde_json::Map::new(),
+            wallet: Wallet::default(),
             catching_up: None,
             by_proof_of_work: false,
             best: Vec::new(),
