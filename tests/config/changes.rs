@@ -95,6 +95,7 @@ coin.transaction_messages = true | restart
 coin.transaction_message = "x" | restart | with coin.transaction_messages = true
 coin.lock_to_height = true | restart
 coin.several_algorithms = true | restart
+coin.fixed_output_required = false | nothing
 coin.payout_address = "Lother" | restart
 coin.coinbase_text = "/other/" | restart
 coin.instance = 1 | restart

@@ -120,6 +120,13 @@ fn paid(report: &Report, section: &Section<'_>) -> Paid {
     let payout = section.required("payout_address", example, recipient::destination);
     let recipients = recipient::read_all(report, section, payout.as_ref());
     let fixed_outputs = fixed_output::read_all(report, section, payout.as_ref(), recipients.as_deref());
+    if section.or("fixed_output_required", "false", boolean) == Some(true) && !section.has("fixed_output") {
+        let what = "is missing, but blocks of this coin must pay somebody whom its nodes do not name \
+                    (`fixed_output_required = true`): they would be refused";
+        let remedy = "add a [[coin.fixed_output]] with the addresses and what they get, or write \
+                      `fixed_output_required = false` if your node's templates name them";
+        report.problem(&section.place("fixed_output"), what, remedy);
+    }
     Paid { payout, fixed_outputs, recipients }
 }
 
