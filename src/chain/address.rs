@@ -5,6 +5,7 @@
 //! block, so nothing is guessed: checksum, version, prefix and length must all fit.
 
 use std::error::Error;
+use std::ops::RangeInclusive;
 
 use bech32::primitives::decode::{CheckedHrpstring, SegwitHrpstring, SegwitHrpstringError};
 use bech32::{Bech32, Bech32m};
@@ -16,6 +17,9 @@ use crate::bytes::sha256::sha256d;
 /// Longer texts are refused before decoding, whose cost grows with the square of the length. It is
 /// the limit of BIP173; base58check addresses are far shorter.
 const ADDRESS_CHARS_MAX: usize = 90;
+
+/// How long base58check addresses are, but for hashes that begin with many zeros.
+const BASE58CHECK_CHARS: RangeInclusive<usize> = 30..=36;
 
 /// Why a text is not an address of the coin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +80,30 @@ pub enum AddressError {
     /// The coin's segwit prefix, but what follows is wrong.
     #[error("not a valid segwit address: {0}")]
     Segwit(String),
+    /// A good segwit address of a kind that has no rules yet.
+    #[error(
+        "it has witness version {version} and {bytes} bytes, for which there are no rules yet: anybody could spend what it \
+         gets"
+    )]
+    Open {
+        /// Its witness version.
+        version: u8,
+        /// Bytes of its program.
+        bytes: usize,
+    },
+}
+
+impl AddressError {
+    /// Whether the text is an address beyond doubt, but mistyped: not one of another coin or of an unknown form, nor one
+    /// with a checksum of the coin's own if it `has_own_checksums`.
+    pub fn is_mistyped(&self, text: &str, has_own_checksums: bool) -> bool {
+        match self {
+            Self::Checksum => !has_own_checksums && BASE58CHECK_CHARS.contains(&text.len()),
+            Self::Segwit(_) => true,
+            Self::Cash(_) => text.contains(':'),
+            _ => false,
+        }
+    }
 }
 
 /// The output script that pays to the address `text`.

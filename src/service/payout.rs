@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::bytes::hex;
-use crate::chain::destination::Destination;
+use crate::chain::destination::{Destination, safe};
 use crate::chain::script;
 use crate::config::Coin;
 use crate::node::nodes::Nodes;
@@ -206,8 +206,9 @@ async fn output(
         Ok(_) => {}
         Err(error) => warnings.push(format!("only the node knows what {address} stands for; by the profile: {error}")),
     }
+    let script = safe(checked.script).map_err(|error| format!("{address} cannot be paid: {error}"))?;
     if !needs_key {
-        return Ok((checked.script, checked.owned));
+        return Ok((script, checked.owned));
     }
     match checked.public_key {
         Some(key) => Ok((script::pay_to_pubkey(&key), checked.owned)),
