@@ -8,6 +8,7 @@
 
 mod chain;
 mod http;
+mod staking;
 mod wallet;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use super::miner::hash::{Algorithm, sha256d};
 use super::miner::layout::Layout;
 use super::miner::{PATIENCE, hex};
 use chain::Chain;
+pub use staking::Staking;
 pub use wallet::Wallet;
 
 /// RPC user.
@@ -231,6 +233,11 @@ impl FakeNode {
         self.shared.state().chain.begin_short(algorithm);
     }
 
+    /// From now on it is a chain anew, of Peercoin's kind.
+    pub fn stake(&self, staking: Staking) {
+        self.shared.state().chain.begin_staked(staking);
+    }
+
     /// What it says from now on about blocks that are proposed without proof of work; `None`: they are good.
     pub fn set_proposal_answer(&self, reason: Option<&'static str>) {
         self.shared.state().proposal_answer = reason;
@@ -409,7 +416,9 @@ fn plain(method: &str, params: &Value, chain: &Chain) -> Outcome {
             let hash = height.and_then(|height| chain.hash_at(height));
             hash.map(Value::from).ok_or_else(|| (-8, "Block height out of range".to_owned()))
         }
-        "getblockheader" if chain.layout() == Layout::Heavycoin => Err((-32601, "Method not found".to_owned())),
+        "getblockheader" if chain.layout() == Layout::Heavycoin || chain.staking() == Some(Staking::InFlags) => {
+            Err((-32601, "Method not found".to_owned()))
+        }
         "getblockheader" | "getblock" => {
             let raw = params.get(1) == Some(&Value::Bool(false));
             let found = if raw { chain.raw_header(text(0)) } else { chain.header(text(0)) };
