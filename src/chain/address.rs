@@ -137,7 +137,10 @@ pub fn decode(text: &str, forms: &AddressForms) -> Result<Vec<u8>, AddressError>
             script::pay_to_witness_program(segwit.witness_version().to_u8(), &program)
                 .ok_or_else(|| AddressError::Segwit(format!("no witness program has {} bytes", program.len())))
         }
-        (Err(error), _) if has_known_prefix => Err(AddressError::Segwit(reason(text, &error))),
+        // One in some thousand base58 addresses begins with the prefix and a 1 by chance: `PC1` of Peercoin's.
+        (Err(error), _) if has_known_prefix => {
+            decode_base58check(text, forms).map_err(|_| AddressError::Segwit(reason(text, &error)))
+        }
         // The checksum fits, so this is a segwit address and no mistyped base58 one.
         (Ok(_), Some(found)) => Err(AddressError::Prefix { found, known: forms.segwit.clone() }),
         _ => decode_base58check(text, forms),

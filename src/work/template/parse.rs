@@ -339,7 +339,8 @@ fn transaction(index: usize, raw: &RawTransaction<'_>, form: &ChainForm) -> Resu
     if wtxid.is_none() && txid.is_none() && form.own_transaction_hash {
         return Err(fault(at(".hash"), "is missing, and the coin names transactions by another hash than sha256d"));
     }
-    let wtxid = wtxid.unwrap_or_else(|| sha256d(&data));
+    // Without a witness both are one.
+    let wtxid = wtxid.or(txid.filter(|_| form.own_transaction_hash && !extended)).unwrap_or_else(|| sha256d(&data));
     let txid = txid.unwrap_or(wtxid);
     // Without a witness every byte weighs the same.
     let weight = raw.weight.or_else(|| (txid == wtxid).then_some(4 * data.len() as u64));

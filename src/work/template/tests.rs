@@ -326,6 +326,11 @@ fn an_unnamed_transaction_of_a_coin_with_names_of_its_own_is_refused() {
     let refused = Template::from_json(&value.to_string(), &form).unwrap_err().to_string();
     assert!(refused.contains("`transactions[0].hash` is missing"), "{refused}");
     assert!(Template::from_json(&before_segwit().to_string(), &form).is_ok());
+    // The id alone is enough: there is no witness.
+    let own = "11".repeat(32);
+    value["transactions"][0]["txid"] = json!(own);
+    let read = Template::from_json(&value.to_string(), &form).unwrap();
+    assert_eq!((read.transactions[0].txid, read.transactions[0].wtxid), ([0x11; 32], [0x11; 32]));
 }
 
 #[test]
