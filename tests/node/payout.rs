@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mpos_stratum::bytes::hex;
+use mpos_stratum::chain::destination::Destination;
 use mpos_stratum::config::{self, Coin};
 use mpos_stratum::node::nodes::Fit;
 use mpos_stratum::node::nodes::Nodes;
@@ -165,4 +166,17 @@ async fn a_recipient_whom_no_wallet_knows_is_told_of_and_asked_about_again() {
     let problems = wallets_own(&coin, &nodes).await;
     assert!(matches!(problems.as_slice(), [problem] if problem.contains(&of_recipient)), "{problems:?}");
     assert!(confirm(&coin, &nodes).await.is_err());
+}
+
+#[tokio::test]
+async fn an_address_that_anybody_could_spend_is_refused_also_by_the_nodes_word() {
+    let node = node_saying(json!({ "isvalid": true, "scriptPubKey": "5202751e", "ismine": true })).await;
+    // Of a form that our profile does not know.
+    let coin = Coin {
+        payout_address: "tb9unknown".to_owned(),
+        payout: Destination::Address("tb9unknown".to_owned()),
+        ..Coin::clone(&coin_with_recipient())
+    };
+    let problem = confirm(&Arc::new(coin), &Nodes::new(&[node.rpc_config()])).await.unwrap_err();
+    assert!(problem.contains("witness version 2") && problem.contains("anybody could spend"), "{problem}");
 }

@@ -206,7 +206,7 @@ impl Chain {
         let root: [u8; 32] = header.get(36..68)?.try_into().ok()?;
         if let Some(staking) = self.staking {
             let below = height.checked_sub(1).and_then(|below| self.hash_at(below));
-            return staking.block(hash, header, (height, self.best.len() - height), below);
+            return staking.block(hash, header, (height, self.best.len() - height), below.as_deref());
         }
         if self.layout() == Layout::Heavycoin {
             return self.block_of_heavycoin(hash, header, height);

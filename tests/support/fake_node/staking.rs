@@ -25,7 +25,7 @@ impl Staking {
         hash: &str,
         header: &[u8],
         (height, confirmations): (usize, usize),
-        below: Option<String>,
+        below: Option<&str>,
     ) -> Option<Value> {
         let number = |at: usize| Some(u32::from_le_bytes(header.get(at..at + 4)?.try_into().ok()?));
         let root: [u8; 32] = header.get(36..68)?.try_into().ok()?;
@@ -47,7 +47,7 @@ impl Staking {
 fn text(unix_secs: u64) -> String {
     let (mut days, secs) = (unix_secs / 86_400, unix_secs % 86_400);
     let mut year = 1970;
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     while days >= 365 + u64::from(leap(year)) {
         days -= 365 + u64::from(leap(year));
         year += 1;
