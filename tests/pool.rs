@@ -41,6 +41,8 @@ mod several_nodes;
 mod shares;
 #[path = "pool/stage.rs"]
 mod stage;
+#[path = "pool/staked.rs"]
+mod staked;
 #[path = "pool/stranger.rs"]
 mod stranger;
 #[path = "pool/told.rs"]

@@ -1,6 +1,7 @@
-//! Bytes and what is made of them: values one after the other, hexadecimal, CompactSize, 256-bit integers, SHA-256.
+//! Bytes and what is made of them: values one after the other, hexadecimal, CompactSize, 256-bit integers, SHA-256, HASH160.
 
 pub mod fields;
+pub mod hash160;
 pub mod hex;
 pub mod sha256;
 pub mod u256;

@@ -5,6 +5,7 @@
 //! block, so nothing is guessed: checksum, version, prefix and length must all fit.
 
 use std::error::Error;
+use std::ops::RangeInclusive;
 
 use bech32::primitives::decode::{CheckedHrpstring, SegwitHrpstring, SegwitHrpstringError};
 use bech32::{Bech32, Bech32m};
@@ -16,6 +17,9 @@ use crate::bytes::sha256::sha256d;
 /// Longer texts are refused before decoding, whose cost grows with the square of the length. It is
 /// the limit of BIP173; base58check addresses are far shorter.
 const ADDRESS_CHARS_MAX: usize = 90;
+
+/// How long base58check addresses are, but for hashes that begin with many zeros.
+const BASE58CHECK_CHARS: RangeInclusive<usize> = 30..=36;
 
 /// Why a text is not an address of the coin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +80,30 @@ pub enum AddressError {
     /// The coin's segwit prefix, but what follows is wrong.
     #[error("not a valid segwit address: {0}")]
     Segwit(String),
+    /// A good segwit address of a kind that has no rules yet.
+    #[error(
+        "it has witness version {version} and {bytes} bytes, for which there are no rules yet: anybody could spend what it \
+         gets"
+    )]
+    Open {
+        /// Its witness version.
+        version: u8,
+        /// Bytes of its program.
+        bytes: usize,
+    },
+}
+
+impl AddressError {
+    /// Whether the text is an address beyond doubt, but mistyped: not one of another coin or of an unknown form, nor one
+    /// with a checksum of the coin's own if it `has_own_checksums`.
+    pub fn is_mistyped(&self, text: &str, has_own_checksums: bool) -> bool {
+        match self {
+            Self::Checksum => !has_own_checksums && BASE58CHECK_CHARS.contains(&text.len()),
+            Self::Segwit(_) => true,
+            Self::Cash(_) => text.contains(':'),
+            _ => false,
+        }
+    }
 }
 
 /// The output script that pays to the address `text`.
@@ -109,11 +137,23 @@ pub fn decode(text: &str, forms: &AddressForms) -> Result<Vec<u8>, AddressError>
             script::pay_to_witness_program(segwit.witness_version().to_u8(), &program)
                 .ok_or_else(|| AddressError::Segwit(format!("no witness program has {} bytes", program.len())))
         }
-        (Err(error), _) if has_known_prefix => Err(AddressError::Segwit(reason(text, &error))),
+        // One in some thousand base58 addresses begins with the prefix and a 1 by chance: `PC1` of Peercoin's.
+        (Err(error), _) if has_known_prefix => {
+            decode_base58check(text, forms).map_err(|_| AddressError::Segwit(reason(text, &error)))
+        }
         // The checksum fits, so this is a segwit address and no mistyped base58 one.
         (Ok(_), Some(found)) => Err(AddressError::Prefix { found, known: forms.segwit.clone() }),
         _ => decode_base58check(text, forms),
     }
+}
+
+/// Whether a base58 address holds this hash, whatever its version and its checksum are: some coins have checksums of
+/// their own.
+pub fn holds(text: &str, hash: &[u8; 20]) -> bool {
+    if text.len() > ADDRESS_CHARS_MAX {
+        return false;
+    }
+    bs58::decode(text).into_vec().is_ok_and(|bytes| bytes.windows(hash.len()).any(|part| part == hash))
 }
 
 /// What is wrong with a segwit address, in words that help whoever typed it.

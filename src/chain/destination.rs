@@ -74,11 +74,23 @@ impl Destination {
     /// The address is none of the coin.
     pub fn script(&self, forms: &AddressForms) -> Result<Vec<u8>, AddressError> {
         match self {
-            Self::Address(text) => address::decode(text, forms),
+            Self::Address(text) => safe(address::decode(text, forms)?),
             Self::KeyHash(hash) => Ok(script::pay_to_pubkey_hash(hash)),
             Self::PublicKey(key) => Ok(script::pay_to_pubkey(key)),
             Self::Script(script) => Ok(script.clone()),
         }
+    }
+}
+
+/// The script of an address that a coinbase of ours is to pay, unless anybody could spend it: witness versions above 1, and
+/// programs of version 1 that are no key, have no rules yet (BIP341). Whom a template orders to be paid is not our affair.
+///
+/// # Errors
+/// Anybody could spend it.
+pub fn safe(script: Vec<u8>) -> Result<Vec<u8>, AddressError> {
+    match script::witness_program(&script) {
+        None | Some((0, _) | (1, 32)) => Ok(script),
+        Some((version, bytes)) => Err(AddressError::Open { version, bytes }),
     }
 }
 
@@ -103,6 +115,27 @@ mod tests {
         assert_eq!(script(genesis), Ok("76a91462e907b15cbf27d5425399ebf6f0fb50ebb88f1888ac".to_owned()));
         assert_eq!(Destination::parse(genesis).unwrap().address(), Some(genesis));
         assert_eq!(Destination::parse(&key).unwrap().address(), None);
+    }
+
+    #[test]
+    fn what_anybody_could_spend_is_no_destination() {
+        let forms = AddressForms { segwit: vec!["bc".into()], ..AddressForms::default() };
+        let script = |text: &str| Destination::parse(text).unwrap().script(&forms);
+        for good in [
+            "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4",
+            "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
+        ] {
+            assert!(script(good).is_ok(), "{good}");
+        }
+        for (open, version, bytes) in [
+            ("bc1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7kt5nd6y", 1, 40),
+            ("BC1SW50QGDZ25J", 16, 2),
+            ("bc1zw508d6qejxtdg4y5r3zarvaryvaxxpcs", 2, 16),
+        ] {
+            assert_eq!(script(open), Err(AddressError::Open { version, bytes }), "{open}");
+            // Those that a template names are decoded all the same.
+            assert!(address::decode(open, &forms).is_ok());
+        }
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct ChainForm {
     pub payees_beside_value: bool,
     /// Transactions carry their time after the version (Peercoin and its descendants).
     pub transaction_time: bool,
+    /// Transactions are named by another hash than sha256d: what a template leaves unnamed cannot be named here.
+    pub own_transaction_hash: bool,
     /// A block ends with its signature; in a mined one that is empty, for the node to fill in.
     pub block_signature: bool,
     /// A text after the lock time of the coinbase, whose version is then 2 (Florincoin's transaction messages).

@@ -9,6 +9,7 @@ const OP_PUSHDATA2: u8 = 0x4d;
 const OP_PUSHDATA4: u8 = 0x4e;
 /// OP_1 stands for the number 1, and so on to OP_16.
 const OP_1: u8 = 0x51;
+const OP_16: u8 = 0x60;
 const OP_DUP: u8 = 0x76;
 const OP_EQUAL: u8 = 0x87;
 const OP_EQUALVERIFY: u8 = 0x88;
@@ -84,6 +85,18 @@ pub fn pay_to_witness_program(version: u8, program: &[u8]) -> Option<Vec<u8>> {
     }];
     push_data(program, &mut script);
     Some(script)
+}
+
+/// Version and length of the witness program that an output script pays to, if it is such a script (BIP141).
+pub fn witness_program(script: &[u8]) -> Option<(u8, usize)> {
+    let (&version, program) = script.split_first()?;
+    let (&length, program) = program.split_first()?;
+    let version = match version {
+        OP_0 => 0,
+        OP_1..=OP_16 => version - OP_1 + 1,
+        _ => return None,
+    };
+    (usize::from(length) == program.len() && (2..=40).contains(&program.len())).then_some((version, program.len()))
 }
 
 #[cfg(test)]

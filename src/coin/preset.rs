@@ -28,7 +28,7 @@ impl Preset {
 }
 
 /// Every shipped preset, by name.
-pub static PRESETS: [Preset; 63] = [
+pub static PRESETS: [Preset; 64] = [
     Preset::new("auroracoin-groestl-myriad", include_str!("presets/auroracoin-groestl-myriad.toml")),
     Preset::new("auroracoin-qubit", include_str!("presets/auroracoin-qubit.toml")),
     Preset::new("auroracoin-scrypt", include_str!("presets/auroracoin-scrypt.toml")),
@@ -47,7 +47,9 @@ pub static PRESETS: [Preset; 63] = [
     Preset::new("digibyte-scrypt", include_str!("presets/digibyte-scrypt.toml")),
     Preset::new("digibyte-sha256d", include_str!("presets/digibyte-sha256d.toml")),
     Preset::new("digibyte-skein", include_str!("presets/digibyte-skein.toml")),
-    Preset::new("digitalcoin", include_str!("presets/digitalcoin.toml")),
+    Preset::new("digitalcoin-scrypt", include_str!("presets/digitalcoin-scrypt.toml")).also(&["digitalcoin"]),
+    Preset::new("digitalcoin-sha256d", include_str!("presets/digitalcoin-sha256d.toml")),
+    Preset::new("digitalcoin-x11", include_str!("presets/digitalcoin-x11.toml")),
     Preset::new("dogecoin", include_str!("presets/dogecoin.toml")),
     Preset::new("dynamic", include_str!("presets/dynamic.toml")),
     Preset::new("ecash", include_str!("presets/ecash.toml")),
@@ -78,7 +80,6 @@ pub static PRESETS: [Preset; 63] = [
     Preset::new("pepecoin", include_str!("presets/pepecoin.toml")),
     Preset::new("quarkcoin", include_str!("presets/quarkcoin.toml")).also(&["quark"]),
     Preset::new("skeincoin", include_str!("presets/skeincoin.toml")),
-    Preset::new("smartcash", include_str!("presets/smartcash.toml")),
     Preset::new("sparks", include_str!("presets/sparks.toml")),
     Preset::new("straks", include_str!("presets/straks.toml")),
     Preset::new("terracoin", include_str!("presets/terracoin.toml")),

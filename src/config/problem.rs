@@ -278,25 +278,28 @@ fn push_new(list: &RefCell<Vec<Problem>>, problem: Problem) {
 
 /// What an unknown key was probably meant to be: a near key of the same table, or the same key of another table.
 fn remedy_for_unknown<'k>(key: &str, table: &str, known: impl Iterator<Item = &'k String>) -> String {
-    let mut nearest: Option<(usize, &str)> = None;
-    let mut elsewhere = None;
+    let (mut here, mut elsewhere) = (Vec::new(), None);
     for path in known {
         let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
         if parent == table {
-            let edits = edit_distance(key, name);
-            if edits <= SUGGESTION_EDITS_MAX.min(name.len() / 2) && nearest.is_none_or(|(least, _)| edits < least) {
-                nearest = Some((edits, name));
-            }
+            here.push(name);
         } else if name == key {
             elsewhere = Some(parent);
         }
     }
-    match (nearest, elsewhere) {
-        (Some((_, name)), _) => format!("did you mean `{name}`?"),
+    match (nearest(key, here), elsewhere) {
+        (Some(name), _) => format!("did you mean `{name}`?"),
         (None, Some("")) => "it is a table of its own, outside this one".to_owned(),
         (None, Some(parent)) => format!("it belongs in [{parent}]"),
         (None, None) => "remove it, or look it up in config.example.toml".to_owned(),
     }
+}
+
+/// The known word that a misspelt one was probably meant to be.
+pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let near = known.into_iter().map(|name| (edit_distance(word, name), name));
+    let near = near.filter(|(edits, name)| *edits <= SUGGESTION_EDITS_MAX.min(name.len() / 2));
+    near.min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
 }
 
 /// Levenshtein's distance: insertions, deletions and replacements of characters from one to the other.

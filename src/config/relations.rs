@@ -6,6 +6,7 @@ use super::problem::{Place, Report};
 use super::{Endpoint, Ledger, Mpos};
 
 /// What other coins must agree with or keep away from, each as far as it could be read.
+#[derive(Default)]
 pub(super) struct CoinMarks<'a> {
     /// The coin's name.
     pub(super) name: Option<(String, Place<'a>)>,

@@ -296,6 +296,13 @@ impl Nodes {
         Self { strict, proven, own, ..Self::fixed(self.all()) }
     }
 
+    /// The nodes whose chain was not found to be another coin's, as they are now.
+    pub(super) fn fitting(&self) -> Self {
+        let Self { strict, proven, own, .. } = self.clone();
+        let fits = |node: &&Arc<Node>| !matches!(node.fit(), Fit::Misfit { .. });
+        Self { strict, proven, own, ..Self::fixed(self.all().iter().filter(fits).cloned().collect()) }
+    }
+
     /// The chain of at least one was proven: what that one says about blocks can be believed.
     pub fn note_proven(&self) {
         self.proven.send_replace(true);

@@ -12,7 +12,9 @@ use tokio::time::timeout;
 use super::error::RpcError;
 use super::nodes::{Node, Nodes};
 use super::rpc::Call;
+use crate::bytes::hash160::hash160;
 use crate::bytes::hex;
+use crate::chain::{address, script};
 
 /// How long a wallet may take to say whether an address is its own.
 const WALLET_MAX: Duration = Duration::from_secs(5);
@@ -40,8 +42,8 @@ pub struct ScriptCheck {
 /// Why a payout address cannot be used, or not be checked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayoutError {
-    /// The coin has no nodes to ask.
-    #[error("the payout address cannot be checked: the coin has no node")]
+    /// The coin has no nodes to ask; those that were found to be another coin's are not asked.
+    #[error("the payout address cannot be checked: the coin has no node, or none that is on its chain")]
     NoNode,
     /// The node could not be asked.
     #[error("the payout address cannot be checked: {0}")]
@@ -52,8 +54,11 @@ pub enum PayoutError {
     /// An address inside Litecoin's extension block: a coinbase cannot pay it.
     #[error("payout address {0:?} is an MWEB address, which a coinbase cannot pay; take one without `mweb`")]
     Mweb(String),
-    /// The node takes the address, but does not say what it stands for.
-    #[error("the node gives no usable script for payout address {0:?}")]
+    /// The node takes the address, but does not say what it stands for, and we cannot read it either.
+    #[error(
+        "the node takes address {0:?}, but says neither its script nor its public key, and the coin's `addresses` do not \
+         tell; write the hash of its key instead, as 40 hexadecimal digits"
+    )]
     NoScript(String),
 }
 
@@ -65,7 +70,23 @@ struct AddressInfo {
     script: Option<String>,
     ismine: Option<bool>,
     ismweb: Option<bool>,
+    isscript: Option<bool>,
     pubkey: Option<String>,
+}
+
+impl AddressInfo {
+    fn public_key(&self) -> Option<Vec<u8>> {
+        let key = hex::decode(self.pubkey.as_deref()?.as_bytes())?;
+        matches!(key.len(), 33 | 65).then_some(key)
+    }
+
+    /// The script of a key that the node names instead of a script, if the address holds the key's hash: what is paid to
+    /// another would be lost.
+    fn script_of_key(&self, address: &str) -> Option<Vec<u8>> {
+        let hash = hash160(&self.public_key()?);
+        let is_its = self.isscript == Some(false) && address::holds(address, &hash);
+        is_its.then(|| script::pay_to_pubkey_hash(&hash))
+    }
 }
 
 /// The members of `decodescript` that count.
@@ -78,8 +99,13 @@ struct ScriptInfo {
     addresses: Vec<String>,
 }
 
-/// Asks for the script of `address` and whether a wallet owns it.
-pub async fn check_payout(nodes: &Nodes, address: &str) -> Result<PayoutCheck, PayoutError> {
+/// Asks for the script of `address` and whether a wallet owns it. `own` is the script by our own reading: nodes from before
+/// 2014 name none, and then it, or the key that the node's wallet names, is enough.
+///
+/// # Errors
+/// No node could be asked, or the address is none, or nobody can say what it stands for.
+pub async fn check_payout(nodes: &Nodes, address: &str, own: Option<&[u8]>) -> Result<PayoutCheck, PayoutError> {
+    let nodes = nodes.fitting();
     let valid = nodes
         .ask(|node| async move { query(&node, "validateaddress", address).await })
         .await
@@ -87,23 +113,22 @@ pub async fn check_payout(nodes: &Nodes, address: &str) -> Result<PayoutCheck, P
     if valid.isvalid != Some(true) {
         return Err(PayoutError::Invalid(address.into()));
     }
-    let infos = wallet_infos(nodes, address).await;
+    let infos = wallet_infos(&nodes, address).await;
     if valid.ismweb == Some(true) || infos.iter().any(|info| info.ismweb == Some(true)) {
         return Err(PayoutError::Mweb(address.into()));
     }
-    let script = valid
-        .script
-        .as_deref()
-        .or_else(|| infos.iter().find_map(|info| info.script.as_deref()))
-        .and_then(|text| hex::decode(text.as_bytes()))
-        .filter(|script| !script.is_empty())
-        .ok_or_else(|| PayoutError::NoScript(address.into()))?;
+    let named = valid.script.as_deref().or_else(|| infos.iter().find_map(|info| info.script.as_deref()));
+    let said = || infos.iter().chain([&valid]);
+    let script = match named {
+        Some(text) => hex::decode(text.as_bytes()).filter(|script| !script.is_empty()),
+        // The node's word first: where we read something else, that is seen.
+        None => said().find_map(|info| info.script_of_key(address)).or_else(|| own.map(<[u8]>::to_vec)),
+    };
+    let script = script.ok_or_else(|| PayoutError::NoScript(address.into()))?;
     // The wallet may be on any of the nodes; one that owns it is enough. Old nodes say it in
     // `validateaddress`.
-    let owned = infos.iter().filter_map(|info| info.ismine).chain(valid.ismine).reduce(|one, other| one || other);
-    let mut keys = infos.iter().chain([&valid]).filter_map(|info| info.pubkey.as_deref());
-    let public_key = keys.find_map(|text| hex::decode(text.as_bytes())).filter(|key| matches!(key.len(), 33 | 65));
-    Ok(PayoutCheck { script, owned, public_key })
+    let owned = said().filter_map(|info| info.ismine).reduce(|one, other| one || other);
+    Ok(PayoutCheck { script, owned, public_key: said().find_map(AddressInfo::public_key) })
 }
 
 /// Asks what an output script is, and whether a wallet owns it.
@@ -111,16 +136,18 @@ pub async fn check_payout(nodes: &Nodes, address: &str) -> Result<PayoutCheck, P
 /// # Errors
 /// No node could be asked.
 pub async fn check_script(nodes: &Nodes, script: &[u8]) -> Result<ScriptCheck, PayoutError> {
-    let text = hex::encode(script);
+    let (nodes, text) = (nodes.fitting(), hex::encode(script));
     let asked = nodes.ask(|node| {
         let params = json!([text]);
         async move { node.rpc.call_as::<ScriptInfo, _>(Call::new("decodescript"), params).await }
     });
     let info = asked.await.ok_or(PayoutError::NoNode)??;
     let Some(address) = info.address.or_else(|| info.addresses.into_iter().next()) else {
-        return Ok(ScriptCheck { kind: info.kind, owned: None });
+        // What nobody can spend is in no wallet.
+        let owned = (info.kind == "nulldata").then_some(false);
+        return Ok(ScriptCheck { kind: info.kind, owned });
     };
-    let infos = wallet_infos(nodes, &address).await;
+    let infos = wallet_infos(&nodes, &address).await;
     let owned = infos.iter().filter_map(|info| info.ismine).reduce(|one, other| one || other);
     Ok(ScriptCheck { kind: info.kind, owned })
 }

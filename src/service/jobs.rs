@@ -140,6 +140,8 @@ impl JobMaker {
         beside.spawn(proposals);
         let later = proof::prove_later(self.news.clone(), nodes.clone(), first_block);
         beside.spawn(async { match later.await {} });
+        let wallet = payout::watch_wallet(Arc::clone(&self.coin), nodes.clone());
+        beside.spawn(async { match wallet.await {} });
         let mut age = interval(AGE_INTERVAL);
         age.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

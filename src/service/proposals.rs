@@ -124,6 +124,10 @@ async fn ask(coin: &Coin, nodes: &Nodes, proposal: &Proposal) -> Opinion {
     let Some(node) = nodes.iter().find(|node| node.name() == proposal.node) else {
         return Opinion::Unsaid("its node is not there any more".to_owned());
     };
+    if coin.profile.pays_public_key {
+        // It would name the missing signature, and an alarm would be wrong.
+        return Opinion::Unable("it signs blocks when they are handed in, and refuses those without".to_owned());
+    }
     if !proposal.job.template.particulars.takes_proposals {
         return Opinion::Unable("its templates do not say so".to_owned());
     }

@@ -90,11 +90,12 @@ coin.ignored_members = ["fund"] | restart
 coin.payees_beside_value = true | restart
 coin.transaction_time = true | restart
 coin.block_signature = true | restart
-coin.pays_public_key = true | restart
+coin.pays_public_key = true | restart | with !coin.node.p2p
 coin.transaction_messages = true | restart
 coin.transaction_message = "x" | restart | with coin.transaction_messages = true
 coin.lock_to_height = true | restart
 coin.several_algorithms = true | restart
+coin.fixed_output_required = false | nothing
 coin.payout_address = "Lother" | restart
 coin.coinbase_text = "/other/" | restart
 coin.instance = 1 | restart

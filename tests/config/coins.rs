@@ -11,7 +11,7 @@ fn recipients_and_where_they_are_paid() {
     let recipient =
         |address: &str, percent: &str| format!("[[coin.recipient]]\naddress = \"{address}\"\npercent = {percent}\n");
     let hash = "11".repeat(20);
-    let both = recipient("LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH8", "0.25") + &recipient(&hash, "1");
+    let both = recipient("LM2WMpR1Rp6j3Sa59cMXMs1SPzj9eXpGc1", "0.25") + &recipient(&hash, "1");
     let coin = read(&with(&both)).coins[0].clone();
     let shares: Vec<u32> = coin.recipients.iter().map(|recipient| recipient.share_ppm).collect();
     assert_eq!(shares, [2_500, 10_000]);
@@ -79,4 +79,86 @@ fn fixed_outputs_and_what_cannot_be_paid() {
     mistake(&fixed(&many, "percent = 1"), &["fixed_output[0].addresses", "64"]);
     let named = format!("percent = 1\nunless_members = [{}]", "\"x\",".repeat(17));
     mistake(&fixed(&one, &named), &["fixed_output[0].unless_members", "16"]);
+}
+
+/// One warning of the text, which has no mistake.
+fn warning(text: &str) -> String {
+    let warnings = read(text).warnings;
+    let [warning] = warnings.as_slice() else { panic!("{warnings:#?}") };
+    warning.to_string()
+}
+
+#[test]
+fn a_payout_address_is_read_by_a_check() {
+    const GOOD: &str = "LM2WMpR1Rp6j3Sa59cMXMs1SPzj9eXpGc1";
+    let paying = |address: &str| least("Lpool", address);
+    assert_eq!(read(&paying(GOOD)).warnings, []);
+    assert_eq!(read(&paying(&"11".repeat(20))).warnings, []);
+    // What is mistyped beyond doubt.
+    for (mistyped, part) in [
+        ("LM2WMpR1Rp6j3Sa59cMXMs1SPzj9eXpGc2", "the checksum is wrong"),
+        ("LM2WMpR1Rp6j3Sa59cMXMs1SPzj9eXpGc", "the checksum is wrong"),
+        ("ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n8", "the checksum is wrong"),
+    ] {
+        let parts = ["coin[litecoin].payout_address = ", mistyped, part, "copy the address anew"];
+        one_mistake(&paying(mistyped), &parts);
+    }
+    let cash = paying("bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6q")
+        .replace("preset = \"litecoin\"", "preset = \"bitcoin-cash\"");
+    one_mistake(&cash, &["payout_address", "checksum"]);
+    // What may be right where the coin's forms are incomplete, and what is left of the example.
+    for (foreign, part) in [
+        ("DH5yaieqoZN36fDVciNyRueRGvGLR3mr7L", "version byte 30"),
+        ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "prefix \"bc\""),
+        ("the address of your pool", "character ' '"),
+    ] {
+        let said = warning(&paying(foreign));
+        for part in ["coin[litecoin].payout_address", foreign, part, "is no address", "check --online"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    // Groestlcoin's old addresses have a checksum of its own.
+    let groestl = paying(GOOD).replace("preset = \"litecoin\"", "preset = \"groestlcoin\"\nmpos_bits = 24");
+    assert!(warning(&groestl.replace("eXpGc1", "eXpGc2")).contains("checksum"));
+    // What anybody could spend.
+    let open = paying("bc1zw508d6qejxtdg4y5r3zarvaryvaxxpcs").replace("preset = \"litecoin\"", "preset = \"bitcoin\"");
+    one_mistake(&open, &["payout_address", "witness version 2", "anybody could spend"]);
+}
+
+#[test]
+fn whoever_else_is_paid_is_read_by_a_check() {
+    let with = |more: &str| least("Lpool", "LM2WMpR1Rp6j3Sa59cMXMs1SPzj9eXpGc1").replace("[[coin.port]]", more);
+    let recipient =
+        |address: &str| with(&format!("[[coin.recipient]]\naddress = \"{address}\"\npercent = 1\n[[coin.port]]"));
+    let mistyped = "LM2WMpR1Rp6j3Sa59cMXMs1SPzj9eXpGc2";
+    one_mistake(&recipient(mistyped), &["recipient[0].address = ", mistyped, "checksum"]);
+    let said = warning(&recipient("DH5yaieqoZN36fDVciNyRueRGvGLR3mr7L"));
+    assert!(said.contains("recipient[0].address") && said.contains("version byte 30"), "{said}");
+    let fixed = |address: &str| {
+        with(&format!("[[coin.fixed_output]]\naddresses = [\"script:51\", \"{address}\"]\npercent = 1\n[[coin.port]]"))
+    };
+    one_mistake(&fixed(mistyped), &["fixed_output[0].addresses", mistyped, "checksum"]);
+    assert!(warning(&fixed("nobody")).contains("\"nobody\""));
+}
+
+#[test]
+fn a_misspelt_preset_is_all_that_is_said() {
+    let named = |preset: &str| {
+        let text = least("preset = \"litecoin\"", &format!("preset = \"{preset}\"\nfixed_outputs = 1"));
+        text.replace("payout_address = \"Lpool\"\n", "")
+    };
+    one_mistake(&named("litecon"), &["preset = \"litecon\"", "is no preset", "did you mean \"litecoin\"?"]);
+    one_mistake(&named("digibyte"), &["is no preset", "choose one of digibyte-odocrypt, digibyte-qubit"]);
+    one_mistake(&named("nosuchthing"), &["is no preset", "auroracoin-qubit", "algorithm = "]);
+}
+
+#[test]
+fn blocks_that_the_node_signs_go_to_no_peer() {
+    let with = |preset: &str| {
+        let text = least("user = \"rpc\"", "user = \"rpc\"\np2p = \"127.0.0.1\"\np2p_push_blocks = true");
+        let coin = read(&text.replace("preset = \"litecoin\"", &format!("preset = \"{preset}\""))).coins[0].clone();
+        coin.nodes[0].ways.peer.clone().unwrap().push_blocks
+    };
+    assert!(with("peercoin") && with("litecoin"));
+    assert!(!with("verge-scrypt"));
 }

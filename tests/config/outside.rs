@@ -9,7 +9,8 @@ fn a_password_may_stand_in_a_file() {
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "from file \n").unwrap();
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
-    std::fs::write(&path, LEAST.replace("password = \"hunter2\"", "password_file = \"secret\"")).unwrap();
+    let least = LEAST.replace("Lpool", "LM2WMpR1Rp6j3Sa59cMXMs1SPzj9eXpGc1");
+    std::fs::write(&path, least.replace("password = \"hunter2\"", "password_file = \"secret\"")).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let config = config::load(&path).unwrap();
     assert_eq!(config.coins[0].mpos.password.reveal(), "from file ", "one newline goes, nothing else");
@@ -22,7 +23,7 @@ fn a_password_may_stand_in_a_file() {
     let error = config::load(&path).unwrap_err().to_string();
     assert!(error.contains("coin[litecoin].mpos.password_file"), "{error}");
 
-    std::fs::write(&path, LEAST).unwrap();
+    std::fs::write(&path, least).unwrap();
     assert_eq!(config::load(&path).unwrap().warnings.len(), 1);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     assert_eq!(config::load(&path).unwrap().warnings, []);

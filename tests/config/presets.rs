@@ -37,12 +37,16 @@ const WITHOUT: [(&str, &str); 20] = [
 ];
 
 /// Coins that mining sites had and that have no preset, and why.
-const COINS_WITHOUT: [(&str, &str); 8] = [
+const COINS_WITHOUT: [(&str, &str); 9] = [
     ("arcticcoin", "its facts could not be seen"),
     ("crown", "its blocks are staked by now, those before were mined with another chain's"),
     ("firo", "it has moved on to an algorithm that is none of ours"),
     ("gincoin", "it changed its algorithm more than once, and its genesis block is not of lyra2z"),
     ("pigeoncoin", "its algorithms are none of ours"),
+    (
+        "smartcash",
+        "its template is asked for by a signing address and has a coinbase of its own form, without `coinbasevalue`",
+    ),
     ("smileycoin", "its blocks pay a list of its richest addresses, which only its own miner puts together"),
     ("ultracoin", "its facts could not be seen"),
     ("yacoin", "its hashes need more memory by now than a share may take"),
@@ -57,6 +61,9 @@ fn with_operator(preset: &Preset) -> String {
     }
     if named.is_unproven() {
         keys += "\naccept_unproven = true";
+    }
+    if preset.toml.contains("fixed_output_required = true") {
+        keys += "\nfixed_output = [{ addresses = [\"script:51\"], percent = 5 }]";
     }
     least("preset = \"litecoin\"", &keys)
 }
@@ -124,10 +131,39 @@ fn what_presets_say_of_version_bits_real_headers_have() {
     assert!(shown >= 8, "{shown}");
 }
 
+#[test]
+fn presets_of_one_coin_are_told_apart_by_version_bits() {
+    let coin = |preset: &Preset| preset.name.split('-').next();
+    let several: Vec<(&Preset, Profile)> = PRESETS.iter().map(|preset| (preset, profile(preset))).collect();
+    let several: Vec<_> = several.iter().filter(|(_, profile)| profile.several_algorithms).collect();
+    for (preset, of_one) in &several {
+        let bits = of_one.form.algorithm_bits;
+        assert!(bits.says(), "{}: a template for another algorithm would be mined", preset.name);
+        for (other, of_other) in several.iter().filter(|(other, _)| coin(other) == coin(preset)) {
+            let others = of_other.form.algorithm_bits;
+            assert_eq!((bits.mask, preset.name == other.name), (others.mask, bits.value == others.value));
+        }
+    }
+    // As the sources of the coins have them.
+    for (name, mask, value) in [
+        ("verge-scrypt", 15 << 11, 1 << 11),
+        ("verge-groestl-myriad", 15 << 11, 2 << 11),
+        ("verge-x17", 15 << 11, 3 << 11),
+        ("verge-blake2s", 15 << 11, 4 << 11),
+        ("verge-lyra2rev2", 15 << 11, 10 << 11),
+        ("digitalcoin-scrypt", 7 << 9, 0),
+        ("digitalcoin-sha256d", 7 << 9, 1 << 9),
+        ("digitalcoin-x11", 7 << 9, 2 << 9),
+    ] {
+        let bits = profile(preset::find(name).unwrap()).form.algorithm_bits;
+        assert_eq!((bits.mask, bits.value), (mask, value), "{name}");
+    }
+}
+
 /// A chain's first block: version, merkle root, time, bits and nonce as the coin's sources have them, and its name.
 struct Genesis(&'static str, i32, &'static str, u32, u32, u32, &'static str);
 
-const GENESIS: [Genesis; 7] = [
+const GENESIS: [Genesis; 8] = [
     Genesis(
         "auroracoin-scrypt",
         1,
@@ -136,6 +172,15 @@ const GENESIS: [Genesis; 7] = [
         0x1e0f_ffff,
         538_548,
         "2a8e100939494904af825b488596ddd536b3a96226ad02e0f7ab7ae472b27a8e",
+    ),
+    Genesis(
+        "digitalcoin-scrypt",
+        1,
+        "ecb2c595fff9f2364152c32027737007c5a4c60ec960cf93754b0211bc2a1501",
+        1_367_867_384,
+        0x1e0f_fff0,
+        672_176,
+        "5e039e1ca1dbf128973bf6cff98169e40a1b194c3b91463ab74956f413b2f9c8",
     ),
     Genesis(
         "eternity",
@@ -239,10 +284,31 @@ fn every_algorithm_with_a_known_coin_has_a_preset() {
 }
 
 #[test]
+fn a_coin_whose_nodes_leave_somebody_out_is_refused_until_he_is_named() {
+    let straks = |more: &str| least("preset = \"litecoin\"", &format!("preset = \"straks\"\nmpos_bits = 24\n{more}"));
+    one_mistake(&straks(""), &["coin[litecoin].fixed_output", "fixed_output_required", "[[coin.fixed_output]]"]);
+    assert_eq!(read(&straks("fixed_output_required = false")).coins[0].fixed_outputs.len(), 0);
+    let named = "fixed_output = [{ addresses = [\"script:51\"], percent = 5 }]";
+    assert_eq!(read(&straks(named)).coins[0].fixed_outputs.len(), 1);
+}
+
+#[test]
+fn only_coins_whose_mined_blocks_are_signed_pay_a_public_key() {
+    // NovaCoin and Peercoin want the signature of a mined block empty; Verge's nodes sign with the key that it pays.
+    for preset in &PRESETS {
+        assert_eq!(profile(preset).pays_public_key, preset.name.starts_with("verge-"), "{}", preset.name);
+    }
+}
+
+#[test]
 fn old_names_lead_to_the_coins() {
-    for (old, name) in
-        [("darkcoin", "dash"), ("quark", "quarkcoin"), ("flo", "florincoin"), ("bitcoincash", "bitcoin-cash")]
-    {
+    for (old, name) in [
+        ("darkcoin", "dash"),
+        ("quark", "quarkcoin"),
+        ("flo", "florincoin"),
+        ("bitcoincash", "bitcoin-cash"),
+        ("digitalcoin", "digitalcoin-scrypt"),
+    ] {
         assert_eq!(preset::find(old).unwrap().name, name);
         assert_eq!(config::preset_profile(old), config::preset_profile(name));
     }

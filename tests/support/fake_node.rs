@@ -8,6 +8,8 @@
 
 mod chain;
 mod http;
+mod staking;
+mod wallet;
 
 use std::collections::HashMap;
 use std::io::{self, BufReader};
@@ -25,6 +27,8 @@ use super::miner::hash::{Algorithm, sha256d};
 use super::miner::layout::Layout;
 use super::miner::{PATIENCE, hex};
 use chain::Chain;
+pub use staking::Staking;
+pub use wallet::Wallet;
 
 /// RPC user.
 pub const USER: &str = "fake";
@@ -193,6 +197,11 @@ impl FakeNode {
         self.shared.state().chain.more.insert(name.to_owned(), value);
     }
 
+    /// Sets what it says of addresses from now on.
+    pub fn set_wallet(&self, wallet: Wallet) {
+        self.shared.state().chain.wallet = wallet;
+    }
+
     /// Begins or ends catching up: at a block, of so many.
     pub fn set_catching_up(&self, at: Option<(usize, usize)>) {
         self.shared.state().chain.catching_up = at;
@@ -222,6 +231,11 @@ impl FakeNode {
     /// shows which.
     pub fn prove_briefly(&self, algorithm: Algorithm) {
         self.shared.state().chain.begin_short(algorithm);
+    }
+
+    /// From now on it is a chain anew, of Peercoin's kind.
+    pub fn stake(&self, staking: Staking) {
+        self.shared.state().chain.begin_staked(staking);
     }
 
     /// What it says from now on about blocks that are proposed without proof of work; `None`: they are good.
@@ -402,7 +416,9 @@ fn plain(method: &str, params: &Value, chain: &Chain) -> Outcome {
             let hash = height.and_then(|height| chain.hash_at(height));
             hash.map(Value::from).ok_or_else(|| (-8, "Block height out of range".to_owned()))
         }
-        "getblockheader" if chain.layout() == Layout::Heavycoin => Err((-32601, "Method not found".to_owned())),
+        "getblockheader" if chain.layout() == Layout::Heavycoin || chain.staking() == Some(Staking::InFlags) => {
+            Err((-32601, "Method not found".to_owned()))
+        }
         "getblockheader" | "getblock" => {
             let raw = params.get(1) == Some(&Value::Bool(false));
             let found = if raw { chain.raw_header(text(0)) } else { chain.header(text(0)) };
@@ -410,18 +426,7 @@ fn plain(method: &str, params: &Value, chain: &Chain) -> Outcome {
         }
         "getnetworkinfo" => Ok(json!({"version": 210_000, "subversion": "/FakeNode:0/", "connections": 8})),
         "getmininginfo" => Ok(json!({"blocks": chain.height(), "difficulty": 1.0, "chain": "main", "warnings": ""})),
-        "validateaddress" => {
-            // Base58 is version byte, hash, checksum; but for Bitcoin's scripts it is taken for a public key's hash.
-            let decoded = bs58::decode(text(0)).into_vec().unwrap_or_default();
-            match (decoded.first(), decoded.get(1..21)) {
-                (_, None) | (None, _) => Ok(json!({"isvalid": false})),
-                (Some(version), Some(hash)) => {
-                    let (is_script, hash) = (*version == 5, hex::encode(hash));
-                    let script = if is_script { format!("a914{hash}87") } else { format!("76a914{hash}88ac") };
-                    Ok(json!({"isvalid": true, "address": text(0), "scriptPubKey": script, "isscript": is_script}))
-                }
-            }
-        }
+        "validateaddress" => Ok(chain.wallet.says(text(0))),
         _ => Err((-32601, "Method not found".to_owned())),
     }
 }

@@ -154,6 +154,26 @@ fn addresses_of_other_coins_are_named_as_such() {
 }
 
 #[test]
+fn a_base58_address_that_begins_like_a_segwit_one_is_read() {
+    let peercoin = AddressForms { pubkey_hash: vec![55], segwit: prefixes(&["pc"]), ..AddressForms::default() };
+    let hash: [u8; 20] = std::array::from_fn(|at| [0x25, 0x93].get(at).copied().unwrap_or(0x8f));
+    let address = "PC1rvmqcFPk5cVaNdZmJLe6qvvskwofse9";
+    assert_eq!(address, with_checksum(55, &hash));
+    assert_eq!(decode(address, &peercoin), Ok(script::pay_to_pubkey_hash(&hash)));
+    assert!(matches!(decode("PC1rvmqcFPk5cVaNdZmJLe6qvvskwofse8", &peercoin), Err(AddressError::Segwit(_))));
+}
+
+#[test]
+fn a_hash_is_found_in_addresses_of_any_version_and_checksum() {
+    let address = "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH";
+    let hash = |text: &str| hex::decode_array::<20>(text.as_bytes()).unwrap();
+    let own = hash("751e76e8199196d454941c45d1b3a323f1433bd6");
+    assert!(holds(address, &own) && holds(&with_checksum(8, &own), &own));
+    assert!(!holds("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", &own));
+    assert!(!holds("", &own) && !holds(&"1".repeat(1000), &[0; 20]));
+}
+
+#[test]
 fn coins_with_cashaddr_read_it_beside_base58() {
     let cash = AddressForms {
         pubkey_hash: vec![0],

@@ -21,6 +21,7 @@ static PLAIN: ChainForm = ChainForm {
     payee_members: Vec::new(),
     ignored_members: Vec::new(),
     payees_beside_value: false,
+    own_transaction_hash: false,
     transaction_time: false,
     block_signature: false,
     message: None,

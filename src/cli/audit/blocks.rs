@@ -48,8 +48,9 @@ pub(super) async fn compare(
     let mpos = audit::mpos_blocks(conn, since.saturating_sub(7200)).await.map_err(&database)?;
     let nodes = Nodes::new(&view.coin.nodes);
     let names: Vec<String> = ours.iter().map(|block| account_of(&block.worker).to_owned()).collect();
+    let own = view.coin.payout.script(&view.coin.profile.form.addresses).ok();
     let known = Known {
-        owned: check_payout(&nodes, &view.coin.payout_address).await.ok().and_then(|check| check.owned),
+        owned: check_payout(&nodes, &view.coin.payout_address, own.as_deref()).await.ok().and_then(|check| check.owned),
         nodes,
         crons: audit::crons(conn).await.map_err(&database)?,
         paid_id: audit::paid_id(conn).await.map_err(&database)?,

@@ -6,8 +6,9 @@ use crate::cli::say::say;
 use crate::cli::{spool, wait};
 use crate::config::{Coin, Config};
 use crate::exit::Exit;
-use crate::node::nodes::Nodes;
-use crate::service::{payout, proof};
+use crate::node::nodes::{Fit, Nodes};
+use crate::service::payout;
+use crate::service::proof::{self, Refusal};
 
 /// Asks every node of every coin, and every database. One that says no, or nothing, makes the exit code say so.
 pub(super) fn run(config: &Config) -> Exit {
@@ -44,18 +45,23 @@ async fn check_database(place: &spool::Place) -> bool {
 async fn check_coin(coin: &Coin) -> bool {
     let mut out = std::io::stdout();
     let mut good = true;
-    for node in &coin.nodes {
+    let all = Nodes::new(&coin.nodes);
+    for (node, of_all) in coin.nodes.iter().zip(all.all().iter()) {
         let nodes = Nodes::new(std::slice::from_ref(node));
         match proof::prove(coin, &nodes).await {
             Ok(proof) => say(&mut out, format_args!("  {}: {}", node.name, proof::described(coin, &proof))),
             Err(refusal) => {
                 good = false;
+                // What another coin's node says of the addresses counts for nothing.
+                if let Refusal::Misfit { misfit, .. } = &refusal {
+                    of_all.set_fit(Fit::Misfit { reason: misfit.to_string() });
+                }
                 say(&mut out, format_args!("  {}: WRONG: {refusal}", node.name));
             }
         }
     }
     // The wallet may be on any of the nodes.
-    match payout::confirm(coin, &Nodes::new(&coin.nodes)).await {
+    match payout::confirm(coin, &all).await {
         Ok(payout) => {
             say(&mut out, format_args!("  pays {} by the script {}", coin.payout_address, hex::encode(&payout.script)));
             for warning in payout.warnings {

@@ -62,12 +62,14 @@ impl Side {
         if !self.is_reached() {
             return Err(format!("{} does not answer", self.checkup.name));
         }
+        let own = to.script(&coin.profile.form.addresses);
         let question = async {
             if let Some(address) = to.address() {
-                let check = check_payout(&self.nodes, address).await.map_err(|error| error.to_string())?;
+                let check =
+                    check_payout(&self.nodes, address, own.as_deref().ok()).await.map_err(|error| error.to_string())?;
                 return Ok((check.script, check.owned));
             }
-            let script = to.script(&coin.profile.form.addresses).map_err(|error| format!("{written}: {error}"))?;
+            let script = own.map_err(|error| format!("{written}: {error}"))?;
             let check = check_script(&self.nodes, &script).await.map_err(|error| error.to_string())?;
             Ok((script, check.owned))
         };

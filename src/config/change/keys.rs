@@ -159,6 +159,7 @@ fn form(found: &mut Found<'_>, old: &ChainForm, new: &mut ChainForm) {
         ignored_members: "ignored_members", CHAIN;
         payees_beside_value: "payees_beside_value", CHAIN;
         transaction_time: "transaction_time", CHAIN;
+        own_transaction_hash: "transaction_hash", CHAIN;
         block_signature: "block_signature", CHAIN;
         message: "transaction_message", CHAIN;
         lock_to_height: "lock_to_height", CHAIN;

@@ -12,7 +12,7 @@ use crate::bytes::sha256::sha256;
 use crate::chain::destination::Destination;
 use crate::coin::preset::PRESETS;
 use crate::coin::profile::{BlockHash, Profile};
-use crate::config::problem::Report;
+use crate::config::problem::{Report, nearest};
 use crate::config::relations::CoinMarks;
 use crate::config::section::{Layer, Section};
 use crate::config::value::{Wrong, boolean, list, millis, nonempty, secs, sized, text, wrong};
@@ -49,11 +49,12 @@ pub(super) fn read<'a>(
     if let Some(name) = section.optional("name", name) {
         section.rename(format!("coin[{name}]"));
     }
-    let section = with_preset(report, section, presets);
+    // Without its preset nothing of a coin can be judged.
+    let Some(section) = with_preset(report, section, presets) else { return (None, CoinMarks::default()) };
 
     let name = section.required("name", "name = \"litecoin\"", name);
     let profile = profile::read(report, &section);
-    let Paid { payout, fixed_outputs, recipients } = paid(report, &section);
+    let Paid { payout, fixed_outputs, recipients } = paid(report, &section, profile.as_ref());
     let coinbase_text = section.or("coinbase_text", "\"/mpos-stratum/\"", coinbase_text);
     let instance = section.or("instance", "0", sized(0..=u64::from(u16::MAX)));
     let example = "fallback_worker = \"pool.fallback\"";
@@ -62,7 +63,7 @@ pub(super) fn read<'a>(
     let emit_invalid_block_hashes = section.or("emit_invalid_block_hashes", "false", boolean);
     affordable_names(report, &section, emit_invalid_block_hashes, profile.as_ref());
     let chain = section.optional("chain", nonempty);
-    let nodes = node::read_all(report, &section);
+    let nodes = node::read_all(report, &section, profile.as_ref());
     let templates = templates(report, section.table("templates"), profile.as_ref());
     let update_block = update_block(&section);
     let (ports, listens) = port::read_all(report, &section, profile.as_ref(), tls_files);
@@ -115,27 +116,46 @@ struct Paid {
     recipients: Option<Vec<Recipient>>,
 }
 
-fn paid(report: &Report, section: &Section<'_>) -> Paid {
+fn paid(report: &Report, section: &Section<'_>, profile: Option<&Profile>) -> Paid {
     let example = "payout_address = \"your pool's address\"";
     let payout = section.required("payout_address", example, recipient::destination);
-    let recipients = recipient::read_all(report, section, payout.as_ref());
-    let fixed_outputs = fixed_output::read_all(report, section, payout.as_ref(), recipients.as_deref());
+    if let Some(payout) = &payout {
+        recipient::judge(report, &section.place("payout_address"), payout, profile);
+    }
+    let recipients = recipient::read_all(report, section, payout.as_ref(), profile);
+    let fixed_outputs = fixed_output::read_all(report, section, payout.as_ref(), recipients.as_deref(), profile);
+    if section.or("fixed_output_required", "false", boolean) == Some(true) && !section.has("fixed_output") {
+        let what = "is missing, but blocks of this coin must pay somebody whom its nodes do not name \
+                    (`fixed_output_required = true`): they would be refused";
+        let remedy = "add a [[coin.fixed_output]] with the addresses and what they get, or write \
+                      `fixed_output_required = false` if your node's templates name them";
+        report.problem(&section.place("fixed_output"), what, remedy);
+    }
     Paid { payout, fixed_outputs, recipients }
 }
 
-/// Puts the preset below the layer that names it.
-fn with_preset<'a>(report: &Report, section: Section<'a>, presets: &'a Presets) -> Section<'a> {
-    let Some(name) = section.optional("preset", text) else { return section };
-    match presets.layer(&name) {
-        Some(layer) => section.with_below_key("preset", layer),
-        None => {
-            let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
-            let remedy =
-                format!("choose one of {}, or write the profile's keys yourself: `algorithm = ...`", names.join(", "));
-            report.problem(&section.place("preset"), "is not a known preset", remedy);
-            section
-        }
+/// Puts the preset below the layer that names it. `None`: it names none that is known.
+fn with_preset<'a>(report: &Report, section: Section<'a>, presets: &'a Presets) -> Option<Section<'a>> {
+    if !section.has("preset") {
+        return Some(section);
     }
+    let name = section.optional("preset", text)?;
+    if let Some(layer) = presets.layer(&name) {
+        return Some(section.with_below_key("preset", layer));
+    }
+    let known = || PRESETS.iter().flat_map(|preset| [preset.name].into_iter().chain(preset.also.iter().copied()));
+    let of_coin: Vec<&str> =
+        known().filter(|known| known.strip_prefix(&name).is_some_and(|rest| rest.starts_with('-'))).collect();
+    let remedy = match (nearest(&name, known()), of_coin.is_empty()) {
+        (Some(near), _) => format!("did you mean \"{near}\"?"),
+        (None, false) => format!("choose one of {}", of_coin.join(", ")),
+        (None, true) => {
+            let all: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+            format!("choose one of {}, or write the profile's keys yourself: `algorithm = ...`", all.join(", "))
+        }
+    };
+    report.problem(&section.place("preset"), "is not a known preset", remedy);
+    None
 }
 
 /// `[coin.update_block]`; `Some(None)`: it is not there.

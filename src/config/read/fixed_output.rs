@@ -4,9 +4,10 @@ use std::ops::RangeInclusive;
 
 use toml::de::DeValue;
 
-use super::recipient::{destination, share_ppm};
+use super::recipient::{destination, judge, share_ppm};
 use crate::chain::destination::{Destination, WHOLE_PPM};
 use crate::chain::due::Due;
+use crate::coin::profile::Profile;
 use crate::config::problem::Report;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, list, nonempty, sized, wrong};
@@ -27,6 +28,7 @@ pub(super) fn read_all(
     coin: &Section<'_>,
     payout: Option<&(String, Destination)>,
     recipients: Option<&[Recipient]>,
+    profile: Option<&Profile>,
 ) -> Option<Vec<FixedOutput>> {
     let sections = coin.tables("fixed_output");
     if sections.len() > FIXED_OUTPUTS_MAX {
@@ -38,6 +40,7 @@ pub(super) fn read_all(
     let read = |section: Section<'_>| {
         let (place, share_place) = (section.place("addresses"), section.place("percent"));
         let output = read(report, section)?;
+        output.to.iter().for_each(|to| judge(report, &place, to, profile));
         let is_paid = |to: &Destination| {
             payout.is_some_and(|(_, payout)| payout == to)
                 || recipients.is_some_and(|all| all.iter().any(|recipient| recipient.to == *to))

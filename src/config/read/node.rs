@@ -4,6 +4,7 @@ use toml::de::DeValue;
 
 use super::database;
 use crate::bytes::hex;
+use crate::coin::profile::Profile;
 use crate::config::problem::Report;
 use crate::config::section::Section;
 use crate::config::value::{Wrong, boolean, nonempty, secs, sized, text, wrong};
@@ -15,14 +16,18 @@ const USER_EXAMPLE: &str = "user = \"rpcuser\"` with its `password`, or `cookie_
 const P2P_REMEDY: &str = "write the node's peer-to-peer address, such as \"127.0.0.1:9333\"";
 
 /// Reads a coin's nodes. `None` if one is wrong or there is none.
-pub(super) fn read_all(report: &Report, coin: &Section<'_>) -> Option<Vec<Node>> {
+pub(super) fn read_all(report: &Report, coin: &Section<'_>, profile: Option<&Profile>) -> Option<Vec<Node>> {
     let sections = coin.tables("node");
     if sections.is_empty() && !coin.has_own("node") {
         let remedy = "add a [[coin.node]] table with `url = \"http://127.0.0.1:9332\"`, `user` and `password`";
         report.problem(&coin.place("node"), "the coin has no node", remedy);
     }
     let mut seen: Vec<(String, u16)> = Vec::new();
-    let p2p = P2p { magic: coin.optional("p2p_magic", magic), port: coin.optional("p2p_port", sized(1..=65_535)) };
+    let p2p = P2p {
+        magic: coin.optional("p2p_magic", magic),
+        port: coin.optional("p2p_port", sized(1..=65_535)),
+        takes_blocks: profile.is_none_or(|profile| !profile.pays_public_key),
+    };
     let read = |section: Section<'_>| {
         let place = section.place("url");
         let node = read(section, p2p)?;
@@ -43,6 +48,9 @@ pub(super) fn read_all(report: &Report, coin: &Section<'_>) -> Option<Vec<Node>>
 struct P2p {
     magic: Option<[u8; 4]>,
     port: Option<u16>,
+    /// Blocks can be sent there. Not where the node signs them in `submitblock`: without the signature it would refuse
+    /// them, and us.
+    takes_blocks: bool,
 }
 
 fn read(section: Section<'_>, p2p: P2p) -> Option<Node> {
@@ -98,7 +106,7 @@ fn peer(section: &Section<'_>, p2p: P2p) -> Option<Option<PeerWay>> {
         return None;
     };
     let (host, port) = address?;
-    Some(Some(PeerWay { host, port, magic, version: version?, push_blocks: push_blocks? }))
+    Some(Some(PeerWay { host, port, magic, version: version?, push_blocks: push_blocks? && p2p.takes_blocks }))
 }
 
 /// Four bytes in hexadecimal, in the order they are sent.

@@ -72,15 +72,17 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
     let named = accepted.and(named)?;
     // Rentals and proxies divide the miner's part among their own miners; old scrypt miners assume four bytes.
     let usual_extranonce2_bytes = if named.algorithm == Algorithm::Sha256d { 8 } else { 4 };
+    let transaction_hash = transaction_hash.unwrap_or(named.transaction_hash);
+    let form = ChainForm { own_transaction_hash: transaction_hash != TransactionHash::Sha256d, ..form? };
     Some(Profile {
         algorithm: algorithm?,
         stratum_bits: stratum_bits.unwrap_or(named.stratum_bits),
         mpos_bits: mpos_bits.or(named.mpos_bits)?,
         block_hash: block_hash.or((named.algorithm == Algorithm::Sha256d).then_some(BlockHash::Sha256d))?,
-        transaction_hash: transaction_hash.unwrap_or(named.transaction_hash),
+        transaction_hash,
         version_mask: version_mask?,
         time_rolling: time_rolling.unwrap_or(!named.algorithm.depends_on_time()),
-        form: Arc::new(form?),
+        form: Arc::new(form),
         pays_public_key: pays_public_key?,
         several_algorithms: several_algorithms?,
         extranonce2_bytes: extranonce2_bytes.unwrap_or(usual_extranonce2_bytes),
@@ -170,6 +172,7 @@ fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
         ignored_members: ignored_members?,
         payees_beside_value: payees_beside_value?,
         transaction_time: transaction_time?,
+        own_transaction_hash: false,
         block_signature: block_signature?,
         message: message.filter(|_| has_messages == Some(true)),
         lock_to_height: lock_to_height?,

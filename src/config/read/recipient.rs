@@ -2,9 +2,11 @@
 
 use toml::de::DeValue;
 
+use crate::chain::address::AddressError;
 use crate::chain::destination::{Destination, WHOLE_PPM};
+use crate::coin::profile::Profile;
 use crate::config::Recipient;
-use crate::config::problem::Report;
+use crate::config::problem::{Place, Report};
 use crate::config::section::Section;
 use crate::config::value::{Wrong, nonempty, number, wrong};
 
@@ -16,6 +18,7 @@ pub(super) fn read_all(
     report: &Report,
     coin: &Section<'_>,
     payout: Option<&(String, Destination)>,
+    profile: Option<&Profile>,
 ) -> Option<Vec<Recipient>> {
     let sections = coin.tables("recipient");
     if sections.len() > RECIPIENTS_MAX {
@@ -32,6 +35,7 @@ pub(super) fn read_all(
         let share_ppm = section.required("percent", "percent = 1.5", share_ppm);
         section.finish();
         let (to, share_ppm) = (to?, share_ppm?);
+        judge(report, &place, &to, profile);
         if seen.contains(&to.1) {
             let remedy = "name every recipient once, and never the pool's own address: a wallet that gets two outputs of \
                           a coinbase stops MPOS's `findblock`";
@@ -45,6 +49,32 @@ pub(super) fn read_all(
         Some(Recipient { written: to.0, to: to.1, share_ppm })
     };
     sections.into_iter().map(read).collect::<Vec<_>>().into_iter().collect()
+}
+
+/// Says what is wrong with a destination as far as the coin's own forms tell. Those may be incomplete, and then the node
+/// decides: so only what is mistyped beyond doubt, and what anybody could spend, is a problem.
+pub(super) fn judge(
+    report: &Report,
+    place: &Place<'_>,
+    (written, to): &(String, Destination),
+    profile: Option<&Profile>,
+) {
+    let Some(form) = profile.map(|profile| &profile.form) else { return };
+    let Err(error) = to.script(&form.addresses) else { return };
+    // Beside a list the value is not shown by itself.
+    let of = if place.shown { String::new() } else { format!(" with {written:?}") };
+    // Coins that name transactions by another hash have it in their addresses' checksums, too.
+    if error.is_mistyped(written, form.own_transaction_hash) {
+        let remedy = "copy the address anew from the wallet; if it is right and the coin has checksums of its own, write the \
+                      hash of its key as 40 hexadecimal digits";
+        report.problem(place, format!("is mistyped{of}: {error}"), remedy);
+    } else if matches!(error, AddressError::Open { .. }) {
+        report.problem(place, format!("cannot be paid{of}: {error}"), "take an address of another kind");
+    } else {
+        let remedy = "write an address of the coin's wallet; if it is one, the coin's `addresses` are incomplete, and its \
+                      node decides at the start: `mpos-stratum check --online` asks it";
+        report.warning(place, format!("is no address of the coin as far as is known here{of}: {error}"), remedy);
+    }
 }
 
 /// Where a coinbase pays to, with the text it was written as.

@@ -3,14 +3,13 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::payees::{self, Members};
+use super::payees::{self, Members, Payees};
 use super::{
     COINBASE_AUX_BYTES_MAX, HANDLE_BYTES_MAX, Limits, PAYLOAD_BYTES_MAX, Particulars, TRANSACTIONS_MAX, Template,
     TemplateError, TemplateTransaction,
 };
 use crate::bytes::sha256::sha256d;
 use crate::bytes::{Hash, hex, parse_display_hash, varint};
-use crate::chain::coinbase::Output;
 use crate::chain::form::{AlgorithmBits, ChainForm};
 use crate::chain::header::{Extra, HeaderForm};
 use crate::chain::merkle;
@@ -83,6 +82,11 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
     let rules: Vec<String> = optional("rules", raw("rules"))?.unwrap_or_default();
     let segwit = is_segwit(&rules, &form.template_rules)?;
     signet(&members)?;
+    if raw("mining_disabled").is_some_and(|disabled| disabled.get() == "true") {
+        let what = "is true: by the node's words the chain takes no block of this algorithm now, as Verge's does while too \
+                    many of the last blocks were of it; there is work again when the node says otherwise";
+        return Err(fault("mining_disabled", what));
+    }
     let (bits, target) = network_target(raw("bits"), raw("target"))?;
     let (transactions, fees) = transactions(raw("transactions"), form)?;
     let witness_commitment = witness_commitment(raw("default_witness_commitment"), segwit, &transactions)?;
@@ -93,7 +97,7 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
     let mintime = optional("mintime", raw("mintime"))?.filter(|_| !form.transaction_time).unwrap_or(curtime);
     let previous: &str = required("previousblockhash", raw("previousblockhash"))?;
     let node_value = coinbase_value(raw("coinbasevalue"))?;
-    let (payees, payee_members) = payees::read(&members, node_value, form)?;
+    let payees = payees::read(&members, node_value, form)?;
     Ok(Template {
         height: number("height", raw("height"))?,
         version: version(raw("version"), form)?,
@@ -112,8 +116,8 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
         longpoll_id: handle("longpollid", raw("longpollid"))?,
         work_id: handle("workid", raw("workid"))?,
         particulars: Particulars {
-            payees,
-            payee_members,
+            payees: payees.outputs,
+            payee_members: payees.members,
             coinbase_payload: payload(raw("coinbase_payload"))?,
             block_end: block_end(&members, form)?,
             extra: extra(&members, form.header)?,
@@ -174,11 +178,12 @@ fn signet(members: &Members<'_>) -> Result<(), TemplateError> {
 }
 
 /// What the coinbase pays in all: what the node says, unless the coin's nodes leave the payees out.
-fn whole_value(node_value: u64, payees: &[Output], form: &ChainForm) -> Result<u64, TemplateError> {
-    if !form.payees_beside_value {
+fn whole_value(node_value: u64, payees: &Payees, form: &ChainForm) -> Result<u64, TemplateError> {
+    if !form.payees_beside_value && !payees.beside_value {
         return Ok(node_value);
     }
     payees
+        .outputs
         .iter()
         .try_fold(node_value, |sum, payee| sum.checked_add(payee.value))
         .ok_or_else(|| fault("coinbasevalue", "with all payees is too large"))
@@ -331,7 +336,11 @@ fn transaction(index: usize, raw: &RawTransaction<'_>, form: &ChainForm) -> Resu
     if txid.is_none() && extended {
         return Err(fault(at(".txid"), "is missing, and the transaction has a witness"));
     }
-    let wtxid = wtxid.unwrap_or_else(|| sha256d(&data));
+    if wtxid.is_none() && txid.is_none() && form.own_transaction_hash {
+        return Err(fault(at(".hash"), "is missing, and the coin names transactions by another hash than sha256d"));
+    }
+    // Without a witness both are one.
+    let wtxid = wtxid.or(txid.filter(|_| form.own_transaction_hash && !extended)).unwrap_or_else(|| sha256d(&data));
     let txid = txid.unwrap_or(wtxid);
     // Without a witness every byte weighs the same.
     let weight = raw.weight.or_else(|| (txid == wtxid).then_some(4 * data.len() as u64));

@@ -3,8 +3,9 @@
 //! every block, so they are always taken from the very template the job is made of.
 //!
 //! Nodes have many names for them, but few shapes: an object, or an array of objects, with an amount and
-//! a script or an address; or two plain members, `NAME_payee` and `NAME_amount`. The usual names are known here. Something of that shape under another name
-//! is not passed over in silence: the template is refused until the operator has said what it is.
+//! a script or an address; or two plain members, such as `NAME_payee` and `NAME_amount`. The usual names are known here.
+//! Something of that shape under another name is not passed over in silence: the template is refused until the operator
+//! has said what it is.
 
 use std::collections::BTreeMap;
 
@@ -80,6 +81,15 @@ const PLAIN: [&str; 12] = [
 ];
 /// How the name of a payee ends that is no object; its amount is beside it.
 const FLAT_PAYEE: &str = "_payee";
+/// Further members, in lower case, that are a payee's address and have an amount beside them: Crown's second kind of nodes,
+/// and the funds of some of Ravencoin's descendants.
+const KNOWN_FLAT: [&str; 2] = ["payeesn", FLAT_BESIDE_VALUE];
+/// The one of them whose amount `coinbasevalue` leaves out: it is what is left for the miner.
+const FLAT_BESIDE_VALUE: &str = "communityautonomousaddress";
+/// How the name of an address ends that has `NAMEvalue` beside it.
+const FLAT_ADDRESS: &str = "address";
+/// What turns the name of a payee's member into that of its amount, in lower case.
+const FLAT_AMOUNTS: [&str; 2] = ["_amount", "amount"];
 /// What the first masternode coins paid where they named no amount: a fifth.
 const OLD_SHARE: u64 = 5;
 /// Most payees of one template; more: it is refused. Superblocks of Dash pay some dozens.
@@ -92,12 +102,8 @@ const NAME_CHARS_MAX: usize = 64;
 /// The members of an answer by name, not yet looked into.
 pub(super) type Members<'a> = BTreeMap<&'a str, &'a RawValue>;
 
-/// The mandatory outputs of a template that pays `value` in all, and the members that name them, in lower case.
-pub(super) fn read(
-    members: &Members<'_>,
-    value: u64,
-    form: &ChainForm,
-) -> Result<(Vec<Output>, Vec<String>), TemplateError> {
+/// The mandatory outputs of a template that pays `value` in all.
+pub(super) fn read(members: &Members<'_>, value: u64, form: &ChainForm) -> Result<Payees, TemplateError> {
     let mut payees = Payees::default();
     let mut pays_masternode = members_of(members, form, &mut payees)?;
     // Nodes of Bitcoin Cash's family put theirs among what a finished coinbase would have.
@@ -109,22 +115,28 @@ pub(super) fn read(
         let flat = first_masternodes(members, value, form)?;
         payees.add_if_new(flat.map(|flat| ("payee".to_owned(), flat)));
     }
-    payees.add_if_new(flat_pairs(members, form)?);
+    for flat in flat_pairs(members, form)? {
+        payees.beside_value |= flat.0 == FLAT_BESIDE_VALUE;
+        payees.add_if_new([flat]);
+    }
     if payees.outputs.len() > PAYEES_MAX {
         return Err(fault("masternode", format!("and its like name more than {PAYEES_MAX} payees")));
     }
     if payees.outputs.iter().map(|output| output.script.len()).sum::<usize>() > SCRIPTS_BYTES_MAX {
         return Err(fault("masternode", format!("and its like have scripts of more than {SCRIPTS_BYTES_MAX} bytes")));
     }
-    Ok((payees.outputs, payees.members))
+    Ok(payees)
 }
 
 /// Who must be paid, as far as the answer has been read.
-#[derive(Default)]
-struct Payees {
-    outputs: Vec<Output>,
-    /// The members that name them, each once.
-    members: Vec<String>,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Payees {
+    /// What they get.
+    pub(super) outputs: Vec<Output>,
+    /// The members that name them, in lower case, each once.
+    pub(super) members: Vec<String>,
+    /// One of them is known to be left out of `coinbasevalue`.
+    pub(super) beside_value: bool,
 }
 
 impl Payees {
@@ -184,11 +196,7 @@ fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Payees) -> R
             };
             if !known {
                 if entry.looks_like_a_payee() {
-                    return Err(fault(
-                        place,
-                        "seems to name somebody who must be paid; write its name into the coin's `payee_members` if \
-                         blocks must pay it, else into `ignored_members`",
-                    ));
+                    return Err(seems_to_be_a_payee(place));
                 }
                 continue;
             }
@@ -201,23 +209,52 @@ fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Payees) -> R
     Ok(pays_masternode)
 }
 
-/// `NAME_payee` and `NAME_amount`, as TuxCoin's `donation_payee`: two plain members instead of an object.
+/// Plain members instead of an object: `NAME_payee` and `NAME_amount`, as TuxCoin's `donation_payee`, and whatever else is a
+/// text that has an amount by its name.
 fn flat_pairs(members: &Members<'_>, form: &ChainForm) -> Result<Vec<(String, Output)>, TemplateError> {
-    let read = |name: &str| members.get(name).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+    let lower: BTreeMap<String, &RawValue> =
+        members.iter().map(|(name, raw)| (name.to_ascii_lowercase(), *raw)).collect();
+    let read = |name: &str| lower.get(name).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
     let mut outputs = Vec::new();
-    for name in members.keys() {
-        let Some(stem) = name.strip_suffix(FLAT_PAYEE) else { continue };
-        let payee = read(name).filter(|payee| payee.as_str().is_some_and(|payee| !payee.is_empty()));
-        let Some(payee) = payee.filter(|_| !form.ignored_members.iter().any(|known| known.eq_ignore_ascii_case(name)))
-        else {
+    for (name, raw) in &lower {
+        let listed = |list: &[String]| list.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if PLAIN.contains(&name.as_str()) || listed(&form.ignored_members) || !raw.get().starts_with('"') {
+            continue;
+        }
+        let stem = name.strip_suffix(FLAT_PAYEE);
+        let known = stem.is_some() || KNOWN_FLAT.contains(&name.as_str()) || listed(&form.payee_members);
+        let amount = amount_names(name).find_map(|name| read(&name)).unwrap_or_default();
+        if !known && amount.as_f64().is_none_or(|amount| amount == 0.0) {
+            continue;
+        }
+        let Some(payee) = read(name).filter(|payee| payee.as_str().is_some_and(|payee| !payee.is_empty())) else {
             continue;
         };
-        let amount = read(&format!("{stem}_amount")).or_else(|| read(&format!("{name}_amount"))).unwrap_or_default();
+        let place: String = name.chars().take(NAME_CHARS_MAX).collect();
+        if !known {
+            return Err(seems_to_be_a_payee(place));
+        }
         let entry = Entry(BTreeMap::from([("payee".to_owned(), &payee), ("amount".to_owned(), &amount)]));
-        let started = read(&format!("{stem}_payments_started")).and_then(|started| started.as_bool());
-        outputs.extend(entry.output(name, started, form)?.map(|output| (name.to_ascii_lowercase(), output)));
+        let started = stem.and_then(|stem| read(&format!("{stem}_payments_started"))?.as_bool());
+        outputs.extend(entry.output(&place, started, form)?.map(|output| (name.clone(), output)));
     }
     Ok(outputs)
+}
+
+/// How the amount of a payee of this name may be called, in lower case as that is.
+fn amount_names(name: &str) -> impl Iterator<Item = String> {
+    let of_payee = name.strip_suffix(FLAT_PAYEE).map(|stem| format!("{stem}_amount"));
+    let of_address = name.strip_suffix(FLAT_ADDRESS).map(|stem| AMOUNTS.map(|amount| format!("{stem}{amount}")));
+    let own = FLAT_AMOUNTS.map(|amount| format!("{name}{amount}"));
+    of_payee.into_iter().chain(own).chain(of_address.into_iter().flatten())
+}
+
+fn seems_to_be_a_payee(place: String) -> TemplateError {
+    fault(
+        place,
+        "seems to name somebody who must be paid; write its name into the coin's `payee_members` if blocks must pay it, \
+         else into `ignored_members`",
+    )
 }
 
 /// `payee` and `payee_amount`, as Dash had them before 0.12.1 and some of its descendants still do.

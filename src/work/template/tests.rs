@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::bytes::{display_hash, hex, parse_display_hash};
-use crate::chain::form::AlgorithmBits;
+use crate::chain::form::{AddressForms, AlgorithmBits};
 use crate::chain::header::HeaderForm;
 
 /// The id of the first transaction ever paid, in block 170 of Bitcoin, and its bytes.
@@ -303,6 +303,44 @@ fn a_template_for_another_algorithm_is_refused() {
     let refused = read(&bits(0xf00, 0x200)).unwrap_err().to_string();
     assert!(refused.contains("`version` is 20000602") && refused.contains("template_algorithm"), "{refused}");
     assert_eq!(read(&bits(0, 0)), Ok(0x2000_0602));
+}
+
+#[test]
+fn a_template_of_a_chain_that_takes_no_block_of_the_algorithm_is_refused() {
+    let mut value = before_segwit();
+    value["mining_disabled"] = json!(false);
+    assert!(read(&value).is_ok());
+    let refused = refusal(value, "mining_disabled", json!(true));
+    assert!(
+        refused.contains("`mining_disabled` is true") && refused.contains("no block of this algorithm"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn an_unnamed_transaction_of_a_coin_with_names_of_its_own_is_refused() {
+    let mut value = before_segwit();
+    value["transactions"][0].as_object_mut().unwrap().remove("hash");
+    assert_eq!(read(&value).unwrap().transactions[0].txid, parse_display_hash(PAYMENT_ID).unwrap());
+    let form = ChainForm { own_transaction_hash: true, ..rules() };
+    let refused = Template::from_json(&value.to_string(), &form).unwrap_err().to_string();
+    assert!(refused.contains("`transactions[0].hash` is missing"), "{refused}");
+    assert!(Template::from_json(&before_segwit().to_string(), &form).is_ok());
+    // The id alone is enough: there is no witness.
+    let own = "11".repeat(32);
+    value["transactions"][0]["txid"] = json!(own);
+    let read = Template::from_json(&value.to_string(), &form).unwrap();
+    assert_eq!((read.transactions[0].txid, read.transactions[0].wtxid), ([0x11; 32], [0x11; 32]));
+}
+
+#[test]
+fn what_is_left_for_the_miner_and_a_payee_beside_it_are_the_whole() {
+    let mut value = before_segwit();
+    value["CommunityAutonomousAddress"] = json!("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa");
+    value["CommunityAutonomousValue"] = json!(7);
+    let addresses = AddressForms { pubkey_hash: vec![0], ..AddressForms::default() };
+    let template = Template::from_json(&value.to_string(), &ChainForm { addresses, ..rules() }).unwrap();
+    assert_eq!((template.coinbase_value, template.particulars.payees[0].value), (5_000_000_007, 7));
 }
 
 #[test]

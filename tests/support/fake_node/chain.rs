@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::super::miner::hash::{Algorithm, display, sha256d};
 use super::super::miner::layout::{self, Extra, Layout};
 use super::super::miner::{hex, target};
+use super::staking::{self, Staking};
+use super::wallet::Wallet;
 
 /// What the coinbase may pay, before fees.
 const SUBSIDY: u64 = 5_000_000_000;
@@ -29,6 +31,8 @@ pub const CLAIMS: [u8; 32] = {
 };
 /// What a block of Heavycoin's earns, in whole coins.
 pub const REWARD: u16 = 50;
+/// Blocks of a chain with staked ones: more than a proof looks at.
+const STAKED_BLOCKS: usize = 20;
 /// Fee of every dummy transaction.
 const FEE: u64 = 1_000;
 
@@ -42,10 +46,14 @@ pub struct Chain {
     pub transactions: usize,
     /// Further members of the templates.
     pub more: serde_json::Map<String, Value>,
+    /// What it says of addresses.
+    pub wallet: Wallet,
     /// While it catches up: its block, and how many there are. It has no templates then.
     pub catching_up: Option<(usize, usize)>,
     /// Whether blocks that are handed in are named by their proof of work.
     by_proof_of_work: bool,
+    /// Every other block is staked.
+    staking: Option<Staking>,
     best: Vec<[u8; 32]>,
     /// Headers by the names of their blocks.
     headers: HashMap<String, Vec<u8>>,
@@ -65,8 +73,10 @@ impl Chain {
             bits,
             transactions: 0,
             more: serde_json::Map::new(),
+            wallet: Wallet::default(),
             catching_up: None,
             by_proof_of_work: false,
+            staking: None,
             best: Vec::new(),
             headers: HashMap::new(),
             orphans: Vec::new(),
@@ -98,6 +108,20 @@ impl Chain {
         }
     }
 
+    /// Begins anew as a chain of Peercoin's kind, every other block of which is staked.
+    pub fn begin_staked(&mut self, staking: Staking) {
+        self.staking = Some(staking);
+        (self.best, self.headers) = (Vec::new(), HashMap::new());
+        for _ in 0..STAKED_BLOCKS {
+            self.extend_by_stranger();
+        }
+    }
+
+    /// How its nodes speak, if blocks are staked.
+    pub fn staking(&self) -> Option<Staking> {
+        self.staking
+    }
+
     /// Somebody else finds a block: an easy one, but with a name and a proof of work that are true.
     pub fn extend_by_stranger(&mut self) {
         self.made += 1;
@@ -114,10 +138,21 @@ impl Chain {
         let numbers = [u32::try_from(time).unwrap_or(u32::MAX), EASY_BITS, 0];
         let mut header = layout::header(&start, extra, numbers, 7);
         // The target's topmost byte; the bytes of a hash stand in reverse. A chain's first block is given, not mined.
-        while !self.best.is_empty() && self.algorithm.proof_of_work(&header)[31] > 0x7e {
+        while !self.best.is_empty() && !self.is_good(&header) {
             header[self.layout().nonce_at()] += 1;
         }
         self.extend(&header);
+    }
+
+    /// Whether a header meets the strangers' target, or as a staked block does not.
+    fn is_good(&self, header: &[u8]) -> bool {
+        let topmost = self.algorithm.proof_of_work(header)[31];
+        match self.staking {
+            None => topmost <= 0x7e,
+            Some(_) if staking::is_staked(self.best.len()) => topmost > 0x7f,
+            // No block by another algorithm: who takes it for that must not be lucky.
+            Some(_) => topmost <= 0x7e && Algorithm::Scrypt.proof_of_work(header)[31] > 0x7f,
+        }
     }
 
     /// How its headers are laid out.
@@ -169,6 +204,10 @@ impl Chain {
         };
         let header = self.headers.get(hash)?;
         let root: [u8; 32] = header.get(36..68)?.try_into().ok()?;
+        if let Some(staking) = self.staking {
+            let below = height.checked_sub(1).and_then(|below| self.hash_at(below));
+            return staking.block(hash, header, (height, self.best.len() - height), below.as_deref());
+        }
         if self.layout() == Layout::Heavycoin {
             return self.block_of_heavycoin(hash, header, height);
         }

@@ -17,8 +17,8 @@ fn form() -> ChainForm {
 fn payees_in(form: &ChainForm, template: &Value) -> Result<Vec<(u64, String)>, String> {
     let text = template.to_string();
     let members: Members<'_> = serde_json::from_str(&text).unwrap();
-    let (outputs, _) = read(&members, 1000, form).map_err(|error| error.to_string())?;
-    Ok(outputs.into_iter().map(|output| (output.value, hex::encode(&output.script))).collect())
+    let payees = read(&members, 1000, form).map_err(|error| error.to_string())?;
+    Ok(payees.outputs.into_iter().map(|output| (output.value, hex::encode(&output.script))).collect())
 }
 
 fn payees(template: &Value) -> Result<Vec<(u64, String)>, String> {
@@ -73,6 +73,35 @@ fn flat_pairs_of_payee_and_amount_are_paid_and_half_of_one_is_refused() {
 }
 
 #[test]
+fn two_plain_members_of_other_names_are_paid_or_refused() {
+    // Crown has two kinds of nodes.
+    let crown = json!({ "payee": ADDRESS, "payee_amount": 7, "payeeSN": ADDRESS, "payeeSN_amount": 5 });
+    let both = [(7, SCRIPT), (5, SCRIPT)].map(|(value, script)| (value, script.to_owned()));
+    assert_eq!(payees(&crown), Ok(both.to_vec()));
+    assert_eq!(payees(&json!({ "payeeSN": "", "payeeSN_amount": 0 })), Ok(vec![]));
+    let ravens = json!({ "CommunityAutonomousAddress": ADDRESS, "CommunityAutonomousValue": 5 });
+    assert_eq!(payees(&ravens), one(5, SCRIPT));
+    let all = read(&serde_json::from_str(&ravens.to_string()).unwrap(), 1000, &form()).unwrap();
+    assert!(all.beside_value, "coinbasevalue is what is left for the miner");
+    for (pair, name) in [
+        (json!({ "guild": ADDRESS, "guild_amount": 5 }), "guild"),
+        (json!({ "guildWallet": ADDRESS, "guildWalletAmount": 5 }), "guildwallet"),
+        (json!({ "GuildAddress": ADDRESS, "GuildValue": 5 }), "guildaddress"),
+        (json!({ "guild_address": ADDRESS, "guild_amount": 5 }), "guild_address"),
+    ] {
+        let error = payees(&pair).unwrap_err();
+        assert!(error.contains(&format!("`{name}`")) && error.contains("`payee_members`"), "{error}");
+        let known = ChainForm { payee_members: vec![name.into()], ..form() };
+        assert_eq!(payees_in(&known, &pair), one(5, SCRIPT), "{pair}");
+        let ignored = ChainForm { ignored_members: vec![name.into()], ..form() };
+        assert_eq!(payees_in(&ignored, &pair), Ok(vec![]), "{pair}");
+    }
+    // Nothing is due yet, and what is no text names nobody.
+    assert_eq!(payees(&json!({ "guild": ADDRESS, "guild_amount": 0 })), Ok(vec![]));
+    assert_eq!(payees(&json!({ "size": 7, "size_amount": 5, "note": "x", "noted": 5 })), Ok(vec![]));
+}
+
+#[test]
 fn dash_of_today_has_several_and_burns_by_script() {
     let template = json!({
         "masternode": [
@@ -124,7 +153,8 @@ fn the_members_that_name_somebody_are_known_and_no_others() {
         "donation_payee": ADDRESS, "donation_amount": 5, "payee": ADDRESS, "payee_amount": 5,
     })
     .to_string();
-    let (outputs, members) = read(&serde_json::from_str(&text).unwrap(), 1000, &form()).unwrap();
+    let Payees { outputs, members, beside_value } = read(&serde_json::from_str(&text).unwrap(), 1000, &form()).unwrap();
+    assert!(!beside_value);
     assert_eq!(
         (outputs.len(), members.as_slice()),
         (3, &["treasury", "payee", "donation_payee"].map(str::to_owned)[..])
@@ -185,7 +215,7 @@ fn a_known_name_with_an_unknown_content_is_not_passed_over() {
         let of = |name: &'static str| -> Members<'_> { BTreeMap::from([(name, &*raw[name])]) };
         let error = read(&of("founder"), 1000, &form()).unwrap_err().to_string();
         assert!(error.contains("founder") && error.contains("cannot be read"), "{error}");
-        assert_eq!(read(&of("other"), 1000, &form()), Ok((vec![], vec![])));
+        assert_eq!(read(&of("other"), 1000, &form()), Ok(Payees::default()));
     }
 }
 
