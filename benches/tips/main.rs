@@ -102,7 +102,12 @@ fn follow(name: &'static str, node: Node, poll: Duration, longpoll: bool) -> Sou
     let templates = Templates { poll, refresh: NEVER, longpoll, empty_after: None, stale_after: NEVER };
     let rules = vec!["segwit".into(), "mweb".into()];
     let form = Arc::new(ChainForm { template_rules: rules, ..ChainForm::default() });
-    let chain = Chain { form, algorithm: Algorithm::Scrypt { log_n: 10, r: 1 }, block_hash: BlockHash::Sha256d };
+    let chain = Chain {
+        form,
+        algorithm: Algorithm::Scrypt { log_n: 10, r: 1 },
+        block_hash: BlockHash::Sha256d,
+        several_algorithms: false,
+    };
     let poller = Poller::start(&Nodes::new(&[node]), &templates, &Arc::new(chain), Arc::new(SystemClock::new()));
     Source { name, watched: Watched::Templates(poller), delays_ms: Vec::new() }
 }
