@@ -31,6 +31,7 @@ mod pursuit;
 mod queries;
 pub mod recent;
 pub mod rpc;
+mod said;
 pub mod standing;
 pub mod submitter;
 pub mod tally;
