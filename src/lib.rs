@@ -77,7 +77,10 @@
 //! | drain | ids gone back, a column gone, no transactions (engines are looked at once a minute), another writer | nothing is written until it is mended |
 //! | drain | another spool's writer, without a sign of life | replaced only when it was watched for 60 s on a server that was there; a restart and an outage of the server are none |
 //! | drain | a copy of this spool has written, running or not (each attachment's token is noted beside the spool first) | nothing is sent until an operator decides |
-//! | submit | nodes silent | asked again for an hour, then looked for; bytes and dossier are in files for the next start |
+//! | submit | nodes silent, or failing themselves (starting, a full disk: error -25) | the block is submitted again, every other second at least while a node is away: for an hour without a break, then for ten minutes in every thirty, until it is settled or 14 days are over; bytes and dossier are in files for the next start |
+//! | submit | a node's words do not blame the block | the same, but these words refuse it when ten minutes are over |
+//! | submit | a node is away while another takes the block | it gets it when it is back: for ten minutes, and for ten more if the daemon is started again meanwhile |
+//! | submit | a start finds blocks in flight | they are submitted at once; what nodes say of them counts when the profile is proven |
 //! | chain | a block is orphaned, or comes back | `upstream_result` follows, by the row's id; MPOS's rounds are not touched |
 //! | profile | not that of the node's chain, or the payout is not sure | no port listens; the profile that would fit is named |
 //! | template | orders somebody to be paid whom we cannot pay or do not know | nothing is mined on it; an alarm says who |
@@ -99,10 +102,12 @@
 //!
 //! A candidate is sent to the nodes as soon as its record is written, without waiting for any disk: a block
 //! that comes later is worth less. Its record, its dossier and its bytes reach the disk beside the first
-//! submission, within milliseconds. So between the write and the first submission a kill of the process can
-//! lose the block (its row is there and is refused at the next start, because no node knows its hash and the
-//! bytes are gone), and until the sync is done a power cut can lose the row of a block that a node has heard
-//! of. After it neither is lost whatever happens.
+//! submission, within milliseconds, and its finder's answer waits for the bytes (five seconds at most). So a kill of
+//! the process in these milliseconds can lose the block, if no node has it by then (its row is there and is
+//! refused once another block has its height, because no node knows its hash and the bytes are gone), and until
+//! the sync is done a power cut can lose the row of a block that a node has heard of. After it neither is lost
+//! whatever happens. The bytes stay in their file until a node has the block in its best chain and every other
+//! one has it or has had its ten minutes, or until the dossier is closed.
 //!
 //! A block candidate is a share whose hash meets the network target, whatever else is wrong with
 //! it. Its row names the submitted worker if that is authorised on the connection, else the
@@ -150,7 +155,8 @@
 //! | orders of operators to a connection | 8, in [`stratum::roster`] | 1,000 connections a command | a further one is not told; the command says that there are more |
 //! | bans by order | 1,000, in [`stratum::guard`] | | a further one is refused |
 //! | jobs per connection | 16 | older ones are unknown | |
-//! | found blocks without a verdict | a task each, with their bytes for an hour | the network's difficulty | - |
+//! | found blocks that a node is still to get | a task each and one per node, with their bytes in memory: without a verdict until the chain settles it, else ten minutes | the network's difficulty | - |
+//! | looks at the nodes for found blocks | 8 a coin at once; after a start a new one every 50 ms | the next waits for its turn | |
 //! | found blocks being watched | a task each | 1,000 a coin, those without a verdict counted | closed with the verdict they have |
 //! | dossiers kept | 1,000 a coin | the oldest closed ones go | |
 //! | duplicate keys per connection | 250,000 a tip, two tips | hashed for the sake of blocks, else refused | |

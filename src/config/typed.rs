@@ -150,7 +150,7 @@ pub struct Node {
     pub port: u16,
     /// How to log in.
     pub login: NodeLogin,
-    /// How long one call may take.
+    /// How long one call may take; a found block has half a minute at least.
     pub timeout: Duration,
     /// Its other connections and TLS.
     pub ways: NodeWays,

@@ -7,7 +7,8 @@
 //! the blocks that one has and another has not. Every source of new
 //! tips rings the one `bell`; `tally` counts who was first; where the template is slow, `early` has work
 //! without transactions meanwhile. Solved blocks (`submitter`) go to all nodes at once on connections of
-//! their own; where they stand later is asked by `standing`.
+//! their own, to each until it has them (`pursuit`) or has refused them (`said`); where they stand later is asked by
+//! `standing`.
 
 mod agreement;
 mod backoff;
@@ -32,6 +33,7 @@ mod pursuit;
 mod queries;
 pub mod recent;
 pub mod rpc;
+mod said;
 pub mod standing;
 pub mod submitter;
 pub mod tally;

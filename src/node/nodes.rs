@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
 
@@ -103,6 +104,11 @@ impl Node {
     /// Where its RPC is.
     pub(super) fn host(&self) -> &str {
         &self.config.host
+    }
+
+    /// How long a call to it may take, unless the call says otherwise.
+    pub(super) fn timeout(&self) -> Duration {
+        self.config.timeout
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -266,6 +272,8 @@ pub struct Nodes {
     strict: Arc<AtomicBool>,
     /// The chain of at least one was proven.
     proven: Arc<watch::Sender<bool>>,
+    /// Tells that there are others now.
+    changed: Arc<watch::Sender<()>>,
     /// The first block of ours at the greatest height of one.
     own: Arc<Mutex<Option<(u32, Hash)>>>,
 }
@@ -281,6 +289,7 @@ impl Nodes {
             nodes: Arc::new(RwLock::new(nodes)),
             strict: Arc::default(),
             proven: Arc::default(),
+            changed: Arc::default(),
             own: Arc::default(),
         }
     }
@@ -308,10 +317,20 @@ impl Nodes {
         self.proven.send_replace(true);
     }
 
+    /// Whether the chain of one was proven.
+    pub fn is_proven(&self) -> bool {
+        *self.proven.borrow()
+    }
+
     /// Ready when the chain of one was proven.
     pub async fn proven(&self) {
         // The sender is ours.
         let _ = self.proven.subscribe().wait_for(|&proven| proven).await;
+    }
+
+    /// Tells of every change of the nodes from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// From now on a node counts only once its chain was proven.
@@ -343,6 +362,7 @@ impl Nodes {
         let new = |node| Arc::new(Node::new(node, at(node).unwrap_or_else(|| fit.clone())));
         let after = nodes.iter().map(|node| same(node).unwrap_or_else(|| new(node))).collect();
         *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = after;
+        self.changed.send_replace(());
     }
 
     /// Asks one node after the other, those that are ready and believed first, until one answers. An error the

@@ -12,10 +12,11 @@ use super::error::RpcError;
 use super::nodes::Node;
 use super::queries::Place;
 use super::rpc::Call;
+use super::said::{Said, in_words, meaning};
 use super::verdict::SolvedBlock;
 use crate::bytes::{Hash, display_hash};
 
-/// How long one submission may take: a node validates a full block within it.
+/// How long one submission may take, or longer where the node's timeout is: a node validates a full block within it.
 const SUBMIT_MAX: Duration = Duration::from_secs(30);
 /// A node that has not answered a submission for so long is asked whether it has the block, and again
 /// after every such time: its answer may never come.
@@ -30,12 +31,16 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(10),
     Duration::from_secs(30),
 ];
+/// Longest wait for a node that does not answer, or answers with an error: it may be back any moment, and every second
+/// counts then.
+const AWAY_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// So many attempts to find a block the node said it took; then its word alone counts.
 const CONFIRM_MAX: u32 = 3;
 /// Where the merkle root lies in the hexadecimal block: behind version and previous hash.
 const ROOT_DIGITS: std::ops::Range<usize> = 72..136;
 
-/// What a pursuit tells, any number of answers and at the end one of the others.
+/// What a pursuit tells: any number of answers and at the end one of the others, or nothing where another node has settled
+/// it and this one has it somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Report {
     /// The block is being submitted for the first time.
@@ -52,60 +57,50 @@ pub(super) enum Report {
     Silent,
 }
 
-/// What a submission's answer means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Said {
-    /// `null`: the node took it.
-    Taken,
-    /// The node knows it already; where it stands is to be asked.
-    Known,
-    /// Not decided. With `Some`, these words become a refusal when nothing better comes.
-    Open(Option<String>),
-    /// Refused for good.
-    Refused(String),
+/// What a pursuit is about.
+pub(super) struct Errand {
+    /// The node's place among those that are pursued.
+    pub(super) index: usize,
+    pub(super) node: Arc<Node>,
+    pub(super) block: Arc<SolvedBlock>,
+    /// When it ends at the latest.
+    pub(super) until: Instant,
+    /// No other block of ours has its height.
+    pub(super) may_prefer: bool,
+    /// The node may have it already: it is looked for before it is submitted.
+    pub(super) looks_first: bool,
 }
 
-/// Pursues until there is a clear word, `total` is over, or `decided` says that another node has
-/// settled it; a submission that is under way then is carried through and its answer reported. `may_prefer`: no
-/// other block of ours has its height.
-pub(super) async fn pursue(
-    index: usize,
-    node: Arc<Node>,
-    block: Arc<SolvedBlock>,
-    total: Duration,
-    reports: mpsc::Sender<(usize, Report)>,
-    mut decided: watch::Receiver<bool>,
-    may_prefer: bool,
-) {
-    let until = Instant::now() + total;
+/// Pursues until there is a clear word or time is up. Once `decided` says that a node has settled it, it is enough that
+/// this one has the block, in whichever chain: until then it gets it all the same, since the other may be lost or alone.
+pub(super) async fn pursue(errand: Errand, reports: mpsc::Sender<(usize, Report)>, mut decided: watch::Receiver<bool>) {
+    let Errand { index, node, block, until, may_prefer, mut looks_first } = errand;
     // The sender outlives every pursuit; if not, nobody listens any more.
     let mut elsewhere = async move || drop(decided.wait_for(|&decided| decided).await);
-    let mut pursuit = Pursuit { node, block, said: Said::Open(None), side_chain: false, may_prefer, confirms: 0 };
-    let mut pauses = PAUSES.iter();
-    let mut pause = Duration::ZERO;
-    if reports.send((index, Report::Submitted)).await.is_err() {
-        return;
-    }
+    let mut pursuit = Pursuit::new(node, block, may_prefer);
+    let mut pauses = Pauses::default();
+    let mut is_new = true;
     let last = loop {
-        if let Some(words) = pursuit.submit_if_open().await
-            && reports.send((index, Report::Answer(words))).await.is_err()
-        {
-            return;
+        if !std::mem::take(&mut looks_first) {
+            if std::mem::take(&mut is_new) && reports.send((index, Report::Submitted)).await.is_err() {
+                return;
+            }
+            if let Some(words) = pursuit.submit_if_open().await
+                && reports.send((index, Report::Answer(words))).await.is_err()
+            {
+                return;
+            }
         }
-        let found = tokio::select! {
-            found = pursuit.look() => found,
-            () = elsewhere() => return,
-        };
-        if let Some(report) = found {
+        if let Some(report) = pursuit.look().await {
             break report;
         }
-        pause = pauses.next().copied().unwrap_or(pause);
+        let pause = pauses.next(pursuit.is_away);
         if Instant::now() + pause > until {
             break pursuit.at_the_end();
         }
         tokio::select! {
             () = sleep(pause) => (),
-            () = elsewhere() => return,
+            () = elsewhere(), if pursuit.has_it() => return,
         }
     };
     let is_unseen = matches!(last, Report::Unseen(_));
@@ -115,19 +110,50 @@ pub(super) async fn pursue(
     }
 }
 
+/// The waits between attempts.
+#[derive(Default)]
+struct Pauses {
+    at: usize,
+}
+
+impl Pauses {
+    fn next(&mut self, is_away: bool) -> Duration {
+        let longest = if is_away { AWAY_PAUSE_MAX } else { Duration::MAX };
+        let pause = PAUSES.get(self.at).or(PAUSES.last()).copied().unwrap_or_default();
+        if pause < longest {
+            self.at += 1;
+        }
+        pause.min(longest)
+    }
+}
+
 struct Pursuit {
     node: Arc<Node>,
     block: Arc<SolvedBlock>,
     said: Said,
     /// The node has it beside its best chain.
     side_chain: bool,
+    /// The node did not answer last, or with an error.
+    is_away: bool,
     /// The node is yet to be asked to prefer it to a stranger's block of the same work.
     may_prefer: bool,
     /// Attempts to find a block that was taken.
     confirms: u32,
+    /// Why it could not be looked for, as last logged.
+    problem: Option<RpcError>,
 }
 
 impl Pursuit {
+    fn new(node: Arc<Node>, block: Arc<SolvedBlock>, may_prefer: bool) -> Self {
+        let (said, side_chain, is_away, confirms, problem) = (Said::Open(None), false, false, 0, None);
+        Self { node, block, said, side_chain, is_away, may_prefer, confirms, problem }
+    }
+
+    /// Whether the node has the block by its own word; where is another question.
+    fn has_it(&self) -> bool {
+        self.side_chain || self.said == Said::Known
+    }
+
     /// Submits while the case is open; returns the answer in words.
     async fn submit_if_open(&mut self) -> Option<String> {
         if !matches!(self.said, Said::Open(_)) {
@@ -141,6 +167,7 @@ impl Pursuit {
             }
         };
         self.said = meaning(&answer);
+        self.is_away = answer.is_err() && matches!(self.said, Said::Open(_));
         Some(in_words(&answer))
     }
 
@@ -158,6 +185,7 @@ impl Pursuit {
     async fn look(&mut self) -> Option<Report> {
         let place = self.node.rpc.place_of(&self.block.hash).await;
         self.side_chain = matches!(place, Ok(Place::SideChain));
+        self.is_away = place.is_err() || self.is_away && matches!(self.said, Said::Open(_));
         match place {
             Ok(Place::BestChain(_)) => return Some(Report::Accepted(self.block.hash)),
             Ok(Place::SideChain) => {
@@ -170,7 +198,7 @@ impl Pursuit {
                 }
             }
             Ok(Place::Unknown) => (),
-            Err(error) => tracing::warn!(%error, "cannot look for a submitted block"),
+            Err(error) => self.note_problem(error),
         }
         // Asked before that: old nodes call a block refused that reached them by another way.
         if let Said::Refused(reason) = &self.said {
@@ -188,26 +216,37 @@ impl Pursuit {
 
     /// A node that died right after it took the block may come back without it: it gets it again, until it shows it or
     /// knows it, or time is up.
-    async fn until_seen(&self, until: Instant, index: usize, reports: &mpsc::Sender<(usize, Report)>) {
-        let last = PAUSES.last().copied().unwrap_or_default();
-        for pause in PAUSES.into_iter().chain(std::iter::repeat(last)) {
+    async fn until_seen(&mut self, until: Instant, index: usize, reports: &mpsc::Sender<(usize, Report)>) {
+        let mut pauses = Pauses::default();
+        loop {
+            let pause = pauses.next(self.is_away);
             if Instant::now() + pause > until {
                 return;
             }
             sleep(pause).await;
-            match self.node.rpc.place_of(&self.block.hash).await {
+            let place = self.node.rpc.place_of(&self.block.hash).await;
+            self.is_away = place.is_err();
+            match place {
                 Ok(Place::BestChain(_) | Place::SideChain) => return,
                 Ok(Place::Unknown) if self.name_on_node().await.is_some() => return,
                 Ok(Place::Unknown) => {
                     let answer = self.submit().await;
+                    self.is_away = answer.is_err();
                     let is_known = meaning(&answer) == Said::Known;
                     if reports.send((index, Report::Answer(in_words(&answer)))).await.is_err() || is_known {
                         return;
                     }
                 }
-                // It is away.
                 Err(_) => (),
             }
+        }
+    }
+
+    /// Logs why the block cannot be looked for; a node that stays away would fill every log.
+    fn note_problem(&mut self, error: RpcError) {
+        if self.problem.as_ref() != Some(&error) {
+            tracing::warn!(%error, "cannot look for a submitted block");
+            self.problem = Some(error);
         }
     }
 
@@ -240,7 +279,8 @@ impl Pursuit {
     /// `submitblock`, or what came before it (BIP22): `getblocktemplate` with mode `submit`.
     async fn submit(&self) -> Result<Box<RawValue>, RpcError> {
         let (rpc, hex, work_id) = (&self.node.rpc, &*self.block.hex, &self.block.work_id);
-        let call = Call::new("submitblock").timeout(SUBMIT_MAX).own_connection();
+        let timeout = submission_max(self.node.timeout());
+        let call = Call::new("submitblock").timeout(timeout).own_connection();
         let answer = match work_id {
             Some(id) => rpc.call(call, (hex, json!({ "workid": id }))).await,
             None => rpc.call(call, (hex,)).await,
@@ -251,7 +291,7 @@ impl Pursuit {
                 if let (Some(id), Some(request)) = (work_id, request.as_object_mut()) {
                     request.insert("workid".into(), json!(id));
                 }
-                rpc.call(Call::new("getblocktemplate").timeout(SUBMIT_MAX).own_connection(), json!([request])).await
+                rpc.call(Call::new("getblocktemplate").timeout(timeout).own_connection(), json!([request])).await
             }
             answer => answer,
         }
@@ -259,99 +299,42 @@ impl Pursuit {
 
     /// The hash under which the node has a block it took but does not know by our hash: the one at
     /// our height with our merkle root.
-    async fn name_on_node(&self) -> Option<Hash> {
+    async fn name_on_node(&mut self) -> Option<Hash> {
         let ours: Hash = crate::bytes::hex::decode_array(self.block.hex.get(ROOT_DIGITS)?.as_bytes())?;
         match self.node.rpc.block_at(self.block.height).await {
             Ok((hash, root)) if root == ours => Some(hash),
             Ok(_) => None,
             Err(error) => {
-                tracing::warn!(%error, "cannot look for a submitted block by its height");
+                self.note_problem(error);
                 None
             }
         }
     }
 }
 
-fn in_words(answer: &Result<Box<RawValue>, RpcError>) -> String {
-    match answer {
-        Ok(result) => match serde_json::from_str::<Option<String>>(result.get()) {
-            Ok(None) => "accepted".into(),
-            Ok(Some(words)) => super::error::words(&words),
-            Err(_) => super::error::words(result.get()),
-        },
-        Err(error) => error.to_string(),
-    }
-}
-
-/// What an answer to a submission means (BIP22 and what daemons make of it).
-fn meaning(answer: &Result<Box<RawValue>, RpcError>) -> Said {
-    let result = match answer {
-        Ok(result) => result,
-        // Could not be decoded (-22), failed verification (-25, -26, -27). Other errors say nothing about the
-        // block: safe mode, a full disk.
-        Err(RpcError::Node { code: -22 | -25 | -26 | -27, message, .. }) => return Said::Refused(message.clone()),
-        // Peercoin and its descendants: either the block fails its check, or the wallet cannot sign it now.
-        Err(RpcError::Node { code: -100, message, .. }) if message.to_ascii_lowercase().contains("checkblock") => {
-            return Said::Refused(message.clone());
-        }
-        // The wallet may be unlocked later.
-        Err(RpcError::Node { code: -100, .. }) => return Said::Open(None),
-        Err(_) => return Said::Open(None),
-    };
-    let words = match serde_json::from_str::<Option<String>>(result.get()) {
-        Ok(None) => return Said::Taken,
-        Ok(Some(words)) => words,
-        Err(_) => return Said::Open(None),
-    };
-    // bcoin writes "rejected: duplicate" where Bitcoin writes "duplicate".
-    match words.strip_prefix("rejected: ").unwrap_or(&words) {
-        "duplicate" => Said::Known,
-        "inconclusive" | "duplicate-inconclusive" => Said::Open(None),
-        // What may pass: the parent is on its way.
-        "prev-blk-not-found" | "bad-prevblk" => Said::Open(Some(words)),
-        // Time passes.
-        "time-too-new" => Said::Open(None),
-        _ => Said::Refused(words),
-    }
+/// How long a submission to a node may take that has so long for other calls.
+fn submission_max(others: Duration) -> Duration {
+    SUBMIT_MAX.max(others)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answered(json: &str) -> Said {
-        meaning(&Ok(RawValue::from_string(json.into()).unwrap()))
-    }
-
     #[test]
-    fn every_answer_has_its_meaning() {
-        assert_eq!(answered("null"), Said::Taken);
-        assert_eq!(answered("\"duplicate\""), Said::Known);
-        assert_eq!(answered("\"rejected: duplicate\""), Said::Known);
-        for open in ["\"time-too-new\"", "\"inconclusive\"", "\"duplicate-inconclusive\"", "true", "{}"] {
-            assert_eq!(answered(open), Said::Open(None), "{open}");
-        }
-        assert_eq!(answered("\"prev-blk-not-found\""), Said::Open(Some("prev-blk-not-found".into())));
-        assert_eq!(answered("\"rejected: bad-prevblk\""), Said::Open(Some("rejected: bad-prevblk".into())));
-        for no in ["high-hash", "duplicate-invalid", "rejected", "bad-txnmrklroot", "stale-prevblk", ""] {
-            assert_eq!(answered(&format!("{no:?}")), Said::Refused(no.into()));
-        }
-    }
-
-    #[test]
-    fn only_errors_about_the_block_refuse_it() {
-        let said = |code, words: &str| {
-            meaning(&Err(RpcError::Node { node: "n".into(), method: "m".into(), code, message: words.into() }))
+    fn a_node_that_is_away_is_asked_every_other_second_and_one_that_thinks_ever_more_rarely() {
+        let waits = |is_away: &[bool]| {
+            let mut pauses = Pauses::default();
+            is_away.iter().map(|&is_away| pauses.next(is_away).as_millis()).collect::<Vec<_>>()
         };
-        let error = |code| said(code, "words");
-        assert_eq!(said(-100, "CheckBlock failed"), Said::Refused("CheckBlock failed".into()));
-        let locked = "Unable to sign block, wallet locked?";
-        assert_eq!(said(-100, locked), Said::Open(None), "it may be unlocked");
-        assert_eq!(error(-22), Said::Refused("words".into()));
-        for code in [-1, -2, -10, -20, -28, -32603] {
-            assert_eq!(error(code), Said::Open(None), "{code}");
-        }
-        let timeout = RpcError::Timeout { node: "n".into(), method: "m".into(), secs: 30 };
-        assert_eq!(meaning(&Err(timeout)), Said::Open(None));
+        assert_eq!(waits(&[false; 7]), [100, 500, 2000, 10_000, 30_000, 30_000, 30_000]);
+        assert_eq!(waits(&[true; 7]), [100, 500, 2000, 2000, 2000, 2000, 2000]);
+        assert_eq!(waits(&[false, false, false, false, true, true]), [100, 500, 2000, 10_000, 2000, 2000]);
+    }
+
+    #[test]
+    fn a_slow_node_has_as_long_for_a_block_as_for_other_calls() {
+        assert_eq!(submission_max(Duration::from_secs(5)), SUBMIT_MAX);
+        assert_eq!(submission_max(Duration::from_secs(120)), Duration::from_secs(120));
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! The first node that has it in its best chain settles it; a refusal counts only when every node
 //! refused for good. A timeout, a broken connection or an undecided answer is no answer: the block is
-//! submitted and looked for again. No call here waits for a template call.
+//! submitted and looked for again, also after a node has settled it, until every node has the block or time is up: the
+//! one that took it may be lost, or cut off from the network. A node that comes by a reload meanwhile, be it an old one
+//! with another login, gets it as well. No call here waits for a template call.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use super::nodes::Nodes;
-use super::pursuit::{Report, pursue};
+use super::nodes::{Node, Nodes};
+use super::pursuit::{Errand, Report, pursue};
 use super::verdict::{News, SolvedBlock, Unsettled, Verdict, reason};
 use crate::bytes::display_hash;
 
@@ -27,20 +30,26 @@ const REPORTS_MAX: usize = 16;
 pub struct Settling {
     block: Arc<SolvedBlock>,
     nodes: Nodes,
+    changes: watch::Receiver<()>,
+    until: Instant,
+    looks_first: bool,
+    /// All nodes it was pursued on, also those that are gone by now, in the order in which they came.
     told: Vec<Told>,
     /// Nodes that got it as their peer, and were not told of yet.
     pushed: Vec<String>,
     reports: mpsc::Receiver<(usize, Report)>,
+    /// For further pursuits while one is under way.
+    sender: mpsc::WeakSender<(usize, Report)>,
     /// True: a node has it in its best chain.
     decided: watch::Sender<bool>,
     /// All was told.
     over: bool,
-    _pursuits: JoinSet<()>,
+    pursuits: JoinSet<()>,
 }
 
 /// What a node has told so far.
 struct Told {
-    node: String,
+    node: Arc<Node>,
     answer: Option<String>,
     refusal: Option<String>,
 }
@@ -49,23 +58,61 @@ impl Settling {
     /// Starts to submit `block`. News end within about `total` (normally [`SETTLE_MAX`]). Dropping it
     /// gives the block up.
     pub fn start(nodes: &Nodes, block: SolvedBlock, total: Duration) -> Self {
-        let (block, nodes) = (Arc::new(block), nodes.as_now());
+        Self::begin(nodes, block, total, false, false)
+    }
+
+    /// The same with a block that nodes may have: each is asked for it before it gets it.
+    pub fn again(nodes: &Nodes, block: SolvedBlock, total: Duration) -> Self {
+        Self::begin(nodes, block, total, true, false)
+    }
+
+    /// The same with a block that was settled: only what the nodes answer is told, nothing is decided.
+    pub fn spread(nodes: &Nodes, block: SolvedBlock, total: Duration) -> Self {
+        Self::begin(nodes, block, total, true, true)
+    }
+
+    fn begin(nodes: &Nodes, block: SolvedBlock, total: Duration, looks_first: bool, is_decided: bool) -> Self {
         let (sender, reports) = mpsc::channel(REPORTS_MAX);
-        let decided = watch::Sender::new(false);
+        let mut settling = Self {
+            block: Arc::new(block),
+            changes: nodes.changes(),
+            nodes: nodes.clone(),
+            until: Instant::now() + total,
+            looks_first,
+            told: Vec::new(),
+            pushed: Vec::new(),
+            reports,
+            sender: sender.downgrade(),
+            decided: watch::Sender::new(is_decided),
+            over: false,
+            pursuits: JoinSet::new(),
+        };
         // First what never waits: it is in the sockets' hands before the first call is written.
         let all = nodes.all();
-        let pushed = all.iter().filter(|node| node.push_block(&block.hex));
-        let pushed = pushed.map(|node| node.name().to_owned()).collect();
-        let may_be_preferred = nodes.is_first_of_ours(block.height, &block.hash);
-        let mut pursuits = JoinSet::new();
-        for (index, node) in all.iter().enumerate() {
-            let (node, block) = (Arc::clone(node), Arc::clone(&block));
-            let decided = decided.subscribe();
-            pursuits.spawn(pursue(index, node, block, total, sender.clone(), decided, may_be_preferred));
+        let pushed = all.iter().filter(|node| node.push_block(&settling.block.hex));
+        settling.pushed = pushed.map(|node| node.name().to_owned()).collect();
+        settling.pursue_on_new(&sender);
+        settling
+    }
+
+    /// Begins a pursuit on every node that has none yet.
+    fn pursue_on_new(&mut self, reports: &mpsc::Sender<(usize, Report)>) {
+        let may_prefer = self.nodes.is_first_of_ours(self.block.height, &self.block.hash);
+        for node in self.nodes.all().iter() {
+            if self.told.iter().any(|told| Arc::ptr_eq(&told.node, node)) {
+                continue;
+            }
+            let errand = Errand {
+                index: self.told.len(),
+                node: Arc::clone(node),
+                block: Arc::clone(&self.block),
+                until: self.until,
+                may_prefer,
+                looks_first: self.looks_first,
+            };
+            self.told.push(Told { node: Arc::clone(node), answer: None, refusal: None });
+            self.pursuits.spawn(pursue(errand, reports.clone(), self.decided.subscribe()));
         }
-        let told = |name: &str| Told { node: name.to_owned(), answer: None, refusal: None };
-        let told = all.iter().map(|node| told(node.name())).collect();
-        Self { block, nodes, told, pushed, reports, decided, over: false, _pursuits: pursuits }
     }
 
     /// The next news; `None` when nothing can follow any more. Safe to drop and call again.
@@ -73,10 +120,21 @@ impl Settling {
         if let Some(node) = self.pushed.pop() {
             return Some(News::Pushed { node });
         }
-        // Ends when every pursuit has: each drops its sender.
-        while let Some((index, report)) = self.reports.recv().await {
-            if let Some(news) = self.news(index, report) {
-                return Some(news);
+        loop {
+            tokio::select! {
+                report = self.reports.recv() => {
+                    // Ends when every pursuit has: each drops its sender.
+                    let Some((index, report)) = report else { break };
+                    if let Some(news) = self.news(index, report) {
+                        return Some(news);
+                    }
+                }
+                // Those of old nodes go on: a submission may be under way.
+                Ok(()) = self.changes.changed() => {
+                    if let Some(sender) = self.sender.upgrade() {
+                        self.pursue_on_new(&sender);
+                    }
+                }
             }
         }
         if std::mem::replace(&mut self.over, true) || *self.decided.borrow() {
@@ -86,8 +144,9 @@ impl Settling {
     }
 
     fn news(&mut self, index: usize, report: Report) -> Option<News> {
+        let is_decided = *self.decided.borrow();
         let told = self.told.get_mut(index)?;
-        let node = told.node.clone();
+        let node = told.node.name().to_owned();
         let (hash, height) = (display_hash(&self.block.hash), self.block.height);
         match report {
             Report::Submitted => Some(News::Submitted { node }),
@@ -99,9 +158,7 @@ impl Settling {
                 told.answer = Some(words.clone());
                 Some(News::Answered { node, words })
             }
-            Report::Accepted(_) | Report::Unseen(_)
-                if self.nodes.all().get(index).is_some_and(|node| node.is_elsewhere()) =>
-            {
+            Report::Accepted(_) | Report::Unseen(_) if told.node.is_elsewhere() => {
                 tracing::warn!(
                     node,
                     block = hash,
@@ -115,9 +172,28 @@ impl Settling {
                 let is_first = !self.decided.send_replace(true);
                 is_first.then(|| News::Decided(Verdict { accepted: true, node_hash, reason: String::new() }))
             }
+            Report::Refused(words) if is_decided => {
+                tracing::warn!(
+                    node,
+                    words,
+                    block = hash,
+                    height,
+                    "another node has the block, but this one refuses it"
+                );
+                None
+            }
             Report::Refused(words) => {
                 tracing::error!(node, words, block = hash, height, "block refused");
                 told.refusal = Some(words);
+                None
+            }
+            Report::Silent if is_decided => {
+                tracing::warn!(
+                    node,
+                    block = hash,
+                    height,
+                    "another node has the block, this one gave no word about it"
+                );
                 None
             }
             Report::Silent => {
@@ -127,11 +203,14 @@ impl Settling {
         }
     }
 
-    /// What follows from no node having it in its best chain.
+    /// What follows from no node having it in its best chain. Those that a reload has taken away do not count.
     fn conclusion(&self) -> News {
-        let refused = self.told.iter().find_map(|told| told.refusal.as_deref()).map(reason);
+        let all = self.nodes.all();
+        let is_there = |told: &&Told| all.iter().any(|node| Arc::ptr_eq(node, &told.node));
+        let told: Vec<&Told> = self.told.iter().filter(is_there).collect();
+        let refused = told.iter().find_map(|told| told.refusal.as_deref()).map(reason);
         let silent: Vec<String> =
-            self.told.iter().filter(|told| told.refusal.is_none()).map(|told| told.node.clone()).collect();
+            told.iter().filter(|told| told.refusal.is_none()).map(|told| told.node.name().to_owned()).collect();
         match refused {
             Some(reason) if silent.is_empty() => {
                 News::Decided(Verdict { accepted: false, node_hash: self.block.hash, reason })

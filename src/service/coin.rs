@@ -195,8 +195,7 @@ impl CoinService {
 
     /// Blocks that the last run of the daemon left open are taken up again, those of this estate.
     pub fn resume(&self, ledger: &Ledger, estate: Estate) {
-        let nodes = self.nodes.clone();
-        self.pursuer.resume(ledger.unsettled_candidates(), estate, async move { nodes.proven().await });
+        self.pursuer.resume(ledger.unsettled_candidates(), estate);
     }
 
     /// The coin's name and where news of its tips is told.

@@ -1,17 +1,19 @@
 //! What becomes of a block when nodes answer oddly or not at all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mpos_stratum::bytes::display_hash;
+use mpos_stratum::clock::SystemClock;
 use mpos_stratum::node::nodes::Nodes;
+use mpos_stratum::node::poller::Poller;
 use mpos_stratum::node::submitter::Settling;
 use mpos_stratum::node::verdict::{News, Unsettled, Verdict};
 use serde_json::json;
 
 use crate::support::scripted_node::{Asked, Reply, ScriptedNode};
-use crate::{WAIT_MAX, settle, solved};
+use crate::{WAIT_MAX, chain, settle, solved, templates};
 
 /// The block's hash as we compute it.
 const OURS: &str = "00000000000000000000000000000000000000000000000000000000000000aa";
@@ -119,8 +121,8 @@ async fn a_refusal_of_a_block_that_is_in_the_chain_is_none() {
     .await;
     assert!(settle_on(&[&node], WAIT_MAX).await.unwrap().accepted);
     let refused = ScriptedNode::start(|asked| ignorant(asked, Reply::Result(json!("rejected")))).await;
-    let verdict = settle_on(&[&refused], WAIT_MAX).await.unwrap();
-    assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "rejected"));
+    let verdict = settle_on(&[&refused], SOON).await.unwrap();
+    assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "rejected"), "nothing better came");
 }
 
 #[tokio::test]
@@ -137,6 +139,109 @@ async fn a_wallet_that_cannot_sign_now_is_asked_again() {
     let stays = ScriptedNode::start(move |asked| ignorant(asked, Reply::Error(-100, locked))).await;
     let unsettled = settle_on(&[&stays], SOON).await.unwrap_err();
     assert_eq!((unsettled.silent.len(), unsettled.refused), (1, None), "it may be unlocked later: that is no refusal");
+}
+
+#[tokio::test]
+async fn neither_a_node_s_own_failure_nor_a_word_that_nobody_knows_loses_a_block() {
+    let replies: [fn() -> Reply; 2] =
+        [|| Reply::Error(-25, "Failed to write undo data"), || Reply::Result(json!("node-is-resting"))];
+    for reply in replies {
+        let node = ScriptedNode::start(move |asked| match (asked.method.as_str(), asked.before) {
+            ("submitblock", 0) => reply(),
+            ("submitblock", _) => Reply::Result(json!(null)),
+            ("getblockheader", 1) => Reply::Error(-5, "Block not found"),
+            _ => found(1),
+        })
+        .await;
+        assert!(settle_on(&[&node], WAIT_MAX).await.unwrap().accepted);
+    }
+    let [failing, unknown] = replies;
+    let full = ScriptedNode::start(move |asked| ignorant(asked, failing())).await;
+    let unsettled = settle_on(&[&full], SOON).await.unwrap_err();
+    assert_eq!((unsettled.silent.len(), unsettled.refused), (1, None), "it never looked at the block");
+    let resting = ScriptedNode::start(move |asked| ignorant(asked, unknown())).await;
+    let verdict = settle_on(&[&resting], SOON).await.unwrap();
+    assert_eq!((verdict.accepted, verdict.reason.as_str()), (false, "node-is-resting"), "it ends");
+}
+
+/// A node that cuts every call until it is told that it is back; then it takes the block.
+async fn away_until(back: &Arc<AtomicBool>, submitted: &Arc<AtomicUsize>) -> ScriptedNode {
+    let (back, submitted) = (Arc::clone(back), Arc::clone(submitted));
+    ScriptedNode::start(move |asked| match asked.method.as_str() {
+        _ if !back.load(Ordering::SeqCst) => Reply::Cut,
+        "submitblock" => {
+            submitted.fetch_add(1, Ordering::SeqCst);
+            Reply::Result(json!(null))
+        }
+        "getblockheader" if submitted.load(Ordering::SeqCst) == 0 => Reply::Error(-5, "Block not found"),
+        _ => found(1),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_node_that_was_away_when_another_took_the_block_gets_it_when_it_is_back() {
+    let taking = ScriptedNode::start(|asked| match asked.method.as_str() {
+        "submitblock" => Reply::Result(json!(null)),
+        _ => found(1),
+    })
+    .await;
+    let (back, submitted) = (Arc::default(), Arc::default());
+    let away = away_until(&back, &submitted).await;
+    let nodes = Nodes::new(&[taking.rpc_config(), away.rpc_config()]);
+    for is_settled in [false, true] {
+        back.store(false, Ordering::SeqCst);
+        submitted.store(0, Ordering::SeqCst);
+        let block = solved(OURS, 7, &block_hex());
+        let mut settling = match is_settled {
+            false => Settling::start(&nodes, block, WAIT_MAX),
+            true => Settling::spread(&nodes, block, WAIT_MAX),
+        };
+        let mut decided = Vec::new();
+        let told = async {
+            if !is_settled {
+                while decided.is_empty() {
+                    match settling.next().await.unwrap() {
+                        News::Decided(verdict) => decided.push(verdict.accepted),
+                        news => assert!(!matches!(news, News::Open(_))),
+                    }
+                }
+            }
+            assert_eq!(submitted.load(Ordering::SeqCst), 0);
+            back.store(true, Ordering::SeqCst);
+            // It ends when both have it, long before time is up.
+            while let Some(news) = settling.next().await {
+                assert!(!matches!(news, News::Decided(_) | News::Open(_)), "told twice: {news:?}");
+            }
+        };
+        tokio::time::timeout(WAIT_MAX, told).await.unwrap();
+        assert_eq!(submitted.load(Ordering::SeqCst), 1);
+        assert_eq!(decided, if is_settled { vec![] } else { vec![true] });
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_a_reload_mends_gets_the_block_that_is_under_way() {
+    let (back, submitted) = (Arc::new(AtomicBool::new(true)), Arc::default());
+    let mended = away_until(&back, &submitted).await;
+    let broken = ScriptedNode::start(|_| Reply::Body(401, String::new())).await;
+    let nodes = Nodes::new(&[broken.rpc_config()]);
+    let settings = templates(WAIT_MAX, false);
+    let poller = Poller::start(&nodes, &settings, &chain(), Arc::new(SystemClock::new()));
+    let mut settling = Settling::start(&nodes, solved(OURS, 7, &block_hex()), WAIT_MAX);
+    let told = async {
+        loop {
+            match settling.next().await.unwrap() {
+                News::Answered { node, .. } if node == broken.rpc_config().name => {
+                    poller.change(&[mended.rpc_config()], &settings).await;
+                }
+                News::Decided(verdict) => break verdict,
+                _ => (),
+            }
+        }
+    };
+    assert!(tokio::time::timeout(WAIT_MAX, told).await.unwrap().accepted);
+    assert_eq!(submitted.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -129,6 +129,21 @@ async fn w15_a_slow_node_is_heard_after_another_has_decided() {
 }
 
 #[tokio::test]
+async fn a_block_waits_for_a_node_whose_disk_is_full() {
+    let (mine, db) = Mine::start("f_full").await;
+    mine.node.set_submit_answer(SubmitAnswer::Fail(-25, "Failed to write undo data"));
+    let hash = mine.find().await;
+    mine.node.wait_for_submissions(2).await.unwrap();
+    // There is room again.
+    mine.node.set_submit_answer(SubmitAnswer::Accept);
+    only_row(&db, "f_full", &hash, "Y").await;
+    assert_eq!(mine.node.tip(), hash);
+    let decided = |what: &What| matches!(what, What::Decided { .. });
+    let dossier = dossier_with(mine.home.path(), "the verdict", |what| matches!(what, What::Marked { .. })).await;
+    assert_eq!(dossier.steps.iter().filter(|step| decided(&step.what)).count(), 1, "{dossier:#?}");
+}
+
+#[tokio::test]
 async fn a_dossier_has_every_step_with_its_time() {
     let (mine, db) = Mine::start("f_steps").await;
     let before = stage::unix_secs() * 1000;

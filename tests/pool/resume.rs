@@ -184,6 +184,60 @@ async fn nodes_of_another_chain_are_not_asked_about_blocks_of_the_last_run() {
     only_row(&db, mine.database, &hash, "Y").await;
 }
 
+/// What was in flight is not kept waiting by the proof, but before it no word counts: the node may be another coin's.
+#[tokio::test]
+async fn a_block_in_flight_is_handed_in_before_the_proof_and_no_word_counts_until_then() {
+    let (mut mine, db) = Mine::start("r_before_proof").await;
+    let (mut miner, share) = mine.miner().await;
+    mine.node.set_fault(Fault::Refuse);
+    assert!(miner.submit("alice.rig1", &share).await.unwrap().is_true());
+    dossier_with(mine.home.path(), "the block's bytes", kept).await;
+    mine.kill();
+    mine.wake_node();
+    mine.node.set_submit_answer(SubmitAnswer::Refuse("high-hash"));
+    let wrong = "preset = \"bitcoin\"\nalgorithm = \"scrypt\"\nstratum_bits = 16\nmpos_bits = 16\n";
+    mine.reconfigure("preset = \"bitcoin\"\n", wrong);
+    mine.restart();
+    assert_eq!(mine.node.wait_for_submissions(1).await.unwrap()[0].hash(), share.block_hash());
+    let refused = |what: &What| matches!(what, What::Answered { words, .. } if words == "high-hash");
+    dossier_with(mine.home.path(), "the refusal", refused).await;
+    mine.daemon().wait_for_log("nothing is mined until this is put right").await.unwrap();
+    mine.stop().await;
+    let verdict = |what: &What| matches!(what, What::Decided { .. } | What::Marked { .. });
+    let dossier = dossier_with(mine.home.path(), "the refusal", refused).await;
+    assert!(!dossier.steps.iter().any(|step| verdict(&step.what)), "{dossier:#?}");
+    mine.reconfigure(wrong, "preset = \"bitcoin\"\n");
+    mine.node.set_submit_answer(SubmitAnswer::Accept);
+    mine.restart();
+    only_row(&db, mine.database, &share.block_hash(), "Y").await;
+    assert_eq!(mine.node.tip(), share.block_hash());
+}
+
+/// The second node is away while the first takes the block, and the daemon is killed before it is back.
+#[tokio::test]
+async fn a_node_that_was_away_gets_the_block_after_a_restart_and_nothing_is_reported_twice() {
+    let (db, second) = (MariaDb::shared(), node());
+    second.set_fault(Fault::Refuse);
+    let table = second.config();
+    let mut mine = Mine::start_at(&db, "r_second", move |coin| coin.nodes = format!("{}{table}", coin.nodes)).await;
+    let hash = mine.find().await;
+    let in_chain = |what: &What| matches!(what, What::InChain { .. });
+    dossier_with(mine.home.path(), "the first look", in_chain).await;
+    only_row(&db, mine.database, &hash, "Y").await;
+    assert_eq!(block_files(mine.home.path(), "block").len(), 1, "not every node has it");
+    mine.kill();
+    second.set_fault(Fault::None);
+    mine.restart();
+    assert_eq!(second.wait_for_submissions(1).await.unwrap()[0].hash(), hash);
+    let answered = |what: &What| matches!(what, What::Answered { node, words } if second.url().ends_with(node) && words == "accepted");
+    let dossier = dossier_with(mine.home.path(), "its answer", answered).await;
+    let count = |wanted: fn(&What) -> bool| dossier.steps.iter().filter(|step| wanted(&step.what)).count();
+    assert_eq!(count(|what| matches!(what, What::Decided { .. })), 1, "{dossier:#?}");
+    assert_eq!(count(|what| matches!(what, What::Marked { .. })), 1, "{dossier:#?}");
+    only_row(&db, mine.database, &hash, "Y").await;
+    assert_eq!(mine.node.submissions().len(), 1, "it is asked first");
+}
+
 #[tokio::test]
 async fn a_block_without_its_dossier_is_known_from_the_ledger() {
     let (mut mine, db) = Mine::start("r_ledger").await;

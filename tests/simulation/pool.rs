@@ -153,6 +153,7 @@ impl Pool {
         let directory = stillness.block_on(async { Directory::start(source, policy(), memory) });
         let _runtime = home.runtime.enter();
         let nodes = Nodes::new(&[home.node.scripted.rpc_config()]);
+        nodes.note_proven();
         let pursuer = Arc::new(Pursuer::new(Settings {
             coin: home.coin.name.as_str().into(),
             nodes,
@@ -162,7 +163,7 @@ impl Pool {
             confirmations: home.coin.confirmations,
             on_accepted: Box::new(|| ()),
         }));
-        pursuer.resume(ledger.unsettled_candidates(), Estate::Heir { others: Vec::new() }, async {});
+        pursuer.resume(ledger.unsettled_candidates(), Estate::Heir { others: Vec::new() });
         let desk = Arc::new(Desk::new(&home.coin, Arc::clone(&ledger), Arc::clone(&pursuer)));
         Self { ledger, desk, pursuer, directory, stillness, drainer: None }
     }

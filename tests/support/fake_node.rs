@@ -65,6 +65,8 @@ pub enum SubmitAnswer {
     AcceptAndFreeze,
     /// The answer is this text, e.g. "high-hash"; nothing else happens.
     Refuse(&'static str),
+    /// The answer is this error, e.g. -25 while the disk is full; nothing else happens.
+    Fail(i64, &'static str),
 }
 
 /// A block that was handed in.
@@ -465,8 +467,10 @@ fn submit(params: &Value, shared: &Shared) -> Option<Outcome> {
     };
     let mut state = shared.state();
     state.submissions.push(Submission { block: block.clone(), at: Instant::now() });
-    if let SubmitAnswer::Refuse(reason) = state.submit_answer {
-        return Some(Ok(json!(reason)));
+    match state.submit_answer {
+        SubmitAnswer::Refuse(reason) => return Some(Ok(json!(reason))),
+        SubmitAnswer::Fail(code, words) => return Some(Err((code, words.to_owned()))),
+        _ => (),
     }
     if !state.chain.extend(&block) {
         return Some(Ok(json!("duplicate")));

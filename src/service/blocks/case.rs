@@ -26,6 +26,8 @@ pub struct Case {
     /// There are steps that the file does not have, or the end has come.
     unsaved: Notify,
     ended: AtomicBool,
+    /// Nodes are still to get it: its bytes are needed.
+    on_its_way: AtomicBool,
     /// One writer of the file at a time, also when nobody waits for it any more.
     writer: Mutex<()>,
 }
@@ -40,6 +42,7 @@ impl Case {
             clock,
             unsaved: Notify::new(),
             ended: AtomicBool::new(false),
+            on_its_way: AtomicBool::new(false),
             writer: Mutex::new(()),
         }
     }
@@ -97,6 +100,16 @@ impl Case {
             (dossier.text()?, self.shelf.dossier_path(dossier.height, &dossier.hash))
         };
         write_file(&path, &text)
+    }
+
+    /// Notes whether a round of submitting it is under way.
+    pub fn set_on_its_way(&self, is_on_its_way: bool) {
+        self.on_its_way.store(is_on_its_way, Ordering::SeqCst);
+    }
+
+    /// Whether one is.
+    pub fn is_on_its_way(&self) -> bool {
+        self.on_its_way.load(Ordering::SeqCst)
     }
 
     /// Lets [`Case::attend`] come to its end.

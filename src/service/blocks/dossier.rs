@@ -20,7 +20,7 @@
 //! | `steps` | what happened, in order: `at_ms`, `step` and what belongs to it ([`What`]) |
 //!
 //! Beside it `HASH.block` holds the block in hexadecimal, ready for `submitblock`, until a node has it in
-//! its best chain or the dossier is closed.
+//! its best chain and no other is to get it any more, or the dossier is closed.
 
 use std::path::Path;
 use std::sync::Arc;

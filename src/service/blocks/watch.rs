@@ -18,6 +18,9 @@ use crate::node::verdict::Verdict;
 
 /// Most blocks that are looked at again at once. Beyond it a block is closed with its verdict.
 const WATCHED_MAX: usize = DOSSIERS_MAX;
+/// Most blocks of a coin about which the nodes are asked at the same time; others wait their turn. Nodes refuse calls when
+/// many come at once, and a block that is being submitted must not be among these.
+pub(super) const LOOKS_MAX: usize = 8;
 
 impl Pursuer {
     /// Has a verdict on the ledger's disk.
@@ -33,6 +36,18 @@ impl Pursuer {
         let shown = display_hash(&node_hash);
         let node_hash = (accepted && node_hash != written_hash).then_some(shown);
         case.note(What::Marked { seq, accepted, reason, node_hash });
+    }
+
+    /// Whether the file with its bytes is of no use any more. A node that has it in its best chain has its bytes; of a
+    /// block that was only taken, or refused, they are all there is. But that node may be lost while others do not have
+    /// the block yet.
+    fn is_safe(&self, case: &Case, place: &Standing) -> bool {
+        match place {
+            Standing::InChain { confirmations, .. } => {
+                !case.is_on_its_way() || *confirmations >= self.settings.confirmations
+            }
+            Standing::Replaced { .. } => false,
+        }
     }
 
     /// Looks at the block until it is buried.
@@ -51,7 +66,11 @@ impl Pursuer {
                 let pause = course::pause(&case.dossier(), since_change);
                 sleep(pause).await;
             }
-            let finding = standing(&self.settings.nodes, &sought).await;
+            let finding = {
+                // Never closed; if it were, looks would merely not be counted.
+                let _turn = self.looks.acquire().await;
+                standing(&self.settings.nodes, &sought).await
+            };
             let Some((node, place)) = finding.clear else {
                 note_unclear(case, &finding.unclear);
                 if self.unix_ms().saturating_sub(case.dossier().found_ms()) > millis(WATCH_MAX) {
@@ -62,9 +81,7 @@ impl Pursuer {
                 }
                 continue;
             };
-            // A node that has it in its best chain has its bytes; of a block that was only taken, or refused, they are
-            // all there is.
-            if is_kept && matches!(place, Standing::InChain { .. }) && case.save().await {
+            if is_kept && self.is_safe(case, &place) && case.save().await {
                 self.shelf.remove_bytes(&case.name().1);
                 is_kept = false;
             }
@@ -96,4 +113,84 @@ fn note_unclear(case: &Arc<Case>, unclear: &[(String, String)]) {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::super::dossier::tests::dossier;
+    use super::super::dossier::{Dossier, State, Step};
+    use super::super::{Estate, Settings};
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::config::secret::Secret;
+    use crate::config::{self, NodeLogin, NodeWays};
+    use crate::ledger::handle::Ledger;
+    use crate::node::nodes::Nodes;
+
+    /// Puts open dossiers of accepted blocks into a folder.
+    fn leave(dir: &std::path::Path, spool: &str, count: u32) {
+        for height in 0..count {
+            let (hash, spool) = (format!("{height:064x}"), spool.to_owned());
+            let what = What::Found;
+            let (steps, state) = (vec![Step { at_ms: u64::from(height), what }], State::Accepted);
+            let (seq, marked, closed) = (Some(u64::from(height)), Some(true), false);
+            let left = Dossier { height, hash, spool, steps, state, seq, marked, closed, ..dossier() };
+            std::fs::write(dir.join(format!("{height}.json")), left.text().unwrap()).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_start_with_many_open_blocks_asks_the_nodes_about_a_few_at_a_time() {
+        let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(1_700_000_000)));
+        let settings = config::Ledger {
+            durability: config::Durability::Process,
+            sync_interval: Duration::from_millis(5),
+            segment_bytes: 256 * 1024,
+            spool_bytes_max: 1 << 30,
+            keep_drained: Duration::from_secs(3600),
+            drained_bytes_max: 1 << 30,
+            batch_rows_max: 200,
+        };
+        let clock: Arc<dyn Clock> = clock;
+        let ledger = Ledger::open(&dir.path().join("spool"), &settings, Arc::clone(&clock)).unwrap().ledger;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let node = config::Node {
+            name: "n".into(),
+            host: "127.0.0.1".into(),
+            port: listener.local_addr().unwrap().port(),
+            login: NodeLogin::Password { user: "u".into(), password: Secret::new("p") },
+            timeout: Duration::from_secs(600),
+            ways: NodeWays::default(),
+        };
+        let blocks = dir.path().join("blocks");
+        std::fs::create_dir(&blocks).unwrap();
+        let left = LOOKS_MAX + 4;
+        leave(&blocks, &ledger.spool().to_string(), u32::try_from(left).unwrap());
+        let nodes = Nodes::new(&[node]);
+        nodes.note_proven();
+        let pursuer = Arc::new(Pursuer::new(Settings {
+            coin: dossier().coin.as_str().into(),
+            nodes,
+            ledger,
+            clock,
+            dir: blocks,
+            confirmations: 5,
+            on_accepted: Box::new(|| ()),
+        }));
+        pursuer.resume(&[], Estate::Own);
+        // Nothing is answered until so many ask at once; then they have to be the only ones.
+        let mut asking = Vec::new();
+        for _ in 0..LOOKS_MAX {
+            asking.push(listener.accept().await.unwrap());
+        }
+        assert_eq!(pursuer.looks.available_permits(), 0);
+        // The others come when these have their answers.
+        for _ in LOOKS_MAX..left {
+            drop(asking.pop());
+            listener.accept().await.unwrap();
+        }
+        pursuer.finish(Duration::ZERO).await;
+    }
 }
