@@ -147,9 +147,9 @@ fn a_misspelt_preset_is_all_that_is_said() {
         let text = least("preset = \"litecoin\"", &format!("preset = \"{preset}\"\nfixed_outputs = 1"));
         text.replace("payout_address = \"Lpool\"\n", "")
     };
-    one_mistake(&named("litecon"), &["preset = \"litecon\"", "is no preset", "did you mean \"litecoin\"?"]);
-    one_mistake(&named("digibyte"), &["is no preset", "choose one of digibyte-odocrypt, digibyte-qubit"]);
-    one_mistake(&named("nosuchthing"), &["is no preset", "auroracoin-qubit", "algorithm = "]);
+    one_mistake(&named("litecon"), &["preset = \"litecon\"", "is not a known preset", "did you mean \"litecoin\"?"]);
+    one_mistake(&named("digibyte"), &["is not a known preset", "choose one of digibyte-odocrypt, digibyte-qubit"]);
+    one_mistake(&named("nosuchthing"), &["is not a known preset", "auroracoin-qubit", "algorithm = "]);
 }
 
 #[test]
