@@ -77,6 +77,9 @@ pub enum AddressError {
     /// The coin's CashAddr prefix, but what follows is wrong.
     #[error("not a valid CashAddr address: {0}")]
     Cash(&'static str),
+    /// A good CashAddr address, of a kind that no coinbase is paid to here.
+    #[error("a CashAddr address of another kind than a key's or a script's hash of 20 bytes")]
+    CashKind,
     /// The coin's segwit prefix, but what follows is wrong.
     #[error("not a valid segwit address: {0}")]
     Segwit(String),
@@ -121,12 +124,10 @@ pub fn decode(text: &str, forms: &AddressForms) -> Result<Vec<u8>, AddressError>
         return Err(AddressError::TooLong { chars });
     }
     if let Some(read) = cash::decode(text, &forms.cash) {
-        return read.map_err(|fault| {
-            AddressError::Cash(match fault {
-                cash::Fault::Checksum => "the checksum is wrong: it is mistyped, or of another network",
-                cash::Fault::Kind(_) => "it is neither a key's nor a script's hash of 20 bytes",
-                cash::Fault::Form => "it has characters or a length that no such address has",
-            })
+        return read.map_err(|fault| match fault {
+            cash::Fault::Kind(_) => AddressError::CashKind,
+            cash::Fault::Checksum => AddressError::Cash("the checksum is wrong: it is mistyped, or of another network"),
+            cash::Fault::Form => AddressError::Cash("it has characters or a length that no such address has"),
         });
     }
     let prefix = text.rsplit_once('1').map(|(prefix, _)| prefix.to_ascii_lowercase());

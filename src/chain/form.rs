@@ -37,8 +37,9 @@ pub struct ChainForm {
     pub payee_members: Vec<String>,
     /// Members of a template that look like payees and are none.
     pub ignored_members: Vec<String>,
-    /// Whether `coinbasevalue` is what is left when the mandatory payees have theirs, instead of the whole.
-    pub payees_beside_value: bool,
+    /// Whether `coinbasevalue` is what is left when the mandatory payees have theirs, instead of the whole. `None`: by the
+    /// names of their members.
+    pub payees_beside_value: Option<bool>,
     /// Transactions carry their time after the version (Peercoin and its descendants).
     pub transaction_time: bool,
     /// Transactions are named by another hash than sha256d: what a template leaves unnamed cannot be named here.

@@ -75,6 +75,15 @@ pub fn pay_to_script_hash(hash: &[u8; 20]) -> Vec<u8> {
     script
 }
 
+/// Whether a script pays to the hash of another script (BIP16); `None`: it is of neither of the first two kinds of addresses.
+pub fn pays_to_script(script: &[u8]) -> Option<bool> {
+    match (script.first(), script.len()) {
+        (Some(&OP_HASH160), 23) => Some(true),
+        (Some(&OP_DUP), 25) => Some(false),
+        _ => None,
+    }
+}
+
 /// Pays to a witness program (BIP141): `None` unless the version is 0 to 16 and the program has 2
 /// to 40 bytes, for version 0 exactly 20 or 32.
 pub fn pay_to_witness_program(version: u8, program: &[u8]) -> Option<Vec<u8>> {

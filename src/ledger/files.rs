@@ -20,8 +20,11 @@ pub fn put(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     let bytes = serde_json::to_vec(value)?;
     // Several processes may write at once: none may see the other's half.
     let unfinished = dir.join(format!("{name}.{}.tmp", std::process::id()));
-    let mut file = File::create(&unfinished)?;
-    let written = give(&file, dir).and_then(|()| file.write_all(&bytes)).and_then(|()| file.sync_all());
+    // That of a process which was killed; and nobody's link is followed, root's hand least of all.
+    let _ = std::fs::remove_file(&unfinished);
+    let mut file = File::create_new(&unfinished)?;
+    give(&file, dir);
+    let written = file.write_all(&bytes).and_then(|()| file.sync_all());
     if let Err(error) = written.and_then(|()| std::fs::rename(&unfinished, dir.join(name))) {
         // What is left of it is in nobody's way.
         let _ = std::fs::remove_file(&unfinished);
@@ -30,13 +33,15 @@ pub fn put(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     sync_dir(dir)
 }
 
-/// Gives a new file to the owner of its folder. Nobody but root makes one that is another's.
-fn give(file: &File, dir: &Path) -> io::Result<()> {
-    let (own, folder) = (file.metadata()?, dir.metadata()?);
-    if own.uid() == folder.uid() {
-        return Ok(());
+/// Root gives a new file to the owner of its folder, where the file system lets him.
+fn give(file: &File, dir: &Path) {
+    if !rustix::process::geteuid().is_root() {
+        return;
     }
-    fchown(file, Some(folder.uid()), Some(folder.gid()))
+    let given = dir.metadata().and_then(|folder| fchown(file, Some(folder.uid()), Some(folder.gid())));
+    if let Err(error) = given {
+        tracing::warn!(dir = %dir.display(), %error, "a file of root's cannot be given to the owner of its folder");
+    }
 }
 
 /// Reads `dir/name`; `None` if there is none. A file that is not what it should be is an error of
@@ -87,5 +92,17 @@ mod tests {
         assert_eq!((file.uid(), file.gid()), (folder.uid(), folder.gid()));
         assert_eq!(get(dir.path(), "note").unwrap(), Some(2));
         assert_eq!(dir.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nobody_s_link_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret");
+        std::fs::write(&secret, "kept").unwrap();
+        let unfinished = dir.path().join(format!("note.{}.tmp", std::process::id()));
+        std::os::unix::fs::symlink(&secret, unfinished).unwrap();
+        put(dir.path(), "note", &1).unwrap();
+        assert_eq!(std::fs::read_to_string(&secret).unwrap(), "kept");
+        assert_eq!(get(dir.path(), "note").unwrap(), Some(1));
     }
 }

@@ -75,9 +75,12 @@ struct Case {
 pub(super) struct Docket(Mutex<Vec<(Arc<Node>, Case)>>);
 
 impl Docket {
-    fn case_of(&self, node: &Arc<Node>) -> Case {
+    /// The charge against a node, if there is one, as from now on.
+    fn case_of(&self, node: &Arc<Node>, now: Duration) -> Case {
         let cases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cases.iter().find(|(known, _)| Arc::ptr_eq(known, node)).map(|(_, case)| case.clone()).unwrap_or_default()
+        let known = cases.iter().find(|(known, _)| Arc::ptr_eq(known, node));
+        let charge = known.and_then(|(_, case)| case.charge.clone());
+        Case { charge, seen_at: now, ..Case::default() }
     }
 
     fn keep(&self, nodes: &Nodes, cases: &[Case]) {
@@ -93,7 +96,7 @@ impl Docket {
 
 /// Watches until it is dropped.
 pub(super) async fn run(nodes: Nodes, publisher: Arc<Publisher>, chain: Arc<Chain>, docket: Arc<Docket>) {
-    let cases = nodes.all().iter().map(|node| docket.case_of(node)).collect();
+    let cases = nodes.all().iter().map(|node| docket.case_of(node, publisher.now())).collect();
     let (proven, looked_at) = (None, publisher.now());
     let mut agreement = Agreement { nodes, publisher, chain, docket, cases, proven, looked_at };
     let mut ticks = interval(LOOK_INTERVAL);

@@ -87,6 +87,11 @@ impl AddressInfo {
         let is_its = self.isscript == Some(false) && address::holds(address, &hash);
         is_its.then(|| script::pay_to_pubkey_hash(&hash))
     }
+
+    /// Whether the node says that the address is a script's where our reading has a key's, or the other way round.
+    fn contradicts(&self, own: &[u8]) -> bool {
+        self.isscript.zip(script::pays_to_script(own)).is_some_and(|(theirs, ours)| theirs != ours)
+    }
 }
 
 /// The members of `decodescript` that count.
@@ -122,7 +127,11 @@ pub async fn check_payout(nodes: &Nodes, address: &str, own: Option<&[u8]>) -> R
     let script = match named {
         Some(text) => hex::decode(text.as_bytes()).filter(|script| !script.is_empty()),
         // The node's word first: where we read something else, that is seen.
-        None => said().find_map(|info| info.script_of_key(address)).or_else(|| own.map(<[u8]>::to_vec)),
+        None => {
+            let of_key = said().find_map(|info| info.script_of_key(address));
+            let agrees = |own: &&[u8]| !said().any(|info| info.contradicts(own));
+            of_key.or_else(|| own.filter(agrees).map(<[u8]>::to_vec))
+        }
     };
     let script = script.ok_or_else(|| PayoutError::NoScript(address.into()))?;
     // The wallet may be on any of the nodes; one that owns it is enough. Old nodes say it in

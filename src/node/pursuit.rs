@@ -192,9 +192,13 @@ impl Pursuit {
                 self.prefer().await;
                 return None;
             }
-            Ok(Place::Unknown) if self.said == Said::Taken => {
+            Ok(Place::Unknown) if matches!(self.said, Said::Taken | Said::Known) => {
                 if let Some(hash) = self.name_on_node().await {
                     return Some(Report::Accepted(hash));
+                }
+                if self.said == Said::Known {
+                    // It was there and is not any more: the node has lost it.
+                    self.said = Said::Open(None);
                 }
             }
             Ok(Place::Unknown) => (),

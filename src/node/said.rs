@@ -72,8 +72,8 @@ fn of_words(words: String) -> Said {
         "inconclusive" | "duplicate-inconclusive" | "valid?" => Said::Open(None),
         // Time passes.
         "time-too-new" => Said::Open(None),
-        // The parent is on its way.
-        "bad-prevblk" => Said::Open(Some(words)),
+        // The node lacks the parent, or has not taken it over yet: that is about the node, and the watch finds out.
+        "bad-prevblk" | "prev-blk-not-found" => Said::Open(None),
         word if blames_the_block(word) => Said::Refused(words),
         _ => Said::Open(Some(words)),
     }
@@ -112,7 +112,16 @@ mod tests {
         assert_eq!(answered("null"), Said::Taken);
         assert_eq!(answered("\"duplicate\""), Said::Known);
         assert_eq!(answered("\"rejected: duplicate\""), Said::Known);
-        let open = ["\"time-too-new\"", "\"inconclusive\"", "\"duplicate-inconclusive\"", "\"valid?\"", "true", "{}"];
+        let open = [
+            "\"prev-blk-not-found\"",
+            "\"rejected: bad-prevblk\"",
+            "\"time-too-new\"",
+            "\"inconclusive\"",
+            "\"duplicate-inconclusive\"",
+            "\"valid?\"",
+            "true",
+            "{}",
+        ];
         for open in open {
             assert_eq!(answered(open), Said::Open(None), "{open}");
         }
@@ -135,7 +144,7 @@ mod tests {
 
     #[test]
     fn words_that_nobody_knows_refuse_only_when_time_is_up() {
-        let words = ["prev-blk-not-found", "rejected: bad-prevblk", "rejected", "stale-prevblk", "", "node-is-resting"];
+        let words = ["rejected", "stale-prevblk", "", "node-is-resting"];
         for word in words {
             assert_eq!(answered(&format!("{word:?}")), Said::Open(Some(word.into())));
         }

@@ -6,10 +6,17 @@
 //! not knowing the block, or having it beside a chain that does not reach so high (a node that is
 //! catching up or rebuilding its index), says nothing.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use super::error::RpcError;
 use super::nodes::{Node, Nodes};
 use super::queries::Place;
 use crate::bytes::Hash;
+
+/// How long one node may take for all questions about a block: others wait for their turn.
+const NODE_MAX: Duration = Duration::from_secs(15);
 
 /// A block to be looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +67,11 @@ pub async fn standing(nodes: &Nodes, sought: &Sought) -> Finding {
             unclear.push((name, reason));
             continue;
         }
-        match (on_node(node, sought).await, &replaced) {
+        let Ok(found) = timeout(NODE_MAX, on_node(node, sought)).await else {
+            unclear.push((name, format!("did not answer within {} s", NODE_MAX.as_secs())));
+            continue;
+        };
+        match (found, &replaced) {
             (Ok(Standing::InChain { .. }), Some((other, _))) => {
                 unclear.push((name, format!("has the block in its chain, but {other} has another in its place")));
                 return Finding { clear: None, unclear };

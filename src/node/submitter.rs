@@ -21,8 +21,6 @@ use crate::bytes::display_hash;
 /// How long the nodes are asked about a block. Then it stays unsettled: long enough for a daemon to
 /// be restarted.
 pub const SETTLE_MAX: Duration = Duration::from_secs(600);
-/// What is told of a block that only nodes on another chain have.
-const ELSEWHERE: &str = "not in the best chain";
 /// Reports that may wait to be read; a pursuit waits when there are more.
 const REPORTS_MAX: usize = 16;
 
@@ -52,6 +50,15 @@ struct Told {
     node: Arc<Node>,
     answer: Option<String>,
     refusal: Option<String>,
+    /// There is nothing more to be heard of it.
+    is_done: bool,
+}
+
+impl Told {
+    /// Why the node refuses the block, if its word counts.
+    fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref().filter(|_| self.node.held_back().is_none())
+    }
 }
 
 impl Settling {
@@ -110,7 +117,7 @@ impl Settling {
                 may_prefer,
                 looks_first: self.looks_first,
             };
-            self.told.push(Told { node: Arc::clone(node), answer: None, refusal: None });
+            self.told.push(Told { node: Arc::clone(node), answer: None, refusal: None, is_done: false });
             self.pursuits.spawn(pursue(errand, reports.clone(), self.decided.subscribe()));
         }
     }
@@ -120,7 +127,7 @@ impl Settling {
         if let Some(node) = self.pushed.pop() {
             return Some(News::Pushed { node });
         }
-        loop {
+        while self.present().any(|told| !told.is_done) || self.present().next().is_none() {
             tokio::select! {
                 report = self.reports.recv() => {
                     // Ends when every pursuit has: each drops its sender.
@@ -129,7 +136,7 @@ impl Settling {
                         return Some(news);
                     }
                 }
-                // Those of old nodes go on: a submission may be under way.
+                // Those of old nodes go on while there is one of the new: a submission may be under way.
                 Ok(()) = self.changes.changed() => {
                     if let Some(sender) = self.sender.upgrade() {
                         self.pursue_on_new(&sender);
@@ -165,7 +172,8 @@ impl Settling {
                     height,
                     "a node that is set aside has the block: that decides nothing"
                 );
-                told.refusal = Some(ELSEWHERE.into());
+                // Whether its chain is the right one will be known when it is believed again: till then this says nothing.
+                told.is_done = true;
                 None
             }
             Report::Accepted(node_hash) | Report::Unseen(node_hash) => {
@@ -184,7 +192,7 @@ impl Settling {
             }
             Report::Refused(words) => {
                 tracing::error!(node, words, block = hash, height, "block refused");
-                told.refusal = Some(words);
+                (told.refusal, told.is_done) = (Some(words), true);
                 None
             }
             Report::Silent if is_decided => {
@@ -197,20 +205,26 @@ impl Settling {
                 None
             }
             Report::Silent => {
+                told.is_done = true;
                 tracing::error!(node, block = hash, height, "no word about the block");
                 None
             }
         }
     }
 
-    /// What follows from no node having it in its best chain. Those that a reload has taken away do not count.
-    fn conclusion(&self) -> News {
+    /// What was told by the nodes that there are now: those that a reload has taken away do not count.
+    fn present(&self) -> impl Iterator<Item = &Told> {
         let all = self.nodes.all();
-        let is_there = |told: &&Told| all.iter().any(|node| Arc::ptr_eq(node, &told.node));
-        let told: Vec<&Told> = self.told.iter().filter(is_there).collect();
-        let refused = told.iter().find_map(|told| told.refusal.as_deref()).map(reason);
+        self.told.iter().filter(move |told| all.iter().any(|node| Arc::ptr_eq(node, &told.node)))
+    }
+
+    /// What follows from no node having it in its best chain. A node whose chain is not proven to be the coin's, as one that
+    /// came by a reload, cannot refuse it.
+    fn conclusion(&self) -> News {
+        let told: Vec<&Told> = self.present().collect();
+        let refused = told.iter().find_map(|told| told.refusal()).map(reason);
         let silent: Vec<String> =
-            told.iter().filter(|told| told.refusal.is_none()).map(|told| told.node.name().to_owned()).collect();
+            told.iter().filter(|told| told.refusal().is_none()).map(|told| told.node.name().to_owned()).collect();
         match refused {
             Some(reason) if silent.is_empty() => {
                 News::Decided(Verdict { accepted: false, node_hash: self.block.hash, reason })

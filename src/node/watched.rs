@@ -13,7 +13,7 @@ use super::publisher::Publisher;
 use super::tip::{NodeState, Source};
 use crate::bytes::Hash;
 use crate::chain::form::ChainForm;
-use crate::work::template::Template;
+use crate::work::template::{Template, TemplateError};
 
 /// So far ahead of this machine's clock may a node's be before that is told: the network refuses blocks whose time is two
 /// hours ahead, and miners add some of their own.
@@ -51,9 +51,14 @@ impl Watch {
             Ok(json) => json,
             Err(error) => return Err(self.state_of(&error).await),
         };
-        Template::from_json(json.get(), &self.form)
-            .map(Arc::new)
-            .map_err(|error| NodeState::Refused { reason: format!("node {}: {error}", self.name()) })
+        Template::from_json(json.get(), &self.form).map(Arc::new).map_err(|error| {
+            let words = format!("node {}: {error}", self.name());
+            match error {
+                // It ends by itself, with a block of somebody else's.
+                TemplateError::Paused => NodeState::Syncing { problem: words },
+                _ => NodeState::Refused { reason: words },
+            }
+        })
     }
 
     /// Hands in a template that was asked for when the tip was `base`. If the other of the two tasks

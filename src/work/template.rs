@@ -43,6 +43,12 @@ pub enum TemplateError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The chain takes no block of this algorithm for a while (Verge's `mining_disabled`): too many of the last ones were.
+    #[error(
+        "block template: `mining_disabled` is true: by the node's words the chain takes no block of this algorithm now; \
+         there is work again when the node says otherwise"
+    )]
+    Paused,
     /// The node demands a rule that this daemon does not know; a block made without it would be
     /// invalid (BIP9: a `!` in front of a name in `rules`).
     #[error(

@@ -122,7 +122,7 @@ fn dash_before_0_12_1_with_its_votes() {
 fn founders_funds_and_what_is_left_out_of_the_value() {
     let fund = json!({ "founder": { "payee": ADDRESS, "amount": 250_000_000 }, "founder_payments_started": true });
     assert_eq!(payees(&block(&form(), fund.clone(), Quirks::default())), [paid(250_000_000, SCRIPT)]);
-    let beside = ChainForm { payees_beside_value: true, ..form() };
+    let beside = ChainForm { payees_beside_value: Some(true), ..form() };
     let block = block(&beside, fund, Quirks::default());
     let coinbase = block.coinbase();
     assert_eq!(coinbase.outputs.iter().map(|output| output.0).sum::<u64>(), 5_250_000_000);

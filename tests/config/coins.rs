@@ -38,6 +38,8 @@ fn forms_that_contradict_themselves() {
     one_mistake(&litecoin(both), &["template_algorithm", "bare_template_requests"]);
     let outside = "algorithm_bits_mask = \"00000f00\"\nalgorithm_bits = \"00001200\"";
     one_mistake(&litecoin(outside), &["algorithm_bits", "00001200", "00000f00"]);
+    let rolled = "algorithm_bits_mask = \"00007800\"\nalgorithm_bits = \"00001000\"\nversion_mask = \"1fffe000\"";
+    one_mistake(&litecoin(rolled), &["version_mask", "1fffe000", "00007800", "write \"1fff8000\""]);
     let flo = read(&least("preset = \"litecoin\"", "preset = \"florincoin\"\ntransaction_message = \"hello\""));
     assert_eq!(flo.coins[0].profile.form.message.as_deref(), Some("hello"));
     let dogecoin = read(&least("preset = \"litecoin\"", "preset = \"dogecoin\""));

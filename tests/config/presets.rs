@@ -287,6 +287,8 @@ fn every_algorithm_with_a_known_coin_has_a_preset() {
 fn a_coin_whose_nodes_leave_somebody_out_is_refused_until_he_is_named() {
     let straks = |more: &str| least("preset = \"litecoin\"", &format!("preset = \"straks\"\nmpos_bits = 24\n{more}"));
     one_mistake(&straks(""), &["coin[litecoin].fixed_output", "fixed_output_required", "[[coin.fixed_output]]"]);
+    // Nor with an empty list of them.
+    one_mistake(&straks("fixed_output = []"), &["coin[litecoin].fixed_output", "fixed_output_required"]);
     assert_eq!(read(&straks("fixed_output_required = false")).coins[0].fixed_outputs.len(), 0);
     let named = "fixed_output = [{ addresses = [\"script:51\"], percent = 5 }]";
     assert_eq!(read(&straks(named)).coins[0].fixed_outputs.len(), 1);

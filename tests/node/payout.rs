@@ -92,6 +92,8 @@ async fn a_node_that_names_no_script_is_read_by_the_key_or_by_ourselves() {
         (&without, ADDRESS, Some(&own), Some(SCRIPT)),
         (&without, ADDRESS, None, None),
         (&script_hash, ADDRESS, None, None),
+        // Our own reading is wrong then: the coin's `addresses` are.
+        (&script_hash, ADDRESS, Some(&own), None),
         // The key is another address's: nobody may be paid by it.
         (&with_key, "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", None, None),
     ] {

@@ -20,7 +20,7 @@ static PLAIN: ChainForm = ChainForm {
     algorithm_bits: AlgorithmBits { mask: 0, value: 0 },
     payee_members: Vec::new(),
     ignored_members: Vec::new(),
-    payees_beside_value: false,
+    payees_beside_value: None,
     own_transaction_hash: false,
     transaction_time: false,
     block_signature: false,

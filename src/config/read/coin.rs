@@ -124,7 +124,8 @@ fn paid(report: &Report, section: &Section<'_>, profile: Option<&Profile>) -> Pa
     }
     let recipients = recipient::read_all(report, section, payout.as_ref(), profile);
     let fixed_outputs = fixed_output::read_all(report, section, payout.as_ref(), recipients.as_deref(), profile);
-    if section.or("fixed_output_required", "false", boolean) == Some(true) && !section.has("fixed_output") {
+    let is_required = section.or("fixed_output_required", "false", boolean) == Some(true);
+    if is_required && fixed_outputs.as_ref().is_some_and(Vec::is_empty) {
         let what = "is missing, but blocks of this coin must pay somebody whom its nodes do not name \
                     (`fixed_output_required = true`): they would be refused";
         let remedy = "add a [[coin.fixed_output]] with the addresses and what they get, or write \

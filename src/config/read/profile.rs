@@ -64,6 +64,15 @@ pub(super) fn read(report: &Report, section: &Section<'_>) -> Option<Profile> {
         let what = format!("is {mask:08x}, but this coin's miners send their vote where version bits would be");
         report.problem(&section.place("version_mask"), what, "remove it");
     }
+    if let (Some(rolled), Some(mask)) = (version_mask, form.as_ref().map(|form| form.algorithm_bits.mask))
+        && rolled & mask != 0
+    {
+        let what =
+            format!("is {rolled:08x}, with bits that name a block's algorithm (algorithm_bits_mask = {mask:08x})");
+        let left = rolled & !mask;
+        let remedy = format!("write \"{left:08x}\": a miner that rolls the others would mine for another algorithm");
+        report.problem(&section.place("version_mask"), what, remedy);
+    }
     let pays_public_key = section.or("pays_public_key", "false", boolean);
     let several_algorithms = section.or("several_algorithms", "false", boolean);
 
@@ -144,7 +153,7 @@ fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
     }
     let payee_members = section.or("payee_members", "[]", list(nonempty));
     let ignored_members = section.or("ignored_members", "[]", list(nonempty));
-    let payees_beside_value = section.or("payees_beside_value", "false", boolean);
+    let payees_beside_value = section.optional("payees_beside_value", boolean);
     let transaction_time = section.or("transaction_time", "false", boolean);
     let block_signature = section.or("block_signature", "false", boolean);
     let has_messages = section.or("transaction_messages", "false", boolean);
@@ -170,7 +179,7 @@ fn form(report: &Report, section: &Section<'_>) -> Option<ChainForm> {
         algorithm_bits: AlgorithmBits { mask: mask?, value: value? },
         payee_members: payee_members?,
         ignored_members: ignored_members?,
-        payees_beside_value: payees_beside_value?,
+        payees_beside_value,
         transaction_time: transaction_time?,
         own_transaction_hash: false,
         block_signature: block_signature?,

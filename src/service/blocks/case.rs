@@ -28,6 +28,8 @@ pub struct Case {
     ended: AtomicBool,
     /// Nodes are still to get it: its bytes are needed.
     on_its_way: AtomicBool,
+    /// One verdict at a time: who submits the block and who watches it may have the same one in the same moment.
+    pub(super) marking: tokio::sync::Mutex<()>,
     /// One writer of the file at a time, also when nobody waits for it any more.
     writer: Mutex<()>,
 }
@@ -43,6 +45,7 @@ impl Case {
             unsaved: Notify::new(),
             ended: AtomicBool::new(false),
             on_its_way: AtomicBool::new(false),
+            marking: tokio::sync::Mutex::new(()),
             writer: Mutex::new(()),
         }
     }

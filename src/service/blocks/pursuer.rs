@@ -237,7 +237,7 @@ impl Pursuer {
         let Some(seq) = seq else { return };
         let late = match settled {
             Some((verdict, settling)) => {
-                self.mark(case, seq, verdict).await;
+                self.mark_first(case, seq, verdict).await;
                 Some(settling)
             }
             None => accepted.map(|block| self.spread(case, block)),

@@ -95,11 +95,17 @@ impl Pursuer {
     pub(super) async fn submit_again(&self, case: &Arc<Case>, seq: u64, unsettled: Option<SolvedBlock>) -> Infallible {
         let Some(block) = unsettled else { return pending().await };
         while case.dossier().marked.is_none() {
-            sleep(ROUND_PAUSE).await;
+            let nodes = &self.settings.nodes;
+            let is_proven = nodes.is_proven();
+            tokio::select! {
+                () = sleep(ROUND_PAUSE) => (),
+                // What nodes have said so far did not count.
+                () = nodes.proven(), if !is_proven => (),
+            }
             if case.dossier().marked.is_none()
                 && let Some((verdict, settling)) = self.round(case, &block).await
             {
-                self.mark(case, seq, verdict).await;
+                self.mark_first(case, seq, verdict).await;
                 hear_out(case, Some(settling)).await;
             }
         }

@@ -62,7 +62,11 @@ impl Shelf {
         for (path, dossier) in read {
             match dossier.closed {
                 _ if !mine(&dossier.coin) => drop(others.insert(dossier.hash)),
-                true => self.closed().push_back(path),
+                true => {
+                    // A kill may have come before who closed it had removed them.
+                    self.remove_bytes(&dossier.hash);
+                    self.closed().push_back(path);
+                }
                 false => open.push(dossier),
             }
         }

@@ -23,8 +23,24 @@ const WATCHED_MAX: usize = DOSSIERS_MAX;
 pub(super) const LOOKS_MAX: usize = 8;
 
 impl Pursuer {
-    /// Has a verdict on the ledger's disk.
-    pub(super) async fn mark(&self, case: &Arc<Case>, candidate: u64, verdict: Verdict) {
+    /// Has the first verdict on the ledger's disk, unless the watch has found one meanwhile: that is newer.
+    pub(super) async fn mark_first(&self, case: &Arc<Case>, candidate: u64, verdict: Verdict) {
+        let _one = case.marking.lock().await;
+        if case.dossier().marked.is_none() {
+            self.write_verdict(case, candidate, verdict).await;
+        }
+    }
+
+    /// Has a verdict on the ledger's disk that follows from a look at a block as `before` has it: nothing if somebody else
+    /// has marked it meanwhile. The next look judges anew.
+    async fn mark_again(&self, case: &Arc<Case>, candidate: u64, verdict: Verdict, before: Option<bool>) {
+        let _one = case.marking.lock().await;
+        if case.dossier().marked == before {
+            self.write_verdict(case, candidate, verdict).await;
+        }
+    }
+
+    async fn write_verdict(&self, case: &Arc<Case>, candidate: u64, verdict: Verdict) {
         let Some(written_hash) = case.dossier().own_hash() else { return };
         let Verdict { accepted, node_hash, reason } = verdict;
         let event =
@@ -86,9 +102,12 @@ impl Pursuer {
                 is_kept = false;
             }
             case.note(course::step(node, &place));
-            let outcome = course::judge(&case.dossier(), &place, self.settings.confirmations);
+            let (before, outcome) = {
+                let dossier = case.dossier();
+                (dossier.marked, course::judge(&dossier, &place, self.settings.confirmations))
+            };
             if let Some(verdict) = outcome.verdict {
-                self.mark(case, candidate, verdict).await;
+                self.mark_again(case, candidate, verdict, before).await;
                 sought = case.dossier().sought().unwrap_or(sought);
             }
             if let Some(state) = outcome.closed {

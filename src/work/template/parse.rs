@@ -83,9 +83,7 @@ pub(super) fn template(json: &str, form: &ChainForm) -> Result<Template, Templat
     let segwit = is_segwit(&rules, &form.template_rules)?;
     signet(&members)?;
     if raw("mining_disabled").is_some_and(|disabled| disabled.get() == "true") {
-        let what = "is true: by the node's words the chain takes no block of this algorithm now, as Verge's does while too \
-                    many of the last blocks were of it; there is work again when the node says otherwise";
-        return Err(fault("mining_disabled", what));
+        return Err(TemplateError::Paused);
     }
     let (bits, target) = network_target(raw("bits"), raw("target"))?;
     let (transactions, fees) = transactions(raw("transactions"), form)?;
@@ -179,13 +177,13 @@ fn signet(members: &Members<'_>) -> Result<(), TemplateError> {
 
 /// What the coinbase pays in all: what the node says, unless the coin's nodes leave the payees out.
 fn whole_value(node_value: u64, payees: &Payees, form: &ChainForm) -> Result<u64, TemplateError> {
-    if !form.payees_beside_value && !payees.beside_value {
-        return Ok(node_value);
-    }
-    payees
-        .outputs
-        .iter()
-        .try_fold(node_value, |sum, payee| sum.checked_add(payee.value))
+    let beside = match form.payees_beside_value {
+        Some(true) => payees.outputs.iter().try_fold(0_u64, |sum, payee| sum.checked_add(payee.value)),
+        Some(false) => Some(0),
+        None => Some(payees.beside_value),
+    };
+    beside
+        .and_then(|beside| node_value.checked_add(beside))
         .ok_or_else(|| fault("coinbasevalue", "with all payees is too large"))
 }
 

@@ -83,9 +83,11 @@ const PLAIN: [&str; 12] = [
 const FLAT_PAYEE: &str = "_payee";
 /// Further members, in lower case, that are a payee's address and have an amount beside them: Crown's second kind of nodes,
 /// and the funds of some of Ravencoin's descendants.
-const KNOWN_FLAT: [&str; 2] = ["payeesn", FLAT_BESIDE_VALUE];
-/// The one of them whose amount `coinbasevalue` leaves out: it is what is left for the miner.
-const FLAT_BESIDE_VALUE: &str = "communityautonomousaddress";
+const KNOWN_FLAT: [&str; 2] = ["payeesn", "communityautonomousaddress"];
+/// Members whose amount `coinbasevalue` leaves out, as it is what is left for the miner: by the pools that mine such coins.
+/// Where that is wrong the block claims too much, which the node says of the first proposal; the other way round the pool
+/// would give the amount away and never know.
+const BESIDE_VALUE: [&str; 2] = ["communityautonomousaddress", "coinbasedevreward"];
 /// How the name of an address ends that has `NAMEvalue` beside it.
 const FLAT_ADDRESS: &str = "address";
 /// What turns the name of a payee's member into that of its amount, in lower case.
@@ -107,17 +109,17 @@ pub(super) fn read(members: &Members<'_>, value: u64, form: &ChainForm) -> Resul
     let mut payees = Payees::default();
     let mut pays_masternode = members_of(members, form, &mut payees)?;
     // Nodes of Bitcoin Cash's family put theirs among what a finished coinbase would have.
-    if let Some(inner) = members.get("coinbasetxn").and_then(|raw| serde_json::from_str(raw.get()).ok()) {
-        pays_masternode |= members_of(&inner, form, &mut payees)?;
+    let inner: Option<Members<'_>> = members.get("coinbasetxn").and_then(|raw| serde_json::from_str(raw.get()).ok());
+    if let Some(inner) = &inner {
+        pays_masternode |= members_of(inner, form, &mut payees)?;
     }
     // Some nodes name their masternode both ways.
     if !pays_masternode {
         let flat = first_masternodes(members, value, form)?;
         payees.add_if_new(flat.map(|flat| ("payee".to_owned(), flat)));
     }
-    for flat in flat_pairs(members, form)? {
-        payees.beside_value |= flat.0 == FLAT_BESIDE_VALUE;
-        payees.add_if_new([flat]);
+    for members in [Some(members), inner.as_ref()].into_iter().flatten() {
+        payees.add_if_new(flat_pairs(members, form)?);
     }
     if payees.outputs.len() > PAYEES_MAX {
         return Err(fault("masternode", format!("and its like name more than {PAYEES_MAX} payees")));
@@ -135,12 +137,15 @@ pub(super) struct Payees {
     pub(super) outputs: Vec<Output>,
     /// The members that name them, in lower case, each once.
     pub(super) members: Vec<String>,
-    /// One of them is known to be left out of `coinbasevalue`.
-    pub(super) beside_value: bool,
+    /// What those of them get that are known to be left out of `coinbasevalue`.
+    pub(super) beside_value: u64,
 }
 
 impl Payees {
     fn add(&mut self, member: String, output: Output) {
+        if BESIDE_VALUE.contains(&member.as_str()) {
+            self.beside_value = self.beside_value.saturating_add(output.value);
+        }
         self.outputs.push(output);
         self.note(member);
     }
@@ -177,6 +182,10 @@ fn members_of(members: &Members<'_>, form: &ChainForm, payees: &mut Payees) -> R
             Err(error) if known => return Err(fault(lower, format!("cannot be read: {error}"))),
             Err(_) => continue,
         };
+        if !KNOWN.contains(&lower.as_str()) && is_of_texts(&content) {
+            // Addresses at most, which have their amount beside them.
+            continue;
+        }
         let started = members.get(format!("{lower}_payments_started").as_str()).map(|raw| raw.get() == "true");
         let entries = match &content {
             Value::Array(entries) => entries.iter().collect::<Vec<_>>(),
@@ -218,16 +227,23 @@ fn flat_pairs(members: &Members<'_>, form: &ChainForm) -> Result<Vec<(String, Ou
     let mut outputs = Vec::new();
     for (name, raw) in &lower {
         let listed = |list: &[String]| list.iter().any(|known| known.eq_ignore_ascii_case(name));
-        if PLAIN.contains(&name.as_str()) || listed(&form.ignored_members) || !raw.get().starts_with('"') {
+        if PLAIN.contains(&name.as_str()) || listed(&form.ignored_members) || !raw.get().starts_with(['"', '[']) {
             continue;
         }
         let stem = name.strip_suffix(FLAT_PAYEE);
         let known = stem.is_some() || KNOWN_FLAT.contains(&name.as_str()) || listed(&form.payee_members);
-        let amount = amount_names(name).find_map(|name| read(&name)).unwrap_or_default();
+        let amount = amount_names(name).find_map(|name| read(&name).filter(Value::is_number)).unwrap_or_default();
         if !known && amount.as_f64().is_none_or(|amount| amount == 0.0) {
             continue;
         }
-        let Some(payee) = read(name).filter(|payee| payee.as_str().is_some_and(|payee| !payee.is_empty())) else {
+        let payee = match read(name) {
+            // One address in brackets.
+            Some(Value::Array(one)) if one.len() == 1 => one.into_iter().next(),
+            payee => payee,
+        };
+        let Some(payee) =
+            payee.filter(|payee| is_of_texts(payee) || payee.as_str().is_some_and(|payee| !payee.is_empty()))
+        else {
             continue;
         };
         let place: String = name.chars().take(NAME_CHARS_MAX).collect();
@@ -241,12 +257,19 @@ fn flat_pairs(members: &Members<'_>, form: &ChainForm) -> Result<Vec<(String, Ou
     Ok(outputs)
 }
 
+/// Whether it is a list of texts, and not an empty one.
+fn is_of_texts(value: &Value) -> bool {
+    value.as_array().is_some_and(|entries| !entries.is_empty() && entries.iter().all(Value::is_string))
+}
+
 /// How the amount of a payee of this name may be called, in lower case as that is.
 fn amount_names(name: &str) -> impl Iterator<Item = String> {
     let of_payee = name.strip_suffix(FLAT_PAYEE).map(|stem| format!("{stem}_amount"));
-    let of_address = name.strip_suffix(FLAT_ADDRESS).map(|stem| AMOUNTS.map(|amount| format!("{stem}{amount}")));
+    let stem = name.strip_suffix(FLAT_ADDRESS);
+    let of_address = stem.map(|stem| AMOUNTS.map(|amount| format!("{stem}{amount}")));
     let own = FLAT_AMOUNTS.map(|amount| format!("{name}{amount}"));
-    of_payee.into_iter().chain(own).chain(of_address.into_iter().flatten())
+    let names = of_payee.into_iter().chain(own).chain(of_address.into_iter().flatten());
+    names.chain(stem.map(str::to_owned)).filter(|name| !PLAIN.contains(&name.as_str()))
 }
 
 fn seems_to_be_a_payee(place: String) -> TemplateError {

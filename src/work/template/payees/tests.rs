@@ -82,12 +82,18 @@ fn two_plain_members_of_other_names_are_paid_or_refused() {
     let ravens = json!({ "CommunityAutonomousAddress": ADDRESS, "CommunityAutonomousValue": 5 });
     assert_eq!(payees(&ravens), one(5, SCRIPT));
     let all = read(&serde_json::from_str(&ravens.to_string()).unwrap(), 1000, &form()).unwrap();
-    assert!(all.beside_value, "coinbasevalue is what is left for the miner");
+    assert_eq!(all.beside_value, 5, "coinbasevalue is what is left for the miner");
+    // Only theirs: what others get is in it.
+    let mixed = json!({ "coinbasedevreward": { "scriptpubkey": "51", "value": 25 }, "devfee": { "script": "52", "amount": 4 } });
+    let mixed = read(&serde_json::from_str(&mixed.to_string()).unwrap(), 1000, &form()).unwrap();
+    assert_eq!((mixed.outputs.len(), mixed.beside_value), (2, 25));
     for (pair, name) in [
         (json!({ "guild": ADDRESS, "guild_amount": 5 }), "guild"),
         (json!({ "guildWallet": ADDRESS, "guildWalletAmount": 5 }), "guildwallet"),
         (json!({ "GuildAddress": ADDRESS, "GuildValue": 5 }), "guildaddress"),
         (json!({ "guild_address": ADDRESS, "guild_amount": 5 }), "guild_address"),
+        (json!({ "guildaddress": [ADDRESS], "guild": 5 }), "guildaddress"),
+        (json!({ "coinbasetxn": { "guildaddress": [ADDRESS], "guild": 5 } }), "guildaddress"),
     ] {
         let error = payees(&pair).unwrap_err();
         assert!(error.contains(&format!("`{name}`")) && error.contains("`payee_members`"), "{error}");
@@ -126,6 +132,16 @@ fn chains_that_have_not_begun_to_pay() {
 }
 
 #[test]
+fn lists_of_texts_without_an_amount_are_nobody_s_and_several_addresses_for_one_amount_are_refused() {
+    let plain = json!({ "coinbaseaddress": "x", "coinbasevalue": 7, "rules": ["csv"], "features": ["a", "b"] });
+    assert_eq!(payees(&plain), Ok(vec![]));
+    let two = json!({ "guildaddress": [ADDRESS, ADDRESS], "guild": 5 });
+    assert!(payees(&two).unwrap_err().contains("`payee_members`"));
+    let known = ChainForm { payee_members: vec!["guildaddress".into()], ..form() };
+    assert!(payees_in(&known, &two).unwrap_err().contains("is no text"));
+}
+
+#[test]
 fn founders_treasuries_and_funds_of_many_names() {
     for (name, payee) in [
         ("founder", json!({ "payee": ADDRESS, "script": SCRIPT, "amount": 9 })),
@@ -154,7 +170,7 @@ fn the_members_that_name_somebody_are_known_and_no_others() {
     })
     .to_string();
     let Payees { outputs, members, beside_value } = read(&serde_json::from_str(&text).unwrap(), 1000, &form()).unwrap();
-    assert!(!beside_value);
+    assert_eq!(beside_value, 0);
     assert_eq!(
         (outputs.len(), members.as_slice()),
         (3, &["treasury", "payee", "donation_payee"].map(str::to_owned)[..])
