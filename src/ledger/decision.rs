@@ -149,11 +149,6 @@ pub(super) fn is_pending(dir: &Path) -> bool {
     dir.join(DECISION_FILE).exists()
 }
 
-/// Takes a decision back that nobody has carried out; for a command that will not wait for it.
-pub fn withdraw(dir: &Path) -> io::Result<()> {
-    files::remove(dir, DECISION_FILE)
-}
-
 /// What became of the last decision.
 pub fn outcome(dir: &Path) -> io::Result<Option<Outcome>> {
     files::get(dir, OUTCOME_FILE)

@@ -14,7 +14,7 @@ use crate::bytes::fields::{Damaged, Reader, Writer};
 
 /// Most shares remembered per extranonce and tip. Only shares that counted stay, so the bound is
 /// reached by work, not by noise. Beyond it submits are hashed for the sake of blocks, but refused as
-/// duplicates until the next tip: a connection with so many shares on one tip has a difficulty far too
+/// too many until the next tip: a connection with so many shares on one tip has a difficulty far too
 /// low, and memory must stay bounded.
 pub const DUPLICATES_MAX: usize = 250_000;
 

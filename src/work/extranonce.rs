@@ -11,8 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub const EXTRANONCE1_BYTES: usize = 4;
 /// Largest part a miner may be given to roll, bytes: more breaks widespread firmware.
 pub const EXTRANONCE2_BYTES_MAX: usize = 8;
-/// Smallest part a miner may be given to roll, bytes.
-pub const EXTRANONCE2_BYTES_MIN: usize = 2;
 
 /// The part of the extranonce that belongs to one connection.
 pub type Extranonce1 = [u8; EXTRANONCE1_BYTES];

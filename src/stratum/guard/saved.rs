@@ -73,7 +73,9 @@ pub fn write(path: &Path, bans: &Saved) -> io::Result<()> {
     let mut file = File::create(&new)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    fs::rename(&new, path)
+    fs::rename(&new, path)?;
+    // Else a power cut may bring the old file back.
+    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
 /// Reads them back; none if there is no file.

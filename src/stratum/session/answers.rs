@@ -167,11 +167,6 @@ impl Answers {
         self.waiting.iter().filter_map(name).chain(disk).min()
     }
 
-    /// The request added last, if it is not answered.
-    pub fn last_ticket(&self) -> Option<Ticket> {
-        (self.waiting.len() as u64).checked_sub(1).map(|behind| self.first + behind)
-    }
-
     /// True if the request of `ticket` was answered.
     pub fn is_answered(&self, ticket: Ticket) -> bool {
         ticket < self.first
