@@ -62,4 +62,4 @@ pub use handle::{Ledger, Receipt};
 pub use open::Opened;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

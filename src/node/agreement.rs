@@ -20,7 +20,7 @@ use crate::bytes::{Hash, display_hash};
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// A longer time between two comparisons says nothing of what was between them.
 const LOOK_GAP_MAX: Duration = Duration::from_secs(3);
-/// How long what the blocks of a branch show holds for the same two tips: a node may have been mended.
+/// How long what the blocks of a branch have shown, or have not, holds for the same tips: a node may have been mended.
 const EXAMINED_FOR: Duration = Duration::from_secs(30);
 /// How long a node may be on another tip before its claim is examined: most blocks have spread by then.
 const SPREAD_MAX: Duration = Duration::from_secs(2);
@@ -72,19 +72,19 @@ struct Case {
 
 /// What nodes are charged with: kept while they are nodes of the coin, whatever else of it changes.
 #[derive(Default)]
-pub(super) struct Docket(Mutex<Vec<(Arc<Node>, Case)>>);
+pub(super) struct Docket(Mutex<Vec<(Arc<Node>, Charge)>>);
 
 impl Docket {
-    /// The charge against a node, if there is one, as from now on.
+    /// The case of a node as from now on, with the charge against it, if there is one.
     fn case_of(&self, node: &Arc<Node>, now: Duration) -> Case {
-        let cases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = cases.iter().find(|(known, _)| Arc::ptr_eq(known, node));
-        let charge = known.and_then(|(_, case)| case.charge.clone());
+        let charges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let charge = charges.iter().find(|(known, _)| Arc::ptr_eq(known, node)).map(|(_, charge)| charge.clone());
         Case { charge, seen_at: now, ..Case::default() }
     }
 
     fn keep(&self, nodes: &Nodes, cases: &[Case]) {
-        let kept = nodes.all().iter().map(Arc::clone).zip(cases.iter().cloned()).collect();
+        let charged = |(node, case): (&Arc<Node>, &Case)| Some((Arc::clone(node), case.charge.clone()?));
+        let kept = nodes.all().iter().zip(cases).filter_map(charged).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 
@@ -114,8 +114,8 @@ struct Agreement {
     docket: Arc<Docket>,
     /// By node.
     cases: Vec<Case>,
-    /// The tip that was proven last.
-    proven: Option<Hash>,
+    /// The tip against which nothing was found last, and when: what a node did not show then it may show later.
+    proven: Option<(Hash, Duration)>,
     /// When the nodes were last compared.
     looked_at: Duration,
 }
@@ -242,14 +242,16 @@ impl Agreement {
 
     /// Whether the node that is mined on may go on being that.
     async fn stands(&mut self, judge: usize, tip: Tip, tips: &[Option<Tip>], now: Duration) -> bool {
-        if self.proven != Some(tip.0) {
+        let is_proven = |(known, at): (Hash, Duration)| known == tip.0 && now.saturating_sub(at) < EXAMINED_FOR;
+        if !self.proven.is_some_and(is_proven) {
             let Some(node) = self.node(judge) else { return false };
             let other = self.another(tip, tips);
             if let Some((charge, reason)) = self.disproof(judge, &node, tip, other, now).await {
                 self.set(judge, charge, Aside::Distrusted { reason }, now);
+                self.clear_measured();
                 return false;
             }
-            self.proven = Some(tip.0);
+            self.proven = Some((tip.0, now));
         }
         let holders = |index: &usize| tips.get(*index).copied().flatten().is_some_and(|other| other.0 == tip.0);
         let believed = (0..tips.len()).filter(|index| self.charge(*index).is_none());
@@ -277,13 +279,16 @@ impl Agreement {
         for supporter in supporters {
             self.set(supporter, Charge::Refused(height, hash), Aside::Distrusted { reason: reason.clone() }, now);
         }
+        self.clear_measured();
         false
     }
 
-    /// The first believed node that has another tip.
+    /// The first node with another tip that is charged with no more than that: seen from there it is the other one that
+    /// is elsewhere.
     fn another(&self, tip: Tip, tips: &[Option<Tip>]) -> Option<Measure> {
         let differs = |(index, other): (usize, &Option<Tip>)| {
-            let other = (*other).filter(|other| other.0 != tip.0 && self.charge(index).is_none())?;
+            let is_measure = matches!(self.charge(index), None | Some(Charge::Apart));
+            let other = (*other).filter(|other| is_measure && other.0 != tip.0)?;
             Some((self.node(index)?, other))
         };
         tips.iter().enumerate().find_map(differs)
@@ -426,6 +431,15 @@ impl Agreement {
             (case.charge, case.seen_at) = (Some(charge), now);
             self.docket.keep(&self.nodes, &self.cases);
             self.publisher.set_aside(index, Some(aside));
+        }
+    }
+
+    /// Takes back those that are charged with being elsewhere than the node that is mined on: that one is no measure.
+    fn clear_measured(&mut self) {
+        for index in 0..self.cases.len() {
+            if self.charge(index) == Some(&Charge::Apart) {
+                self.clear(index);
+            }
         }
     }
 

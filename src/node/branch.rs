@@ -104,9 +104,14 @@ async fn weigh(chain: &Chain, (node, tip): (&Node, Tip), (other, other_tip): (&N
         Ok(_) => return Err(Stop::Unknown("the other has another branch now".to_owned())),
         Err(Stop::Flaw(why) | Stop::Unknown(why)) => return Err(Stop::Unknown(why)),
     };
-    let parted_at = recent::block(&other.rpc, height, root, &chain.form).await?;
-    let is_main = other.rpc.network().await.is_ok_and(|network| network == MAIN);
-    ours.hold_against(&theirs, is_main.then(|| work(&parted_at, chain))).map_err(Stop::Flaw)
+    let parted_at = match other.rpc.network().await {
+        Ok(network) if network == MAIN => {
+            let block = recent::block(&other.rpc, height, root, &chain.form).await?;
+            Some(work(&header(&block, chain)?))
+        }
+        _ => None,
+    };
+    ours.hold_against(&theirs, parted_at).map_err(Stop::Flaw)
 }
 
 /// The highest block that both have, at most so many blocks below a height.
@@ -140,18 +145,22 @@ async fn walk(chain: &Chain, node: &Node, (mut name, tip): Tip, down_to: u32) ->
         if chain.is_mined(&block).await == Some(false) {
             return Err(Stop::Flaw(format!("its block {} at height {height} was not mined", display_hash(&name))));
         }
-        let Some(header) = Header::from_bytes(chain.form.header, &block.header) else { break };
-        works.push((height, work(&block, chain)));
+        let header = header(&block, chain)?;
+        works.push((height, work(&header)));
         name = header.previous;
     }
     Ok(Branch { works, below: name })
 }
 
-/// The work that the target of a block demands, in hashes.
-fn work(block: &Sample, chain: &Chain) -> f64 {
-    let header = Header::from_bytes(chain.form.header, &block.header);
-    let target = header.and_then(|header| Target::from_compact(header.bits));
-    target.map_or(0.0, |target| 2f64.powi(256) / target.0.to_f64())
+/// Its header, which the node has shown in the form of the chain's.
+fn header(block: &Sample, chain: &Chain) -> Result<Header, Stop> {
+    Header::from_bytes(chain.form.header, &block.header)
+        .ok_or_else(|| Stop::Unknown(format!("the header of block {} has another length", display_hash(&block.hash))))
+}
+
+/// The work that a header's target demands, in hashes.
+fn work(header: &Header) -> f64 {
+    Target::from_compact(header.bits).map_or(0.0, |target| 2f64.powi(256) / target.0.to_f64())
 }
 
 impl Branch {

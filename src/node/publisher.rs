@@ -141,7 +141,9 @@ impl Publisher {
         let current = current.and_then(|node| after.iter().position(|new| Arc::ptr_eq(new, node)));
         let place =
             |index: usize| after.iter().position(|new| before.get(index).is_some_and(|old| Arc::ptr_eq(old, new)));
-        let beyond = board.beyond.and_then(|beyond| Some(Beyond { index: place(beyond.index)?, ..beyond }));
+        // Of a single node nobody would ever say that it is not so any more.
+        let beyond = board.beyond.filter(|_| after.len() > 1);
+        let beyond = beyond.and_then(|beyond| Some(Beyond { index: place(beyond.index)?, ..beyond }));
         (board.latest, board.aside, board.named, board.beyond) = (latest, aside, vec![None; after.len()], beyond);
         (board.current, board.lost_at, board.refresh) = (current, None, refresh);
     }

@@ -1,10 +1,9 @@
 //! Where a block stands that was submitted some time ago.
 //!
 //! The nodes are asked in the order of the configuration and the first with a clear word is believed, unless one says that
-//! the block was replaced and a later one has it;
-//! those that are set aside as untrustworthy are not asked. It is clear that a block is in the chain, or that another one is at its height;
-//! not knowing the block, or having it beside a chain that does not reach so high (a node that is
-//! catching up or rebuilding its index), says nothing.
+//! the block was replaced and a later one has it; those that are set aside as untrustworthy are not asked. It is clear that a
+//! block is in the chain, or that another one is at its height; not knowing the block, or having it beside a chain that does
+//! not reach so high (a node that is catching up or rebuilding its index), says nothing.
 
 use std::time::Duration;
 

@@ -219,15 +219,14 @@ pub(super) fn plain(database: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::super::left::{Holds, left_in};
     use super::*;
     use crate::clock::{Clock, SystemClock};
     use crate::config::secret::Secret;
-    use crate::config::{Durability, Ledger as Settings};
     use crate::ledger::handle::Ledger;
     use crate::ledger::record::{Event, VerdictRecord};
+    use crate::ledger::tests::config as ledger_config;
 
     fn mpos(first: &str, failover: &[&str]) -> Mpos {
         let server = |name: &str| Endpoint::Tcp(name.into(), 3306);
@@ -248,16 +247,7 @@ mod tests {
     fn start(state: &Path, mpos: &Mpos, events: usize) -> PathBuf {
         let dir = spool_dir(state, mpos);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let settings = Settings {
-            durability: Durability::Process,
-            sync_interval: Duration::from_millis(5),
-            segment_bytes: 256 * 1024,
-            spool_bytes_max: 1 << 30,
-            keep_drained: Duration::from_secs(3600),
-            drained_bytes_max: 1 << 30,
-            batch_rows_max: 200,
-        };
-        let ledger = Ledger::open(&dir, &settings, clock).unwrap().ledger;
+        let ledger = Ledger::open(&dir, &ledger_config(), clock).unwrap().ledger;
         remember(&dir, mpos).unwrap();
         let verdict = VerdictRecord {
             candidate: 1,

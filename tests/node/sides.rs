@@ -275,3 +275,30 @@ async fn work_that_another_node_is_long_past_is_taken_down_though_that_gives_non
     let (after, _) = wait_for_tip(&mut work, 8).await;
     assert_eq!((after.node, after.tip_seq), (ahead.rpc_config().name, before.tip_seq + 2));
 }
+
+#[tokio::test]
+async fn a_node_that_hides_its_headers_is_asked_again() {
+    let mut common = Made::new();
+    (0..4).for_each(|_| put_on(&mut common, HARD, true));
+    let (mut short, mut made_up) = (common.clone(), common);
+    put_on(&mut short, HARD, true);
+    (0..3).for_each(|_| put_on(&mut made_up, HARD, false));
+    let shows = Arc::new(AtomicBool::new(false));
+    let shown = Arc::clone(&shows);
+    let liar = ScriptedNode::start(move |asked| match asked.method.as_str() {
+        "getblockheader" if !shown.load(Ordering::SeqCst) => Reply::Error(-32603, "not now"),
+        _ => answer_of(&made_up, asked),
+    })
+    .await;
+    let short = node_with(short).await;
+    let nodes = Nodes::new(&[liar.rpc_config(), short.rpc_config()]);
+    let poller = start(&nodes);
+    // The other is told to be elsewhere: so this one was examined, and nothing was found against it.
+    wait_for_aside(&nodes, 1, true).await;
+    assert_eq!((poller.work().borrow().node.clone(), nodes.all()[0].aside()), (liar.rpc_config().name, None));
+    shows.store(true, Ordering::SeqCst);
+    let aside = wait_for_aside(&nodes, 0, true).await.unwrap();
+    assert!(aside.reason().contains("was not mined"), "{aside:?}");
+    wait_for(&mut poller.work(), |work| work.node == short.rpc_config().name).await;
+    assert_eq!(wait_for_aside(&nodes, 1, false).await, None);
+}

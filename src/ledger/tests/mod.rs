@@ -32,7 +32,8 @@ use crate::config::{self, Durability};
 /// The second at which the tests' clocks begin.
 pub(super) const T0: u64 = 1_700_000_000;
 
-pub(super) fn config() -> config::Ledger {
+/// A spool for tests, here and on the floors above.
+pub(crate) fn config() -> config::Ledger {
     config::Ledger {
         durability: Durability::Process,
         sync_interval: Duration::from_millis(2),

@@ -46,25 +46,16 @@ mod tests {
     use super::super::dossier::tests::dossier;
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::config;
     use crate::ledger::error::AppendError;
     use crate::ledger::record::{Event, ShareRecord};
+    use crate::ledger::tests::config as ledger_config;
 
     /// The share was written down, and then the disk took no further step of the dossier, only the first.
     #[test]
     fn a_share_that_is_there_is_not_written_down_again() {
         let dir = tempfile::tempdir().unwrap();
-        let settings = config::Ledger {
-            durability: config::Durability::Process,
-            sync_interval: Duration::from_millis(5),
-            segment_bytes: 256 * 1024,
-            spool_bytes_max: 1 << 30,
-            keep_drained: Duration::from_secs(3600),
-            drained_bytes_max: 1 << 30,
-            batch_rows_max: 200,
-        };
         let clock = Arc::new(ManualClock::at(1_700_000_000));
-        let ledger = Ledger::open(dir.path(), &settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap().ledger;
+        let ledger = Ledger::open(dir.path(), &ledger_config(), Arc::clone(&clock) as Arc<dyn Clock>).unwrap().ledger;
         let spool = ledger.spool().to_string();
         let first = Dossier { seq: None, marked: None, spool, steps: Vec::new(), ..dossier() };
         let share = first.record().unwrap();

@@ -146,6 +146,7 @@ mod tests {
     use crate::config::secret::Secret;
     use crate::config::{self, NodeLogin, NodeWays};
     use crate::ledger::handle::Ledger;
+    use crate::ledger::tests::config as ledger_config;
     use crate::node::nodes::Nodes;
 
     /// Puts open dossiers of accepted blocks into a folder.
@@ -163,17 +164,8 @@ mod tests {
     #[tokio::test]
     async fn a_start_with_many_open_blocks_asks_the_nodes_about_a_few_at_a_time() {
         let (dir, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(1_700_000_000)));
-        let settings = config::Ledger {
-            durability: config::Durability::Process,
-            sync_interval: Duration::from_millis(5),
-            segment_bytes: 256 * 1024,
-            spool_bytes_max: 1 << 30,
-            keep_drained: Duration::from_secs(3600),
-            drained_bytes_max: 1 << 30,
-            batch_rows_max: 200,
-        };
         let clock: Arc<dyn Clock> = clock;
-        let ledger = Ledger::open(&dir.path().join("spool"), &settings, Arc::clone(&clock)).unwrap().ledger;
+        let ledger = Ledger::open(&dir.path().join("spool"), &ledger_config(), Arc::clone(&clock)).unwrap().ledger;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let node = config::Node {
             name: "n".into(),
